@@ -1,0 +1,365 @@
+"""Run folders: how stages hand their results on, whole or not at all.
+
+A run folder holds safetensors, Parquet and one `manifest.json`. It is written beside its final name and renamed into place
+under a lock, so that an interrupted command leaves nothing half-made and what stood there before stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from findcli import __version__
+from findcli.errors import FindCLIError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+MANIFEST = "manifest.json"
+FORMATS = {"events": 1, "pairs": 1, "text": 1, "sequence": 1, "tabular": 1, "aligned": 1, "embeddings": 1}
+COMMANDS = {
+    "events": "findcli build-pairs",
+    "pairs": "findcli build-pairs",
+    "text": "findcli pretrain text",
+    "sequence": "findcli pretrain sequence",
+    "tabular": "findcli pretrain tabular",
+    "aligned": "findcli align",
+    "embeddings": "findcli embed",
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run folder says of itself.
+
+    Attributes:
+        kind: which stage wrote it.
+        format: version of the folder's form.
+        findcli: version that wrote it.
+        settings: the stage's own settings.
+        inputs: digest of every input by name.
+        seed: the seed.
+        metrics: what the stage measured.
+        files: hash of every file by its path within the folder.
+        started: when the stage began, ISO 8601, UTC.
+        seconds: how long it took.
+    """
+
+    kind: str
+    format: int
+    findcli: str
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    seed: int
+    metrics: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    started: str = ""
+    seconds: float = 0.0
+
+    def digest(self, under: str = "") -> str:
+        """The hash of the content: of every file whose path begins with `under`."""
+        chosen = {name: value for name, value in self.files.items() if name.startswith(under)}
+        return hash_json(chosen)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run folder, opened for reading."""
+
+    folder: Path
+    manifest: Manifest
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Read one Parquet file of the folder."""
+        import polars as pl
+
+        with self._reading(name):
+            return pl.read_parquet(self.folder / name)
+
+    def tensors(self, name: str) -> dict[str, np.ndarray]:
+        """Read one safetensors file of the folder as numpy arrays."""
+        from safetensors.numpy import load_file
+
+        with self._reading(name):
+            return load_file(self.folder / name)
+
+    def json(self, name: str) -> Any:
+        """Read one JSON file of the folder."""
+        with self._reading(name):
+            return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def files(self, pattern: str) -> list[Path]:
+        """The folder's files that match a glob, sorted."""
+        return sorted(self.folder.glob(pattern))
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        import polars as pl
+        from safetensors import SafetensorError
+
+        try:
+            yield
+        except (OSError, ValueError, pl.exceptions.PolarsError, SafetensorError) as error:
+            message = f"{self.folder / name} cannot be read: {first_line(error)}"
+            raise FindCLIError(message, hint=f"make it again: {COMMANDS[self.manifest.kind]} --force") from error
+
+
+@dataclass
+class Draft:
+    """A run folder being written; `metrics` is filled by the stage."""
+
+    folder: Path
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        """Where a file of the folder goes; its parent folder is made."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def table(self, name: str, frame: pl.DataFrame) -> None:
+        """Write a Parquet file."""
+        frame.write_parquet(self.path(name))
+
+    def tensors(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        """Write a safetensors file; arrays are made contiguous."""
+        import numpy as np
+        from safetensors.numpy import save_file
+
+        save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, self.path(name))
+
+    def json(self, name: str, value: Any) -> None:
+        """Write a JSON file with sorted keys."""
+        self.path(name).write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def hash_json(value: Any) -> str:
+    """A digest of plain values that does not depend on the order of keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """A digest of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a run folder, or None where there is no finished folder.
+
+    Raises:
+        FindCLIError: the manifest is there and cannot be read.
+    """
+    _recover(folder)
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, OSError) as error:
+        raise FindCLIError(
+            f"{path} is not a manifest that findcli {__version__} can read: {first_line(error)}",
+            hint=f"remove the folder {folder} and make it again with findcli run",
+        ) from error
+
+
+def open_run(folder: Path, kind: str) -> Run:
+    """Open a finished run folder of one kind.
+
+    Raises:
+        FindCLIError: there is none, it is of another kind, or of another format version; the hint names the command.
+    """
+    manifest = read_manifest(folder)
+    command = COMMANDS[kind]
+    if manifest is None:
+        raise FindCLIError(f"there is no {kind} run in {folder}", hint=f"make it with: {command} (or everything with: findcli run)")
+    if manifest.kind != kind:
+        raise FindCLIError(f"{folder} holds a run of kind {manifest.kind!r}, not {kind!r}", hint=f"make it again: {command} --force")
+    if manifest.format != FORMATS[kind]:
+        raise FindCLIError(
+            f"{folder} is of format version {manifest.format}; this findcli ({__version__}) reads version {FORMATS[kind]}",
+            hint=f"make it again: {command} --force",
+        )
+    return Run(folder, manifest)
+
+
+def why_stale(
+    folder: Path, *, kind: str, settings: Mapping[str, Any], inputs: Mapping[str, str], seed: int
+) -> str | None:
+    """Why a stage has to run (again): missing, another format, other settings, seed or inputs; None when it stands."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return "missing"
+    if (manifest.kind, manifest.format) != (kind, FORMATS[kind]):
+        return f"written in format {manifest.kind} {manifest.format}"
+    wanted, found = _plain(settings), manifest.settings
+    if wanted != found:
+        changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+        return "settings changed: " + ", ".join(changed)
+    if seed != manifest.seed:
+        return f"seed changed: {manifest.seed} -> {seed}"
+    if dict(inputs) != manifest.inputs:
+        changed = sorted(key for key in inputs.keys() | manifest.inputs.keys() if inputs.get(key) != manifest.inputs.get(key))
+        return "inputs changed: " + ", ".join(changed)
+    return None
+
+
+@contextmanager
+def writing(
+    folder: Path, *, kind: str, settings: Mapping[str, Any], inputs: Mapping[str, str], seed: int
+) -> Iterator[Draft]:
+    """Write a run folder: yields a draft beside the final name, and renames it into place when the block ends well.
+
+    Raises:
+        FindCLIError: another command is writing the folder, or the disk is full.
+    """
+    with locked(folder), _disk_problems(folder):
+        temporary = folder.with_name(f".{folder.name}.draft")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        started, clock = datetime.now(UTC), time.perf_counter()
+        draft = Draft(temporary)
+        try:
+            yield draft
+            manifest = Manifest(
+                kind=kind, format=FORMATS[kind], findcli=__version__, settings=_plain(settings), inputs=dict(inputs),
+                seed=seed, metrics=draft.metrics, files=_hash_files(temporary),
+                started=started.isoformat(timespec="seconds"), seconds=round(time.perf_counter() - clock, 3),
+            )  # fmt: skip
+            draft.json(MANIFEST, asdict(manifest))
+            _replace(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def build(
+    folder: Path,
+    write: Callable[[Draft, Path], None],
+    *,
+    kind: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    seed: int,
+    force: bool = False,
+) -> Run:
+    """Run a stage where its folder is missing or out of date, and open the folder.
+
+    Args:
+        folder: the run folder.
+        write: fills the draft; its second argument is a folder for checkpoints of this very work, removed at the end.
+        kind: the stage.
+        settings: the stage's own settings.
+        inputs: digest of every input by name.
+        seed: the stage's seed.
+        force: run it even when it stands.
+
+    Raises:
+        FindCLIError: the stage cannot run, the folder is being written, or the disk is full.
+    """
+    if force or why_stale(folder, kind=kind, settings=settings, inputs=inputs, seed=seed) is not None:
+        work = hash_json([kind, FORMATS[kind], _plain(settings), dict(inputs), seed])
+        checkpoints = folder.with_name(f".{folder.name}.checkpoints")
+        with writing(folder, kind=kind, settings=settings, inputs=inputs, seed=seed) as draft:
+            write(draft, checkpoints / work)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return open_run(folder, kind)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run folder's lock; a second command is refused, not kept waiting.
+
+    Raises:
+        FindCLIError: another command holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    with _disk_problems(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise FindCLIError(f"another findcli command is writing {folder}", hint="wait until it has ended") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a single file whole or not at all: yields a temporary path of the same suffix, renamed when the block ends well."""
+    temporary = path.with_name(f".{path.stem}.draft{path.suffix}")
+    with _disk_problems(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as JSON gives them back: tuples as lists, dates as text."""
+    plain: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return plain
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
+
+
+def _replace(temporary: Path, folder: Path) -> None:
+    """Swap folders; between the two renames the old one waits under a name that `_recover` knows."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    temporary.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """Bring the old folder back when a command died between the two renames of `_replace`."""
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists() or not (old / MANIFEST).is_file():
+        return
+    with suppress(FindCLIError), locked(folder):
+        if not folder.exists():
+            old.rename(folder)
+
+
+@contextmanager
+def _disk_problems(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into an error the user can mend; libraries report it as their own exceptions."""
+    import polars as pl
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError, SafetensorError) as error:
+        codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+        reason = next((os.strerror(code) for code in codes if os.strerror(code) in str(error)), None)
+        if reason is None:
+            raise
+        hint = "free some space or name another folder with `runs` in [workspace]; nothing that was there has changed"
+        raise FindCLIError(f"{path} cannot be written: {reason}", hint=hint) from error

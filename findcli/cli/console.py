@@ -1,0 +1,98 @@
+"""What commands print: results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from findcli.errors import FindCLIError
+from findcli.progress import Progress
+
+
+def stdout() -> Console:
+    """The console of results; made anew, since tests and pipes replace the stream."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def stderr() -> Console:
+    """The console of progress and errors."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_line(text: str) -> None:
+    """Print a line of the result as it is."""
+    stdout().print(text, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """Print the result for a program; dates and paths become text."""
+    stdout().print_json(data=value, default=str)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
+    """Print rows in aligned columns; numbers stand to the right, with thousands marked, and None is left out."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for i, name in enumerate(columns):
+        numeric = all(isinstance(row[i], int | float | None) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    stdout().print(table, soft_wrap=False)
+
+
+def print_error(error: FindCLIError) -> None:
+    """Print what is wrong and the next step on stderr."""
+    console = stderr()
+    console.print(Text("error: ", style="bold red") + Text(error.message))
+    if error.hint:
+        console.print(Text("hint: ", style="bold") + Text(error.hint))
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool) -> Iterator[Progress]:
+    """Show a bar with rate, time left and metrics on stderr while a stage runs.
+
+    Args:
+        title: what is being done.
+        quiet: show nothing.
+
+    Yields:
+        What the stage calls at each step.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[metrics]}"),
+    )
+    with Bar(*columns, console=stderr(), disable=quiet) as bar:
+        task = bar.add_task(title, total=None, rate="", metrics="")
+
+        def tell(step: int, total: int, metrics: Mapping[str, float]) -> None:
+            shown = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            speed = bar.tasks[0].speed
+            rate = "" if speed is None else f"{speed:.3g}/s"
+            bar.update(task, completed=step, total=total, rate=rate, metrics=shown)
+
+        yield tell
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

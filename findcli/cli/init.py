@@ -1,0 +1,92 @@
+"""`findcli init`: make a workspace."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from findcli.cli import console
+from findcli.cli.options import Json
+
+if TYPE_CHECKING:
+    from findcli.datasets.creation import Summary
+    from findcli.datasets.tables import Guesses
+
+TAKES = {"demo": ("seed", "users", "scenario"), "complete-journey": ("users", "salt", "demographics"), "tables": ()}
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The new workspace.")] = Path(),
+    files: Annotated[list[str] | None, typer.Argument(help="tables: your CSV and Parquet files.")] = None,
+    *,
+    origin: Annotated[
+        Literal["demo", "complete-journey", "tables"], typer.Option("--from", help="Where the data come from.")
+    ],
+    seed: Annotated[int | None, typer.Option(min=0, help="demo: seed of the simulation.")] = None,
+    scenario: Annotated[Literal["city", "harbour"] | None, typer.Option(help="demo: which world.")] = None,
+    users: Annotated[int | None, typer.Option(min=1, help="demo, complete-journey: how many users.")] = None,
+    salt: Annotated[str | None, typer.Option(help="complete-journey: another salt, another split.")] = None,
+    demographics: Annotated[
+        bool | None, typer.Option("--demographics", help="complete-journey: age and such as inputs.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a workspace: settings and data, or settings guessed from your own tables."""
+    options = {"seed": seed, "scenario": scenario, "users": users, "salt": salt, "demographics": demographics}
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if name not in TAKES[origin]:
+            raise typer.BadParameter(f"--from {origin} does not take it", param_hint=f"--{name}")
+    if files and origin != "tables":
+        raise typer.BadParameter("only --from tables takes files", param_hint="FILES")
+    if origin == "tables":
+        _report_guesses(_guess(folder, files or []), as_json=as_json)
+    else:
+        _report_summary(_create(origin, folder, given), as_json=as_json)
+
+
+def _create(origin: str, folder: Path, given: dict[str, Any]) -> Summary:
+    from findcli.datasets import complete_journey, demo
+
+    return demo.create(folder, **given) if origin == "demo" else complete_journey.create(folder, **given)
+
+
+def _guess(folder: Path, files: list[str]) -> Guesses:
+    from findcli.datasets import tables
+
+    # `findcli init --from tables a.csv b.csv` names files alone: the workspace is the current folder.
+    if folder.is_file():
+        folder, files = Path(), [str(folder), *files]
+    if not files:
+        raise typer.BadParameter("name at least one CSV or Parquet file", param_hint="FILES")
+    return tables.create(folder, files)
+
+
+def _report_summary(summary: Summary, *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(asdict(summary))
+        return
+    console.print_line(f"{summary.folder}: {summary.users:,} users, text model {summary.text_model}")
+    console.print_table(["table", "rows"], list(summary.rows.items()))
+    console.print_table(["task", "users", "positives"], [[name, *counts] for name, counts in summary.tasks.items()])
+    for note in summary.notes:
+        console.print_line(f"note: {note}")
+    console.print_line("next: findcli check")
+
+
+def _report_guesses(guesses: Guesses, *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(asdict(guesses))
+        return
+    for table in guesses.tables:
+        console.print_line(f"{table.path}: {table.role}")
+        for line in table.why:
+            console.print_line(f"  {line}")
+        for line in table.unsure:
+            console.print_line(f"  look here: {line}")
+    for note in guesses.notes:
+        console.print_line(f"note: {note}")
+    console.print_line(f"next: read {guesses.folder / 'findcli.toml'}, then run findcli check")

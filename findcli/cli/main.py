@@ -1,0 +1,55 @@
+"""The entry point: the tree of commands, and the one place where an error a user can mend becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from findcli import __version__
+from findcli.cli import check, console, init
+from findcli.errors import FindCLIError
+
+WORKSPACE, BUILD, USE, EVALUATE = "Workspace", "Build", "Use", "Evaluate"
+
+app = typer.Typer(
+    name="findcli",
+    help="Turn raw user histories into audiences chosen by one sentence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("init", rich_help_panel=WORKSPACE)(init.init)
+app.command("check", rich_help_panel=WORKSPACE)(check.check)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print_line(f"findcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def findcli(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Turn raw user histories into audiences chosen by one sentence."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run a command line and exit: 0 done, 1 a problem the user can mend, 2 usage, 130 interrupted.
+
+    Args:
+        args: the words after `findcli`; those of the process when not given.
+    """
+    # Threads that wait by spinning steal the cores of those that work; it must be set before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        app(args)
+    except FindCLIError as error:
+        console.print_error(error)
+        raise SystemExit(1) from error

@@ -1,0 +1,158 @@
+"""Makes a workspace of the demo world, part by part."""
+
+import shutil
+import tomllib
+from collections import Counter
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from findcli.datasets.creation import Summary, new_workspace
+from findcli.datasets.demo import profile
+from findcli.datasets.demo.events import Words, happen, tables
+from findcli.datasets.demo.labels import RULES, draw_labels, look_ahead
+from findcli.datasets.demo.population import daily_rates, draw_population
+from findcli.datasets.demo.queries import Pool, build_pool
+from findcli.workspace import write_settings
+
+SCENARIOS = ("city", "harbour")
+START = datetime(2025, 9, 1)
+OUTCOME = 28
+SHORTEST = 84
+PART = 5_000
+
+HEADER = """\
+A simulated world: nobody in it exists. Scenario {scenario}, seed {seed}, {users} users, {days} days.
+Each task's `truth` is the probability its label was drawn from: the best any model can reach, for evaluation alone.
+Labels live in data/tasks alone; no training stage reads them. data/demands.tsv says each demand in other words."""
+
+SOURCES: tuple[dict[str, Any], ...] = (
+    {
+        "name": "bills",
+        "families": ["purchase", "payment"],
+        "item": "item",
+        "merchant": "merchant",
+        "amount": "amount",
+        "status": "status",
+        "channel": "channel",
+    },
+    {"name": "clicks", "families": ["click"], "item": "page"},
+    {"name": "visits", "families": ["browse"], "item": "mini_program"},
+    {"name": "searches", "families": ["search"], "text": "query"},
+)
+
+
+def create(
+    folder: Path,
+    *,
+    users: int = 20_000,
+    seed: int = 0,
+    scenario: str = "city",
+    days: int = 120,
+    text_model: str = "scratch",
+) -> Summary:
+    """Make a workspace with a simulated world; the same arguments make the same files.
+
+    Args:
+        folder: where; made when missing.
+        users: how many; they are made by parts, so that memory does not grow with them.
+        seed: another seed, another world.
+        scenario: "city" or "harbour": the same kinds of people with other words, merchants and channels.
+        days: length; the last 28 are the outcome window of the tasks, which no training stage reads.
+        text_model: what [text] names.
+
+    Raises:
+        FindCLIError: `folder` already holds a workspace.
+        ValueError: an unknown scenario, no users, or no room for a training window before the outcome window.
+    """
+    if scenario not in SCENARIOS or users < 1 or days < SHORTEST:
+        raise ValueError(f"no world has scenario = {scenario!r}, users = {users}, days = {days}")
+    words = tomllib.loads(files(__package__).joinpath(f"{scenario}.toml").read_text(encoding="utf-8"))
+    with new_workspace(folder) as scratch:
+        counts = _write_tables(scratch / "data", words, users=users, days=days, seed=(seed, SCENARIOS.index(scenario)))
+        _demands(words).write_csv(scratch / "data" / "demands.tsv", separator="\t")
+        header = HEADER.format(scenario=scenario, seed=seed, users=users, days=days)
+        write_settings(scratch, _settings(words, scenario=scenario, days=days, text_model=text_model), header=header)
+        tasks = {name: pl.read_parquet(scratch / "data" / "tasks" / f"{name}.parquet", columns=["label"]) for name in RULES}
+    return Summary(
+        folder=folder,
+        users=users,
+        rows={f"data/{name}": count for name, count in counts.items() if not name.startswith("tasks/")},
+        tasks={name: (table.height, int(table["label"].sum())) for name, table in tasks.items()},
+        text_model=text_model,
+        notes=("the world is simulated: nobody in it exists, and the truth behind every label is known",),
+    )
+
+
+def _write_tables(
+    data: Path, words: dict[str, Any], *, users: int, days: int, seed: tuple[int, ...]
+) -> Counter[str]:
+    """Write every table part by part, each part with random numbers of its own; count the rows of each table."""
+    pool = build_pool(words)
+    counts: Counter[str] = Counter()
+    for number, first in enumerate(range(0, users, PART)):
+        rng = np.random.default_rng(np.random.SeedSequence((*seed, number)))
+        for name, table in _part(rng, words, pool, users=min(PART, users - first), days=days).items():
+            (data / name).mkdir(parents=True, exist_ok=True)
+            table.with_columns(pl.col("user_id") + first + 1).write_parquet(data / name / f"part-{number:04d}.parquet")
+            counts[name] += table.height
+    for name in ("profile", *(f"tasks/{task}" for task in RULES)):
+        pl.scan_parquet(data / name / "*.parquet").sink_parquet(data / f"{name}.parquet")
+        shutil.rmtree(data / name)
+    return counts
+
+
+def _part(
+    rng: np.random.Generator, words: dict[str, Any], pool: Pool, *, users: int, days: int
+) -> dict[str, pl.DataFrame]:
+    """Make so many users' tables; `user_id` is their row, from 0."""
+    people = draw_population(rng, users=users, days=days, regions=len(words["regions"]))
+    rates = daily_rates(people, days)
+    events = happen(rng, people, rates)
+    made = tables(rng, people, events, words=Words(words), pool=pool, start=START)
+    made["profile"] = profile.draw_profile(rng, people, rates, regions=words["regions"], start=START)
+    labels = draw_labels(rng, look_ahead(people, as_of=days - OUTCOME, outcome=OUTCOME))
+    return made | {f"tasks/{name}": table for name, table in labels.items()}
+
+
+def _demands(words: dict[str, Any]) -> pl.DataFrame:
+    """List each task's demand, as its settings have it, and three paraphrases."""
+    pairs = [(task, demand) for task, demands in words["demands"].items() for demand in demands]
+    return pl.DataFrame(pairs, schema=["task", "demand"], orient="row")
+
+
+def _settings(words: dict[str, Any], *, scenario: str, days: int, text_model: str) -> dict[str, Any]:
+    as_of = (START + timedelta(days=days - OUTCOME)).date()
+    common = {"user": "user_id", "time": "time", "category": "category"}
+    return {
+        "workspace": {"name": f"demo-{scenario}", "currency": words["currency"]},
+        "windows": {"train_until": as_of, "history": "8w", "future": "4w", "every": "2w", "min_history": "4w"},
+        "text": {"model": text_model},
+        "sources": [
+            {"name": source["name"], "path": f"data/{source['name']}/*.parquet", **common, **source}
+            | ({} if source["name"] == "searches" else {"department": "department"})
+            for source in SOURCES
+        ],
+        "profile": {
+            "path": "data/profile.parquet",
+            "user": "user_id",
+            "time": "time",
+            "categorical": list(profile.CATEGORICAL),
+            "ordered": {name: list(values) for name, values in profile.ORDERED.items()},
+            "numeric": list(profile.NUMERIC),
+        },
+        "tasks": {
+            name: {
+                "title": rule.title,
+                "demand": words["demands"][name][0],
+                "path": f"data/tasks/{name}.parquet",
+                "as_of": as_of,
+                "truth": "truth",
+            }
+            for name, rule in RULES.items()
+        },
+    }

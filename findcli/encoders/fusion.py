@@ -1,0 +1,110 @@
+"""One vector a user out of the modalities' vectors, any of which may be missing (FIND Eq 11)."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class Fusion(nn.Module):
+    """Cross-attention of a learned query onto the modalities.
+
+    A learned token that is always there keeps attention defined for a user without any modality.
+
+    Args:
+        d_inputs: width of each modality's vector, by name.
+        d_model: width of the user's vector.
+        layers: cross-attention layers, 5 in the paper.
+        heads: attention heads.
+        dropout: share dropped.
+
+    Shape:
+        vectors {name: (B, d_inputs[name])}, present {name: (B,)} -> (B, d_model), not normalised
+    """
+
+    def __init__(self, *, d_inputs: Mapping[str, int], d_model: int, layers: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        # The bias of each map serves as the modality's embedding.
+        self.project = nn.ModuleDict({name: nn.Linear(width, d_model) for name, width in d_inputs.items()})
+        self.query = nn.Parameter(torch.randn(d_model))
+        self.null = nn.Parameter(torch.randn(d_model))
+        self.layers = nn.ModuleList(
+            _CrossAttention(d_model=d_model, heads=heads, dropout=dropout) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(d_model)
+
+    def forward(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Fuse the modalities.
+
+        Args:
+            vectors: each modality's vectors, (B, d_inputs[name]); those of absent users have no influence, NaN either.
+            present: which users have the modality, bool (B,).
+
+        Returns:
+            (B, d_model), not normalised.
+        """
+        known = {name: vectors[name].masked_fill(~present[name].unsqueeze(1), 0) for name in self.project}
+        tokens = torch.stack([project(known[name]) for name, project in self.project.items()], 1)
+        users = len(tokens)
+        tokens = torch.cat([self.null.expand(users, 1, -1), tokens], 1)              # (B, 1 + M, d_model)
+        absent = torch.stack([~present[name] for name in self.project], 1)           # (B, M)
+        absent = nn.functional.pad(absent, (1, 0), value=False)                      # (B, 1 + M)
+        query = self.query.expand(users, 1, -1)                                      # (B, 1, d_model)
+        for layer in self.layers:
+            query = layer(query, tokens, absent)
+        fused: Tensor = self.norm(query.squeeze(1))
+        return fused
+
+
+class Concatenation(nn.Module):
+    """Concatenation and a two-layer perceptron, the paper's ablation of cross-attention (Table 5).
+
+    Args:
+        d_inputs: width of each modality's vector, by name.
+        d_model: width of the user's vector.
+
+    Shape:
+        vectors {name: (B, d_inputs[name])}, present {name: (B,)} -> (B, d_model), not normalised
+    """
+
+    def __init__(self, *, d_inputs: Mapping[str, int], d_model: int) -> None:
+        super().__init__()
+        self.missing = nn.ParameterDict({name: nn.Parameter(torch.zeros(width)) for name, width in d_inputs.items()})
+        self.mix = nn.Sequential(
+            nn.Linear(sum(d_inputs.values()), 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
+        )
+
+    def forward(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Fuse the modalities; a missing one is stood for by a learned vector.
+
+        Args:
+            vectors: each modality's vectors, (B, d_inputs[name]); those of absent users have no influence, NaN either.
+            present: which users have the modality, bool (B,).
+
+        Returns:
+            (B, d_model), not normalised.
+        """
+        parts = [
+            torch.where(present[name].unsqueeze(1), vectors[name], missing) for name, missing in self.missing.items()
+        ]
+        fused: Tensor = self.mix(torch.cat(parts, 1))
+        return fused
+
+
+class _CrossAttention(nn.Module):
+    def __init__(self, *, d_model: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_query, self.norm_tokens = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.attention = nn.MultiheadAttention(d_model, heads, dropout, batch_first=True)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(d_model), nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Linear(4 * d_model, d_model)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, query: Tensor, tokens: Tensor, absent: Tensor) -> Tensor:
+        """(B, 1, D), (B, M, D), (B, M) -> (B, 1, D)."""
+        keys = self.norm_tokens(tokens)
+        heard, _ = self.attention(self.norm_query(query), keys, keys, key_padding_mask=absent, need_weights=False)
+        query = query + self.dropout(heard)
+        thought: Tensor = self.dropout(self.feed_forward(query))
+        return query + thought

@@ -1,0 +1,180 @@
+"""The event log of a workspace, partitioned by a stable hash of the user, with everything from `train_until` on kept apart.
+
+`runs/events/train/` is all that a training stage may open: what happens later cannot reach it, and appending later
+events changes no byte of it. `runs/events/later/` serves `embed` alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from findcli import artifacts, sources
+from findcli.artifacts import Draft, Run
+from findcli.errors import FindCLIError
+from findcli.settings import Source
+from findcli.splits import bucket
+from findcli.templates import event_text
+from findcli.workspace import Workspace
+
+ROWS_PER_PART = 500_000
+SIDES = ("train", "later")
+
+
+def stage_settings(workspace: Workspace) -> dict[str, Any]:
+    """What of the workspace file the event log depends on."""
+    settings = workspace.settings
+    extras = {source.name: sources.extra_columns(workspace, source) for source in settings.sources}
+    described = [{k: v for k, v in asdict(source).items() if k != "sentences"} for source in settings.sources]
+    return {
+        "sources": described,
+        "extras": extras,
+        "train_until": workspace.train_until.isoformat(),
+        "user_id": settings.workspace.user_id,
+    }
+
+
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
+    """The digest of every source's files."""
+    return {
+        source.name: artifacts.hash_json([artifacts.hash_file(path) for path in workspace.source_files(source)])
+        for source in workspace.settings.sources
+    }
+
+
+def build_events(workspace: Workspace, *, force: bool = False) -> Run:
+    """Write the event log where it is missing or out of date, and open it.
+
+    Raises:
+        FindCLIError: a source cannot be used, holds duplicate events or has no rows.
+    """
+    return artifacts.build(
+        workspace.run("events"),
+        lambda draft, _: _write(workspace, draft),
+        kind="events",
+        settings=stage_settings(workspace),
+        inputs=stage_inputs(workspace),
+        seed=0,
+        force=force,
+    )
+
+
+def parts(run: Run) -> list[str]:
+    """The names of the partitions."""
+    return sorted({path.name for path in run.files("*/part-*.parquet")})
+
+
+def read_part(run: Run, part: str, *, before: datetime | None = None) -> pl.DataFrame:
+    """One partition's events in order of user and time.
+
+    Args:
+        run: the event log.
+        part: the partition's name.
+        before: None reads the training side alone; an instant reads every event before it.
+    """
+    if before is None:
+        return run.table(f"train/{part}")
+    frames = [run.table(f"{side}/{part}") for side in SIDES if (run.folder / side / part).exists()]
+    return pl.concat(frames, how="diagonal_relaxed").filter(pl.col("time") < before).sort("user_id", "time", maintain_order=True)
+
+
+def first_and_last(run: Run) -> tuple[datetime, datetime]:
+    """The instants of the first and the last event of the whole log."""
+    metrics = run.manifest.metrics
+    return datetime.fromisoformat(metrics["first"]), datetime.fromisoformat(metrics["last"])
+
+
+def _write(workspace: Workspace, draft: Draft) -> None:
+    sources.require_one_user_type(workspace)
+    log = _scan_log(workspace)
+    overview = _overview(workspace, log)
+    n_parts = max(1, -(-int(overview["train_rows"].sum()) // ROWS_PER_PART))
+    raw = draft.path("raw")
+    ids = overview.select("user_id").unique().sort("user_id")
+    buckets = [bucket("part", user, salt="", buckets=n_parts) for user in ids["user_id"]]
+    users = ids.with_columns(pl.Series("part", buckets, dtype=pl.Int32))
+    target = pl.PartitionBy(raw, key="part", include_key=False)
+    log.join(users.lazy(), on="user_id").sink_parquet(target, mkdir=True, compression="lz4")
+    for part in range(n_parts):
+        _write_part(workspace, draft, raw / f"part={part}", f"part-{part:03d}.parquet")
+    shutil.rmtree(raw, ignore_errors=True)
+    draft.metrics |= {
+        "rows": int(overview["rows"].sum()),
+        "users": len(ids),
+        "first": overview["first"].min().isoformat(),  # type: ignore[union-attr]
+        "last": overview["last"].max().isoformat(),  # type: ignore[union-attr]
+    }
+
+
+def _scan_log(workspace: Workspace) -> pl.LazyFrame:
+    frames = []
+    for source in workspace.settings.sources:
+        frame = sources.scan_source(workspace, source)
+        frames.append(frame.with_columns(event_text(source).alias("event")))
+    return sources.union(frames)
+
+
+def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
+    """Rows and times a source and user.
+
+    Raises:
+        FindCLIError: a source has no usable row.
+    """
+    early = pl.col("time") < workspace.train_until
+    files = [path for source in workspace.settings.sources for path in workspace.source_files(source)]
+    with sources.reading("the sources", files):
+        overview = (
+            log.group_by("source", "user_id")
+            .agg(rows=pl.len(), train_rows=early.sum(), first=pl.col("time").min(), last=pl.col("time").max())
+            .collect(engine="streaming")
+        )
+    _require_rows(workspace.settings.sources, overview)
+    if overview["train_rows"].sum() == 0:
+        first = overview["first"].min()
+        hint = f"the first event is at {first}; set a later train_until in [windows]"
+        raise FindCLIError(f"no event lies before train_until = {workspace.train_until}", hint=hint)
+    return overview
+
+
+def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
+    found = set(overview["source"].unique())
+    for source in wanted:
+        if source.name not in found:
+            hint = "findcli check counts its rows, and those without user or time; correct the table or remove the source"
+            raise FindCLIError(f"source {source.name!r} ({source.path}) has no usable row", hint=hint)
+
+
+def _write_part(workspace: Workspace, draft: Draft, raw: Path, name: str) -> None:
+    frame = pl.read_parquet(raw / "*.parquet") if raw.exists() else None
+    if frame is None:
+        return
+    frame = _without_copies(workspace, frame)
+    frame = frame.sort("user_id", "time", *sorted(set(frame.columns) - {"user_id", "time"}))
+    early = pl.col("time") < workspace.train_until
+    draft.table(f"train/{name}", frame.filter(early))
+    draft.table(f"later/{name}", frame.filter(~early))
+
+
+def _without_copies(workspace: Workspace, frame: pl.DataFrame) -> pl.DataFrame:
+    """Refuse or drop rows that are equal in every raw column, as their source says.
+
+    Raises:
+        FindCLIError: a source with `duplicates = "error"` has such rows.
+    """
+    if "copies" not in frame.columns:
+        return frame
+    copy = ~pl.struct("source", "user_id", "time", "copies").is_first_distinct() & pl.col("copies").is_not_null()
+    copies = frame.filter(copy)
+    strict = {source.name for source in workspace.settings.sources if source.duplicates == "error"}
+    refused = copies.filter(pl.col("source").is_in(strict))
+    if len(refused):
+        name, user, time = refused.select("source", "user_id", "time").row(0)
+        hint = f'say duplicates = "keep" for source {name!r} if they are events of their own, or "drop" to count them once'
+        raise FindCLIError(f"source {name!r} has duplicate events, such as one of user {user} at {time}", hint=hint)
+    return frame.filter(~copy).drop("copies")

@@ -1,0 +1,48 @@
+"""Modules in run folders: what a module is made of as JSON, its weights as safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from findcli.artifacts import COMMANDS, Draft, Run, first_line
+from findcli.errors import FindCLIError
+from findcli.training import step_seed
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def new_module(kind: Callable[..., Module], made_of: Mapping[str, Any], *, seed: int) -> Module:
+    """A module with initial weights that depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(step_seed(seed, -1))
+        return kind(**made_of)
+
+
+def save_module(draft: Draft, name: str, module: nn.Module, made_of: Mapping[str, Any]) -> None:
+    """Write `name.json` and `name.safetensors`."""
+    draft.json(f"{name}.json", dict(made_of))
+    weights = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    save_file(weights, draft.path(f"{name}.safetensors"))
+
+
+def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bool = True) -> Module:
+    """Read a module in eval mode, or make its untrained self: the very weights its training began with.
+
+    Raises:
+        FindCLIError: the weights cannot be read.
+    """
+    module = new_module(kind, run.json(f"{name}.json"), seed=run.manifest.seed)
+    if trained:
+        path = run.folder / f"{name}.safetensors"
+        try:
+            module.load_state_dict(load_file(path))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            hint = f"make it again: {COMMANDS[run.manifest.kind]} --force"
+            raise FindCLIError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
+    return module.eval()

@@ -1,0 +1,322 @@
+"""User-text pairs (FIND Eq 4): inputs from before each cutoff, sentences from after it, and which sentence is true of whom.
+
+`runs/pairs/` holds
+  users.parquet       user_id, part, split ("train" or "validation"); training users alone, their row is `user` elsewhere
+  texts.parquet       text, search: every distinct event text of training users, its row is `text` elsewhere
+  histories/*         the users' events before `train_until`: user, seconds, text, amount (safetensors, a file a partition)
+  pairs.parquet       user, part, cutoff; its row is the pair
+  profiles.parquet    the profile as of the cutoff, a row a pair
+  sentences.parquet   text, family, support; predicates.parquet: the slots and the bound behind each
+  incidence.safetensors  pairs x sentences as CSR: indptr, indices
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from findcli import artifacts, events, profiles
+from findcli.artifacts import Draft, Run
+from findcli.durations import parse_duration
+from findcli.errors import FindCLIError
+from findcli.progress import Progress, no_progress
+from findcli.settings import SLOTS
+from findcli.splits import bucket, held_out
+from findcli.templates import Template, is_search, round_bound, sentence_text, source_templates
+from findcli.workspace import Workspace
+
+
+
+@dataclass(frozen=True)
+class Names:
+    """What held-out categories forbid: rows of the categories, and any name that would give one away, in lower case."""
+
+    categories: list[str]
+    blocked: list[str]
+
+
+def stage_settings(workspace: Workspace) -> dict[str, Any]:
+    """What of the workspace file the pairs depend on."""
+    settings = workspace.settings
+    return {
+        "windows": asdict(settings.windows) | {"train_until": workspace.train_until.isoformat()},
+        "split": asdict(settings.split),
+        "sentences": asdict(settings.sentences),
+        "templates": [asdict(t) for source in settings.sources for t in source_templates(source)],
+        "profile": asdict(settings.profile),
+        "currency": settings.workspace.currency,
+    }
+
+
+def stage_inputs(workspace: Workspace, log: Run) -> dict[str, str]:
+    """The digests of the event log before `train_until`, the profile table and the split's files."""
+    split = settings_files(workspace)
+    return {"events": log.manifest.digest("train/")} | profiles.input_digest(workspace) | split
+
+
+def settings_files(workspace: Workspace) -> dict[str, str]:
+    """The digests of the files that the split names."""
+    split = workspace.settings.split
+    named = {"users_file": split.users_file, "categories_file": split.categories_file}
+    return {key: artifacts.hash_file(workspace.folder / file) for key, file in named.items() if file is not None}
+
+
+def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress | None = None) -> Run:
+    """Write `runs/events` and `runs/pairs` where they are missing or out of date, and open the pairs.
+
+    Raises:
+        FindCLIError: a source cannot be used, no cutoff fits, or no sentence has enough support.
+    """
+    log = events.build_events(workspace)
+    return artifacts.build(
+        workspace.run("pairs"),
+        lambda draft, _: _write(workspace, log, draft, progress or no_progress),
+        kind="pairs",
+        settings=stage_settings(workspace),
+        inputs=stage_inputs(workspace, log),
+        seed=0,
+        force=force,
+    )
+
+
+def training_cutoffs(workspace: Workspace, first_event: datetime) -> list[datetime]:
+    """The training cutoffs, ascending: the last lies `future` before `train_until`, and one `every` so often before it.
+
+    Raises:
+        FindCLIError: the data begin too late for a single cutoff.
+    """
+    windows = workspace.settings.windows
+    last = workspace.train_until - parse_duration(windows.future)
+    every: timedelta = parse_duration(windows.every)
+    count = (last - first_event - parse_duration(windows.min_history)) // every + 1
+    if count < 1:
+        hint = "shorten future or min_history in [windows], or set a later train_until"
+        raise FindCLIError(f"no training cutoff fits between the first event ({first_event}) and {last}", hint=hint)
+    return [last - i * every for i in reversed(range(count))]
+
+
+def held_out_users(workspace: Workspace, users: pl.Series) -> set[object]:
+    """The users that training never sees."""
+    split = workspace.settings.split
+    file = None if split.users_file is None else workspace.folder / split.users_file
+    return held_out("user", users, salt=split.salt, one_in=split.held_out_users, file=file)
+
+
+def held_out_names(workspace: Workspace, log: Run) -> Names:
+    """The held-out categories, and the names (of theirs and of items found in them) that name no training sentence."""
+    columns = pl.scan_parquet(log.files("train/*.parquet")).collect_schema()
+    if "category" not in columns:
+        return Names([], [])
+    named = [slot for slot in ("category", "item") if slot in columns]
+    found = pl.scan_parquet(log.files("train/*.parquet")).select(named).unique().collect(engine="streaming")
+    split = workspace.settings.split
+    file = None if split.categories_file is None else workspace.folder / split.categories_file
+    categories = found["category"].drop_nulls().unique()
+    held = held_out("category", categories, salt=split.salt, one_in=split.held_out_categories, file=file)
+    held_rows = found.filter(pl.col("category").is_in(list(held)))
+    blocked = {name.lower() for slot in named for name in held_rows[slot].drop_nulls()}
+    return Names(sorted(str(name) for name in held), sorted(blocked))
+
+
+def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> None:
+    users = _training_users(workspace, log)
+    cutoffs = training_cutoffs(workspace, _first_of_sentences(workspace, log))
+    pairs = _pair_table(users, cutoffs)
+    names = held_out_names(workspace, log)
+    texts = _distinct_texts(workspace, log, users)
+    templates = [t for source in workspace.settings.sources for t in source_templates(source)]
+    parts = events.parts(log)
+    found_profiles = []
+    for i, part in enumerate(parts):
+        own = events.read_part(log, part).join(users.select("user_id", "user"), on="user_id", maintain_order="left")
+        _write_history(draft, part, own, texts)
+        mine = pairs.filter(pl.col("part") == part)
+        found_profiles.append(_profiles(workspace, own, users, mine))
+        _write_facts(workspace, draft, part, own, mine, templates, names)
+        progress(i + 1, len(parts), {})
+    predicates = _choose_sentences(workspace, draft, templates, n_pairs=len(pairs))
+    incidence = _incidence(draft, templates, predicates, parts)
+    _write_tables(workspace, draft, users, pairs, pl.concat(found_profiles), texts)
+    _write_sentences(draft, predicates, incidence, n_pairs=len(pairs))
+    shutil.rmtree(draft.folder / "facts")
+    draft.metrics |= {"users": len(users), "cutoffs": len(cutoffs), "pairs": len(pairs), "held_out_categories": len(names.categories)}
+
+
+def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
+    """Users with an event before `train_until` that are not held out: user_id, part, first, split, user (row)."""
+    frames = [
+        pl.scan_parquet(path).group_by("user_id").agg(first=pl.col("time").min()).with_columns(part=pl.lit(path.name))
+        for path in log.files("train/*.parquet")
+    ]
+    users = pl.concat(frames).collect().sort("part", "user_id")
+    held = held_out_users(workspace, users["user_id"])
+    users = users.filter(~pl.col("user_id").is_in(list(held))) if held else users
+    if users.is_empty():
+        raise FindCLIError("every user is held out", hint="hold out fewer users in [split]")
+    salt, one_in = workspace.settings.split.salt, workspace.settings.split.validation_users
+    validates = [bucket("validation", user, salt=salt, buckets=one_in) == 0 for user in users["user_id"]]
+    split = pl.Series("split", ["validation" if v else "train" for v in validates])
+    return users.with_columns(split).with_row_index("user")
+
+
+def _first_of_sentences(workspace: Workspace, log: Run) -> datetime:
+    """The first event that a sentence can speak of: messages sent may reach back further than the behaviour itself."""
+    spoken = [source.name for source in workspace.settings.sources if source_templates(source)]
+    times = pl.scan_parquet(log.files("train/*.parquet")).filter(pl.col("source").is_in(spoken)).select(pl.col("time").min())
+    first = times.collect().item()
+    if first is None:
+        raise FindCLIError("no source that feeds sentences has an event before train_until", hint="set a later train_until in [windows]")
+    assert isinstance(first, datetime)
+    return first
+
+
+def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
+    """A pair for each user and each cutoff after the user's first event, ordered by partition, user, cutoff."""
+    instants = pl.DataFrame({"cutoff": cutoffs}, schema={"cutoff": pl.Datetime("us")})
+    pairs = users.select("user", "user_id", "part", "first").join(instants, how="cross").filter(pl.col("first") < pl.col("cutoff"))
+    return pairs.drop("first").sort("user", "cutoff").with_row_index("pair")
+
+
+def _distinct_texts(workspace: Workspace, log: Run, users: pl.DataFrame) -> pl.DataFrame:
+    search = [source.name for source in workspace.settings.sources if is_search(source)]
+    own = pl.scan_parquet(log.files("train/*.parquet")).join(users.lazy().select("user_id"), on="user_id", how="semi")
+    kinds = own.select(text="event", search=pl.col("source").is_in(search)).unique()
+    return kinds.collect(engine="streaming").sort("search", "text").with_row_index("text_row")
+
+
+def _write_history(draft: Draft, part: str, own: pl.DataFrame, texts: pl.DataFrame) -> None:
+    amount = pl.col("amount") if "amount" in own.columns else pl.lit(None, pl.Float64)
+    rows = own.join(texts, left_on="event", right_on="text", maintain_order="left").select(
+        pl.col("user").cast(pl.Int32),
+        seconds=pl.col("time").dt.epoch("s"),
+        text=pl.col("text_row").cast(pl.Int32),
+        amount=amount.fill_null(0.0).cast(pl.Float32),
+    )
+    name = f"histories/{Path(part).stem}.safetensors"
+    draft.tensors(name, {column: rows[column].to_numpy() for column in rows.columns})
+
+
+def _profiles(workspace: Workspace, own: pl.DataFrame, users: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """The profile of each pair, in the order of the pairs."""
+    frames = []
+    for (cutoff,), group in pairs.group_by("cutoff", maintain_order=True):
+        assert isinstance(cutoff, datetime)
+        found = profiles.profiles_as_of(workspace, own, group["user_id"], cutoff)
+        frames.append(found.drop("user_id").with_columns(group["pair"]))
+    return pl.concat(frames).sort("pair")
+
+
+def _write_facts(
+    workspace: Workspace,
+    draft: Draft,
+    part: str,
+    own: pl.DataFrame,
+    pairs: pl.DataFrame,
+    templates: list[Template],
+    names: Names,
+) -> None:
+    """For each template, whom its slots hold of in the future windows and up to what amount: pair, slots, total."""
+    future = parse_duration(workspace.settings.windows.future)
+    rows = own if "category" not in own.columns else own.filter(~pl.col("category").is_in(names.categories).fill_null(value=False))
+    windows = [
+        rows.filter((pl.col("time") >= cutoff) & (pl.col("time") < cutoff + future)).join(
+            pairs.filter(pl.col("cutoff") == cutoff).select("user", "pair"), on="user", maintain_order="left"
+        )
+        for cutoff in pairs["cutoff"].unique().sort()
+    ]
+    ahead = pl.concat(windows)
+    for i, template in enumerate(templates):
+        facts = _facts(ahead.lazy(), template, names).collect()
+        facts.write_parquet(draft.path(f"facts/{i}/{part}"), compression="lz4")
+
+
+def _facts(ahead: pl.LazyFrame, template: Template, names: Names) -> pl.LazyFrame:
+    allowed = [pl.col(s).is_not_null() & ~pl.col(s).str.to_lowercase().is_in(names.blocked) for s in template.slots]
+    mine = ahead.filter(pl.col("source") == template.source, *allowed)
+    keys = ["pair", *template.slots]
+    if not template.bounded:
+        return mine.select(keys).unique().with_columns(total=pl.lit(None, pl.Float64)).sort(keys)
+    return mine.group_by(keys).agg(total=pl.col("amount").sum()).sort(keys)
+
+
+def _choose_sentences(workspace: Workspace, draft: Draft, templates: list[Template], *, n_pairs: int) -> pl.DataFrame:
+    """The predicates of every sentence that is kept: sentence (row), rendered, family, template, source, slots, bound, support."""
+    settings = workspace.settings.sentences
+    frames = []
+    for i, template in enumerate(templates):
+        facts = pl.scan_parquet(draft.folder / f"facts/{i}/*.parquet")
+        values = _bounds(facts, template, settings.amounts) if template.bounded else _supports(facts, template)
+        enough = values.filter(pl.col("support").is_between(settings.min_support, settings.max_share * n_pairs))
+        best = enough.sort("support", *template.slots, descending=[True] + [False] * len(template.slots)).head(settings.max_per_template)
+        text = sentence_text(template, currency=workspace.settings.workspace.currency)
+        frames.append(best.with_columns(rendered=text, family=pl.lit(template.family), template=pl.lit(i, pl.Int32), source=pl.lit(template.source)))
+    predicates = pl.concat(frames, how="diagonal_relaxed")
+    if predicates.is_empty():
+        hint = "lower min_support in [sentences], or check that the sources have item or category columns"
+        raise FindCLIError(f"no sentence is true of at least {settings.min_support} (user, cutoff) pairs", hint=hint)
+    sentences = predicates.select("rendered").unique().sort("rendered").with_row_index("sentence")
+    missing = [pl.lit(None, pl.String).alias(slot) for slot in SLOTS if slot not in predicates.columns]
+    order = ["sentence", "rendered", "family", "template", "source", *SLOTS, "bound", "support"]
+    return predicates.with_columns(missing).join(sentences, on="rendered").select(order).sort("sentence", "template", *SLOTS, "bound")
+
+
+def _supports(facts: pl.LazyFrame, template: Template) -> pl.DataFrame:
+    keys = list(template.slots)
+    counted = facts.group_by(keys).agg(support=pl.len()) if keys else facts.select(support=pl.len())
+    return counted.with_columns(bound=pl.lit(None, pl.Float64)).collect()
+
+
+def _bounds(facts: pl.LazyFrame, template: Template, quantiles: tuple[float, ...]) -> pl.DataFrame:
+    """The lower bounds of each slot value: quantiles of its users' totals, as round numbers."""
+    keys = list(template.slots)
+    totals = facts.filter(pl.col("total") > 0).with_columns(pl.lit(0).alias("all"))
+    bounds = [
+        totals.group_by([*keys, "all"]).agg(bound=round_bound(pl.col("total").quantile(q)), totals=pl.col("total")) for q in quantiles
+    ]
+    frame = pl.concat(bounds).filter(pl.col("bound") > 0).unique([*keys, "bound"], keep="first")
+    counted = frame.explode("totals").filter(pl.col("totals") > pl.col("bound")).group_by([*keys, "bound"]).agg(support=pl.len())
+    return counted.collect()
+
+
+def _incidence(draft: Draft, templates: list[Template], predicates: pl.DataFrame, parts: list[str]) -> pl.DataFrame:
+    """Every true (pair, sentence), once, in order."""
+    frames = []
+    for part in parts:
+        found = []
+        for i, template in enumerate(templates):
+            mine = predicates.filter(pl.col("template") == i).select("sentence", "bound", *template.slots)
+            facts = pl.scan_parquet(draft.folder / f"facts/{i}/{part}")
+            keys = list(template.slots)
+            joined = facts.join(mine.lazy(), on=keys) if keys else facts.join(mine.lazy(), how="cross")
+            holds = pl.col("total") > pl.col("bound") if template.bounded else pl.lit(value=True)
+            found.append(joined.filter(holds).select("pair", "sentence"))
+        frames.append(pl.concat(found).unique().sort("pair", "sentence").collect())
+    return pl.concat(frames)
+
+
+def _write_tables(
+    workspace: Workspace, draft: Draft, users: pl.DataFrame, pairs: pl.DataFrame, found: pl.DataFrame, texts: pl.DataFrame
+) -> None:
+    draft.table("users.parquet", users.select("user_id", "part", "split"))
+    draft.table("pairs.parquet", pairs.select("user", "part", "cutoff"))
+    draft.table("profiles.parquet", found.drop("pair"))
+    draft.table("texts.parquet", texts.select("text", "search"))
+
+
+def _write_sentences(draft: Draft, predicates: pl.DataFrame, incidence: pl.DataFrame, *, n_pairs: int) -> None:
+    support = incidence.group_by("sentence").agg(support=pl.len())
+    sentences = predicates.group_by("sentence", maintain_order=True).agg(text=pl.col("rendered").first(), family=pl.col("family").first()).join(
+        support, on="sentence", how="left", maintain_order="left"
+    )
+    draft.table("sentences.parquet", sentences.drop("sentence").with_columns(pl.col("support").fill_null(0)))
+    draft.table("predicates.parquet", predicates.drop("rendered", "support"))
+    counts = np.bincount(incidence["pair"].to_numpy(), minlength=n_pairs)
+    indptr = np.concatenate([[0], counts.cumsum()]).astype(np.int64)
+    draft.tensors("incidence.safetensors", {"indptr": indptr, "indices": incidence["sentence"].to_numpy().astype(np.int32)})
+    draft.metrics |= {"sentences": len(sentences), "true": len(incidence)}

@@ -1,0 +1,1 @@
+"""Stage 1 of FIND: one self-supervised encoder a modality."""

@@ -1,0 +1,132 @@
+"""The profile table: attributes of users, known as of each cutoff, from a table of their own and from aggregates of their events."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import polars as pl
+
+from findcli import sources
+from findcli.durations import parse_duration
+from findcli.errors import FindCLIError
+from findcli.settings import Aggregate, Profile
+from findcli.workspace import Workspace
+
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the profile: its name, its kind, and for an ordered one its values in order."""
+
+    name: str
+    kind: Literal["categorical", "ordered", "numeric"]
+    values: tuple[str, ...] = ()
+
+
+def profile_columns(profile: Profile) -> list[Column]:
+    """The columns of a workspace's profile, in the order in which every stage keeps them."""
+    return [
+        *(Column(name, "categorical") for name in profile.categorical),
+        *(Column(name, "ordered", tuple(values)) for name, values in profile.ordered.items()),
+        *(Column(name, "numeric") for name in profile.numeric),
+        *(Column(aggregate.name, "numeric") for aggregate in profile.aggregates),
+    ]
+
+
+def profiles_as_of(workspace: Workspace, events: pl.DataFrame, users: pl.Series, cutoff: datetime) -> pl.DataFrame:
+    """The profile of each user as of one cutoff; nothing at or after the cutoff is looked at.
+
+    Args:
+        workspace: names the table and the aggregates.
+        events: events of these users, any time (columns of the event log).
+        users: user ids, one row of the result each, in this order.
+        cutoff: the instant.
+
+    Returns:
+        `user_id` and one column each of `profile_columns`: String for categorical and ordered, Float64 for numeric; null is missing.
+
+    Raises:
+        FindCLIError: the profile table lacks a column or has one of a wrong type.
+    """
+    profile = workspace.settings.profile
+    frame = pl.DataFrame({"user_id": users})
+    if profile.path is not None:
+        frame = frame.join(_table_as_of(workspace, cutoff).collect(), on="user_id", how="left", maintain_order="left")
+    start = cutoff - parse_duration(workspace.settings.windows.history)
+    history = events.filter((pl.col("time") >= start) & (pl.col("time") < cutoff))
+    for source in sorted({aggregate.source for aggregate in profile.aggregates}):
+        chosen = [aggregate for aggregate in profile.aggregates if aggregate.source == source]
+        found = history.filter(pl.col("source") == source).group_by("user_id").agg(_measure(a, cutoff) for a in chosen)
+        frame = frame.join(found, on="user_id", how="left", maintain_order="left")
+        counted = [a.name for a in chosen if a.measure not in ("mean", "days_since_last")]
+        frame = frame.with_columns(pl.col(counted).fill_null(0.0))
+    return frame.select("user_id", *(column.name for column in profile_columns(profile)))
+
+
+def _measure(aggregate: Aggregate, cutoff: datetime) -> pl.Expr:
+    since = datetime.min if aggregate.within is None else cutoff - parse_duration(aggregate.within)
+    recent = pl.col("time") >= since
+    age_us = (pl.lit(cutoff) - pl.col("time")).dt.total_microseconds()
+    value = pl.col(sources.extra_name(aggregate.source, aggregate.column or ""))
+    expressions = {
+        "count": lambda: recent.sum(),
+        "sum": lambda: value.filter(recent).sum(),
+        "mean": lambda: value.filter(recent).mean(),
+        "distinct": lambda: value.filter(recent).drop_nulls().n_unique(),
+        "active_weeks": lambda: (age_us.filter(recent) // (7 * DAY_US)).n_unique(),
+        "days_since_last": lambda: age_us.filter(recent).min() / DAY_US,
+    }
+    return expressions[aggregate.measure]().cast(pl.Float64).alias(aggregate.name)
+
+
+def scan_profile(workspace: Workspace) -> pl.LazyFrame:
+    """The profile table with its columns in their own types and the user column as `user_id`.
+
+    Raises:
+        FindCLIError: a column is missing or of a wrong type.
+    """
+    profile = workspace.settings.profile
+    path = workspace.folder / str(profile.path)
+    frame = sources.scan_table([path], what="the profile table")
+    schema = frame.collect_schema()
+    named = [*profile.categorical, *profile.ordered, *profile.numeric]
+    missing = [c for c in (profile.user, profile.time, *named) if c is not None and c not in schema]
+    if missing:
+        hint = f"its columns are: {', '.join(schema.names())}; correct [profile] in findcli.toml"
+        raise FindCLIError(f"the profile table {path} has no column {', '.join(missing)}", hint=hint)
+    wrong = [name for name in profile.numeric if not (schema[name].is_numeric() or schema[name] == pl.Boolean)]
+    if wrong:
+        hint = "correct the table, or name the column under categorical or ordered"
+        raise FindCLIError(f"profile column {wrong[0]!r} is of type {schema[wrong[0]]}, not a number", hint=hint)
+    users = sources.user_types(workspace)
+    user = pl.col(str(profile.user)).cast(next(iter(users.values())), strict=False).alias("user_id")
+    words = [pl.col(name).cast(pl.String) for name in (*profile.categorical, *profile.ordered)]
+    numbers = [pl.col(name).cast(pl.Float64) for name in profile.numeric]
+    dated = [] if profile.time is None else [pl.col(profile.time).cast(sources.TIME).alias("known_from")]
+    return frame.select(user, *dated, *words, *numbers)
+
+
+def _table_as_of(workspace: Workspace, cutoff: datetime) -> pl.LazyFrame:
+    """The last row of each user that is known before the cutoff; of an undated table, the last row."""
+    frame = scan_profile(workspace)
+    if workspace.settings.profile.time is not None:
+        frame = frame.filter(pl.col("known_from") < cutoff).sort("known_from", maintain_order=True).drop("known_from")
+    return frame.unique("user_id", keep="last", maintain_order=True)
+
+
+def input_digest(workspace: Workspace) -> dict[str, str]:
+    """The digest of the profile table as training may see it: of a dated one, the rows known before `train_until`."""
+    profile = workspace.settings.profile
+    if profile.path is None:
+        return {}
+    frame = scan_profile(workspace)
+    if profile.time is not None:
+        frame = frame.filter(pl.col("known_from") < workspace.train_until)
+    buffer = io.BytesIO()
+    frame.collect().write_parquet(buffer)
+    return {"profile": hashlib.blake2b(buffer.getvalue(), digest_size=16).hexdigest()}

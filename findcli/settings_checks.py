@@ -1,0 +1,158 @@
+"""What the settings of a workspace must agree on among each other, after each table stands by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from string import Formatter
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from findcli.durations import parse_duration
+from findcli.settings import SLOTS, Aggregate, Profile, Source, Task
+
+Problem = tuple[str, str]
+NEED_COLUMN = ("sum", "mean", "distinct")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The tables of a workspace file that stand by themselves.
+
+    Attributes:
+        tables: the single tables by name, such as windows or align.
+        sources: by path, such as "sources[0]"; likewise aggregates and tasks.
+        aggregates: the [[profile.aggregates]].
+        tasks: the [tasks.NAME].
+        source_names: the names of all sources, also of those with mistakes.
+    """
+
+    tables: dict[str, Any]
+    sources: dict[str, Source]
+    aggregates: dict[str, Aggregate]
+    tasks: dict[str, Task]
+    source_names: list[Any]
+
+
+def cross_problems(parts: Parts) -> Iterator[Problem]:
+    """What does not fit together: pairs of a key and what is wrong with it."""
+    yield from _source_name_problems(parts)
+    for path, source in parts.sources.items():
+        yield from _source_problems(path, source)
+    if "profile" in parts.tables:
+        yield from _profile_problems(parts.tables["profile"], parts.aggregates)
+    for path, aggregate in parts.aggregates.items():
+        yield from _aggregate_problems(path, aggregate, parts.source_names)
+    for path, task in parts.tasks.items():
+        for name in task.without_sources:
+            yield from _unknown_source(f"{path}.without_sources", name, parts.source_names)
+    yield from _size_problems(parts.tables)
+
+
+def _source_name_problems(parts: Parts) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for path, source in parts.sources.items():
+        if first.setdefault(source.name, path) != path:
+            yield (
+                f"{path}.name",
+                f"{source.name!r} is the name of {first[source.name]} already; give each source its own",
+            )
+
+
+def _source_problems(path: str, source: Source) -> Iterator[Problem]:
+    if source.event is None and all(getattr(source, slot) is None for slot in SLOTS):
+        yield path, f"an event of {source.name!r} would say nothing: name at least one column of {', '.join(SLOTS)}"
+    if source.event is not None:
+        yield from _slot_problems(f"{path}.event", source.event, source, SLOTS)
+    if source.sentences and set(source.families) == {"exposure"}:
+        yield f"{path}.sentences", "exposure is an input only; give another family, or leave the sentences out"
+    for i, sentence in enumerate(source.sentences or ()):
+        yield from _slot_problems(f"{path}.sentences[{i}]", sentence, source, (*SLOTS, "amount", "currency"))
+    if (
+        source.time_format is not None
+        and source.time_format not in ("epoch_s", "epoch_ms")
+        and "%" not in source.time_format
+    ):
+        yield (
+            f"{path}.time_format",
+            f"{source.time_format!r} is no format; write one such as '%d/%m/%Y', 'epoch_s' or 'epoch_ms'",
+        )
+    if source.timezone is not None and not _is_timezone(source.timezone):
+        yield f"{path}.timezone", f"{source.timezone!r} is no known zone; write one such as 'Europe/Berlin' or 'UTC'"
+
+
+def _slot_problems(path: str, text: str, source: Source, known: tuple[str, ...]) -> Iterator[Problem]:
+    try:
+        slots = [slot for _, slot, _, _ in Formatter().parse(text) if slot is not None]
+    except ValueError as error:
+        yield path, f"{text!r} cannot be read: {error}"
+        return
+    listed = ", ".join(f"{{{slot}}}" for slot in known)
+    for slot in slots:
+        if slot not in known:
+            yield path, f"{{{slot}}} in {text!r} is no slot; the slots are {listed}"
+        elif slot != "currency" and getattr(source, slot) is None:
+            yield path, f"{text!r} needs the column of {slot}: set {slot} = ... in source {source.name!r}"
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _profile_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Iterator[Problem]:
+    columns = [*profile.categorical, *profile.ordered, *profile.numeric]
+    if profile.path is not None and profile.user is None:
+        yield "profile.user", "missing; name the column of the user id"
+    if profile.path is None:
+        for key in ("user", "time", "categorical", "ordered", "numeric"):
+            if value := getattr(profile, key):
+                yield f"profile.{key}", f"{value!r} needs a table: set path = ... in [profile]"
+    names = Counter(chain(columns, (aggregate.name for aggregate in aggregates.values())))
+    for name, count in names.items():
+        if count > 1:
+            yield (
+                "profile",
+                f"the column {name!r} is named {count} times among categorical, ordered, numeric and aggregates",
+            )
+    for name in sorted({str(profile.user), str(profile.time)} & set(columns)):
+        yield "profile", f"the column {name!r} is the user or the time and cannot be an attribute too"
+    for column, values in profile.ordered.items():
+        if len(set(values)) < max(len(values), 2):
+            yield f"profile.ordered.{column}", f"{list(values)!r} should be two or more different values, in order"
+
+
+def _aggregate_problems(path: str, aggregate: Aggregate, source_names: list[Any]) -> Iterator[Problem]:
+    yield from _unknown_source(f"{path}.source", aggregate.source, source_names)
+    if aggregate.measure in NEED_COLUMN and aggregate.column is None:
+        yield f"{path}.column", f"missing; {aggregate.measure!r} is computed from a column of {aggregate.source!r}"
+    if aggregate.measure not in NEED_COLUMN and aggregate.column is not None:
+        yield f"{path}.column", f"{aggregate.column!r} is not read by {aggregate.measure!r}; remove it"
+
+
+def _unknown_source(path: str, name: str, source_names: list[Any]) -> Iterator[Problem]:
+    if name not in source_names:
+        yield (
+            path,
+            f"{name!r} is no source; the sources are {', '.join(repr(known) for known in source_names) or 'none'}",
+        )
+
+
+def _size_problems(tables: dict[str, Any]) -> Iterator[Problem]:
+    for table, width in (
+        ("text", "d_model"),
+        ("sequence", "d_model"),
+        ("tabular", "d_token"),
+        ("align", "d_embedding"),
+    ):
+        if table in tables and getattr(tables[table], width) % tables[table].heads:
+            problem = f"{getattr(tables[table], width)} is not a multiple of heads = {tables[table].heads}"
+            yield f"{table}.{width}", problem
+    sequence = tables.get("sequence")
+    if sequence is not None and parse_duration(sequence.cycle) % parse_duration(sequence.step):
+        yield "sequence.cycle", f"{sequence.cycle!r} is not a whole number of steps of {sequence.step!r}"

@@ -1,0 +1,277 @@
+"""The form of findcli.toml: values -> settings, with every mistake named at once, and values -> a commented file."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, replace
+from datetime import UTC, date, datetime, time
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from annotated_doc import Doc
+
+from findcli import settings
+from findcli.errors import FindCLIError
+from findcli.settings import FORMAT, PAPER_SIZES, Aggregate, Profile, Settings, Source, Task
+from findcli.settings_checks import Parts, cross_problems
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+TABLES: dict[str, type] = {
+    "workspace": settings.General,
+    "windows": settings.Windows,
+    "profile": settings.Profile,
+    "split": settings.Split,
+    "sentences": settings.Sentences,
+    "text": settings.Text,
+    "sequence": settings.Sequence,
+    "tabular": settings.Tabular,
+    "align": settings.Align,
+}
+FIXES = {
+    "string_type": "write text in quotes",
+    "int_type": "write a whole number, without quotes or a decimal point",
+    "float_type": "write a number, without quotes",
+    "bool_type": "write true or false",
+    "datetime_type": "write a date without quotes, such as 2017-10-30",
+    "predicate_failed": "write a length of time such as '26w', '63d' or '12h'",
+    "tuple_type": "write a list in square brackets",
+    "dict_type": "write a table",
+    "dataclass_type": "write a table",
+}
+Problems = dict[str, str]
+
+
+def to_utc(value: date) -> datetime:
+    """An instant as naive UTC: a date is its midnight, a time without a zone is in UTC already."""
+    if not isinstance(value, datetime):
+        return datetime.combine(value, time())
+    return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+
+
+def parse_settings(raw: Mapping[str, Any], *, name: str) -> Settings:
+    """Turn the plain values of a workspace file into settings.
+
+    Args:
+        raw: nested mappings and lists as TOML gives them.
+        name: how messages call the file.
+
+    Raises:
+        FindCLIError: there are mistakes; all of them are named, each with its key, its value and the fix.
+    """
+    found = raw.get("format", FORMAT)
+    if found != FORMAT:
+        hint = "use the findcli that wrote it, or make a new workspace with: findcli init"
+        raise FindCLIError(f"{name} is of format {found!r}; this findcli reads format {FORMAT}", hint=hint)
+    problems: Problems = {}
+    parts = _read_parts(_with_paper_sizes(raw), problems)
+    for path, problem in cross_problems(parts):
+        problems.setdefault(path, problem)
+    if problems:
+        listed = "".join(f"\n  {path}: {problem}" for path, problem in problems.items())
+        count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        raise FindCLIError(f"{name} has {count}:{listed}", hint="correct them there, then look with: findcli check")
+    return Settings(
+        **{**parts.tables, "profile": replace(parts.tables["profile"], aggregates=tuple(parts.aggregates.values()))},
+        sources=tuple(parts.sources.values()),
+        tasks={path.removeprefix("tasks."): task for path, task in parts.tasks.items()},
+        size=raw.get("size", "small"),
+    )
+
+
+def _with_paper_sizes(raw: Mapping[str, Any]) -> dict[str, Any]:
+    if raw.get("size") != "paper":
+        return dict(raw)
+    given = {table: raw.get(table, {}) for table in PAPER_SIZES}
+    return {
+        **raw,
+        **{table: PAPER_SIZES[table] | values for table, values in given.items() if isinstance(values, dict)},
+    }
+
+
+def _read_parts(raw: dict[str, Any], problems: Problems) -> Parts:
+    """Every table that stands by itself; what does not is named in `problems` and left out."""
+    problems |= dict(_top_level_problems(raw))
+    tables = {key: raw.get(key, {}) for key in TABLES if isinstance(raw.get(key, {}), dict)}
+    aggregates = tables.get("profile", {}).get("aggregates", [])
+    tables = {
+        key: {k: v for k, v in table.items() if (key, k) != ("profile", "aggregates")} for key, table in tables.items()
+    }
+    read = {key: _read_table(TABLES[key], key, table, problems) for key, table in tables.items()}
+    sources = _entries(raw.get("sources", []), "sources", problems)
+    tasks = raw["tasks"] if isinstance(raw.get("tasks"), dict) else {}
+    return Parts(
+        tables={key: table for key, table in read.items() if table is not None},
+        sources=_read_tables(Source, sources, problems),
+        aggregates=_read_tables(Aggregate, _entries(aggregates, "profile.aggregates", problems), problems),
+        tasks=_read_tables(Task, {f"tasks.{name}": task for name, task in tasks.items()}, problems),
+        source_names=[entry.get("name") for entry in sources.values() if isinstance(entry, dict)],
+    )
+
+
+def _top_level_problems(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    known = [field.name for field in fields(Settings)]
+    for key, value in raw.items():
+        if key not in known:
+            yield key, _unknown(key, known)
+        elif key in (*TABLES, "tasks") and not isinstance(value, dict):
+            yield key, f"{value!r} should be a table"
+    if raw.get("size", "small") not in ("small", "paper"):
+        yield "size", f"{raw['size']!r} should be 'small' or 'paper'"
+    if not raw.get("sources"):
+        yield "sources", "missing; name at least one table of events with [[sources]]"
+
+
+def _entries(value: Any, path: str, problems: Problems) -> dict[str, Any]:
+    """The entries of an array of tables by their path."""
+    if isinstance(value, list | tuple):
+        return {f"{path}[{i}]": entry for i, entry in enumerate(value)}
+    problems[path] = f"should be a list of tables: write [[{path}]] in double brackets"
+    return {}
+
+
+def _read_tables(kind: type, entries: dict[str, Any], problems: Problems) -> dict[str, Any]:
+    tables = {path: _read_table(kind, path, entry, problems) for path, entry in entries.items()}
+    return {path: table for path, table in tables.items() if table is not None}
+
+
+def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
+    """One table as its dataclass, or None where it has mistakes."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    if not isinstance(value, dict):
+        problems[path] = f"{value!r} should be a table"
+        return None
+    quoted = {
+        f"{path}.{key}": f"{value[key]!r} is text; {FIXES['datetime_type']}"
+        for key, hint in get_type_hints(kind).items()
+        if hint is datetime and isinstance(value.get(key), str)
+    }
+    # A dataclass takes no configuration from outside; a tuple around it does, and passes it on.
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    adapter = TypeAdapter(tuple[kind], config=config)  # type: ignore[valid-type]
+    try:
+        # Strict JSON takes lists for tuples and tables for dataclasses, as TOML has them, and converts nothing else.
+        (table,) = adapter.validate_json(json.dumps([value], default=_plain))
+    except ValidationError as error:
+        problems |= _explain(kind, path, error.errors(include_url=False)) | quoted
+        return None
+    problems |= quoted
+    return None if quoted else table
+
+
+def _plain(value: Any) -> str:
+    return to_utc(value).isoformat() if isinstance(value, date) else str(value)
+
+
+def _explain(kind: type, path: str, errors: list[ErrorDetails]) -> Problems:
+    """What pydantic says of a table, by the key's path."""
+    problems = {}
+    for error in errors:
+        keys = error["loc"][1:]
+        if error["type"] == "too_short" and error["input"]:  # it follows from a mistake inside
+            continue
+        problems[path + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)] = _say(kind, error)
+    return problems
+
+
+def _say(kind: type, error: ErrorDetails) -> str:
+    key, value, code = str(error["loc"][-1]), error["input"], error["type"]
+    if code == "unexpected_keyword_argument":
+        return _unknown(key, [field.name for field in fields(kind)])
+    if code == "missing":
+        return f"missing; {_docs(kind)[key]}"
+    told = error["msg"].removeprefix("Input ").replace("Tuple", "the list")
+    told = told.replace(" after validation, not 0", "") if code != "predicate_failed" else "is no duration"
+    fix = f"; {FIXES[code]}" if code in FIXES else ""
+    return f"{value!r} {told}{fix}"
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = get_close_matches(key, known, n=1)
+    return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; the keys here are {', '.join(known)}"
+
+
+def _docs(kind: type) -> dict[str, str]:
+    """What each key of a table means."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        key: doc.documentation
+        for key, hint in hints.items()
+        for doc in getattr(hint, "__metadata__", ())
+        if isinstance(doc, Doc)
+    }
+
+
+def render_settings(values: Mapping[str, Any], *, header: str) -> str:
+    """Write values as a commented findcli.toml.
+
+    Args:
+        values: valid nested tables of the file, as far as they differ from the defaults.
+        header: the comment at its top, in one or more lines.
+    """
+    told: set[str] = set()
+    scalars = {"format": FORMAT, **({"size": values["size"]} if "size" in values else {})}
+    blocks = [_comment(header), "\n".join(_lines(Settings, scalars, told))]
+    for key in [field.name for field in fields(Settings) if field.name in values and field.name not in scalars]:
+        blocks += list(_blocks(key, values[key], told))
+    untouched = [_defaults(key, kind) for key, kind in TABLES.items() if key not in values]
+    blocks += ["# Tables left at their defaults:", *untouched] if untouched else []
+    return "\n\n".join(blocks) + "\n"
+
+
+def _blocks(key: str, value: Any, told: set[str]) -> Iterator[str]:
+    """A table, or several, as the blocks of lines of the file."""
+    if key == "sources":
+        yield from ("\n".join(["[[sources]]", *_lines(Source, entry, told)]) for entry in value)
+    elif key == "tasks":
+        yield from (
+            "\n".join([f"[tasks.{_toml_key(name)}]", *_lines(Task, entry, told)]) for name, entry in value.items()
+        )
+    else:
+        plain = {k: v for k, v in value.items() if k not in ("aggregates", "ordered")}
+        yield "\n".join([f"[{key}]", *_lines(TABLES[key], plain, told)])
+        if ordered := value.get("ordered"):
+            title = f"[profile.ordered]  # {_docs(Profile)['ordered']}"
+            yield "\n".join([title, *(f"{_toml_key(column)} = {_toml(levels)}" for column, levels in ordered.items())])
+        yield from (
+            "\n".join(["[[profile.aggregates]]", *_lines(Aggregate, a, told)]) for a in value.get("aggregates", ())
+        )
+
+
+def _lines(kind: type, values: Mapping[str, Any], told: set[str]) -> list[str]:
+    """`key = value` lines; a key's meaning stands beside it the first time it occurs."""
+    docs, lines = _docs(kind), []
+    for key, value in values.items():
+        name = f"{kind.__name__}.{key}"
+        lines.append(f"{key} = {_toml(value)}" + ("" if name in told else f"  # {docs[key]}"))
+        told.add(name)
+    return lines
+
+
+def _defaults(key: str, kind: type) -> str:
+    defaults = [
+        f"{field.name} = {_toml(field.default)}" for field in fields(kind) if field.default not in (MISSING, None, ())
+    ]
+    return _comment(
+        textwrap.fill(f"[{key}] {', '.join(defaults)}", 110, break_on_hyphens=False, subsequent_indent="  ")
+    )
+
+
+def _comment(text: str) -> str:
+    return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+
+
+def _toml(value: Any) -> str:
+    import tomlkit
+
+    return str(tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string())
+
+
+def _toml_key(name: str) -> str:
+    import tomlkit
+
+    return tomlkit.key(name).as_string()

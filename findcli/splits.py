@@ -1,0 +1,44 @@
+"""Which users and categories training never sees: a stable salted hash, or files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from findcli.errors import FindCLIError
+
+
+def bucket(kind: str, name: object, *, salt: str, buckets: int) -> int:
+    """The bucket of a name: blake2b (8 bytes, hexadecimal as a number) of "kind:name", or "kind:salt:name", modulo `buckets`."""
+    key = f"{kind}:{salt}:{name}" if salt else f"{kind}:{name}"
+    return int(hashlib.blake2b(key.encode(), digest_size=8).hexdigest(), 16) % buckets
+
+
+def held_out(kind: str, names: Iterable[object], *, salt: str, one_in: int, file: Path | None = None) -> set[object]:
+    """The held-out ones among names.
+
+    Args:
+        kind: "user" or "category".
+        names: user ids, or category names as the table has them, before any lower-casing.
+        salt: the split's salt.
+        one_in: one name in so many is held out; 0 holds out none.
+        file: a text file with a name a line that replaces the hash.
+
+    Raises:
+        FindCLIError: the file cannot be read.
+    """
+    if file is not None:
+        listed = _read_lines(file)
+        return {name for name in names if str(name) in listed}
+    if one_in == 0:
+        return set()
+    return {name for name in names if bucket(kind, name, salt=salt, buckets=one_in) == 0}
+
+
+def _read_lines(file: Path) -> set[str]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FindCLIError(f"the split's file {file} cannot be read: {error}", hint="give a text file with a name a line") from error
+    return {line.strip() for line in text.splitlines() if line.strip()}

@@ -1,0 +1,126 @@
+"""Sentences and event texts: five families of templates whose slots are the predicate behind each sentence (FIND 1.2, Eq 4).
+
+A sentence such as "The user purchased {category} amounting more than {amount} dollars." is true of a user when, among the
+events of the future window, those with that category sum to more than that amount; without `{amount}`, when there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from findcli.settings import SLOTS, Source
+
+VERBS = {
+    "purchase": "purchased",
+    "browse": "visited",
+    "search": "searched for",
+    "click": "clicked",
+    "payment": "paid for",
+    "exposure": "was sent",
+}
+TEMPLATES = {
+    "purchase": (
+        "The user purchased {category}.",
+        "The user purchased {item}.",
+        "The user purchased {department}.",
+        "The user bought at {merchant}.",
+        "The user purchased {category} amounting more than {amount} {currency}.",
+        "The user purchased {department} amounting more than {amount} {currency}.",
+        "The user made purchases amounting more than {amount} {currency}.",
+    ),
+    "payment": (
+        "The user paid {status}.",
+        "The user paid by {channel}.",
+        "The user purchased {category} and paid {status}.",
+    ),
+    "browse": ("The user visited {category}.", "The user visited {item}.", "The user visited {department}."),
+    "search": ("The user searched for {category}.", "The user searched for {item}.", "The user searched for {text}."),
+    "click": ("The user clicked {category}.", "The user clicked {item}.", "The user clicked {department}."),
+    "exposure": (),
+}
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template over one source.
+
+    Attributes:
+        family: purchase, payment, browse, search or click.
+        source: the source whose events it speaks of.
+        text: the words, with slots in braces.
+        slots: the equality slots in the order of the text; `{amount}` and `{currency}` are not among them.
+        bounded: whether `{amount}` is a lower bound.
+    """
+
+    family: str
+    source: str
+    text: str
+    slots: tuple[str, ...]
+    bounded: bool
+
+
+def source_templates(source: Source) -> list[Template]:
+    """The templates of a source: its own sentences, or its families' that its columns can fill."""
+    if source.sentences is not None:
+        return [_template(source.families[0], source, text) for text in source.sentences]
+    templates = [_template(family, source, text) for family in source.families for text in TEMPLATES[family]]
+    return [t for t in templates if _fillable(t, source)]
+
+
+def _template(family: str, source: Source, text: str) -> Template:
+    names = _SLOT.findall(text)
+    return Template(family, source.name, text, tuple(n for n in names if n in SLOTS), bounded="amount" in names)
+
+
+def _fillable(template: Template, source: Source) -> bool:
+    needed = [*template.slots, *(["amount"] if template.bounded else [])]
+    return all(getattr(source, name) is not None for name in needed)
+
+
+def sentence_text(template: Template, *, currency: str) -> pl.Expr:
+    """The rendered sentence of rows that hold the template's slots (and `bound`); names in lower case.
+
+    Returns:
+        A String expression; null where a slot is null.
+    """
+    text = template.text.replace("{currency}", currency)
+    parts = _SLOT.split(text)
+    values = [_bound_text() if name == "amount" else pl.col(name).str.to_lowercase() for name in parts[1::2]]
+    return pl.format(re.sub(r"\{\w+\}", "{}", text), *values) if values else pl.lit(text)
+
+
+def _bound_text() -> pl.Expr:
+    whole = pl.col("bound").round(0) == pl.col("bound")
+    return pl.when(whole).then(pl.col("bound").cast(pl.Int64).cast(pl.String)).otherwise(pl.col("bound").cast(pl.String))
+
+
+def event_text(source: Source) -> pl.Expr:
+    """How an event of a history reads: the family's verb and every slot it has, from the particular to the general.
+
+    Search text stands for itself, since it has an encoder of its own (Eq 10); slots that are null are left out.
+    """
+    if source.event is not None:
+        parts = _SLOT.split(source.event)
+        values = [pl.col(name).str.to_lowercase().fill_null("something") for name in parts[1::2]]
+        return pl.format(re.sub(r"\{\w+\}", "{}", source.event), *values)
+    if is_search(source) and source.text is not None:
+        return pl.col("text").str.to_lowercase().fill_null("")
+    order = ("item", "category", "department", "merchant", "text", "status", "channel")
+    present = [pl.col(slot).str.to_lowercase() for slot in order if getattr(source, slot) is not None]
+    verb = f"The user {VERBS[source.families[0]]} "
+    return pl.lit(verb) + pl.concat_str(present, separator=", ", ignore_nulls=True) if present else pl.lit(verb + "something")
+
+
+def is_search(source: Source) -> bool:
+    """Whether a source's history goes to the search modality instead of the behaviour sequence."""
+    return "search" in source.families
+
+
+def round_bound(amount: pl.Expr) -> pl.Expr:
+    """A lower bound as a person would write it: one or two leading digits (1, 2, 5, 10, 15, 20, ...)."""
+    magnitude = pl.lit(10.0).pow(amount.clip(lower_bound=1e-9).log10().floor())
+    return ((amount / magnitude * 2).round(0) / 2 * magnitude).round(2)

@@ -1,0 +1,248 @@
+"""The one loop of every training stage: optimiser, schedule, validation, checkpoints, history."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from findcli.checkpoints import load_checkpoint, save_checkpoint
+from findcli.errors import FindCLIError
+from findcli.objectives import effective_rank
+from findcli.progress import Progress
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(kw_only=True)
+class History:
+    """What training went through.
+
+    Attributes:
+        rows: one a step, with `step` from 1, each loss term by name, `loss`, `grad_norm`, `lr` and, where measured,
+            `validation`.
+        best: lowest validation so far.
+        best_step: the step after which it was measured.
+        waited: validations since then.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best: float = math.inf
+    best_step: int | None = None
+    waited: int = 0
+
+    def table(self) -> pl.DataFrame:
+        """The rows as a table, null where nothing was measured."""
+        return pl.DataFrame(self.rows, infer_schema_length=None)
+
+    def summary(self) -> dict[str, float]:
+        """Steps taken, the mean loss over the first and the last tenth of them, and the best validation."""
+        losses = [row["loss"] for row in self.rows]
+        tenth = max(1, len(losses) // 10)
+        found = {"steps": float(len(losses))}
+        if losses:
+            found |= {"loss_first": sum(losses[:tenth]) / tenth, "loss_last": sum(losses[-tenth:]) / tenth}
+        if self.best_step:
+            found |= {"validation_best": self.best, "best_step": float(self.best_step)}
+        return found
+
+
+def fit(
+    loss: Callable[[int], dict[str, Tensor]],
+    modules: Mapping[str, nn.Module],
+    *,
+    steps: int,
+    lr: float,
+    weight_decay: float,
+    warmup: float,
+    clip: float,
+    seed: int,
+    module_lrs: Mapping[str, float] | None = None,
+    validate: Callable[[], float] | None = None,
+    validate_every: int = 50,
+    patience: int = 4,
+    checkpoint_dir: Path | None = None,
+    checkpoint_every: int = 100,
+    progress: Progress | None = None,
+) -> History:
+    """Train, in place, every parameter of `modules` that requires a gradient; leave them in eval mode.
+
+    The random state is set anew at each step from the seed and the step's number, so an interrupted training goes on
+    from its checkpoint to the very bytes of an uninterrupted one.
+
+    Args:
+        loss: given the step from 0, the weighted terms that add up to the loss, each ().
+        modules: what is trained, by name; their buffers are taken to be constant.
+        steps: optimiser steps at most.
+        lr: peak learning rate of AdamW; it rises over the warm-up, then falls to zero as a cosine.
+        weight_decay: shrinks matrices, not biases and scales.
+        warmup: share of the steps that warms up.
+        clip: the gradient's norm is kept at most this.
+        seed: seed of the steps.
+        module_lrs: peak learning rates of the modules that have their own.
+        validate: measures the modules, lower is better; the best weights are put back at the end.
+        validate_every: steps between validations; the last step is validated too.
+        patience: validations without progress before the stop.
+        checkpoint_dir: where an interrupted training goes on from; of one set of settings and inputs only.
+        checkpoint_every: steps between checkpoints.
+        progress: told after every step.
+
+    Raises:
+        FindCLIError: the loss or its gradient is no longer finite.
+    """
+    root = nn.ModuleDict(dict(modules))
+    weights = {name: weight for name, weight in root.named_parameters() if weight.requires_grad}
+    optimizer = _optimizer(weights, lr=lr, module_lrs=module_lrs or {}, weight_decay=weight_decay)
+    checkpoint = checkpoint_dir / CHECKPOINT if checkpoint_dir else None
+    history, best = _resume(checkpoint, weights, optimizer)
+    root.train()
+    while (step := len(history.rows)) < steps and history.waited < patience:
+        done = step + 1
+        torch.manual_seed(step_seed(seed, step))
+        factor = _schedule(step, steps=steps, warmup=warmup)
+        row = {"step": done, **_step(loss, step, weights, optimizer, clip=clip, factor=factor), "lr": lr * factor}
+        history.rows.append(row)
+        if validate and (done % validate_every == 0 or done == steps):
+            row["validation"] = _measure(validate, root)
+            best = _keep_best(history, weights, best)
+        if checkpoint and done % checkpoint_every == 0:
+            save_checkpoint(checkpoint, weights=weights, best=best, optimizer=optimizer, history=asdict(history))
+        if progress:
+            progress(done, steps, row)
+    for name, weight in best.items():
+        weights[name].data.copy_(weight)
+    root.eval()
+    return history
+
+
+def _optimizer(
+    weights: Mapping[str, nn.Parameter], *, lr: float, module_lrs: Mapping[str, float], weight_decay: float
+) -> torch.optim.AdamW:
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in weights.items():
+        peak = module_lrs.get(name.split(".")[0], lr)
+        groups.setdefault((peak, weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
+    return torch.optim.AdamW(
+        [{"params": params, "peak": peak, "weight_decay": decay} for (peak, decay), params in groups.items()],
+        lr=lr,
+        fused=True,
+    )
+
+
+def _resume(
+    checkpoint: Path | None, weights: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+) -> tuple[History, dict[str, Tensor]]:
+    if checkpoint is None or not checkpoint.exists():
+        return History(), {}
+    history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
+    return History(**history), best
+
+
+def _schedule(step: int, *, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate at a step: linear warm-up, then a cosine to zero."""
+    rising = round(warmup * steps)
+    if step < rising:
+        return (step + 1) / rising
+    return (1 + math.cos(math.pi * (step - rising) / (steps - rising))) / 2
+
+
+def _step(
+    loss: Callable[[int], dict[str, Tensor]],
+    step: int,
+    weights: Mapping[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    *,
+    clip: float,
+    factor: float,
+) -> dict[str, float]:
+    optimizer.zero_grad()
+    terms = loss(step)
+    total = torch.stack(list(terms.values())).sum()
+    total.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(weights.values(), clip)
+    if not torch.isfinite(total + norm):
+        raise FindCLIError(
+            f"at step {step + 1} the loss is {total.item()} and its gradient's norm {norm.item()}",
+            hint="lower the stage's `lr` in findcli.toml, or look for extreme values with `findcli check`",
+        )
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+    optimizer.step()
+    return {**{name: term.item() for name, term in terms.items()}, "loss": total.item(), "grad_norm": norm.item()}
+
+
+def _measure(validate: Callable[[], float], root: nn.Module) -> float:
+    root.eval()
+    with torch.no_grad():
+        value = validate()
+    root.train()
+    return value
+
+
+def _keep_best(
+    history: History, weights: Mapping[str, nn.Parameter], best: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    value = history.rows[-1]["validation"]
+    if value < history.best:
+        history.best, history.best_step, history.waited = value, len(history.rows), 0
+        return {name: weight.detach().clone() for name, weight in weights.items()}
+    history.waited += 1
+    return best
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Derive the seed of one step, for `torch.manual_seed` and for generators of the loss's own."""
+    return int.from_bytes(blake2b(f"{seed}:{step}".encode(), digest_size=7).digest())
+
+
+def select_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
+    """Choose where tensors live; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        FindCLIError: the device asked for is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(device for device, is_there in there.items() if is_there))
+    if not there[name]:
+        raise FindCLIError(f"device {name!r} is not available here", hint="use --device auto or --device cpu")
+    return torch.device(name)
+
+
+def autocast_dtype(device: torch.device) -> torch.dtype:
+    """Choose the type for `torch.autocast` of encoders: bfloat16 where the hardware multiplies it, else float32 (none).
+
+    Losses stay outside of the autocast: bfloat16 holds a scaled cosine to two digits only.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    fast = capabilities.get("amx_bf16", False) or capabilities.get("avx512_bf16", False)
+    return torch.bfloat16 if fast else torch.float32
+
+
+def set_determinism(threads: int) -> None:
+    """Make the same seed and thread count give the same bytes on a CPU; elsewhere torch warns where it cannot."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # It guards against reads of uninitialised memory, at a cost, and changes no result.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def collapse_warning(vectors: Tensor) -> str | None:
+    """Tell when vectors (N, D) all point the same way or along one line, so that no ranking can rest on them."""
+    unit = functional.normalize(vectors.float(), dim=-1)
+    spread = float(1 - unit.mean(0).square().sum())
+    rank = effective_rank(unit)
+    if spread >= 0.01 and rank >= min(2, len(vectors) - 1):
+        return None
+    return (
+        f"the vectors of {len(vectors)} users have collapsed: mean cosine distance {spread:.4f}, "
+        f"{rank:.1f} effective directions of {vectors.shape[1]}; train longer, with more users or a lower `lr`"
+    )

@@ -1,0 +1,132 @@
+"""The workspace: a folder with a findcli.toml, and where its sources and run folders lie."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from findcli.artifacts import replacing
+from findcli.errors import FindCLIError
+from findcli.settings import Settings, Source
+from findcli.settings_file import parse_settings, render_settings, to_utc
+
+FILE = "findcli.toml"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with a findcli.toml.
+
+    Attributes:
+        folder: where the file lies; paths of the file are relative to it.
+        settings: what the file says; every instant in it is naive UTC.
+    """
+
+    folder: Path
+    settings: Settings
+
+    @property
+    def train_until(self) -> datetime:
+        """No event at or after this instant is read by any training stage; naive UTC."""
+        return self.settings.windows.train_until
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the run folders."""
+        return self.folder / self.settings.workspace.runs
+
+    def run(self, name: str) -> Path:
+        """A stage's run folder: events, pairs, text, sequence, tabular or aligned."""
+        return self.runs / name
+
+    def embeddings(self, as_of: date) -> Path:
+        """The folder of the users' vectors as of an instant, named by its date and any time of day."""
+        instant = to_utc(as_of)
+        midnight = instant.time() == time()
+        return (
+            self.runs / "embeddings" / (instant.date().isoformat() if midnight else instant.strftime("%Y-%m-%dT%H%M%S"))
+        )
+
+    def path(self, name: str) -> Path:
+        """A path of the workspace file, which is relative to it."""
+        return self.folder / name
+
+    def source_files(self, source: Source) -> list[Path]:
+        """The files of a source, its glob expanded, sorted.
+
+        Raises:
+            FindCLIError: there are none.
+        """
+        path = self.path(source.path)
+        root = Path(path.anchor) if Path(source.path).is_absolute() else self.folder
+        found = [path] if path.is_file() else root.glob(str(path.relative_to(root)))
+        files = sorted(file for file in found if file.is_file())
+        if not files:
+            hint = f"put the table there, or correct `path` of source {source.name!r} in {self.folder / FILE}"
+            raise FindCLIError(f"source {source.name!r}: no file matches {source.path!r} in {self.folder}", hint=hint)
+        return files
+
+
+def find_workspace(start: Path | None = None) -> Path:
+    """The nearest folder upwards that holds a findcli.toml.
+
+    Raises:
+        FindCLIError: there is none.
+    """
+    folder = (start or Path.cwd()).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE).is_file():
+            return candidate
+    hint = "make a workspace with: findcli init, or name one with --workspace DIR"
+    raise FindCLIError(f"there is no {FILE} in {folder} or any folder above it", hint=hint)
+
+
+def load_workspace(folder: Path | None = None) -> Workspace:
+    """Read the workspace of a folder; without one, of the nearest folder upwards.
+
+    Raises:
+        FindCLIError: there is no findcli.toml, or it has mistakes; all of them are named.
+    """
+    found = find_workspace() if folder is None else folder.resolve()
+    path = found / FILE
+    if not path.is_file():
+        raise FindCLIError(f"there is no {FILE} in {found}", hint=f"make a workspace with: findcli init {found}")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise FindCLIError(
+            f"{path} cannot be read: {error}", hint="correct the file there; it is TOML in UTF-8"
+        ) from error
+    return Workspace(found, parse_settings(raw, name=str(path)))
+
+
+def write_settings(folder: Path, values: dict[str, Any], *, header: str) -> Workspace:
+    """Write a commented findcli.toml whole or not at all, and load it.
+
+    Args:
+        folder: the workspace; made where it is missing.
+        values: the nested tables of the file, as far as they differ from the defaults.
+        header: what the file says of itself at its top, in one or more lines.
+
+    Raises:
+        FindCLIError: the folder has a findcli.toml already, or the values are no valid settings.
+    """
+    path = folder / FILE
+    require_no_workspace(folder)
+    parse_settings(values, name=str(path))
+    with replacing(path) as draft:
+        draft.write_text(render_settings(values, header=header), encoding="utf-8")
+    return load_workspace(folder)
+
+
+def require_no_workspace(folder: Path) -> None:
+    """Refuse a folder that is a workspace already.
+
+    Raises:
+        FindCLIError: it holds a findcli.toml.
+    """
+    if (folder / FILE).exists():
+        raise FindCLIError(f"{folder} is a workspace already", hint=f"name another folder, or remove {folder / FILE}")

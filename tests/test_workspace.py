@@ -1,0 +1,292 @@
+"""The workspace file: what is read, what is refused, and what is written."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from findcli.errors import FindCLIError
+from findcli.settings import PAPER_SIZES, Align, Settings
+from findcli.settings_file import parse_settings, render_settings, to_utc
+from findcli.workspace import FILE, find_workspace, load_workspace, write_settings
+
+BILLS = {
+    "name": "bills",
+    "path": "bills.csv",
+    "families": ["purchase"],
+    "user": "user_id",
+    "time": "at",
+    "item": "thing",
+}
+MINIMAL: dict[str, Any] = {"windows": {"train_until": date(2024, 3, 1)}, "sources": [BILLS]}
+
+
+def read(**changes: Any) -> Settings:
+    return parse_settings({**MINIMAL, **changes}, name=FILE)
+
+
+def mistakes(**changes: Any) -> dict[str, str]:
+    with pytest.raises(FindCLIError) as caught:
+        read(**changes)
+    assert caught.value.hint
+    lines = caught.value.message.splitlines()[1:]
+    return dict(line.strip().split(": ", 1) for line in lines)
+
+
+def source(**changes: Any) -> list[dict[str, Any]]:
+    return [{**BILLS, **changes}]
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / FILE).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_minimal_file_takes_every_default() -> None:
+    settings = read()
+    assert settings.windows.train_until == datetime(2024, 3, 1)
+    assert settings.sources[0].families == ("purchase",)
+    assert settings.align == Align()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (date(2024, 3, 1), datetime(2024, 3, 1)),
+        (datetime(2024, 3, 1, 12), datetime(2024, 3, 1, 12)),
+        (datetime(2024, 3, 1, 12, tzinfo=timezone(timedelta(hours=2))), datetime(2024, 3, 1, 10)),
+        (datetime(2024, 3, 1, 12, tzinfo=UTC), datetime(2024, 3, 1, 12)),
+    ],
+)
+def test_instants_become_utc_without_a_zone(given: date, expected: datetime) -> None:
+    task = {"path": "p.csv", "as_of": given, "demand": "who?"}
+    settings = read(windows={"train_until": given}, tasks={"d1": task})
+    assert settings.windows.train_until == settings.tasks["d1"].as_of == to_utc(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "told"),
+    [
+        ({"windows": {}}, "windows.train_until", "missing; no event at or after this instant"),
+        ({"windows": {"train_until": "2024-03-01"}}, "windows.train_until", "without quotes"),
+        ({"windows": {"train_until": date(2024, 3, 1), "history": "0w"}}, "windows.history", "'0w' is no duration"),
+        ({"windows": {"train_until": date(2024, 3, 1), "future": "99999999w"}}, "windows.future", "is no duration"),
+        ({"windows": {"train_until": date(2024, 3, 1), "evry": "4w"}}, "windows.evry", "did you mean 'every'?"),
+        ({"tasks": {"d1": {"path": "p", "demand": "d", "as_of": 5}}}, "tasks.d1.as_of", "such as 2017-10-30"),
+        ({"windoes": {}}, "windoes", "did you mean 'windows'?"),
+        ({"size": "huge"}, "size", "'small' or 'paper'"),
+        ({"split": {"salt": 3}}, "split.salt", "3 should be a valid string; write text in quotes"),
+        ({"align": {"steps": "5"}}, "align.steps", "'5' should be a valid integer"),
+        ({"align": {"steps": True}}, "align.steps", "True should be a valid integer"),
+        ({"align": {"lr": float("inf")}}, "align.lr", "finite"),
+        ({"align": {"d_embedding": 30}}, "align.d_embedding", "30 is not a multiple of heads = 4"),
+        ({"align": {"modalities": []}}, "align.modalities", "at least 1 item"),
+        ({"align": {"modalities": ["sound"]}}, "align.modalities[0]", "'sequence', 'tabular' or 'search'"),
+        ({"sequence": {"step": "2w", "cycle": "3w"}}, "sequence.cycle", "not a whole number of steps of '2w'"),
+        ({"profile": 3}, "profile", "3 should be a table"),
+        ({"sources": []}, "sources", "[[sources]]"),
+        ({"sources": BILLS}, "sources", "double brackets"),
+        ({"sources": [3]}, "sources[0]", "should be a table"),
+        ({"sources": [BILLS, BILLS]}, "sources[1].name", "'bills' is the name of sources[0] already"),
+        ({"sources": source(item=5)}, "sources[0].item", "write text in quotes"),
+        ({"sources": source(time_format="dd/mm")}, "sources[0].time_format", "'%d/%m/%Y'"),
+        ({"sources": source(timezone="Mars/Olympus")}, "sources[0].timezone", "'Europe/Berlin'"),
+        ({"sources": source(timezone="../etc/passwd")}, "sources[0].timezone", "no known zone"),
+        ({"sources": source(event="bought {category}")}, "sources[0].event", "set category = ..."),
+        ({"sources": source(event="bought {amount}")}, "sources[0].event", "{amount} in 'bought {amount}' is no slot"),
+        ({"sources": source(sentences=["buys {item} {"])}, "sources[0].sentences[0]", "cannot be read"),
+        ({"sources": source(sentences=["{item}", "{itm}"])}, "sources[0].sentences[1]", "{itm} in '{itm}' is no slot"),
+        ({"sources": source(sentences=["over {amount}"])}, "sources[0].sentences[0]", "set amount = ..."),
+        ({"sources": source(families=["exposure"], sentences=["{item}"])}, "sources[0].sentences", "input only"),
+        ({"profile": {"path": "p.csv", "numeric": ["age"]}}, "profile.user", "missing"),
+        ({"profile": {"numeric": ["age"]}}, "profile.numeric", "needs a table"),
+        (
+            {"profile": {"path": "p", "user": "u", "numeric": ["a"], "categorical": ["a"]}},
+            "profile",
+            "'a' is named 2 times",
+        ),
+        ({"profile": {"path": "p", "user": "u", "numeric": ["u"]}}, "profile", "'u' is the user or the time"),
+        ({"profile": {"path": "p", "user": "u", "ordered": {"a": ["x"]}}}, "profile.ordered.a", "two or more"),
+        ({"profile": {"aggregates": {}}}, "profile.aggregates", "[[profile.aggregates]]"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_the_fix(changes: dict[str, Any], key: str, told: str) -> None:
+    found = mistakes(**changes)
+    assert list(found) == [key]
+    assert told in found[key]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "told"),
+    [
+        ({"source": "bill"}, "source", "'bill' is no source; the sources are 'bills'"),
+        ({"measure": "sum"}, "column", "missing; 'sum' is computed from a column of 'bills'"),
+        ({"column": "spend"}, "column", "'spend' is not read by 'count'; remove it"),
+        ({"mesure": "sum"}, "mesure", "did you mean 'measure'?"),
+    ],
+)
+def test_mistakes_of_aggregates(changes: dict[str, Any], key: str, told: str) -> None:
+    aggregate = {"name": "n", "source": "bills", "measure": "count"}
+    found = mistakes(profile={"aggregates": [aggregate, {**aggregate, "name": "m", **changes}]})
+    assert list(found) == [f"profile.aggregates[1].{key}"]
+    assert told in found[f"profile.aggregates[1].{key}"]
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    found = mistakes(
+        sources=[{**BILLS, "tiem": "at"}, {**BILLS, "name": "clicks", "event": "{category}"}],
+        tasks={
+            "d1": {"path": "p.csv", "as_of": date(2024, 1, 1), "demand": "who?", "without_sources": ["click", "bills"]}
+        },
+        align={"steps": -1, "lorarank": 4},
+        split={"salt": 7},
+    )
+    assert set(found) == {
+        "sources[0].tiem",
+        "sources[1].event",
+        "tasks.d1.without_sources",
+        "align.steps",
+        "align.lorarank",
+        "split.salt",
+    }
+
+
+def test_a_later_format_is_refused_before_anything_else() -> None:
+    with pytest.raises(FindCLIError, match=r"is of format 2; this findcli reads format 1$"):
+        read(format=2, news={"x": 1})
+
+
+def test_the_papers_sizes_fill_in_what_the_file_leaves_open() -> None:
+    settings = read(size="paper", align={"layers": 2})
+    assert settings.align.d_embedding == PAPER_SIZES["align"]["d_embedding"] == 1024
+    assert settings.align.layers == 2
+    assert settings.sequence.d_model == 1024
+    assert read().align.d_embedding == 256
+
+
+def test_toml_syntax_is_reported_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(FindCLIError, match="line 2"):
+        load_workspace(write(tmp_path, "format = 1\nwindows = \n"))
+
+
+def test_a_file_that_is_not_utf8_is_an_error_to_mend(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b'name = "\xff"')
+    with pytest.raises(FindCLIError, match="cannot be read"):
+        load_workspace(tmp_path)
+
+
+def test_the_nearest_workspace_upwards_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_settings(tmp_path / "one", MINIMAL, header="one")
+    deep = tmp_path / "one" / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert find_workspace() == load_workspace().folder == tmp_path / "one"
+    with pytest.raises(FindCLIError, match=str(tmp_path)) as caught:
+        find_workspace(tmp_path)
+    assert "findcli init" in caught.value.hint
+
+
+def test_a_named_folder_is_not_searched_upwards(tmp_path: Path) -> None:
+    write_settings(tmp_path, MINIMAL, header="one")
+    (tmp_path / "below").mkdir()
+    with pytest.raises(FindCLIError, match="below"):
+        load_workspace(tmp_path / "below")
+
+
+def test_run_folders(tmp_path: Path) -> None:
+    workspace = write_settings(tmp_path, {**MINIMAL, "workspace": {"runs": "out"}}, header="one")
+    assert workspace.run("pairs") == tmp_path / "out" / "pairs"
+    assert (
+        workspace.embeddings(date(2024, 3, 1)).name == workspace.embeddings(datetime(2024, 3, 1)).name == "2024-03-01"
+    )
+    assert workspace.embeddings(datetime(2024, 3, 1, 9, 30)).name == "2024-03-01T093000"
+
+
+def test_the_files_of_a_source(tmp_path: Path) -> None:
+    workspace = write_settings(tmp_path, {**MINIMAL, "sources": source(path="data/*.csv")}, header="one")
+    with pytest.raises(FindCLIError, match=r"no file matches 'data/\*.csv'"):
+        workspace.source_files(workspace.settings.sources[0])
+    (tmp_path / "data" / "folder.csv").mkdir(parents=True)
+    for name in ("b.csv", "a.csv", "c.parquet"):
+        (tmp_path / "data" / name).touch()
+    assert [path.name for path in workspace.source_files(workspace.settings.sources[0])] == ["a.csv", "b.csv"]
+
+
+def test_an_absolute_path_of_a_source_stands(tmp_path: Path) -> None:
+    (tmp_path / "bills.csv").touch()
+    workspace = write_settings(
+        tmp_path / "w", {**MINIMAL, "sources": source(path=str(tmp_path / "bills.csv"))}, header="one"
+    )
+    assert workspace.source_files(workspace.settings.sources[0]) == [tmp_path / "bills.csv"]
+
+
+FULL: dict[str, Any] = {
+    **MINIMAL,
+    "size": "paper",
+    "sources": [
+        BILLS,
+        {**BILLS, "name": 'the "other"', "sentences": ["The user bought {item}."], "duplicates": "keep"},
+    ],
+    "workspace": {"name": "Läden", "seed": 3},
+    "profile": {
+        "path": "people.parquet",
+        "user": "id",
+        "ordered": {"age group": ["<20", "20+"]},
+        "aggregates": [
+            {"name": "n", "source": "bills", "measure": "count"},
+            {"name": "m", "source": "bills", "measure": "count"},
+        ],
+    },
+    "tasks": {"d 1": {"path": "d1.csv", "as_of": datetime(2024, 3, 1, 12, tzinfo=UTC), "demand": "who?"}},
+}
+
+
+def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
+    assert write_settings(tmp_path, FULL, header="made by a test").settings == parse_settings(FULL, name=FILE)
+
+
+def test_the_written_file_explains_itself_once_a_key() -> None:
+    text = render_settings(FULL, header="made by\na test")
+    assert text.startswith("# made by\n# a test\n\nformat = 1")
+    assert text.count("# column of the user id") == 2  # of the sources and of the profile
+    assert "[align]" in text
+    assert "# [windows]" not in text
+
+
+@given(
+    st.text(max_size=20),
+    st.lists(st.text(min_size=1, max_size=8), min_size=2, max_size=4, unique=True),
+    st.text(min_size=1),
+)
+def test_any_text_survives_the_file(name: str, levels: list[str], key: str) -> None:
+    import tomllib
+
+    values = {
+        **MINIMAL,
+        "workspace": {"name": name},
+        "profile": {"path": "p", "user": "the user", "ordered": {key: levels}},
+        "tasks": {key: {"path": "p", "as_of": date(2024, 3, 1), "demand": "d"}},
+    }
+    read_back = tomllib.loads(render_settings(values, header="h"))
+    assert read_back["workspace"]["name"] == name
+    assert read_back["profile"]["ordered"] == {key: levels}
+    assert list(read_back["tasks"]) == [key]
+
+
+def test_an_existing_workspace_is_not_overwritten(tmp_path: Path) -> None:
+    write_settings(tmp_path, MINIMAL, header="mine")
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(FindCLIError, match="is a workspace already"):
+        write_settings(tmp_path, FULL, header="other")
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_invalid_values_write_nothing(tmp_path: Path) -> None:
+    with pytest.raises(FindCLIError, match="1 mistake"):
+        write_settings(tmp_path / "w", {**MINIMAL, "split": {"salt": 3}}, header="one")
+    assert not (tmp_path / "w").exists()
