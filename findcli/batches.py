@@ -98,13 +98,13 @@ class Histories:
         place = n_steps - 1 - (ends[owner] - 1 - self.seconds[index]) // step
         bag = owner * n_steps + place                                                # (E,), ascending
         size = len(users) * n_steps
-        vectors = _mean_by_bag(texts, self.text[index], bag, size).unflatten(0, (-1, n_steps))
+        vectors = _mean_by_bag(texts, self.text[index], bag, size).view(-1, n_steps, texts.shape[1])
         counts = np.bincount(bag, minlength=size)
         amounts = np.bincount(bag, weights=np.maximum(self.amount[index], 0), minlength=size)
         days = np.bincount(_first_of_days(bag, self.seconds[index]), minlength=size)
         extras = np.log1p(np.stack([counts, amounts, days], 1)).reshape(-1, n_steps, EXTRAS)
         extras_tensor = torch.from_numpy(extras).float().to(texts.device)
-        observed = torch.from_numpy(counts > 0).unflatten(0, (-1, n_steps)).to(texts.device)
+        observed = torch.from_numpy(counts > 0).view(-1, n_steps).to(texts.device)
         # Mean vectors of many texts are short; in this scale their entries are of the order of the log counts.
         scaled = vectors * texts.shape[1] ** 0.5
         return Steps(torch.cat([scaled, extras_tensor], -1), observed.int().cummax(1).values.bool(), observed)
@@ -137,4 +137,38 @@ def _first_of_days(bag: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     day = seconds // 86_400
     first = np.ones(len(bag), bool)
     first[1:] = (bag[1:] != bag[:-1]) | (day[1:] != day[:-1])
-    return bag[first]
+    bags: np.ndarray = bag[first]
+    return bags
+
+
+def user_batch(
+    histories: Histories,
+    users: np.ndarray,
+    ends: np.ndarray,
+    codes: np.ndarray,
+    fractions: np.ndarray,
+    texts: Tensor,
+    *,
+    length: int,
+    step: int,
+) -> UserBatch:
+    """Everything the encoders read of users as of their cutoffs.
+
+    Args:
+        histories: the events.
+        users: rows, (B,).
+        ends: cutoffs in seconds, (B,).
+        codes: profile codes, (B, F).
+        fractions: places within numeric bins, (B, F).
+        texts: text vectors, (n_texts, d_text).
+        length: of the history, in seconds.
+        step: length of a time step, in seconds.
+    """
+    search, searched = histories.searches(users, ends, texts, length=length)
+    return UserBatch(
+        steps=histories.steps(users, ends, texts, length=length, step=step),
+        codes=torch.from_numpy(codes).to(texts.device),
+        fractions=torch.from_numpy(fractions).to(texts.device),
+        search=search,
+        searched=searched,
+    )

@@ -136,7 +136,7 @@ def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
         )
     _require_rows(workspace.settings.sources, overview)
     if overview["train_rows"].sum() == 0:
-        first = overview["first"].min()
+        first = overview.select(pl.col("first").min()).item()
         hint = f"the first event is at {first}; set a later train_until in [windows]"
         raise FindCLIError(f"no event lies before train_until = {workspace.train_until}", hint=hint)
     return overview

@@ -73,7 +73,7 @@ def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress
     Raises:
         FindCLIError: a source cannot be used, no cutoff fits, or no sentence has enough support.
     """
-    log = events.build_events(workspace)
+    log = events.build_events(workspace, force=force)
     return artifacts.build(
         workspace.run("pairs"),
         lambda draft, _: _write(workspace, log, draft, progress or no_progress),
@@ -232,11 +232,11 @@ def _write_facts(
     ]
     ahead = pl.concat(windows)
     for i, template in enumerate(templates):
-        facts = _facts(ahead.lazy(), template, names).collect()
+        facts = _facts(ahead, template, names)
         facts.write_parquet(draft.path(f"facts/{i}/{part}"), compression="lz4")
 
 
-def _facts(ahead: pl.LazyFrame, template: Template, names: Names) -> pl.LazyFrame:
+def _facts(ahead: pl.DataFrame, template: Template, names: Names) -> pl.DataFrame:
     allowed = [pl.col(s).is_not_null() & ~pl.col(s).str.to_lowercase().is_in(names.blocked) for s in template.slots]
     mine = ahead.filter(pl.col("source") == template.source, *allowed)
     keys = ["pair", *template.slots]

@@ -176,7 +176,7 @@ class Sequence(Training):
     kind: Annotated[Literal["transformer", "gru"], Doc("the time-aware model")] = "transformer"
     step: Annotated[Duration, Doc("length of one time step")] = "1w"
     d_model: Annotated[int, Ge(8), Doc("width")] = 128
-    layers: Annotated[int, Ge(1), Doc("layers")] = 6
+    layers: Annotated[int, Ge(1), Doc("layers")] = 2
     heads: Annotated[int, Ge(1), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1
     positives: Annotated[int, Ge(1), Doc("how many steps ahead are positives (k)")] = 4

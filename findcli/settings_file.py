@@ -210,7 +210,7 @@ def render_settings(values: Mapping[str, Any], *, header: str) -> str:
     """Write values as a commented findcli.toml.
 
     Args:
-        values: valid nested tables of the file, as far as they differ from the defaults.
+        values: valid nested tables of the file, as far as they differ from the defaults; None counts as not given.
         header: the comment at its top, in one or more lines.
     """
     told: set[str] = set()
@@ -233,7 +233,8 @@ def _blocks(key: str, value: Any, told: set[str]) -> Iterator[str]:
         )
     else:
         plain = {k: v for k, v in value.items() if k not in ("aggregates", "ordered")}
-        yield "\n".join([f"[{key}]", *_lines(TABLES[key], plain, told)])
+        if plain or key != "profile":
+            yield "\n".join([f"[{key}]", *_lines(TABLES[key], plain, told)])
         if ordered := value.get("ordered"):
             title = f"[profile.ordered]  # {_docs(Profile)['ordered']}"
             yield "\n".join([title, *(f"{_toml_key(column)} = {_toml(levels)}" for column, levels in ordered.items())])
@@ -246,6 +247,8 @@ def _lines(kind: type, values: Mapping[str, Any], told: set[str]) -> list[str]:
     """`key = value` lines; a key's meaning stands beside it the first time it occurs."""
     docs, lines = _docs(kind), []
     for key, value in values.items():
+        if value is None:
+            continue
         name = f"{kind.__name__}.{key}"
         lines.append(f"{key} = {_toml(value)}" + ("" if name in told else f"  # {docs[key]}"))
         told.add(name)

@@ -25,7 +25,7 @@ TIME_FORMATS = (
     "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S",
     "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y",
 )  # fmt: skip
-EPOCHS = {"epoch_s": "s", "epoch_ms": "ms"}
+EPOCHS: dict[str | None, Literal["s", "ms"]] = {"epoch_s": "s", "epoch_ms": "ms"}
 SAMPLE = 1000
 
 
@@ -178,7 +178,7 @@ def _time_expression(frame: pl.LazyFrame, source: Source, schema: pl.Schema) -> 
     if isinstance(kind, pl.Datetime) or kind == pl.Date:
         return _to_utc(column, kind, source)
     if source.time_format in EPOCHS and kind.is_integer():
-        return pl.from_epoch(column, time_unit=EPOCHS[source.time_format]).cast(TIME)  # type: ignore[arg-type]
+        return pl.from_epoch(column, time_unit=EPOCHS[source.time_format]).cast(TIME)
     if kind.is_integer():
         hint = "say how to read it with time_format = 'epoch_s' or 'epoch_ms'"
         raise FindCLIError(f"source {source.name!r}: the time column {source.time!r} holds whole numbers", hint=hint)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from findcli.artifacts import Run
-from findcli.encoders.text import TextEncoder, load_text_encoder
+from findcli.encoders.text import TextEncoder, load_text_encoder, new_text_encoder
 from findcli.progress import Progress
 from findcli.text_cache import cached_vectors
 
@@ -46,6 +46,31 @@ class TextSpace:
             return np.zeros((0, self.width), np.float32)
         folder = cache_folder(self.run.folder.parent, self.run.manifest.digest("model/"))
         return whiten(cached_vectors(folder, texts, self.encoder, progress=progress), self.mean, self.matrix)
+
+
+class UntrainedSpace:
+    """The same space with a model of the same form that has learned nothing; whitened on the texts it is given.
+
+    Args:
+        run: the run folder of kind "text".
+        device: where texts are encoded.
+    """
+
+    def __init__(self, run: Run, *, device: str) -> None:
+        self.run, self.device = run, device
+
+    def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+        """Unit vectors of distinct texts, float32 (len(texts), width)."""
+        max_tokens, whitened = (self.run.manifest.settings[key] for key in ("max_tokens", "whiten"))
+        encoder = new_text_encoder(self.run.folder / "model", max_tokens=max_tokens, seed=self.run.manifest.seed)
+        raw = np.empty((len(texts), encoder.width), np.float32)
+        done = 0
+        for rows, vectors in encoder.to(self.device).eval().vectors(texts):
+            raw[rows] = vectors.numpy()
+            done += len(rows)
+            if progress:
+                progress(done, len(texts), {})
+        return whiten(raw, *fit_whitening(raw, width=whitened))
 
 
 def cache_folder(runs: Path, model_digest: str) -> Path:

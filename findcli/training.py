@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 import torch
@@ -201,8 +200,8 @@ def step_seed(seed: int, step: int) -> int:
     return int.from_bytes(blake2b(f"{seed}:{step}".encode(), digest_size=7).digest())
 
 
-def select_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
-    """Choose where tensors live; "auto" takes CUDA, then MPS, then the CPU.
+def select_device(name: str) -> torch.device:
+    """Choose where tensors live: "cpu", "cuda" or "mps"; "auto" takes the first there is of CUDA, MPS and the CPU.
 
     Raises:
         FindCLIError: the device asked for is not there.
@@ -210,26 +209,30 @@ def select_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(device for device, is_there in there.items() if is_there))
-    if not there[name]:
+    if not there.get(name):
         raise FindCLIError(f"device {name!r} is not available here", hint="use --device auto or --device cpu")
     return torch.device(name)
 
 
-def autocast_dtype(device: torch.device) -> torch.dtype:
-    """Choose the type for `torch.autocast` of encoders: bfloat16 where the hardware multiplies it, else float32 (none).
+def mixed_precision(device: torch.device | str) -> torch.autocast:
+    """Compute forward passes in bfloat16 where the hardware multiplies it, else as they are; losses stay outside."""
+    device = torch.device(device)
+    features = torch.cpu.get_capabilities()
+    able = {
+        "cuda": device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False),
+        "cpu": bool(features.get("amx_bf16") or features.get("avx512_bf16")),
+    }
+    return torch.autocast(device.type, torch.bfloat16, enabled=able.get(device.type, False))
 
-    Losses stay outside of the autocast: bfloat16 holds a scaled cosine to two digits only.
+
+def set_determinism(threads: int | None = None) -> None:
+    """Make the same seed and thread count give the same bytes on a CPU; elsewhere torch warns where it cannot.
+
+    Args:
+        threads: of torch; one a core when not given.
     """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    fast = capabilities.get("amx_bf16", False) or capabilities.get("avx512_bf16", False)
-    return torch.bfloat16 if fast else torch.float32
-
-
-def set_determinism(threads: int) -> None:
-    """Make the same seed and thread count give the same bytes on a CPU; elsewhere torch warns where it cannot."""
-    torch.set_num_threads(threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # It guards against reads of uninitialised memory, at a cost, and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

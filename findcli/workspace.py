@@ -11,7 +11,8 @@ from typing import Any
 from findcli.artifacts import replacing
 from findcli.errors import FindCLIError
 from findcli.settings import Settings, Source
-from findcli.settings_file import parse_settings, render_settings, to_utc
+from findcli.settings_file import parse_settings, render_settings
+from findcli.settings_file import to_utc as to_utc
 
 FILE = "findcli.toml"
 

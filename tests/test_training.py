@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from findcli.errors import FindCLIError
-from findcli.training import CHECKPOINT, autocast_dtype, collapse_warning, fit, select_device, step_seed
+from findcli.training import (
+    CHECKPOINT,
+    collapse_warning,
+    fit,
+    mixed_precision,
+    select_device,
+    set_determinism,
+    step_seed,
+)
 
 SETTINGS = {
     "steps": 30, "lr": 1e-2, "weight_decay": 0.01, "warmup": 0.1, "clip": 1.0, "seed": 3, "checkpoint_every": 7,
@@ -225,6 +233,22 @@ def test_lora_adapters_train_and_resume(tmp_path):
     assert all("lora" in name for name in before if before[name] != results[0][name])
 
 
+@pytest.fixture
+def determinism():
+    threads = torch.get_num_threads()
+    yield set_determinism
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+def test_training_runs_under_determinism(determinism):
+    determinism(1)
+    assert torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
+    modules, loss, _ = task()
+    assert len(fit(loss, modules, **SETTINGS).rows) == 30
+
+
 def test_step_seeds_differ_and_suit_torch():
     assert len({step_seed(seed, step) for seed in range(20) for step in range(200)}) == 4000
     torch.Generator().manual_seed(step_seed(2**40, 10**9))
@@ -234,17 +258,20 @@ def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert select_device("auto") == select_device("cpu") == torch.device("cpu")
-    with pytest.raises(FindCLIError, match="'cuda' is not available"):
-        select_device("cuda")
+    for name in ("cuda", "mps", "gpu"):
+        with pytest.raises(FindCLIError, match=f"{name!r} is not available"):
+            select_device(name)
 
 
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
     [({}, torch.float32), ({"amx_bf16": True}, torch.bfloat16), ({"avx512_bf16": True}, torch.bfloat16)],
 )
-def test_autocast_follows_the_hardware(monkeypatch, capabilities, expected):
+def test_mixed_precision_follows_the_hardware(monkeypatch, capabilities, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert autocast_dtype(torch.device("cpu")) == expected
+    ones = torch.ones(2, 2)
+    with mixed_precision("cpu"):
+        assert (ones @ ones).dtype == expected
 
 
 def test_collapse_is_told():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from findcli.errors import FindCLIError
@@ -258,6 +258,7 @@ def test_the_written_file_explains_itself_once_a_key() -> None:
     assert "# [windows]" not in text
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.text(max_size=20),
     st.lists(st.text(min_size=1, max_size=8), min_size=2, max_size=4, unique=True),

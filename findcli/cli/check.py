@@ -10,6 +10,8 @@ from findcli.cli import console
 from findcli.cli.options import Json, Quiet, WorkspaceDir
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from findcli.inspection import Report
 
 
@@ -31,34 +33,26 @@ def check(workspace: WorkspaceDir = None, as_json: Json = False, quiet: Quiet = 
 
 
 def _print(report: Report) -> None:
-    columns = ["source", "rows", "users", "first", "last", "usable", "before train_until", "missing values"]
-    rows = [
-        [
-            s.name,
-            s.rows,
-            s.users,
-            s.first,
-            s.last,
-            s.usable,
-            s.before,
-            ", ".join(f"{c} {n:,}" for c, n in s.missing.items()),
-        ]
-        for s in report.sources
-    ]
+    columns = ["source", "rows", "usable", "users", "first", "last", "for training"]
+    rows = [[s.name, s.rows, s.usable, s.users, _day(s.first), _day(s.last), s.before] for s in report.sources]
     console.print_table(columns, rows)
+    missing = {source.name: source.missing for source in report.sources}
     if report.profile:
-        missing = ", ".join(f"{column} {n:,}" for column, n in report.profile.missing.items())
-        console.print_table(
-            ["profile", "rows", "users", "missing values"], [["", report.profile.rows, report.profile.users, missing]]
-        )
+        console.print_table(["profile", "users"], [[f"{report.profile.rows:,} rows", report.profile.users]])
+        missing["profile"] = report.profile.missing
     if report.tasks:
         tasks = [[t.name, t.users, t.positives, t.unknown] for t in report.tasks]
         console.print_table(["task", "users", "positives", "without history"], tasks)
-    console.print_line(
-        f"{report.users:,} users, {report.held_out:,} of them held out; {report.cutoffs} training cutoffs"
-    )
+    for name, counts in missing.items():
+        if counts:
+            console.print_line(f"missing in {name}: " + ", ".join(f"{key} {n:,}" for key, n in counts.items()))
+    console.print_line(f"{report.users:,} users, {report.held_out:,} held out; {report.cutoffs} training cutoffs")
     for problem in report.problems:
         console.print_line(f"{'warning' if problem.harmless else 'problem'}: {problem.what}\n  {problem.fix}")
     console.print_line(
-        "go: next, findcli run" if report.go else "no-go: mend the problems above, then run findcli check again"
+        "go: next, findcli run" if report.go else "no-go: mend the problems, then run findcli check again"
     )
+
+
+def _day(instant: datetime | None) -> str:
+    return "" if instant is None else f"{instant:%Y-%m-%d}"

@@ -12,6 +12,8 @@ from rich.text import Text
 from findcli.errors import FindCLIError
 from findcli.progress import Progress
 
+SHORT = 24  # columns of no longer cells are never broken
+
 
 def stdout() -> Console:
     """The console of results; made anew, since tests and pipes replace the stream."""
@@ -40,7 +42,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = all(isinstance(row[i], int | float | None) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        short = all(len(_cell(row[i])) <= SHORT for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=short)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     stdout().print(table, soft_wrap=False)

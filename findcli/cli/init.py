@@ -19,8 +19,10 @@ TAKES = {"demo": ("seed", "users", "scenario"), "complete-journey": ("users", "s
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The new workspace.")] = Path(),
-    files: Annotated[list[str] | None, typer.Argument(help="tables: your CSV and Parquet files.")] = None,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The new workspace.")] = Path(),
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILES...", help="tables: your CSV and Parquet files.")
+    ] = None,
     *,
     origin: Annotated[
         Literal["demo", "complete-journey", "tables"], typer.Option("--from", help="Where the data come from.")

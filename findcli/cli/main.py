@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 
 from findcli import __version__
-from findcli.cli import check, console, init
+from findcli.cli import check, console, init, probe, target
+from findcli.cli.options import Group
 from findcli.errors import FindCLIError
 
 WORKSPACE, BUILD, USE, EVALUATE = "Workspace", "Build", "Use", "Evaluate"
 
 app = typer.Typer(
     name="findcli",
+    cls=Group,
     help="Turn raw user histories into audiences chosen by one sentence.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 app.command("init", rich_help_panel=WORKSPACE)(init.init)
 app.command("check", rich_help_panel=WORKSPACE)(check.check)
+app.command("target", rich_help_panel=USE)(target.target)
+app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 
 
 def _print_version(wanted: bool) -> None:
@@ -49,7 +53,7 @@ def main(args: Sequence[str] | None = None) -> None:
     # Threads that wait by spinning steal the cores of those that work; it must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        app(args)
+        app(args, prog_name="findcli")
     except FindCLIError as error:
         console.print_error(error)
         raise SystemExit(1) from error

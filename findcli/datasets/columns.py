@@ -11,42 +11,14 @@ import polars as pl
 from findcli.sources import fitting_formats
 
 USER_WORDS = (
-    "user",
-    "customer",
-    "client",
-    "household",
-    "member",
-    "person",
-    "account",
-    "shopper",
-    "buyer",
-    "visitor",
-    "subscriber",
-    "consumer",
-    "patient",
-    "guest",
-    "player",
-    "cust",
-    "u",
-    "cardholder",
-    "people",
-    "profile",
-)
+    "user", "customer", "client", "household", "member", "person", "account", "shopper", "buyer", "visitor",
+    "subscriber", "consumer", "patient", "guest", "player", "cust", "u", "cardholder", "people", "profile",
+)  # fmt: skip
 TIME_WORDS = ("timestamp", "datetime", "time", "date", "when", "day", "at", "ts", "on", "created", "occurred", "epoch")
 OTHER_TIMES = (
-    "birth",
-    "dob",
-    "end",
-    "until",
-    "expires",
-    "expiry",
-    "updated",
-    "modified",
-    "due",
-    "signup",
-    "joined",
+    "birth", "dob", "end", "until", "expires", "expiry", "updated", "modified", "due", "signup", "joined",
     "registered",
-)
+)  # fmt: skip
 LABEL_WORDS = ("label", "target", "churn", "churned", "outcome", "y", "truth")
 SLOT_WORDS = {
     "text": ("query", "search", "keyword", "keywords", "term", "phrase", "text"),
@@ -55,36 +27,11 @@ SLOT_WORDS = {
     "merchant": ("merchant", "store", "shop", "seller", "vendor", "provider", "retailer", "brand"),
     "status": ("status", "state", "result", "outcome"),
     "channel": ("channel", "method", "medium", "device", "platform"),
-    "item": (
-        "item",
-        "product",
-        "sku",
-        "article",
-        "goods",
-        "page",
-        "url",
-        "app",
-        "program",
-        "title",
-        "coupon",
-        "offer",
-        "name",
-    ),
+    "item": ("item", "product", "sku", "article", "goods", "page", "url", "app", "program", "title", "coupon", "name"),
 }
 AMOUNT_WORDS = (
-    "amount",
-    "value",
-    "total",
-    "price",
-    "spend",
-    "sales",
-    "revenue",
-    "cost",
-    "paid",
-    "fare",
-    "quantity",
-    "qty",
-)
+    "amount", "value", "total", "price", "spend", "sales", "revenue", "cost", "paid", "fare", "quantity", "qty",
+)  # fmt: skip
 FAMILY_WORDS = {
     "search": ("search", "query", "queries"),
     "exposure": ("campaign", "impression", "exposure", "sent", "message", "mail", "push", "notification"),

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from findcli.datasets import columns
+from findcli.datasets.unknown_tables import Guess, Table, find_users, open_table
 from findcli.durations import parse_duration
 from findcli.errors import FindCLIError
 from findcli.settings import Windows
 from findcli.settings_file import parse_settings
-from findcli.sources import scan_source, scan_table
+from findcli.sources import scan_source
 from findcli.workspace import Workspace, require_no_workspace, write_settings
 
-SAMPLE = 20_000
-OVERLAP, FEWEST = 0.5, 0.05
 YEAR = timedelta(weeks=52)
 LENGTHS = ("history", "future", "every", "min_history")
 MANY_USERS = 1000
@@ -30,66 +29,12 @@ The tables stay where they are."""
 
 
 @dataclass(frozen=True)
-class Guess:
-    """What one table was taken for.
-
-    Attributes:
-        path: the table as it was given.
-        role: "source NAME", "profile" or "not used".
-        why: what was guessed and from what.
-        unsure: what could not be told, and what to do about it.
-    """
-
-    path: str
-    role: str
-    why: tuple[str, ...]
-    unsure: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Guesses:
     """What `create` guessed: a workspace folder, its tables, and what concerns them all."""
 
     folder: Path
     tables: tuple[Guess, ...]
     notes: tuple[str, ...]
-
-
-@dataclass
-class Table:
-    """A table that is being looked at.
-
-    Attributes:
-        path: as it was given.
-        frame: the whole of it, lazily.
-        sample: its first rows.
-        user: the column of the user id, when it has one.
-        times: how its columns of times read.
-        source: the [[sources]] entry it becomes.
-        profile: the [profile] it becomes.
-        why: reasons, for the report.
-        unsure: doubts, for the report.
-    """
-
-    path: str
-    frame: pl.LazyFrame
-    sample: pl.DataFrame
-    user: str | None = None
-    times: dict[str, columns.Reading] = field(default_factory=dict)
-    source: dict[str, Any] = field(default_factory=dict)
-    profile: dict[str, Any] = field(default_factory=dict)
-    why: list[str] = field(default_factory=list)
-    unsure: list[str] = field(default_factory=list)
-
-    @property
-    def stem(self) -> str:
-        """The file's name without its suffix."""
-        return Path(self.path).stem
-
-    def guess(self) -> Guess:
-        """The table's entry of the report."""
-        role = f"source {self.source['name']}" if self.source else "profile" if self.profile else "not used"
-        return Guess(self.path, role, tuple(self.why), tuple(self.unsure))
 
 
 def create(folder: Path, files: list[str]) -> Guesses:
@@ -103,8 +48,8 @@ def create(folder: Path, files: list[str]) -> Guesses:
         FindCLIError: a file cannot be read, no table holds events of users, or the folder is a workspace already.
     """
     require_no_workspace(folder)
-    tables = [_open(name) for name in dict.fromkeys(files)]
-    _find_users(tables)
+    tables = [open_table(name) for name in dict.fromkeys(files)]
+    find_users(tables)
     for table in tables:
         _find_role(table)
     _choose_profile(tables)
@@ -117,97 +62,6 @@ def create(folder: Path, files: list[str]) -> Guesses:
     values, notes = _assemble(folder, tables)
     write_settings(folder, values, header=HEADER)
     return Guesses(folder, tuple(table.guess() for table in tables), tuple(notes))
-
-
-def _open(name: str) -> Table:
-    path = Path(name)
-    if path.is_dir():
-        raise FindCLIError(f"{name} is a folder", hint=f"name its files, such as '{name}/*.parquet'")
-    found = [path] if path.exists() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    if not found:
-        raise FindCLIError(f"there is no file {name}", hint="name CSV or Parquet files that exist")
-    frame = scan_table(found, what=f"the table {name}")
-    return Table(name, frame, frame.head(SAMPLE).collect())
-
-
-def _find_users(tables: list[Table]) -> None:
-    """Find every table's column of user ids: by its name, or by sharing its values with that of another table."""
-    for table in tables:
-        named = [name for name in _ids(table) if columns.is_user_name(name, table=table.stem)]
-        if named:
-            table.user = max(named, key=lambda name: table.sample[name].n_unique())
-            table.why.append(f"user = {table.user!r}: its name says so")
-    if all(table.user is None for table in tables):
-        _find_nameless_user(tables)
-    known = {value for table in tables if table.user for value in _values(table, table.user)}
-    names = {table.user for table in tables}
-    for table in (table for table in tables if table.user is None):
-        _find_shared_user(table, known, names)
-    _report_strangers(tables)
-
-
-def _ids(table: Table) -> list[str]:
-    return [
-        name
-        for name, kind in table.sample.schema.items()
-        if columns.is_id_type(kind) and table.sample[name].n_unique() > 1
-    ]
-
-
-def _values(table: Table, column: str) -> set[str]:
-    return set(table.sample[column].drop_nulls().cast(pl.String).unique())
-
-
-def _nameless(table: Table) -> list[str]:
-    """Columns that may hold user ids although nothing in their names says so."""
-    return [
-        name
-        for name in _ids(table)
-        if not columns.is_other_name(name) and columns.read_times(table.sample, name) is None
-    ]
-
-
-def _find_nameless_user(tables: list[Table]) -> None:
-    """Start from the column whose values recur in the most tables, or else from the one that looks most like ids."""
-    candidates = [(table, name, _values(table, name)) for table in tables for name in _nameless(table)]
-    ranked = []
-    for table, name, values in candidates:
-        elsewhere = {
-            other.path for other, _, others in candidates if other is not table and _overlap(values, others) >= OVERLAP
-        }
-        repeated = len(values) < len(table.sample)
-        ranked.append((len(elsewhere), repeated, len(values), table, name))
-    if not ranked:
-        return
-    shared, _, _, table, name = max(ranked, key=lambda entry: entry[:3])
-    table.user = name
-    table.why.append(f"user = {name!r}: its values look like ids and recur in {shared} other tables")
-    table.unsure.append(f"nothing in the name {name!r} says that it is the user")
-
-
-def _find_shared_user(table: Table, known: set[str], names: set[str | None]) -> None:
-    shared = {name: _values(table, name) for name in _nameless(table)}
-    # A handful of small numbers is found among the ids of any large table.
-    telling = {name: values for name, values in shared.items() if name in names or len(values) >= FEWEST * len(known)}
-    best = max(telling, key=lambda name: (name in names, _overlap(telling[name], known)), default=None)
-    if best is not None and (best in names or _overlap(telling[best], known) >= OVERLAP):
-        table.user = best
-        share = len(telling[best] & known) / len(telling[best])
-        table.why.append(f"user = {best!r}: {share:.0%} of its values are user ids of the other tables")
-
-
-def _overlap(one: set[str], other: set[str]) -> float:
-    return len(one & other) / max(min(len(one), len(other)), 1)
-
-
-def _report_strangers(tables: list[Table]) -> None:
-    """Doubt the users of a table that no other table knows."""
-    for table in tables:
-        others = {
-            value for other in tables if other.user and other is not table for value in _values(other, other.user)
-        }
-        if table.user and others and not _values(table, table.user) & others:
-            table.unsure.append(f"no user in {table.user!r} occurs in another table; are the ids of one kind?")
 
 
 def _find_role(table: Table) -> None:
@@ -229,10 +83,12 @@ def _find_role(table: Table) -> None:
     if not repeats:
         table.why.append("every user has one row: attributes, not events")
         _describe_profile(table)
-    elif table.times:
+    elif any(not columns.names(name, columns.OTHER_TIMES) for name in table.times):
         _describe_source(table)
     else:
-        table.unsure.append("users occur more than once but no column reads as a time; join the dates to it")
+        table.unsure.append(
+            "users occur more than once but no column reads as the time of an event; join it to the table"
+        )
 
 
 def _describe_source(table: Table) -> None:
@@ -261,21 +117,19 @@ def _describe_source(table: Table) -> None:
 
 def _find_slots(table: Table) -> dict[str, tuple[str, str]]:
     """The columns of slots and amount, with the reason; where names say nothing, the most varied column."""
-    ids = [name for name in _ids(table) if name not in table.times and name != table.user]
+    schema, others = table.sample.schema, (table.user, *table.times)
+    filled = [name for name in table.sample.columns if table.sample[name].count() and name not in others]
+    ids = [name for name in filled if columns.is_id_type(schema[name])]
     slots: dict[str, tuple[str, str]] = {}
     for slot, vocabulary in columns.SLOT_WORDS.items():
         free = [name for name in ids if name not in {taken for taken, _ in slots.values()}]
         chosen = columns.best_named(table.sample.select(free), vocabulary, text_only=slot == "text")
         if chosen is not None:
             slots[slot] = (chosen, "its name says so")
-    numbers = [
-        name
-        for name, kind in table.sample.schema.items()
-        if kind.is_numeric() and name not in (table.user, *table.times)
-    ]
+    numbers = [name for name in filled if schema[name].is_numeric()]
     amount = columns.best_named(table.sample.select(numbers), columns.AMOUNT_WORDS)
     if not slots:
-        texts = [name for name in ids if not table.sample[name].dtype.is_integer()]
+        texts = [name for name in ids if not schema[name].is_integer()]
         if free := [name for name in texts or ids if name != amount]:
             slots["item"] = (
                 max(free, key=lambda name: table.sample[name].n_unique()),
@@ -351,9 +205,6 @@ def _assemble(folder: Path, tables: list[Table]) -> tuple[dict[str, Any], list[s
     """The values of the workspace file, and what is to be said of them."""
     sources = [table.source for table in tables if table.source]
     profile = next((table.profile for table in tables if table.profile), {})
-    for entry in (*sources, *([profile] if profile else [])):
-        if not Path(entry["path"]).is_absolute():
-            entry["path"] = Path(os.path.relpath(entry["path"], folder)).as_posix()
     values: dict[str, Any] = {
         "workspace": {"name": folder.resolve().name},
         "windows": {"train_until": datetime.max},
@@ -361,12 +212,15 @@ def _assemble(folder: Path, tables: list[Table]) -> tuple[dict[str, Any], list[s
         "profile": {**profile, "aggregates": _aggregates(sources, profile)},
     }
     notes = _match_user_types(values, tables)
-    first, last, users = _measure(folder, values, tables)
+    first, last, users = _measure(values, tables)
+    for entry in (*sources, values["profile"]):
+        if "path" in entry and not Path(entry["path"]).is_absolute():
+            entry["path"] = Path(os.path.relpath(entry["path"], folder)).as_posix()
     values["windows"] = _windows(first, last)
     until, future = values["windows"]["train_until"], values["windows"].get("future", Windows.future)
     notes.append(
-        f"train_until = {until}: events reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and the last future window "
-        f"({future}) is kept back to evaluate on"
+        f"train_until = {until:%Y-%m-%d %H:%M}: events reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}, "
+        f"and the last future window ({future}) is kept back to evaluate on"
     )
     if users < MANY_USERS:
         values["sentences"] = {"min_support": max(2, users // 50)}
@@ -399,13 +253,13 @@ def _match_user_types(values: dict[str, Any], tables: list[Table]) -> list[str]:
     ]
 
 
-def _measure(folder: Path, values: dict[str, Any], tables: list[Table]) -> tuple[datetime, datetime, int]:
+def _measure(values: dict[str, Any], tables: list[Table]) -> tuple[datetime, datetime, int]:
     """First and last event, a few stray ones aside, and the number of users of the largest source.
 
     Raises:
         FindCLIError: no source can be read.
     """
-    workspace = Workspace(folder.resolve(), parse_settings(values, name="the guess"))
+    workspace = Workspace(Path.cwd(), parse_settings(values, name="the guess"))
     spans, failure = [], None
     entries = {entry.name: entry for entry in workspace.settings.sources}
     for table in (table for table in tables if table.source):
@@ -429,12 +283,10 @@ def _windows(first: datetime, last: datetime) -> dict[str, Any]:
     """The windows: the defaults fit a year of events, and shrink with a shorter span."""
     share = (last - first) / YEAR
     lengths = {} if share >= 1 else {key: _scaled(getattr(Windows, key), share) for key in LENGTHS}
-    end = (last + timedelta(days=1)).date()
     future = parse_duration(lengths.get("future", Windows.future))
-    return {
-        "train_until": end - future if not future % timedelta(days=1) else datetime.combine(end, time()) - future,
-        **lengths,
-    }
+    unit = timedelta(hours=1) if future % timedelta(days=1) else timedelta(days=1)
+    end = last - (last - datetime.min) % unit + unit
+    return {"train_until": end - future, **lengths}
 
 
 def _scaled(length: str, share: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from findcli.errors import FindCLIError
 
@@ -130,6 +130,14 @@ def load_text_encoder(name: str, *, max_tokens: int, relative_to: Path | None = 
             hint=f"download it first with: hf download {name}, or name an installed package or a local folder in [text]",
         ) from error
     return TextEncoder(model=model, tokenizer=tokenizer, max_tokens=max_tokens)
+
+
+def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder:
+    """An encoder of the form that a model folder describes, with its tokenizer and untrained weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+    return TextEncoder(model=model, tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True), max_tokens=max_tokens)
 
 
 def _installed_folder(name: str) -> Path | None:

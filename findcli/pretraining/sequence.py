@@ -21,7 +21,7 @@ from findcli.encoders.sequence import SequenceEncoder
 from findcli.module_files import new_module, save_module
 from findcli.progress import Progress
 from findcli.settings import Sequence
-from findcli.training import collapse_warning, fit, select_device, step_seed
+from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
 from findcli.training_data import TrainingData, choose_part, seconds
 from findcli.workspace import Workspace
 
@@ -101,15 +101,18 @@ class _Pretraining(nn.Module):
         self.period = period
 
     def forward(self, steps: Steps, seed: int) -> dict[str, Tensor]:
-        context = self.encoder(steps.vectors, steps.valid)                           # (B, T, d_model)
-        targets = self.encoder.targets(steps.vectors)                                # (B, T, d_model)
+        with mixed_precision(steps.vectors.device):
+            context = self.encoder(steps.vectors, steps.valid)                       # (B, T, d_model)
+            targets = self.encoder.targets(steps.vectors)                            # (B, T, d_model)
+            predictions = self.encoder.predictions(context)                          # (B, T, k, d_model)
+        context, targets, predictions = context.float(), targets.float(), predictions.float()
+        self.logit_scale.data.clamp_(max=objectives.MAX_LOGIT_SCALE)
         if self.settings.paper_exact:
             contrast = objectives.paper_forecast_contrast(context, targets, steps.valid, self.settings.positives)
             cyclic = objectives.paper_cyclic_regulariser(context, steps.valid, self.period)
         else:
             contrast = objectives.forecast_contrast(
-                self.encoder.predictions(context), targets, steps.observed, steps.valid,
-                self.logit_scale.clamp(max=objectives.MAX_LOGIT_SCALE),
+                predictions, targets, steps.observed, steps.valid, self.logit_scale,
                 anchors=ANCHORS, negatives=NEGATIVES, generator=torch.Generator().manual_seed(seed),
             )  # fmt: skip
             cyclic = objectives.cyclic_regulariser(context, steps.valid, self.period)

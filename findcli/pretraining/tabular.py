@@ -15,10 +15,10 @@ from torch import Tensor
 
 from findcli import artifacts, objectives
 from findcli.artifacts import Draft, Run
-from findcli.encoders.tabular import MASK, TabularEncoder, choose_values, replace_values
+from findcli.encoders.tabular import TabularEncoder, choose_values, replace_values
 from findcli.errors import FindCLIError
 from findcli.module_files import new_module, save_module
-from findcli.profile_codes import ProfileCodes
+from findcli.profile_codes import MASK, ProfileCodes
 from findcli.profiles import profile_columns
 from findcli.progress import Progress
 from findcli.settings import Tabular

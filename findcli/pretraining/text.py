@@ -93,7 +93,7 @@ def _train_albert(
     tokenizer = train_tokenizer(corpus, vocabulary=settings.vocabulary)
     torch.manual_seed(step_seed(seed, -1))
     model = new_albert(tokenizer, d_model=settings.d_model, layers=settings.layers, heads=settings.heads, max_tokens=settings.max_tokens)
-    model.to(select_device(device))
+    model.to(select_device(device))  # type: ignore[arg-type]  # transformers' decorator hides its arguments
     encoder = TextEncoder(model=model.albert, tokenizer=tokenizer, max_tokens=settings.max_tokens)
     ids = [torch.tensor(tokens) for tokens in encoder.tokens(corpus)]
 
@@ -131,7 +131,7 @@ def train_tokenizer(corpus: list[str], *, vocabulary: int) -> PreTrainedTokenize
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     pad, unknown, cls, sep, mask = SPECIAL
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, pad_token=pad, unk_token=unknown, cls_token=cls, sep_token=sep, mask_token=mask
     )
 
@@ -152,7 +152,7 @@ def mask_tokens(batch: Tensor, tokenizer: PreTrainedTokenizerBase, *, share: flo
     if not chosen.any():
         chosen = ~special
     fate = torch.rand(batch.shape, device=batch.device)
-    inputs = batch.masked_fill(chosen & (fate < 0.8), int(tokenizer.mask_token_id))  # type: ignore[arg-type]
+    inputs = batch.masked_fill(chosen & (fate < 0.8), int(tokenizer.mask_token_id))
     others = torch.randint(len(SPECIAL), len(tokenizer), batch.shape, device=batch.device)
     return torch.where(chosen & (fate >= 0.9), others, inputs), batch.masked_fill(~chosen, -100)
 

@@ -1,4 +1,4 @@
-"""The demo world: a simulator of bills, page clicks, mini-program visits, searches and a profile table with known truth."""
+"""The demo world: bills, page clicks, mini-program visits, searches and a profile table, simulated."""
 
 from findcli.datasets.demo.simulation import SCENARIOS, create
 

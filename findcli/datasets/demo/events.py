@@ -1,8 +1,9 @@
 """From daily rates to the four tables of events: bills, page clicks, mini-program visits and searches."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,8 +18,7 @@ DAY_US = 86_400_000_000
 Numbers = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Happenings:
+class Happenings(NamedTuple):
     """E events of a part: who, when, and what was behind them, each (E,).
 
     Attributes:
@@ -35,16 +35,10 @@ class Happenings:
     source: Numbers
     microsecond: Numbers
 
-    def of(self, source: str) -> "Happenings":
+    def of(self, source: str) -> Happenings:
         """Keep the events of one source."""
         kept = self.source == SOURCES.index(source)
-        return Happenings(
-            user=self.user[kept],
-            intent=self.intent[kept],
-            topic=self.topic[kept],
-            source=self.source[kept],
-            microsecond=self.microsecond[kept],
-        )
+        return Happenings(*(values[kept] for values in self))
 
 
 def happen(rng: np.random.Generator, people: Population, rates: Floats) -> Happenings:
@@ -58,8 +52,9 @@ def happen(rng: np.random.Generator, people: Population, rates: Floats) -> Happe
     user, intent, day, source = user[observed], intent[observed], day[observed], source[observed]
     paid = source == SOURCES.index("bills")
     topic = np.where(paid, _choose(rng, _topic_chances("paid"), intent), _choose(rng, _topic_chances("seen"), intent))
+    # Now and then somebody does what others do; so a rare topic stays the mark of its intents.
     stray = rng.random(len(user)) < STRAY
-    topic = np.where(stray, rng.integers(0, len(TOPICS), len(user)), topic)
+    topic = np.where(stray, rng.permutation(topic), topic)
     hours = np.array([kind.hour for kind in INTENTS.values()])[intent] + rng.normal(0, 2.5, len(user))
     microsecond = day * DAY_US + (hours % 24 / 24 * DAY_US).astype(np.int64)
     return Happenings(user=user, intent=intent, topic=topic, source=source, microsecond=microsecond)
@@ -74,57 +69,58 @@ def _topic_chances(kind: str) -> NDArray[np.float64]:
 
 
 def _choose(rng: np.random.Generator, chances: NDArray[np.float64], row: Numbers) -> Numbers:
-    """Draw a column for each event by the chances of its row: one search in the rows' cumulated chances laid end to end."""
+    """Draw a column for each event by the chances of its row, in one search of all rows laid end to end."""
     cumulative = np.cumsum(chances / chances.sum(axis=1, keepdims=True), axis=1)
     ladder = (cumulative + np.arange(len(chances))[:, None]).ravel()
     found = np.searchsorted(ladder, row + rng.random(len(row)), side="right")
-    return np.minimum(found - row * chances.shape[1], chances.shape[1] - 1)
+    column: Numbers = np.minimum(found - row * chances.shape[1], chances.shape[1] - 1)
+    return column
 
 
-class Words:
-    """A scenario's words as arrays to draw from, topic by topic."""
-
-    def __init__(self, words: dict[str, Any]) -> None:
-        topics = [words["topics"][topic] for topic in TOPICS]
-        self.category = pl.Series([topic["category"] for topic in topics])
-        self.department = pl.Series([topic["department"] for topic in topics])
-        self.price = np.array([topic["price"] for topic in topics], dtype=np.float64)
-        self._lists = {key: [topic[key] for topic in topics] for key in ("items", "merchants", "pages", "programs")}
-        self.channels = pl.Series(words["channels"])
-        self.statuses = pl.Series(words["statuses"])
-
-    def draw(self, rng: np.random.Generator, key: str, topic: Numbers) -> tuple[pl.Series, NDArray[np.float64]]:
-        """Draw one of each topic's items, merchants, pages or programs, the first ones more often.
-
-        Returns:
-            The words (E,), and where in its topic's list each stands, from 0 to 1 (E,).
-        """
-        lists = self._lists[key]
-        sizes = np.array([len(entries) for entries in lists])
-        place = (rng.random(len(topic)) ** 1.5 * sizes[topic]).astype(np.int64)
-        flat = pl.Series([entry for entries in lists for entry in entries])
-        starts = np.cumsum(sizes) - sizes
-        return flat.gather(starts[topic] + place), place / sizes[topic]
-
-
-def tables(
-    rng: np.random.Generator, people: Population, events: Happenings, *, words: Words, pool: Pool, start: datetime
+def draw_tables(
+    rng: np.random.Generator,
+    people: Population,
+    events: Happenings,
+    *,
+    words: dict[str, Any],
+    pool: Pool,
+    start: datetime,
 ) -> dict[str, pl.DataFrame]:
     """Write the events as the four source tables, each in the order of time; `user_id` is the row of the population."""
     made = {
         "bills": _bills(rng, people, events.of("bills"), words),
-        "clicks": _views(rng, events.of("clicks"), words, "page", "pages"),
-        "visits": _views(rng, events.of("visits"), words, "mini_program", "programs"),
+        "clicks": _views(rng, events.of("clicks"), words, column="page", key="pages"),
+        "visits": _views(rng, events.of("visits"), words, column="mini_program", key="programs"),
         "searches": _searches(rng, events.of("searches"), words, pool),
     }
     instant = pl.lit(start) + pl.duration(microseconds="time")
     return {name: table.with_columns(instant.alias("time")).sort("time", "user_id") for name, table in made.items()}
 
 
-def _bills(rng: np.random.Generator, people: Population, events: Happenings, words: Words) -> pl.DataFrame:
-    item, place = words.draw(rng, "items", events.topic)
-    merchant, _ = words.draw(rng, "merchants", events.topic)
-    low, high = words.price[events.topic].T
+def _named(words: dict[str, Any], key: str) -> pl.Series:
+    """List what the scenario calls each topic, in the order of TOPICS."""
+    return pl.Series([words["topics"][topic][key] for topic in TOPICS])
+
+
+def _draw_word(
+    rng: np.random.Generator, words: dict[str, Any], key: str, topic: Numbers
+) -> tuple[pl.Series, NDArray[np.float64]]:
+    """Draw one of each topic's items, merchants, pages or programs, the first ones more often.
+
+    Returns:
+        The words (E,), and where in its topic's list each stands, from 0 to 1 (E,).
+    """
+    lists = _named(words, key)
+    sizes = lists.list.len().to_numpy().astype(np.int64)
+    starts = np.cumsum(sizes) - sizes
+    place = (rng.random(len(topic)) ** 1.5 * sizes[topic]).astype(np.int64)
+    return lists.explode().gather(starts[topic] + place), place / sizes[topic]
+
+
+def _bills(rng: np.random.Generator, people: Population, events: Happenings, words: dict[str, Any]) -> pl.DataFrame:
+    item, place = _draw_word(rng, words, "items", events.topic)
+    merchant, _ = _draw_word(rng, words, "merchants", events.topic)
+    low, high = np.array(_named(words, "price").to_list(), dtype=np.float64)[events.topic].T
     amount = low * (high / low) ** place * np.exp(rng.normal(0, 0.25, len(place)) + 0.2 * people.wealth[events.user])
     debt = people.debt[events.user]
     kinds = list(INTENTS.values())
@@ -139,32 +135,34 @@ def _bills(rng: np.random.Generator, people: Population, events: Happenings, wor
             "user_id": events.user,
             "time": events.microsecond,
             "item": item,
-            "category": words.category.gather(events.topic),
-            "department": words.department.gather(events.topic),
+            "category": _named(words, "category").gather(events.topic),
+            "department": _named(words, "department").gather(events.topic),
             "merchant": merchant,
             "amount": amount.round(2),
-            "status": words.statuses.gather(status),
-            "channel": words.channels.gather(channel),
+            "status": pl.Series(words["statuses"]).gather(status),
+            "channel": pl.Series(words["channels"]).gather(channel),
         }
     )
 
 
-def _views(rng: np.random.Generator, events: Happenings, words: Words, column: str, key: str) -> pl.DataFrame:
+def _views(
+    rng: np.random.Generator, events: Happenings, words: dict[str, Any], *, column: str, key: str
+) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "user_id": events.user,
             "time": events.microsecond,
-            column: words.draw(rng, key, events.topic)[0],
-            "category": words.category.gather(events.topic),
-            "department": words.department.gather(events.topic),
+            column: _draw_word(rng, words, key, events.topic)[0],
+            "category": _named(words, "category").gather(events.topic),
+            "department": _named(words, "department").gather(events.topic),
         }
     )
 
 
-def _searches(rng: np.random.Generator, events: Happenings, words: Words, pool: Pool) -> pl.DataFrame:
+def _searches(rng: np.random.Generator, events: Happenings, words: dict[str, Any], pool: Pool) -> pl.DataFrame:
     place = np.searchsorted(pool.cumulative, events.intent + rng.random(len(events.intent)), side="right")
     place = np.minimum(place, len(pool.texts) - 1)
-    names = dict(zip(TOPICS, words.category, strict=True))
+    names = dict(zip(TOPICS, _named(words, "category"), strict=True))
     understood = pl.Series([topic and names[topic] for topic in pool.topics], dtype=pl.String)
     return pl.DataFrame(
         {

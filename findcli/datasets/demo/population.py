@@ -1,4 +1,4 @@
-"""Who lives in the demo world: traits that last, intents that begin, grow, fade and recur, and how much each user does when."""
+"""Who lives in the demo world: traits that last, intents that begin, grow, fade and recur, and what each does when."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from findcli.datasets.demo.world import INTENTS, SOURCES
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 AGES = (18, 80)
+PAYDAYS, PAID_THEN = (1, 10, 15, 25), (0.5, 0.1, 0.25, 0.15)
 MODALITIES = (*SOURCES, "profile")
 NEVER = 1e5
 PRESENT = (0.95, 0.90, 0.82, 0.74, 0.88)
@@ -16,13 +17,13 @@ PRESENT = (0.95, 0.90, 0.82, 0.74, 0.88)
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """N users, K intents; every trait but age and payday is about standard normal, and none is written to a table as it is.
+    """N users, K intents; wealth to loyalty are about standard normal, and no table holds them as they are.
 
     Attributes:
         age: years, (N,).
         female: bool, (N,).
         region: number of the region, (N,).
-        wealth: means, (N,).
+        wealth: means to spend, (N,).
         debt: leaning on credit, (N,).
         prudence: care for the account, (N,).
         curiosity: readiness to click, (N,).
@@ -85,7 +86,7 @@ def draw_population(rng: np.random.Generator, *, users: int, days: int, regions:
         loyalty=_normal(rng, users),
         activity=np.exp(0.8 * _normal(rng, users)),
         drift=0.7 * _normal(rng, users),
-        payday=rng.choice([1, 10, 15, 25], users),
+        payday=rng.choice(PAYDAYS, users, p=PAID_THEN),
         first=first,
         last=last,
         steady=_steady(rng, shape),
@@ -104,10 +105,10 @@ def daily_rates(people: Population, days: int) -> Floats:
         Rates, (N, K, days); day 0 is a Monday and the first of a month of thirty days.
     """
     day = np.arange(days, dtype=np.float32)
-    rates = flares(people, day) + people.steady[:, :, None]                                   # (N, K, days)
+    rates = flares(people, day) + people.steady[:, :, None]  # (N, K, days)
     weekend = np.where(day % 7 >= 5, 1.0, 0.0).astype(np.float32)
     since_payday = (day[None, :] + 1 - people.payday[:, None]) % 30
-    paid = np.exp(-since_payday / 3).astype(np.float32)                                       # (N, days)
+    paid = np.exp(-since_payday / 3).astype(np.float32)  # (N, days)
     for k, intent in enumerate(INTENTS.values()):
         rates[:, k] *= (1 + intent.weekend * weekend) * (1 + intent.monthly * paid)
     rates *= daily_activity(people, day)[:, None, :]
@@ -124,7 +125,7 @@ def flares(people: Population, day: Floats) -> Floats:
 
 
 def daily_activity(people: Population, day: Floats) -> Floats:
-    """How much a user does on the given days compared with a usual one, 0 before arrival and after leaving: (N, len(day))."""
+    """How much a user does on the given days, 1 being usual; 0 before arrival and after leaving: (N, len(day))."""
     there = (day >= people.first[:, None]) & (day < people.last[:, None])
     trend = np.exp(people.drift[:, None] * (day / 90 - 0.5))
     return (people.activity[:, None] * trend * there).astype(np.float32)
@@ -138,7 +139,7 @@ def _stays(rng: np.random.Generator, users: int, days: int) -> tuple[NDArray[np.
     """Day of arrival and of leaving: most are there throughout, one in ten comes late, one in ten falls asleep."""
     kind = rng.random(users)
     first = np.where(kind < 0.1, rng.integers(days // 4, days * 3 // 4, users), 0)
-    last = np.where(kind > 0.9, rng.integers(days // 4, days, users), days)
+    last = np.where(kind > 0.9, rng.integers(days // 4, days * 3 // 4, users), days)
     return first, last
 
 

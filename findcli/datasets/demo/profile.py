@@ -18,6 +18,7 @@ ORDERED = {"security_level": LEVELS, "member_tier": TIERS}
 NUMERIC = (
     "age",
     "devices",
+    "points",
     "days_since_password_change",
     "failed_logins",
     "inflow",
@@ -46,10 +47,12 @@ def draw_profile(
     lasting = _lasting(rng, people, regions)
     rows = []
     for day in range(0, rates.shape[2], EVERY):
-        before = rates[:, :, max(0, day - EVERY) : max(1, day)].mean(axis=2)                  # (N, K)
+        before = rates[:, :, max(0, day - EVERY) : max(1, day)].mean(axis=2)  # (N, K)
         there = known & (people.first <= day)
         flowing = _flowing(rng, people, before)
-        table = pl.DataFrame({"user_id": np.arange(len(people)), "time": start + timedelta(days=day)} | lasting | flowing)
+        table = pl.DataFrame(
+            {"user_id": np.arange(len(people)), "time": start + timedelta(days=day)} | lasting | flowing
+        )
         rows.append(table.filter(pl.Series(there)))
     return _with_gaps(rng, pl.concat(rows)).sort("time", "user_id")
 
@@ -57,7 +60,7 @@ def draw_profile(
 def _lasting(rng: np.random.Generator, people: Population, regions: list[str]) -> dict[str, Any]:
     count = len(people)
     caution = people.prudence + 0.7 * rng.standard_normal(count)
-    tier = people.loyalty + 0.6 * rng.standard_normal(count)
+    tier = people.loyalty + 0.5 * rng.standard_normal(count)
     two_factor = rng.random(count) < 1 / (1 + np.exp(0.2 - 1.6 * people.prudence))
     return {
         "age": people.age.astype(np.int64),
@@ -67,6 +70,7 @@ def _lasting(rng: np.random.Generator, people: Population, regions: list[str]) -
         "security_level": pl.Series(LEVELS).gather(np.digitize(caution, (-0.5, 0.8))),
         "member_tier": pl.Series(TIERS).gather(np.digitize(tier, (0.3, 1.2))),
         "devices": 1 + rng.poisson(np.exp(0.3 - 0.45 * people.prudence)),
+        "points": np.exp(5 + 0.8 * people.loyalty + 0.5 * rng.standard_normal(count)).astype(np.int64),
     }
 
 

@@ -1,4 +1,4 @@
-"""What people type: every intent's pool of searches with other word order, slips of the finger and half-finished ones."""
+"""What people type: every intent's searches in other word order, with slips of the finger, or half finished."""
 
 from dataclasses import dataclass
 from typing import Any

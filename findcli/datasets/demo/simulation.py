@@ -13,8 +13,8 @@ import polars as pl
 
 from findcli.datasets.creation import Summary, new_workspace
 from findcli.datasets.demo import profile
-from findcli.datasets.demo.events import Words, happen, tables
-from findcli.datasets.demo.labels import RULES, draw_labels, look_ahead
+from findcli.datasets.demo.events import draw_tables, happen
+from findcli.datasets.demo.labels import RULES, draw_labels
 from findcli.datasets.demo.population import daily_rates, draw_population
 from findcli.datasets.demo.queries import Pool, build_pool
 from findcli.workspace import write_settings
@@ -22,7 +22,7 @@ from findcli.workspace import write_settings
 SCENARIOS = ("city", "harbour")
 START = datetime(2025, 9, 1)
 OUTCOME = 28
-SHORTEST = 84
+SHORTEST = 90
 PART = 5_000
 
 HEADER = """\
@@ -77,7 +77,9 @@ def create(
         _demands(words).write_csv(scratch / "data" / "demands.tsv", separator="\t")
         header = HEADER.format(scenario=scenario, seed=seed, users=users, days=days)
         write_settings(scratch, _settings(words, scenario=scenario, days=days, text_model=text_model), header=header)
-        tasks = {name: pl.read_parquet(scratch / "data" / "tasks" / f"{name}.parquet", columns=["label"]) for name in RULES}
+        tasks = {
+            name: pl.read_parquet(scratch / "data" / "tasks" / f"{name}.parquet", columns=["label"]) for name in RULES
+        }
     return Summary(
         folder=folder,
         users=users,
@@ -88,9 +90,7 @@ def create(
     )
 
 
-def _write_tables(
-    data: Path, words: dict[str, Any], *, users: int, days: int, seed: tuple[int, ...]
-) -> Counter[str]:
+def _write_tables(data: Path, words: dict[str, Any], *, users: int, days: int, seed: tuple[int, ...]) -> Counter[str]:
     """Write every table part by part, each part with random numbers of its own; count the rows of each table."""
     pool = build_pool(words)
     counts: Counter[str] = Counter()
@@ -113,9 +113,9 @@ def _part(
     people = draw_population(rng, users=users, days=days, regions=len(words["regions"]))
     rates = daily_rates(people, days)
     events = happen(rng, people, rates)
-    made = tables(rng, people, events, words=Words(words), pool=pool, start=START)
+    made = draw_tables(rng, people, events, words=words, pool=pool, start=START)
     made["profile"] = profile.draw_profile(rng, people, rates, regions=words["regions"], start=START)
-    labels = draw_labels(rng, look_ahead(people, as_of=days - OUTCOME, outcome=OUTCOME))
+    labels = draw_labels(rng, people, as_of=days - OUTCOME, outcome=OUTCOME)
     return made | {f"tasks/{name}": table for name, table in labels.items()}
 
 

@@ -1,4 +1,4 @@
-"""The structure of the demo world, shared by its scenarios: intents, the topics they show themselves in, and their rhythm.
+"""The structure of the demo world, shared by its scenarios: intents, the topics they show in, and their rhythm.
 
 What carries meaning lies here; the words (what a topic is called, what people type) lie in the scenarios' TOML files.
 Rival intents (renting, repairing and loving phones) show nearly the same topics: that is what makes hard negatives.
@@ -126,8 +126,9 @@ INTENTS = {
         paid={"transfers": 0.55, "gift_cards": 0.40, "account_security": 0.05},
         topic="account_security",
         vague="account",
-        hour=2.0,
-        failing=0.22,
+        sources=(0.17, 0.26, 0.15, 0.42),
+        hour=23.0,
+        failing=0.16,
     ),
     "cautious": Intent(
         share=0.12,
@@ -160,11 +161,12 @@ INTENTS = {
         paid={"transfers": 0.80, "account_settings": 0.20},
         topic="account_settings",
         vague="account",
+        sources=(0.17, 0.26, 0.15, 0.42),
     ),
     "travel": _daily("travel", share=0.25, steady=0.03, weekend=0.5, hour=20.0),
-    "groceries": _daily("groceries", share=0.10, steady=0.14, weekend=0.8, hour=18.0, monthly=0.8),
+    "groceries": _daily("groceries", share=0.10, steady=0.14, weekend=0.8, hour=18.0, monthly=1.2),
     "meals": _daily("meals", share=0.10, steady=0.14, weekend=-0.4, hour=12.5),
-    "fashion": _daily("fashion", share=0.25, steady=0.06, weekend=0.6, hour=20.0, monthly=1.0),
+    "fashion": _daily("fashion", share=0.25, steady=0.06, weekend=0.6, hour=20.0, monthly=1.6),
     "family": _daily("family", share=0.12, steady=0.05, weekend=0.2, hour=17.0),
     "fitness": _daily("fitness", share=0.15, steady=0.04, weekend=-0.2, hour=7.5),
     "commute": _daily("transport", share=0.05, steady=0.12, weekend=-0.7, hour=8.5),

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# A grocer plans a campaign: three audiences in one process, one of them as a file, and a look at how far to trust them.
+# Run it in a Complete Journey workspace after `findcli run`.
+set -euo pipefail
+
+cat > campaign.txt <<'DEMANDS'
+users who will buy flowers
+people who will buy baby food and diapers
+customers who pay with coupons
+DEMANDS
+
+findcli target --demands campaign.txt --top-percent 10 --output audiences.parquet
+findcli target "users who will buy flowers" --top-k 100 --output flowers.csv
+findcli probe --dataset d5

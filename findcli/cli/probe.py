@@ -1,0 +1,62 @@
+"""`findcli probe`: what the users' vectors are worth to a linear model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from findcli.cli import console
+from findcli.cli.options import Device, Json, Quiet, Threads, WorkspaceDir
+
+if TYPE_CHECKING:
+    from findcli.linear_probe import ProbeResult
+
+Dataset = Annotated[str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1; or all.")]
+Untrained = Annotated[bool, typer.Option("--untrained", help="Add each encoder of stage 1 beside its own untrained self.")]
+
+
+def probe(
+    dataset: Dataset,
+    untrained: Untrained = False,
+    workspace: WorkspaceDir = None,
+    device: Device = None,
+    threads: Threads = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a linear probe on one fifth of a task's users and evaluate it on the rest: AUC and KS, ten draws."""
+    from dataclasses import asdict
+
+    from findcli import linear_probe
+    from findcli.training import set_determinism
+    from findcli.workspace import load_workspace
+
+    set_determinism(threads)
+    found = load_workspace(workspace)
+    names = list(found.settings.tasks) if dataset == "all" else [dataset]
+    results = []
+    with console.progress("probe", quiet=quiet or len(names) == 1) as progress:
+        for i, name in enumerate(names):
+            results.append(linear_probe.probe(found, name, untrained=untrained, device=device or "auto"))
+            progress(i + 1, len(names), {})
+    if as_json:
+        plain = [asdict(result) for result in results]
+        console.print_json(plain if dataset == "all" else plain[0])
+        return
+    for result in results:
+        _print(result)
+    if len(results) > 1:
+        means = linear_probe.averages(results)
+        console.print_table(["vectors", "AUC", "KS"], means, title=f"average of {len(results)} tasks")
+
+
+def _print(result: ProbeResult) -> None:
+    share = result.positives / result.users
+    console.print_line(f"{result.task}: {result.title} - {result.users:,} users, {result.positives:,} positive ({share:.1%})")
+    columns = ["vectors", "width", "AUC", "95 %", "KS", "95 % "]
+    rows = [
+        [r.vectors, r.width, r.auc.value, f"{r.auc.low:.3f}-{r.auc.high:.3f}", r.ks.value, f"{r.ks.low:.3f}-{r.ks.high:.3f}"]
+        for r in result.rows
+    ]
+    console.print_table(columns, rows)

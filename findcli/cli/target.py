@@ -1,0 +1,119 @@
+"""`findcli target`: a sentence -> a ranked audience."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from findcli.cli import console
+from findcli.cli.options import Device, Json, Threads, WorkspaceDir
+from findcli.durations import parse_instant
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from findcli.targeting import Audience
+
+SHOWN, DEFAULT_TOP = 10, 100
+Demand = Annotated[str | None, typer.Argument(help='A sentence, such as "users likely to rent phones".')]
+Demands = Annotated[Path | None, typer.Option("--demands", help="File of sentences: one a line, or a column `demand`.")]
+TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="At most so many users.")]
+TopPercent = Annotated[float | None, typer.Option("--top-percent", min=0, max=100, help="At most this percentage of users.")]
+MinScore = Annotated[float | None, typer.Option("--min-score", min=-1, max=1, help="Users with at least this score.")]
+MinProbability = Annotated[
+    float | None, typer.Option("--min-probability", min=0, max=1, help="Users with at least this probability.")
+]
+Everyone = Annotated[bool, typer.Option("--all", help="Every embedded user with its score.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the audience to a .parquet, .csv or .jsonl file.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="Histories end before this date; else the newest embeddings.")]
+
+
+def target(
+    demand: Demand = None,
+    demands: Demands = None,
+    top_k: TopK = None,
+    top_percent: TopPercent = None,
+    min_score: MinScore = None,
+    min_probability: MinProbability = None,
+    everyone: Everyone = False,
+    output: Output = None,
+    as_of: AsOf = None,
+    workspace: WorkspaceDir = None,
+    device: Device = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Rank users by one sentence, or by many in one process; the best 100 unless you choose otherwise."""
+    from findcli import targeting
+    from findcli.training import set_determinism
+    from findcli.workspace import load_workspace
+
+    limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
+    _refuse_contradictions(demand, demands, everyone=everyone, limited=any(v is not None for v in limits.values()))
+    wanted = [demand] if demand is not None else targeting.read_demands(demands)  # type: ignore[arg-type]
+    if output is not None:
+        targeting.require_writable(output)
+    if not everyone and all(value is None for value in limits.values()):
+        limits["top_k"] = DEFAULT_TOP
+    set_determinism(threads)
+    audiences = targeting.target(
+        load_workspace(workspace),
+        wanted,
+        selection=targeting.Selection(**limits),  # type: ignore[arg-type]
+        as_of=None if as_of is None else parse_instant(as_of),
+        device=device or "auto",
+    )
+    if output is not None:
+        targeting.write_audience(targeting.one_table(audiences, named=demands is not None), output)
+    if as_json:
+        console.print_json([_plain(audience, output) for audience in audiences])
+    else:
+        for audience in audiences[:SHOWN]:
+            _print(audience, brief=len(audiences) > 1)
+        if output is not None:
+            rows = sum(len(audience.selected) for audience in audiences)
+            console.print_line(f"wrote {rows:,} rows to {output}")
+
+
+def _refuse_contradictions(demand: str | None, demands: Path | None, *, everyone: bool, limited: bool) -> None:
+    if (demand is None) == (demands is None):
+        raise typer.BadParameter("give one sentence, or a file of them with --demands")
+    if everyone and limited:
+        raise typer.BadParameter("--all takes everyone: leave it out, or leave out --top-k, --top-percent, --min-score")
+
+
+def _print(audience: Audience, *, brief: bool) -> None:
+    """How many, who, how strong, and how the sentence was read."""
+    ranking, selected = audience.ranking, audience.selected
+    share = len(selected) / len(ranking)
+    console.print_line(f'"{audience.demand}"')
+    console.print_line(f"{len(selected):,} of {len(ranking):,} users ({share:.1%}), histories before {audience.as_of:%Y-%m-%d}; rank only")
+    if len(selected):
+        low, middle = float(selected["score"][-1]), float(ranking["score"].median())  # type: ignore[arg-type]
+        console.print_line(f"scores {float(selected['score'][0]):.3f} to {low:.3f}; the median user has {middle:.3f}")
+    if not brief:
+        read = "; ".join(f"{text} ({cosine:.2f})" for text, cosine in audience.nearest)
+        console.print_line(f"nearest sentences in training: {read}")
+        rows = [[row["rank"], str(row["user_id"]), row["score"]] for row in _head(selected).iter_rows(named=True)]
+        console.print_table(["rank", "user", "score"], rows)
+        if len(selected) > SHOWN:
+            console.print_line(f"... and {len(selected) - SHOWN:,} more; --output FILE.csv writes them all")
+
+
+def _head(selected: pl.DataFrame) -> pl.DataFrame:
+    return selected.head(SHOWN)
+
+
+def _plain(audience: Audience, output: Path | None) -> dict[str, Any]:
+    listed = None if output is not None else audience.selected.to_dicts()
+    return {
+        "demand": audience.demand,
+        "as_of": audience.as_of.isoformat(),
+        "users": len(audience.ranking),
+        "selected": len(audience.selected),
+        "nearest": [{"sentence": text, "cosine": cosine} for text, cosine in audience.nearest],
+        "audience": listed,
+        "output": output,
+    }

@@ -1,0 +1,191 @@
+"""`findcli probe`: what frozen user vectors are worth to a linear model (FIND section 1.9, Table 4).
+
+The protocol: standardise, logistic regression with L2 (C = 0.01), fitted on one fifth of the task's users and evaluated on the
+rest, stratified, ten draws; intervals by bootstrap over users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from findcli import events, sources
+from findcli.artifacts import Run
+from findcli.embeddings import Embedder, embed, embed_users
+from findcli.errors import FindCLIError
+from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
+from findcli.profiles import profile_columns
+from findcli.settings import Task
+from findcli.untrained import untrained_vectors
+from findcli.workspace import Workspace
+
+DRAWS, FIT_SHARE, STRENGTH = 10, 0.2, 0.01
+REPLICATES = 200
+STORED = "all that is stored"
+
+
+@dataclass(frozen=True)
+class ProbeRow:
+    """What one kind of vector is worth.
+
+    Attributes:
+        vectors: which vectors, such as "embeddings" or "sequence".
+        width: their width.
+        auc: area under the ROC curve, mean over draws.
+        ks: Kolmogorov-Smirnov statistic, mean over draws.
+    """
+
+    vectors: str
+    width: int
+    auc: Interval
+    ks: Interval
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """A task's figures, a row a kind of vector."""
+
+    task: str
+    title: str
+    demand: str
+    users: int
+    positives: int
+    rows: list[ProbeRow]
+
+
+def probe(workspace: Workspace, name: str, *, untrained: bool = False, device: str = "auto") -> ProbeResult:
+    """Fit and evaluate the linear probe of one task.
+
+    Args:
+        workspace: whose task and model.
+        name: the task, such as "d1".
+        untrained: add rows for each encoder of stage 1 by itself, beside its own untrained self.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        FindCLIError: there is no such task, its table cannot be used, or inputs that it may not use were trained on.
+    """
+    task = find_task(workspace, name)
+    refuse_forbidden_columns(workspace, name, task)
+    labels = read_labels(workspace, name, task)
+    log = events.build_events(workspace)
+    users, found = _vectors(workspace, task, log, device)
+    kinds = vector_kinds(found)
+    if untrained:
+        kinds |= untrained_vectors(workspace, log, task.as_of, device=device)
+    rows = labels.join(pl.DataFrame({"user_id": users}).with_row_index("row"), on="user_id", how="inner").sort("user_id")
+    if rows["label"].sum() < 2 or (~rows["label"]).sum() < 2:
+        hint = f"they must be users with an event before {task.as_of}; findcli check compares them"
+        raise FindCLIError(f"task {name!r}: of its users, too few of each label are embedded ({len(rows)} in all)", hint=hint)
+    index, truth = rows["row"].to_numpy(), rows["label"].to_numpy()
+    figures = [linear_probe(kind, vectors[index], truth) for kind, vectors in kinds.items()]
+    return ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures)
+
+
+def linear_probe(kind: str, vectors: np.ndarray, truth: np.ndarray) -> ProbeRow:
+    """The protocol on one set of vectors.
+
+    Args:
+        kind: what the vectors are called.
+        vectors: (N, D), users in ascending id.
+        truth: bool (N,).
+    """
+    rng = np.random.default_rng(0)
+    weights = np.vstack([np.ones(len(truth)), rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)])
+    draws = StratifiedShuffleSplit(DRAWS, train_size=FIT_SHARE, random_state=0)
+    figures = []
+    for fitted, evaluated in draws.split(vectors, truth):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
+        scores = model.fit(vectors[fitted], truth[fitted]).decision_function(vectors[evaluated])
+        figures.append(weighted_auc_ks(scores, truth[evaluated], weights[:, evaluated]))
+    auc, ks = np.mean(figures, axis=0)                                               # (1 + REPLICATES,) each
+    return ProbeRow(kind, vectors.shape[1], percentile_interval(float(auc[0]), auc[1:]), percentile_interval(float(ks[0]), ks[1:]))
+
+
+def find_task(workspace: Workspace, name: str) -> Task:
+    """The task of a name.
+
+    Raises:
+        FindCLIError: there is none; it names those there are.
+    """
+    tasks = workspace.settings.tasks
+    if name not in tasks:
+        known = ", ".join(tasks) or "none"
+        raise FindCLIError(f"there is no task {name!r} in this workspace", hint=f"its tasks are: {known}; [tasks.NAME] adds one")
+    return tasks[name]
+
+
+def refuse_forbidden_columns(workspace: Workspace, name: str, task: Task) -> None:
+    """Refuse a task whose forbidden profile columns are inputs of the model.
+
+    Raises:
+        FindCLIError: one of them is.
+    """
+    inputs = {column.name for column in profile_columns(workspace.settings.profile)}
+    used = [column for column in task.without_columns if column in inputs]
+    if used:
+        hint = "take the column out of [profile] and train again with: findcli run"
+        raise FindCLIError(f"task {name!r} may not use the profile column {used[0]!r}, and the model was trained on it", hint=hint)
+
+
+def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
+    """A task's users and labels: user_id, label (Boolean), and truth where a simulator knows it.
+
+    Raises:
+        FindCLIError: the table lacks a column, a label is neither 0 nor 1, a user stands twice, or a label has no users.
+    """
+    what = f"the labels of task {name!r}"
+    path = workspace.path(task.path)
+    with sources.reading(what, [path]):
+        frame = sources.scan_table([path], what=what).collect()
+    missing = [column for column in (task.user, task.label, task.truth) if column is not None and column not in frame.columns]
+    if missing:
+        hint = f"its columns are: {', '.join(frame.columns)}; correct [tasks.{name}] in findcli.toml"
+        raise FindCLIError(f"{what} ({path}) have no column {', '.join(missing)}", hint=hint)
+    user_type = next(iter(sources.user_types(workspace).values()))
+    truth = [] if task.truth is None else [pl.col(task.truth).cast(pl.Float64).alias("truth")]
+    labels = frame.select(pl.col(task.user).cast(user_type, strict=False).alias("user_id"), pl.col(task.label).alias("label"), *truth)
+    values = set(labels["label"].unique())
+    if not values <= {0, 1}:
+        hint = "write 1 or true for a positive, 0 or false for a negative; leave out users without a label"
+        raise FindCLIError(f"{what} hold {sorted(map(str, values))[:5]}, not 0 and 1", hint=hint)
+    if labels["user_id"].is_duplicated().any():
+        twice = labels.filter(pl.col("user_id").is_duplicated())["user_id"][0]
+        raise FindCLIError(f"{what} name user {twice} more than once", hint="keep one row a user")
+    labels = labels.with_columns(pl.col("label").cast(pl.Boolean))
+    if labels["label"].n_unique() < 2:
+        one = "positives" if not labels["label"].any() else "negatives"
+        raise FindCLIError(f"{what} have no {one} among {len(labels)} users", hint="a task needs users of both labels")
+    return labels
+
+
+def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The sets of vectors that are probed: the fused one, each modality's, and all of them side by side."""
+    kinds = {name: vectors for name, vectors in found.items() if not name.startswith("has_")}
+    whole = np.concatenate([found[name].reshape(len(vectors), -1) for name, vectors in found.items()], axis=1)
+    return kinds | {STORED: whole}
+
+
+def _vectors(workspace: Workspace, task: Task, log: Run, device: str) -> tuple[pl.Series, dict[str, np.ndarray]]:
+    if task.without_sources:
+        return embed_users(workspace, Embedder.load(workspace, device=device), log, task.as_of, without_sources=task.without_sources)
+    run = embed(workspace, as_of=task.as_of, device=device)
+    return run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
+
+
+def averages(results: Sequence[ProbeResult]) -> list[tuple[str, float, float]]:
+    """The mean AUC and KS over tasks of each kind of vector that all of them have."""
+    first, *others = [{row.vectors: row for row in result.rows} for result in results]
+    shared = [kind for kind in first if all(kind in other for other in others)]
+    rows = {kind: [first[kind], *(other[kind] for other in others)] for kind in shared}
+    return [
+        (kind, float(np.mean([r.auc.value for r in found])), float(np.mean([r.ks.value for r in found])))
+        for kind, found in rows.items()
+    ]

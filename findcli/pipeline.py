@@ -1,0 +1,350 @@
+"""Every stage in order: which of them stands, which has to run and why, and what on disk is superseded.
+
+A stage is out of date when its own settings, its seed, its format or the content of its inputs changed, nothing else; so a stage
+that is made again with the same content leaves those after it as they are.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from findcli import alignment, artifacts, embeddings, events, pairs
+from findcli.artifacts import COMMANDS, FORMATS, MANIFEST, Run
+from findcli.pretraining import sequence, tabular, text
+from findcli.progress import Progress, no_progress
+from findcli.text_space import cache_folder
+from findcli.user_model import StageRuns, encoder_names
+from findcli.workspace import Workspace, to_utc
+
+WITH_EVENTS = ("pairs", "embeddings")  # their commands write runs/events too
+UNSEEDED = ("events", "pairs", "embeddings")  # nothing in them is drawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageStatus:
+    """Where a stage stands.
+
+    Attributes:
+        name: the stage.
+        folder: its run folder.
+        state: "current"; "missing"; "stale", made of other settings or inputs; "waiting", made, but a stage before it has to run.
+        reason: why it is not current; "" where it is.
+        command: what makes it.
+        finished: when it was made, UTC; None where it is missing.
+        seconds: how long that took.
+        bytes: its size on disk.
+        metrics: what it measured.
+    """
+
+    name: str
+    folder: Path
+    state: Literal["current", "missing", "stale", "waiting"]
+    reason: str
+    command: str
+    finished: datetime | None = None
+    seconds: float = 0.0
+    bytes: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage of one workspace.
+
+    Attributes:
+        name: its name and kind.
+        needs: the stages that it reads.
+        folder: its run folder.
+        settings: its own settings.
+        seed: its seed.
+        inputs: gives the digest of every input by name; the stages that it reads have to stand.
+        build: runs it where it is out of date: build(device=..., force=..., progress=...).
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    folder: Path
+    settings: Mapping[str, Any]
+    seed: int
+    inputs: Callable[[], Mapping[str, str]]
+    build: Callable[..., Run]
+
+    def why_stale(self, inputs: Mapping[str, str] | None = None) -> str | None:
+        """Why it has to run, or None; with `inputs`, as if they were its inputs."""
+        found = self.inputs() if inputs is None else inputs
+        return artifacts.why_stale(self.folder, kind=self.name, settings=self.settings, inputs=found, seed=self.seed)
+
+
+def stages(
+    workspace: Workspace, *, as_of: datetime | None = None, model: Workspace | None = None
+) -> Iterator[Stage]:
+    """The stages of a workspace in the order of their work; the latest date is looked up when the last is reached.
+
+    Args:
+        workspace: whose stages.
+        as_of: the date of the embeddings; the day after the last event when not given.
+        model: the workspace whose model embeds; the same when not given.
+    """
+    left_out = {"sequence", "tabular"}.difference(encoder_names(workspace))
+    for name, (needs, settings, inputs, build) in _TRAINING.items():
+        if name not in left_out:
+            yield Stage(
+                name=name,
+                needs=tuple(need for need in needs if need not in left_out),
+                folder=workspace.run(name),
+                settings=settings(workspace),
+                seed=0 if name in UNSEEDED else workspace.settings.workspace.seed,
+                inputs=partial(inputs, workspace),
+                build=partial(build, workspace),
+            )
+    yield _embedding(workspace, as_of, model or workspace)
+
+
+def plan(workspace: Workspace, *, as_of: datetime | None = None) -> list[StageStatus]:
+    """Where every stage stands, in order; nothing is written.
+
+    Args:
+        workspace: whose stages.
+        as_of: the date of the embeddings; the day after the last event when not given.
+
+    Raises:
+        FindCLIError: a source has no file, or a manifest cannot be read.
+    """
+    found: dict[str, StageStatus] = {}
+    for stage in stages(workspace, as_of=as_of):
+        pending = [name for name in stage.needs if found[name].state != "current"]
+        found[stage.name] = _status(stage, waits_for=pending[0] if pending else None)
+    return list(found.values())
+
+
+def why_stale(
+    workspace: Workspace, name: str, *, as_of: datetime | None = None, model: Workspace | None = None
+) -> str | None:
+    """Why the command of one stage has work to do, or None where all that it makes stands.
+
+    Args:
+        workspace: whose stage.
+        name: the stage.
+        as_of: the date of the embeddings; the day after the last event when not given.
+        model: the workspace whose model embeds; the same when not given.
+
+    Raises:
+        FindCLIError: a stage that it reads is missing; the hint names the command.
+    """
+    known = {stage.name: stage for stage in stages(workspace, as_of=as_of, model=model)}
+    if name in WITH_EVENTS and (reason := known["events"].why_stale()):
+        return f"events: {reason}"
+    return known[name].why_stale() if name in known else None
+
+
+def changed_before(workspace: Workspace, name: str) -> dict[str, str]:
+    """Of the stages that one reads, those made with other settings than the workspace has now, and which."""
+    known = {stage.name: stage for stage in stages(workspace)}
+    found = {}
+    for stage in (known[need] for need in known[name].needs):
+        manifest = artifacts.read_manifest(stage.folder)
+        if manifest and (reason := stage.why_stale(manifest.inputs)):
+            found[stage.name] = reason
+    return found
+
+
+def run(
+    workspace: Workspace,
+    *,
+    as_of: datetime | None = None,
+    device: str = "auto",
+    force_from: str | None = None,
+    progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
+) -> list[Run]:
+    """Run every stage that is missing or out of date, in order; interrupted and started again it ends the same.
+
+    Args:
+        workspace: whose stages.
+        as_of: the date of the embeddings; the day after the last event when not given.
+        device: "auto", "cpu", "cuda" or "mps".
+        force_from: a stage that runs even where it stands, and so do all after it.
+        progress_for: given a stage's name, a context that yields what is told after each of its steps.
+
+    Returns:
+        The runs that were made.
+
+    Raises:
+        FindCLIError: a stage cannot run.
+    """
+    made, force = [], False
+    for stage in stages(workspace, as_of=as_of):
+        force = force or stage.name == force_from
+        if force or stage.why_stale() is not None:
+            with progress_for(stage.name) as progress:
+                made.append(stage.build(device=device, force=force, progress=progress))
+    return made
+
+
+def clean(workspace: Workspace, *, everything: bool = False, dry_run: bool = False) -> list[tuple[Path, int]]:
+    """Remove what is superseded, or every run; nothing but what findcli has written.
+
+    Superseded are embeddings of another model than `runs/aligned`, cached vectors of another model than `runs/text`, what
+    interrupted commands left behind, and the checkpoints of stages that are finished.
+
+    Args:
+        workspace: whose runs.
+        everything: remove all runs.
+        dry_run: remove nothing.
+
+    Returns:
+        What is removed, and its bytes.
+
+    Raises:
+        FindCLIError: another command is writing one of the runs, or a manifest cannot be read.
+    """
+    folders = [folder for folder in _run_folders(workspace) if folder.exists() or _leftovers(folder)]
+    unfinished = set() if everything else {status.folder for status in plan(workspace) if status.state != "current"}
+    with ExitStack() as stack:
+        for folder in () if dry_run else folders:
+            stack.enter_context(artifacts.locked(folder))
+        chosen = _finished(workspace) if everything else _superseded(workspace)
+        chosen += [path for folder in folders for path in _leftovers(folder, checkpoints=folder not in unfinished)]
+        found = [(path, _size(path)) for path in chosen]
+        if not dry_run:
+            for path, _ in found:
+                shutil.rmtree(path)
+            for folder in folders:
+                _beside(folder, "lock").unlink()
+    return found
+
+
+def _finished(workspace: Workspace) -> list[Path]:
+    runs = [folder for folder in _run_folders(workspace) if (folder / MANIFEST).is_file()]
+    return [*runs, *_caches(workspace)]
+
+
+def _superseded(workspace: Workspace) -> list[Path]:
+    """Embeddings and caches of other models than those that stand; while there is no model, none is superseded."""
+    aligned = artifacts.read_manifest(workspace.run("aligned"))
+    text_run = artifacts.read_manifest(workspace.run("text"))
+    found = []
+    for folder in _embedding_folders(workspace) if aligned else ():
+        manifest = artifacts.read_manifest(folder)
+        if aligned and manifest and manifest.inputs.get("aligned") != aligned.digest():
+            found.append(folder)
+    if text_run:
+        used = cache_folder(workspace.runs, text_run.digest("model/"))
+        found += [folder for folder in _caches(workspace) if folder != used]
+    return found
+
+
+def _run_folders(workspace: Workspace) -> list[Path]:
+    """Every run folder that is there, or was about to be."""
+    return [*(workspace.run(name) for name in FORMATS if name != "embeddings"), *_embedding_folders(workspace)]
+
+
+def _embedding_folders(workspace: Workspace) -> list[Path]:
+    """One a date; of an interrupted one only leftovers may be there, `.DATE.draft` and the like."""
+    parent = workspace.runs / "embeddings"
+    names = {path.name.removeprefix(".").split(".")[0] for path in parent.glob("*")}
+    return [parent / name for name in sorted(names)]
+
+
+def _caches(workspace: Workspace) -> list[Path]:
+    return sorted((workspace.runs / "cache").glob("text-*"))
+
+
+def _leftovers(folder: Path, *, checkpoints: bool = True) -> list[Path]:
+    names = ("draft", "old", "checkpoints") if checkpoints else ("draft", "old")
+    return [path for name in names if (path := _beside(folder, name)).is_dir()]
+
+
+def _beside(folder: Path, what: str) -> Path:
+    return folder.with_name(f".{folder.name}.{what}")
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _status(stage: Stage, *, waits_for: str | None) -> StageStatus:
+    manifest = artifacts.read_manifest(stage.folder)
+    told = partial(StageStatus, name=stage.name, folder=stage.folder, command=COMMANDS[stage.name])
+    waiting = "" if waits_for is None else f"waits for {waits_for}"
+    if manifest is None:
+        return told(state="missing", reason=waiting)
+    stale = "" if waiting else stage.why_stale() or ""
+    return told(
+        state="waiting" if waiting else "stale" if stale else "current",
+        reason=waiting or stale,
+        finished=datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds),
+        seconds=manifest.seconds,
+        bytes=_size(stage.folder),
+        metrics=manifest.metrics,
+    )
+
+
+def _embedding(workspace: Workspace, as_of: datetime | None, model: Workspace) -> Stage:
+    cutoff = to_utc(as_of) if as_of else _latest_date(workspace)
+    return Stage(
+        name="embeddings",
+        needs=("events", "text", "aligned"),
+        folder=workspace.embeddings(cutoff) if cutoff else workspace.runs / "embeddings",
+        settings=embeddings.stage_settings(workspace, cutoff) if cutoff else {},
+        seed=0,
+        inputs=lambda: embeddings.stage_inputs(workspace, model, _open(workspace, "events"), cutoff or datetime.min),
+        build=partial(embeddings.embed, workspace, as_of=as_of, model=model),
+    )
+
+
+def _latest_date(workspace: Workspace) -> datetime | None:
+    """The day after the last event of the log that stands, if one does."""
+    manifest = artifacts.read_manifest(workspace.run("events"))
+    if manifest is None or manifest.format != FORMATS["events"]:
+        return None
+    return embeddings.latest_date(_open(workspace, "events"))
+
+
+def _open(workspace: Workspace, name: str) -> Run:
+    return artifacts.open_run(workspace.run(name), name)
+
+
+def _build_events(workspace: Workspace, *, device: str, force: bool, progress: Progress) -> Run:  # noqa: ARG001, as every stage
+    return events.build_events(workspace, force=force)
+
+
+def _build_pairs(workspace: Workspace, *, device: str, force: bool, progress: Progress) -> Run:  # noqa: ARG001, as every stage
+    return pairs.build_pairs(workspace, force=force, progress=progress)
+
+
+# Name: what it reads, its settings, its inputs, and what runs it.
+_TRAINING: dict[str, tuple[tuple[str, ...], Callable[..., dict[str, Any]], Callable[..., dict[str, str]], Callable[..., Run]]] = {
+    "events": ((), events.stage_settings, events.stage_inputs, _build_events),
+    "pairs": (
+        ("events",),
+        pairs.stage_settings,
+        lambda workspace: pairs.stage_inputs(workspace, _open(workspace, "events")),
+        _build_pairs,
+    ),
+    "text": (("pairs",), text.stage_settings, lambda workspace: text.stage_inputs(_open(workspace, "pairs")), text.pretrain_text),
+    "sequence": (
+        ("pairs", "text"),
+        sequence.stage_settings,
+        lambda workspace: sequence.stage_inputs(_open(workspace, "pairs"), _open(workspace, "text")),
+        sequence.pretrain_sequence,
+    ),
+    "tabular": (
+        ("pairs",),
+        tabular.stage_settings,
+        lambda workspace: tabular.stage_inputs(_open(workspace, "pairs")),
+        tabular.pretrain_tabular,
+    ),
+    "aligned": (
+        ("pairs", "text", "sequence", "tabular"),
+        alignment.stage_settings,
+        lambda workspace: alignment.stage_inputs(StageRuns.open(workspace), workspace),
+        alignment.align,
+    ),
+}

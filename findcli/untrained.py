@@ -1,0 +1,75 @@
+"""Each encoder of stage 1 by itself, beside the untrained self that its training began with: what did training teach it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from findcli import artifacts
+from findcli.artifacts import Run
+from findcli.batches import EXTRAS, UserBatch
+from findcli.embeddings import Embedder, embed_users
+from findcli.module_files import load_module
+from findcli.text_space import UntrainedSpace
+from findcli.user_model import ENCODERS, encoder_names, load_user_encoder
+from findcli.workspace import Workspace
+
+Encode = Callable[[UserBatch], dict[str, Tensor]]
+SELVES = {"pre-trained": True, "untrained": False}
+
+
+def untrained_vectors(workspace: Workspace, log: Run, as_of: datetime, *, device: str = "auto") -> dict[str, np.ndarray]:
+    """Vectors of every user with an event before a date.
+
+    Returns:
+        By name, such as "sequence, pre-trained" and "sequence, untrained", arrays (n_users, D), users in ascending id; "text" is
+        the mean text vector of a history, "embeddings, untrained" the fused vector of a model that learned nothing.
+    """
+    embedder = Embedder.load(workspace, device=device)
+
+    def collect(chosen: Embedder, encode: Encode) -> dict[str, np.ndarray]:
+        return embed_users(workspace, chosen, log, as_of, encode=encode)[1]
+
+    found = collect(embedder, _stage_one(workspace, embedder))
+    text = artifacts.open_run(workspace.run("text"), "text")
+    blank = replace(embedder, space=UntrainedSpace(text, device=str(embedder.device)))
+    return found | collect(blank, lambda batch: {"text, untrained": _mean_text(batch)})
+
+
+def _stage_one(workspace: Workspace, embedder: Embedder) -> Encode:
+    selves = {}
+    for name in encoder_names(workspace):
+        run = artifacts.open_run(workspace.run(name), name)
+        for self_name, trained in SELVES.items():
+            selves[name, self_name] = load_module(run, "encoder", ENCODERS[name], trained=trained).to(embedder.device)
+    aligned = artifacts.open_run(workspace.run("aligned"), "aligned")
+    fused = load_user_encoder(aligned, trained=False).to(embedder.device)
+
+    @torch.no_grad()
+    def encode(batch: UserBatch) -> dict[str, Tensor]:
+        found = {"text, pre-trained": _mean_text(batch)}
+        for (name, self_name), module in selves.items():
+            found[f"{name}, {self_name}"] = _modality(name, module, batch)
+        return found | {"embeddings, untrained": fused(batch)}
+
+    return encode
+
+
+def _modality(name: str, module: torch.nn.Module, batch: UserBatch) -> Tensor:
+    if name == "tabular":
+        vector: Tensor = module(batch.codes, batch.fractions)[1]
+        return vector
+    context = module(batch.steps.vectors, batch.steps.valid)
+    pooled: Tensor = module.pool(context, batch.steps.valid)  # type: ignore[operator]
+    return pooled
+
+
+def _mean_text(batch: UserBatch) -> Tensor:
+    """The mean over time steps with events of their mean text vector: (B, d_text)."""
+    observed = batch.steps.observed.unsqueeze(-1)
+    return (batch.steps.vectors[..., :-EXTRAS] * observed).sum(1) / observed.sum(1).clamp(min=1)

@@ -1,0 +1,189 @@
+"""A workspace of sixty users whose whole pipeline runs in seconds."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from findcli.workspace import Workspace, load_workspace
+
+USERS, WEEKS = 60, 40
+TRAIN_UNTIL_WEEK, FUTURE_WEEKS = 36, 4
+START = datetime(2024, 1, 1)
+SHELVES = {"tea": "food", "bread": "food", "cheese": "food", "soap": "home", "candles": "home", "towels": "home"}
+TOML = """
+[windows]
+train_until = 2024-09-09
+history = "12w"
+future = "4w"
+every = "4w"
+min_history = "8w"
+
+[[sources]]
+name = "orders"
+path = "data/orders.parquet"
+families = ["purchase", "payment"]
+user = "user_id"
+time = "time"
+item = "item"
+category = "category"
+department = "department"
+amount = "amount"
+status = "status"
+
+[[sources]]
+name = "searches"
+path = "data/searches.parquet"
+families = ["search"]
+user = "user_id"
+time = "time"
+text = "query"
+
+[profile]
+path = "data/profile.parquet"
+user = "user_id"
+categorical = ["city"]
+numeric = ["age"]
+
+[profile.ordered]
+tier = ["basic", "silver", "gold"]
+
+[[profile.aggregates]]
+name = "spend"
+source = "orders"
+measure = "sum"
+column = "amount"
+
+[split]
+held_out_users = 6
+validation_users = 4
+
+[sentences]
+min_support = 5
+amounts = [0.5]
+
+[text]
+model = "scratch"
+vocabulary = 400
+d_model = 16
+layers = 1
+heads = 2
+max_tokens = 24
+whiten = 12
+steps = 5
+batch_size = 16
+
+[sequence]
+d_model = 16
+layers = 1
+heads = 2
+steps = 6
+batch_size = 16
+positives = 2
+checkpoint_every = 2
+
+[tabular]
+d_token = 8
+layers = 1
+heads = 2
+bins = 4
+steps = 6
+batch_size = 32
+
+[align]
+d_embedding = 16
+layers = 1
+heads = 2
+steps = 6
+batch_size = 16
+sentences = 8
+validate_every = 3
+lora_rank = 2
+
+[tasks.tea]
+title = "buys tea"
+path = "data/tea.parquet"
+as_of = 2024-09-09
+demand = "people who will buy tea"
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `tiny_workspace` is a copy of; tests leave it alone."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "data").mkdir()
+    (folder / "findcli.toml").write_text(TOML)
+    rng = np.random.default_rng(0)
+    orders = tiny_orders(rng)
+    orders.write_parquet(folder / "data/orders.parquet")
+    tiny_searches(rng).write_parquet(folder / "data/searches.parquet")
+    tiny_profile(rng).write_parquet(folder / "data/profile.parquet")
+    tiny_labels(orders).write_parquet(folder / "data/tea.parquet")
+    return folder
+
+
+@pytest.fixture
+def tiny_workspace(tiny_template: Path, tmp_path: Path) -> Workspace:
+    """A workspace of one's own, with data and settings and no run."""
+    return load_workspace(shutil.copytree(tiny_template, tmp_path / "workspace"))
+
+
+def tiny_orders(rng: np.random.Generator) -> pl.DataFrame:
+    """About two orders a user and week; each user has a favourite category that makes up half of them."""
+    n = USERS * WEEKS * 2
+    users = rng.integers(0, USERS, n)
+    names = np.array(list(SHELVES))
+    category = np.where(rng.random(n) < 0.5, names[users % len(names)], rng.choice(names, n))
+    return pl.DataFrame(
+        {
+            "user_id": users,
+            "time": tiny_times(rng, n),
+            "item": [f"{word} {name}" for word, name in zip(rng.choice(["plain", "fine"], n), category, strict=True)],
+            "category": category,
+            "department": [SHELVES[name] for name in category],
+            "amount": rng.gamma(2, 5, n).round(2) + 1,
+            "status": rng.choice(["coupon", "full price"], n),
+        }
+    )
+
+
+def tiny_searches(rng: np.random.Generator) -> pl.DataFrame:
+    """A search every other week, by two users in three."""
+    n = USERS * WEEKS // 3
+    users = rng.integers(0, USERS * 2 // 3, n)
+    names = np.array(list(SHELVES))
+    return pl.DataFrame({"user_id": users, "time": tiny_times(rng, n), "query": names[users % len(names)]}).with_columns(
+        pl.concat_str(pl.lit("cheap "), "query").alias("query")
+    )
+
+
+def tiny_profile(rng: np.random.Generator) -> pl.DataFrame:
+    """An attribute of each type, with values missing; ten users have none."""
+    n = USERS - 10
+    return pl.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "city": [None if i % 9 == 0 else ("north", "south", "west")[i % 3] for i in range(n)],
+            "tier": [("basic", "silver", "gold", None)[i % 4] for i in range(n)],
+            "age": [None if i % 7 == 0 else age for i, age in enumerate(rng.integers(18, 80, n).tolist())],
+        }
+    )
+
+
+def tiny_labels(orders: pl.DataFrame) -> pl.DataFrame:
+    """Whether each user orders tea in the four weeks from `train_until` on."""
+    later = pl.col("time") >= START + timedelta(weeks=TRAIN_UNTIL_WEEK)
+    buyers = orders.filter(later, pl.col("category") == "tea")["user_id"].unique()
+    return orders.select("user_id").unique().sort("user_id").with_columns(label=pl.col("user_id").is_in(buyers.implode()))
+
+
+def tiny_times(rng: np.random.Generator, n: int) -> list[datetime]:
+    """Distinct instants within the forty weeks, ascending."""
+    minutes = np.sort(rng.choice(WEEKS * 7 * 24 * 60, n, replace=False))
+    return [START + timedelta(minutes=int(minute)) for minute in minutes]
