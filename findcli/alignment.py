@@ -1,7 +1,8 @@
 """`findcli align`: fuse the modalities and align users with sentences about their future (FIND Eqs 11-13).
 
-`runs/aligned/` holds `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the text tower,
-LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projection), `sentences.parquet` and `sentences.safetensors`
+`runs/aligned/` holds `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the
+text tower, LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projection), `sentences.parquet` and
+`sentences.safetensors`
 (the training sentences and their vectors) and `history.parquet`.
 """
 
@@ -24,7 +25,6 @@ from findcli.batches import UserBatch, user_batch
 from findcli.durations import parse_duration
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import TextEncoder, load_text_encoder
-from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
 from findcli.progress import Progress
 from findcli.settings import Align
@@ -64,7 +64,8 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
         _Alignment(workspace, runs, str(select_device(device))).run(draft, checkpoints, progress)
 
     return artifacts.build(
-        workspace.run("aligned"), write, kind="aligned", settings=stage_settings(workspace), inputs=stage_inputs(runs, workspace),
+        workspace.run("aligned"), write, kind="aligned",
+        settings=stage_settings(workspace), inputs=stage_inputs(runs, workspace),
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
@@ -79,7 +80,10 @@ class Objective(nn.Module):
         self.kind = "paper" if settings.paper_exact else settings.loss
 
     def forward(self, users: Tensor, texts: Tensor, true: Tensor, own: Tensor) -> Tensor:
-        """The loss of users (B, D) and sentences (S, D), of which `true` (B, S) holds; `own` (B,) names one true sentence a user."""
+        """The loss of users (B, D) and sentences (S, D).
+
+        `true` (B, S) says which hold, `own` (B,) names one true sentence a user.
+        """
         self.logit_scale.data.clamp_(max=objectives.MAX_LOGIT_SCALE)
         scale = self.logit_scale
         if self.kind == "paper":
@@ -117,7 +121,7 @@ class PairSampler:
         self.data, self.codes, self.texts = data, codes, texts
         self.cutoffs = seconds(data.pairs["cutoff"])
         support = data.run.table("sentences.parquet")["support"].to_numpy()
-        # A common sentence is drawn more often, though less than in proportion: the rare ones teach the tower its words.
+        # A common sentence is drawn more often, though less than in proportion: rare ones teach the tower its words.
         self.weights = np.sqrt(support) / np.sqrt(support).sum()
         self.pairs = {split: {part: data.pairs_of(part, split)["pair"].to_numpy() for part in data.parts} for split in ("train", "validation")}
 
@@ -147,7 +151,8 @@ class PairSampler:
         """What the encoders read of pairs of one partition."""
         users = self.data.pairs["user"].to_numpy()[pairs].astype(np.int64)
         return user_batch(
-            self.data.histories(part), users, self.cutoffs[pairs], self.codes[0][pairs], self.codes[1][pairs], self.texts,
+            self.data.histories(part), users, self.cutoffs[pairs],
+            self.codes[0][pairs], self.codes[1][pairs], self.texts,
             length=self.length, step=self.step,
         )  # fmt: skip
 
@@ -195,9 +200,10 @@ class _Alignment:
 
         history = fit(
             loss, {"users": self.users, "sentences": self.sentences, "objective": self.objective}, steps=settings.steps,
-            lr=settings.lr, weight_decay=settings.weight_decay, warmup=settings.warmup, clip=settings.clip, seed=self.seed,
-            module_lrs={"sentences": settings.lora_lr}, validate=lambda: -validate()["auc"], validate_every=settings.validate_every,
-            patience=settings.patience, checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every, progress=progress,
+            lr=settings.lr, module_lrs={"sentences": settings.lora_lr}, weight_decay=settings.weight_decay,
+            warmup=settings.warmup, clip=settings.clip, seed=self.seed, progress=progress,
+            validate=lambda: -validate()["auc"], validate_every=settings.validate_every, patience=settings.patience,
+            checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
         )  # fmt: skip
         draft.table("history.parquet", history.table())
         with torch.no_grad():

@@ -1,7 +1,7 @@
 """Run folders: how stages hand their results on, whole or not at all.
 
-A run folder holds safetensors, Parquet and one `manifest.json`. It is written beside its final name and renamed into place
-under a lock, so that an interrupted command leaves nothing half-made and what stood there before stays.
+A run folder holds safetensors, Parquet and one `manifest.json`. It is written beside its final name and renamed into
+place under a lock, so that an interrupted command leaves nothing half-made and what stood there before stays.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def open_run(folder: Path, kind: str) -> Run:
         raise FindCLIError(f"{folder} holds a run of kind {manifest.kind!r}, not {kind!r}", hint=f"make it again: {command} --force")
     if manifest.format != FORMATS[kind]:
         raise FindCLIError(
-            f"{folder} is of format version {manifest.format}; this findcli ({__version__}) reads version {FORMATS[kind]}",
+            f"{folder} is of format {manifest.format}; this findcli ({__version__}) reads format {FORMATS[kind]}",
             hint=f"make it again: {command} --force",
         )
     return Run(folder, manifest)
@@ -306,7 +306,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a single file whole or not at all: yields a temporary path of the same suffix, renamed when the block ends well."""
+    """Write a file whole or not at all: yields a temporary path of its suffix, renamed when the block ends well."""
     temporary = path.with_name(f".{path.stem}.draft{path.suffix}")
     with _disk_problems(path):
         path.parent.mkdir(parents=True, exist_ok=True)

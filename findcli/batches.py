@@ -120,7 +120,8 @@ class Histories:
 
 def _key(users: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """One sortable number of user and time; times from 1697 to 2242."""
-    return users * _SPAN + seconds + _EPOCH
+    key: np.ndarray = users * _SPAN + seconds + _EPOCH
+    return key
 
 
 def _mean_by_bag(texts: Tensor, rows: np.ndarray, bag: np.ndarray, size: int) -> Tensor:

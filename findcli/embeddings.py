@@ -25,7 +25,7 @@ from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
 from findcli.templates import is_search
-from findcli.text_space import TextSpace
+from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
 from findcli.training_data import seconds
 from findcli.user_model import load_user_encoder
@@ -48,7 +48,7 @@ class Embedder:
     """
 
     encoder: UserEncoder
-    space: TextSpace
+    space: Space
     columns: ProfileCodes
     history: int
     step: int
@@ -169,7 +169,7 @@ def stage_inputs(workspace: Workspace, model: Workspace, log: Run, cutoff: datet
     aligned = artifacts.open_run(model.run("aligned"), "aligned").manifest.digest()
     text = artifacts.open_run(model.run("text"), "text").manifest.digest()
     early = cutoff <= workspace.train_until
-    return {"aligned": aligned, "text": text, "events": log.manifest.digest("train/" if early else "")} | profiles.input_digest(workspace)
+    return {"aligned": aligned, "text": text, "events": log.manifest.digest("train/" if early else "")} | profiles.input_digest(workspace, cutoff)
 
 
 def latest_date(log: Run) -> datetime:

@@ -1,4 +1,4 @@
-"""The event log of a workspace, partitioned by a stable hash of the user, with everything from `train_until` on kept apart.
+"""The event log, partitioned by a stable hash of the user, with everything from `train_until` on kept apart.
 
 `runs/events/train/` is all that a training stage may open: what happens later cannot reach it, and appending later
 events changes no byte of it. `runs/events/later/` serves `embed` alone.

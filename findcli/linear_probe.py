@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, partial
 
 import numpy as np
 import polars as pl
@@ -22,11 +24,13 @@ from findcli.embeddings import Embedder, embed, embed_users
 from findcli.errors import FindCLIError
 from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
 from findcli.profiles import profile_columns
+from findcli.progress import Progress, no_progress
 from findcli.settings import Task
 from findcli.untrained import untrained_vectors
 from findcli.workspace import Workspace
 
 DRAWS, FIT_SHARE, STRENGTH = 10, 0.2, 0.01
+FEWEST = 10
 REPLICATES = 200
 STORED = "all that is stored"
 
@@ -61,30 +65,64 @@ class ProbeResult:
 
 
 def probe(workspace: Workspace, name: str, *, untrained: bool = False, device: str = "auto") -> ProbeResult:
-    """Fit and evaluate the linear probe of one task.
+    """Fit and evaluate the linear probe of one task; see `probe_tasks`."""
+    return probe_tasks(workspace, [name], untrained=untrained, device=device)[0]
+
+
+def probe_tasks(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    untrained: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> list[ProbeResult]:
+    """Fit and evaluate the linear probe of several tasks; users are embedded once a date.
 
     Args:
-        workspace: whose task and model.
-        name: the task, such as "d1".
+        workspace: whose tasks and model.
+        names: the tasks, such as ["d1"].
         untrained: add rows for each encoder of stage 1 by itself, beside its own untrained self.
         device: "auto", "cpu", "cuda" or "mps".
+        progress: told after each task.
 
     Raises:
         FindCLIError: there is no such task, its table cannot be used, or inputs that it may not use were trained on.
     """
-    task = find_task(workspace, name)
-    refuse_forbidden_columns(workspace, name, task)
-    labels = read_labels(workspace, name, task)
+    tasks = {name: find_task(workspace, name) for name in names}
+    for name, task in tasks.items():
+        refuse_forbidden_columns(workspace, name, task)
+    labels = {name: read_labels(workspace, name, task) for name, task in tasks.items()}
     log = events.build_events(workspace)
-    users, found = _vectors(workspace, task, log, device)
-    kinds = vector_kinds(found)
-    if untrained:
-        kinds |= untrained_vectors(workspace, log, task.as_of, device=device)
+    vectors_of = cache(partial(_vectors, workspace, log, untrained=untrained, device=device))
+    results = []
+    for name, task in tasks.items():
+        users, kinds = vectors_of(task.as_of, task.without_sources)
+        results.append(_evaluate(name, task, labels[name], users, kinds))
+        (progress or no_progress)(len(results), len(tasks), {})
+    return results
+
+
+def _vectors(
+    workspace: Workspace, log: Run, as_of: datetime, without_sources: tuple[str, ...], *, untrained: bool, device: str
+) -> tuple[pl.Series, dict[str, np.ndarray]]:
+    if without_sources:
+        embedder = Embedder.load(workspace, device=device)
+        users, found = embed_users(workspace, embedder, log, as_of, without_sources=without_sources)
+    else:
+        run = embed(workspace, as_of=as_of, device=device)
+        users, found = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
+    return users, vector_kinds(found) | (untrained_vectors(workspace, log, as_of, device=device) if untrained else {})
+
+
+def _evaluate(name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kinds: Mapping[str, np.ndarray]) -> ProbeResult:
     rows = labels.join(pl.DataFrame({"user_id": users}).with_row_index("row"), on="user_id", how="inner").sort("user_id")
-    if rows["label"].sum() < 2 or (~rows["label"]).sum() < 2:
-        hint = f"they must be users with an event before {task.as_of}; findcli check compares them"
-        raise FindCLIError(f"task {name!r}: of its users, too few of each label are embedded ({len(rows)} in all)", hint=hint)
     index, truth = rows["row"].to_numpy(), rows["label"].to_numpy()
+    if min(truth.sum(), (~truth).sum()) < FEWEST:
+        hint = f"at least {FEWEST} of each must have an event before {task.as_of:%Y-%m-%d}; findcli check compares them"
+        raise FindCLIError(
+            f"task {name!r}: {truth.sum()} positive and {(~truth).sum()} negative users are embedded, too few for ten draws", hint=hint
+        )
     figures = [linear_probe(kind, vectors[index], truth) for kind, vectors in kinds.items()]
     return ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures)
 
@@ -171,13 +209,6 @@ def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     kinds = {name: vectors for name, vectors in found.items() if not name.startswith("has_")}
     whole = np.concatenate([found[name].reshape(len(vectors), -1) for name, vectors in found.items()], axis=1)
     return kinds | {STORED: whole}
-
-
-def _vectors(workspace: Workspace, task: Task, log: Run, device: str) -> tuple[pl.Series, dict[str, np.ndarray]]:
-    if task.without_sources:
-        return embed_users(workspace, Embedder.load(workspace, device=device), log, task.as_of, without_sources=task.without_sources)
-    run = embed(workspace, as_of=task.as_of, device=device)
-    return run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
 
 
 def averages(results: Sequence[ProbeResult]) -> list[tuple[str, float, float]]:

@@ -57,14 +57,22 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
 def stage_inputs(workspace: Workspace, log: Run) -> dict[str, str]:
     """The digests of the event log before `train_until`, the profile table and the split's files."""
     split = settings_files(workspace)
-    return {"events": log.manifest.digest("train/")} | profiles.input_digest(workspace) | split
+    return {"events": log.manifest.digest("train/")} | profiles.input_digest(workspace, workspace.train_until) | split
 
 
 def settings_files(workspace: Workspace) -> dict[str, str]:
-    """The digests of the files that the split names."""
+    """The digests of the files that the split names.
+
+    Raises:
+        FindCLIError: one of them cannot be read.
+    """
     split = workspace.settings.split
     named = {"users_file": split.users_file, "categories_file": split.categories_file}
-    return {key: artifacts.hash_file(workspace.folder / file) for key, file in named.items() if file is not None}
+    try:
+        return {key: artifacts.hash_file(workspace.path(file)) for key, file in named.items() if file is not None}
+    except OSError as error:
+        hint = "correct users_file or categories_file in [split]"
+        raise FindCLIError(f"a file of the split cannot be read: {error}", hint=hint) from error
 
 
 def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress | None = None) -> Run:
@@ -135,7 +143,7 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
     found_profiles = []
     for i, part in enumerate(parts):
         own = events.read_part(log, part).join(users.select("user_id", "user"), on="user_id", maintain_order="left")
-        _write_history(draft, part, own, texts)
+        _write_history(workspace, draft, part, own, texts)
         mine = pairs.filter(pl.col("part") == part)
         found_profiles.append(_profiles(workspace, own, users, mine))
         _write_facts(workspace, draft, part, own, mine, templates, names)
@@ -184,15 +192,20 @@ def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
 
 
 def _distinct_texts(workspace: Workspace, log: Run, users: pl.DataFrame) -> pl.DataFrame:
-    search = [source.name for source in workspace.settings.sources if is_search(source)]
     own = pl.scan_parquet(log.files("train/*.parquet")).join(users.lazy().select("user_id"), on="user_id", how="semi")
-    kinds = own.select(text="event", search=pl.col("source").is_in(search)).unique()
+    kinds = own.select(text="event", search=_searches(workspace)).unique()
     return kinds.collect(engine="streaming").sort("search", "text").with_row_index("text_row")
 
 
-def _write_history(draft: Draft, part: str, own: pl.DataFrame, texts: pl.DataFrame) -> None:
+def _searches(workspace: Workspace) -> pl.Expr:
+    """Whether an event is a search; a text may be one in one source and none in another."""
+    return pl.col("source").is_in([source.name for source in workspace.settings.sources if is_search(source)])
+
+
+def _write_history(workspace: Workspace, draft: Draft, part: str, own: pl.DataFrame, texts: pl.DataFrame) -> None:
     amount = pl.col("amount") if "amount" in own.columns else pl.lit(None, pl.Float64)
-    rows = own.join(texts, left_on="event", right_on="text", maintain_order="left").select(
+    own = own.with_columns(search=_searches(workspace))
+    rows = own.join(texts, left_on=["event", "search"], right_on=["text", "search"], maintain_order="left").select(
         pl.col("user").cast(pl.Int32),
         seconds=pl.col("time").dt.epoch("s"),
         text=pl.col("text_row").cast(pl.Int32),

@@ -1,7 +1,7 @@
 """Every stage in order: which of them stands, which has to run and why, and what on disk is superseded.
 
-A stage is out of date when its own settings, its seed, its format or the content of its inputs changed, nothing else; so a stage
-that is made again with the same content leaves those after it as they are.
+A stage is out of date when its own settings, its seed, its format or the content of its inputs changed, nothing else;
+so a stage that is made again with the same content leaves those after it as they are.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class StageStatus:
     Attributes:
         name: the stage.
         folder: its run folder.
-        state: "current"; "missing"; "stale", made of other settings or inputs; "waiting", made, but a stage before it has to run.
+        state: "current"; "missing"; "stale", made of other settings or inputs; "waiting", made, but a stage before it
+            has to run.
         reason: why it is not current; "" where it is.
         command: what makes it.
         finished: when it was made, UTC; None where it is missing.
@@ -82,9 +83,7 @@ class Stage:
         return artifacts.why_stale(self.folder, kind=self.name, settings=self.settings, inputs=found, seed=self.seed)
 
 
-def stages(
-    workspace: Workspace, *, as_of: datetime | None = None, model: Workspace | None = None
-) -> Iterator[Stage]:
+def stages(workspace: Workspace, *, as_of: datetime | None = None, model: Workspace | None = None) -> Iterator[Stage]:
     """The stages of a workspace in the order of their work; the latest date is looked up when the last is reached.
 
     Args:
@@ -190,8 +189,8 @@ def run(
 def clean(workspace: Workspace, *, everything: bool = False, dry_run: bool = False) -> list[tuple[Path, int]]:
     """Remove what is superseded, or every run; nothing but what findcli has written.
 
-    Superseded are embeddings of another model than `runs/aligned`, cached vectors of another model than `runs/text`, what
-    interrupted commands left behind, and the checkpoints of stages that are finished.
+    Superseded are embeddings of another model than `runs/aligned`, cached vectors of another model than `runs/text`,
+    what interrupted commands left behind, and the checkpoints of stages that are finished.
 
     Args:
         workspace: whose runs.
@@ -319,8 +318,10 @@ def _build_pairs(workspace: Workspace, *, device: str, force: bool, progress: Pr
     return pairs.build_pairs(workspace, force=force, progress=progress)
 
 
+_Parts = tuple[tuple[str, ...], Callable[..., dict[str, Any]], Callable[..., dict[str, str]], Callable[..., Run]]
+
 # Name: what it reads, its settings, its inputs, and what runs it.
-_TRAINING: dict[str, tuple[tuple[str, ...], Callable[..., dict[str, Any]], Callable[..., dict[str, str]], Callable[..., Run]]] = {
+_TRAINING: dict[str, _Parts] = {
     "events": ((), events.stage_settings, events.stage_inputs, _build_events),
     "pairs": (
         ("events",),
@@ -328,7 +329,12 @@ _TRAINING: dict[str, tuple[tuple[str, ...], Callable[..., dict[str, Any]], Calla
         lambda workspace: pairs.stage_inputs(workspace, _open(workspace, "events")),
         _build_pairs,
     ),
-    "text": (("pairs",), text.stage_settings, lambda workspace: text.stage_inputs(_open(workspace, "pairs")), text.pretrain_text),
+    "text": (
+        ("pairs",),
+        text.stage_settings,
+        lambda workspace: text.stage_inputs(_open(workspace, "pairs")),
+        text.pretrain_text,
+    ),
     "sequence": (
         ("pairs", "text"),
         sequence.stage_settings,

@@ -6,6 +6,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -56,7 +57,7 @@ def profiles_as_of(workspace: Workspace, events: pl.DataFrame, users: pl.Series,
     profile = workspace.settings.profile
     frame = pl.DataFrame({"user_id": users})
     if profile.path is not None:
-        frame = frame.join(_table_as_of(workspace, cutoff).collect(), on="user_id", how="left", maintain_order="left")
+        frame = frame.join(_table_as_of(workspace, cutoff), on="user_id", how="left", maintain_order="left")
     start = cutoff - parse_duration(workspace.settings.windows.history)
     history = events.filter((pl.col("time") >= start) & (pl.col("time") < cutoff))
     for source in sorted({aggregate.source for aggregate in profile.aggregates}):
@@ -91,7 +92,7 @@ def scan_profile(workspace: Workspace) -> pl.LazyFrame:
         FindCLIError: a column is missing or of a wrong type.
     """
     profile = workspace.settings.profile
-    path = workspace.folder / str(profile.path)
+    path = workspace.path(str(profile.path))
     frame = sources.scan_table([path], what="the profile table")
     schema = frame.collect_schema()
     named = [*profile.categorical, *profile.ordered, *profile.numeric]
@@ -107,26 +108,44 @@ def scan_profile(workspace: Workspace) -> pl.LazyFrame:
     user = pl.col(str(profile.user)).cast(next(iter(users.values())), strict=False).alias("user_id")
     words = [pl.col(name).cast(pl.String) for name in (*profile.categorical, *profile.ordered)]
     numbers = [pl.col(name).cast(pl.Float64) for name in profile.numeric]
-    dated = [] if profile.time is None else [pl.col(profile.time).cast(sources.TIME).alias("known_from")]
+    dated = [] if profile.time is None else [_known_from(frame, profile.time, path).alias("known_from")]
     return frame.select(user, *dated, *words, *numbers)
 
 
-def _table_as_of(workspace: Workspace, cutoff: datetime) -> pl.LazyFrame:
+def _known_from(frame: pl.LazyFrame, column: str, path: Path) -> pl.Expr:
+    """The dates of the profile's rows; text is read by the one format that fits every row."""
+    kind = frame.collect_schema()[column]
+    if kind == pl.Date or isinstance(kind, pl.Datetime):
+        return pl.col(column).cast(sources.TIME)
+    with sources.reading("the profile table", [path]):
+        formats = sources.fitting_formats(frame, column) if kind == pl.String else []
+    if len(formats) != 1:
+        hint = "write all of them as 2024-12-31, or as dates in a Parquet file"
+        raise FindCLIError(f"the profile's column {column!r} does not read as dates in exactly one way", hint=hint)
+    return sources.read_times(column, formats[0])
+
+
+def _collect(workspace: Workspace, frame: pl.LazyFrame) -> pl.DataFrame:
+    with sources.reading("the profile table", [workspace.path(str(workspace.settings.profile.path))]):
+        return frame.collect()
+
+
+def _table_as_of(workspace: Workspace, cutoff: datetime) -> pl.DataFrame:
     """The last row of each user that is known before the cutoff; of an undated table, the last row."""
     frame = scan_profile(workspace)
     if workspace.settings.profile.time is not None:
         frame = frame.filter(pl.col("known_from") < cutoff).sort("known_from", maintain_order=True).drop("known_from")
-    return frame.unique("user_id", keep="last", maintain_order=True)
+    return _collect(workspace, frame.unique("user_id", keep="last", maintain_order=True))
 
 
-def input_digest(workspace: Workspace) -> dict[str, str]:
-    """The digest of the profile table as training may see it: of a dated one, the rows known before `train_until`."""
+def input_digest(workspace: Workspace, until: datetime) -> dict[str, str]:
+    """The digest of the profile table as it is known before an instant; of an undated one, of all of it."""
     profile = workspace.settings.profile
     if profile.path is None:
         return {}
     frame = scan_profile(workspace)
     if profile.time is not None:
-        frame = frame.filter(pl.col("known_from") < workspace.train_until)
+        frame = frame.filter(pl.col("known_from") < until)
     buffer = io.BytesIO()
-    frame.collect().write_parquet(buffer)
+    _collect(workspace, frame).write_parquet(buffer)
     return {"profile": hashlib.blake2b(buffer.getvalue(), digest_size=16).hexdigest()}

@@ -249,8 +249,8 @@ class Settings:
     tasks: dict[str, Task] = field(default_factory=dict)
 
 
-# What FIND states of its sizes (its section on the implementation); ALBERT's 1024-d form and TabTransformer's own depth, heads and
-# width fill in what it leaves to its references.
+# What FIND states of its sizes (its section on the implementation); ALBERT's 1024-d form and TabTransformer's own
+# depth, heads and width fill in what it leaves to its references.
 PAPER_SIZES: dict[str, dict[str, int | float]] = {
     "text": {"d_model": 1024, "layers": 24, "heads": 16},
     "sequence": {"d_model": 1024, "layers": 6, "heads": 16, "lr": 4e-4},

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import polars as pl
 
@@ -206,21 +206,21 @@ def _parse_text_time(frame: pl.LazyFrame, source: Source) -> pl.Expr:
     if others:
         hint = f"say which with time_format = {first!r} or {others[0]!r} in [[sources]]"
         raise FindCLIError(f"source {source.name!r}: the times in {source.time!r} fit both {first} and {others[0]}", hint=hint)
-    parsed = _strptime(source.time, first)
-    return parsed if first.endswith((":z", "Z")) else _to_utc(parsed, TIME, source)
+    parsed = read_times(source.time, first)
+    return parsed if first.endswith(("z", "Z")) else _to_utc(parsed, TIME, source)
 
 
 def _read_differently(frame: pl.LazyFrame, column: str, one: str, other: str) -> bool:
-    return bool(frame.select((_strptime(column, one) != _strptime(column, other)).any()).collect().item())
+    return bool(frame.select((read_times(column, one) != read_times(column, other)).any()).collect().item())
 
 
 def _refuse_times(frame: pl.LazyFrame, source: Source, candidates: list[str]) -> NoReturn:
     """Say which format fits most rows, and show rows that it does not fit."""
     present = pl.col(source.time).is_not_null()
-    counts = frame.select((_strptime(source.time, f).is_null() & present).sum().alias(f) for f in candidates).collect().row(0, named=True)
+    counts = frame.select((read_times(source.time, f).is_null() & present).sum().alias(f) for f in candidates).collect().row(0, named=True)
     best = min(counts, key=counts.__getitem__)
-    fits = frame.filter(present & _strptime(source.time, best).is_not_null()).select(source.time).head(1).collect().to_series()
-    others = frame.filter(present & _strptime(source.time, best).is_null()).select(source.time).head(3).collect().to_series()
+    fits = frame.filter(present & read_times(source.time, best).is_not_null()).select(source.time).head(1).collect().to_series()
+    others = frame.filter(present & read_times(source.time, best).is_null()).select(source.time).head(3).collect().to_series()
     examples = ", ".join(repr(value) for value in others)
     reads = f"as {best} ({fits.item()!r})" if len(fits) else "in any known format"
     raise FindCLIError(
@@ -233,12 +233,13 @@ def fitting_formats(frame: pl.LazyFrame, column: str, candidates: list[str] | No
     """The time formats that read every value of a text column."""
     formats = list(TIME_FORMATS) if candidates is None else candidates
     present = pl.col(column).is_not_null()
-    failures = frame.select((_strptime(column, f).is_null() & present).any().alias(f) for f in formats).collect().row(0, named=True)
+    failures = frame.select((read_times(column, f).is_null() & present).any().alias(f) for f in formats).collect().row(0, named=True)
     return [f for f in formats if not failures[f]]
 
 
-def _strptime(column: str, time_format: str) -> pl.Expr:
-    if time_format.endswith(":z"):
+def read_times(column: str, time_format: str) -> pl.Expr:
+    """A text column as times by one format, in UTC where the format has a zone; null where it does not fit."""
+    if time_format.endswith(("%z", "%:z")):
         zoned = pl.col(column).str.to_datetime(time_format, time_unit="us", time_zone="UTC", strict=False)
         return zoned.dt.replace_time_zone(None)
     if any(part in time_format for part in ("%H", "%I", "%T")):

@@ -10,7 +10,7 @@ from findcli.errors import FindCLIError
 
 
 def bucket(kind: str, name: object, *, salt: str, buckets: int) -> int:
-    """The bucket of a name: blake2b (8 bytes, hexadecimal as a number) of "kind:name", or "kind:salt:name", modulo `buckets`."""
+    """The bucket of a name: blake2b (8 bytes, as a number) of "kind:name", or "kind:salt:name", modulo `buckets`."""
     key = f"{kind}:{salt}:{name}" if salt else f"{kind}:{name}"
     return int(hashlib.blake2b(key.encode(), digest_size=8).hexdigest(), 16) % buckets
 

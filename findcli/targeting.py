@@ -1,7 +1,7 @@
 """`findcli target`: a sentence -> a ranked audience (FIND Eq 2).
 
-A score is the cosine of the sentence's vector and the user's. It ranks users; it is no probability, and `probability` stays
-null until a calibration exists.
+A score is the cosine of the sentence's vector and the user's. It ranks users; it is no probability, and `probability`
+stays null until a calibration exists.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def read_demands(path: Path) -> list[str]:
 
 
 def one_table(audiences: Sequence[Audience], *, named: bool) -> pl.DataFrame:
-    """The selected users of all audiences: user_id, score, probability, rank, and the column `demand` where it is asked for."""
+    """The selected users of all audiences: user_id, score, probability, rank, and `demand` where it is asked for."""
     frames = [audience.selected.with_columns(demand=pl.lit(audience.demand)) for audience in audiences]
     table = pl.concat(frames)
     return table if named else table.drop("demand")

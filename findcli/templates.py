@@ -1,7 +1,8 @@
-"""Sentences and event texts: five families of templates whose slots are the predicate behind each sentence (FIND 1.2, Eq 4).
+"""Sentences and event texts: five families of templates, whose slots are the predicate behind a sentence (FIND Eq 4).
 
-A sentence such as "The user purchased {category} amounting more than {amount} dollars." is true of a user when, among the
-events of the future window, those with that category sum to more than that amount; without `{amount}`, when there is one.
+A sentence such as "The user purchased {category} amounting more than {amount} dollars." is true of a user when, among
+the events of the future window, those with that category sum to more than that amount; without `{amount}`, when there
+is one.
 """
 
 from __future__ import annotations

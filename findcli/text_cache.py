@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.artifacts import replacing
+from findcli.artifacts import first_line, replacing
 from findcli.encoders.text import TextEncoder
+from findcli.errors import FindCLIError
 from findcli.progress import Progress
+
 
 def cached_vectors(
     folder: Path, texts: Sequence[str], encoder: Callable[[], TextEncoder], *, progress: Progress | None = None
@@ -20,16 +22,20 @@ def cached_vectors(
 
     Args:
         folder: the cache of one model, made when missing.
-        texts: distinct texts.
+        texts: any texts; one that stands twice is encoded once.
         encoder: gives the model; called only when something is to be encoded.
         progress: told how many texts are encoded.
 
     Returns:
         float32 (len(texts), d_text), in the order of the texts.
+
+    Raises:
+        FindCLIError: what the folder holds cannot be read.
     """
     wanted = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
-    known = _read(folder, wanted)
-    missing = wanted.join(known, on="text", how="anti", maintain_order="left")["text"].to_list() if known is not None else list(texts)
+    distinct = wanted.unique(maintain_order=True)
+    known = _read(folder, distinct)
+    missing = (distinct if known is None else distinct.join(known, on="text", how="anti", maintain_order="left"))["text"].to_list()
     if missing:
         fresh = _encode(encoder(), missing, progress)
         _write(folder, fresh)
@@ -56,7 +62,11 @@ def _read(folder: Path, wanted: pl.DataFrame) -> pl.DataFrame | None:
     shards = sorted(folder.glob("*.parquet"))
     if not shards:
         return None
-    known = pl.scan_parquet(shards).join(wanted.lazy(), on="text", how="semi").collect(engine="streaming")
+    try:
+        known = pl.scan_parquet(shards).join(wanted.lazy(), on="text", how="semi").collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        hint = f"remove {folder}; the vectors are made again"
+        raise FindCLIError(f"the cached text vectors in {folder} cannot be read: {first_line(error)}", hint=hint) from error
     return known.unique("text", keep="any")
 
 

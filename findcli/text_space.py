@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +15,13 @@ from findcli.artifacts import Run
 from findcli.encoders.text import TextEncoder, load_text_encoder, new_text_encoder
 from findcli.progress import Progress
 from findcli.text_cache import cached_vectors
+
+
+class Space(Protocol):
+    """Where texts have vectors."""
+
+    def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+        """Unit vectors of distinct texts, float32 (len(texts), width)."""
 
 
 class TextSpace:

@@ -1,4 +1,4 @@
-"""Each encoder of stage 1 by itself, beside the untrained self that its training began with: what did training teach it?"""
+"""Each encoder of stage 1 beside the untrained self that its training began with: what did training teach it?"""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def untrained_vectors(workspace: Workspace, log: Run, as_of: datetime, *, device
     """Vectors of every user with an event before a date.
 
     Returns:
-        By name, such as "sequence, pre-trained" and "sequence, untrained", arrays (n_users, D), users in ascending id; "text" is
-        the mean text vector of a history, "embeddings, untrained" the fused vector of a model that learned nothing.
+        By name, such as "sequence, pre-trained" and "sequence, untrained", arrays (n_users, D), users in ascending id;
+        "text" is the mean text vector of a history, "embeddings, untrained" the fused vector of a model that learned nothing.
     """
     embedder = Embedder.load(workspace, device=device)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -85,8 +86,12 @@ def find_workspace(start: Path | None = None) -> Path:
     raise FindCLIError(f"there is no {FILE} in {folder} or any folder above it", hint=hint)
 
 
-def load_workspace(folder: Path | None = None) -> Workspace:
+def load_workspace(folder: Path | None = None, *, overrides: Mapping[str, Any] | None = None) -> Workspace:
     """Read the workspace of a folder; without one, of the nearest folder upwards.
+
+    Args:
+        folder: where findcli.toml lies.
+        overrides: nested tables that go before what the file says, such as {"sequence": {"steps": 50}}.
 
     Raises:
         FindCLIError: there is no findcli.toml, or it has mistakes; all of them are named.
@@ -101,7 +106,18 @@ def load_workspace(folder: Path | None = None) -> Workspace:
         raise FindCLIError(
             f"{path} cannot be read: {error}", hint="correct the file there; it is TOML in UTF-8"
         ) from error
-    return Workspace(found, parse_settings(raw, name=str(path)))
+    name = f"{path} with the options given" if overrides else str(path)
+    return Workspace(found, parse_settings(_overridden(raw, overrides or {}), name=name))
+
+
+def _overridden(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables with those of `overrides` laid over them, key by key."""
+    found = dict(values)
+    for key, value in overrides.items():
+        inner = found.get(key)
+        nested = isinstance(inner, dict) and isinstance(value, dict)
+        found[key] = _overridden(inner or {}, value) if nested else value
+    return found
 
 
 def write_settings(folder: Path, values: dict[str, Any], *, header: str) -> Workspace:

@@ -158,9 +158,8 @@ def tiny_searches(rng: np.random.Generator) -> pl.DataFrame:
     n = USERS * WEEKS // 3
     users = rng.integers(0, USERS * 2 // 3, n)
     names = np.array(list(SHELVES))
-    return pl.DataFrame({"user_id": users, "time": tiny_times(rng, n), "query": names[users % len(names)]}).with_columns(
-        pl.concat_str(pl.lit("cheap "), "query").alias("query")
-    )
+    queries = [f"cheap {name}" for name in names[users % len(names)]]
+    return pl.DataFrame({"user_id": users, "time": tiny_times(rng, n), "query": queries})
 
 
 def tiny_profile(rng: np.random.Generator) -> pl.DataFrame:
@@ -180,10 +179,60 @@ def tiny_labels(orders: pl.DataFrame) -> pl.DataFrame:
     """Whether each user orders tea in the four weeks from `train_until` on."""
     later = pl.col("time") >= START + timedelta(weeks=TRAIN_UNTIL_WEEK)
     buyers = orders.filter(later, pl.col("category") == "tea")["user_id"].unique()
-    return orders.select("user_id").unique().sort("user_id").with_columns(label=pl.col("user_id").is_in(buyers.implode()))
+    users = orders.select("user_id").unique().sort("user_id")
+    return users.with_columns(label=pl.col("user_id").is_in(buyers.implode()))
 
 
 def tiny_times(rng: np.random.Generator, n: int) -> list[datetime]:
     """Distinct instants within the forty weeks, ascending."""
     minutes = np.sort(rng.choice(WEEKS * 7 * 24 * 60, n, replace=False))
     return [START + timedelta(minutes=int(minute)) for minute in minutes]
+
+
+@pytest.fixture(scope="session")
+def trained_template(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `trained_workspace` is a copy of; tests leave it alone."""
+    folder = shutil.copytree(tiny_template, tmp_path_factory.mktemp("trained") / "workspace")
+    train(load_workspace(folder))
+    return folder
+
+
+@pytest.fixture
+def trained_workspace(trained_template: Path, tmp_path: Path) -> Workspace:
+    """A workspace of one's own whose model is trained and whose users are embedded as of `train_until`."""
+    return load_workspace(shutil.copytree(trained_template, tmp_path / "workspace"))
+
+
+def train(workspace: Workspace) -> None:
+    """Every stage, and the embeddings as of `train_until`."""
+    from findcli.alignment import align
+    from findcli.embeddings import embed
+    from findcli.pairs import build_pairs
+    from findcli.pretraining.sequence import pretrain_sequence
+    from findcli.pretraining.tabular import pretrain_tabular
+    from findcli.pretraining.text import pretrain_text
+    from findcli.training import set_determinism
+
+    set_determinism(1)
+    build_pairs(workspace)
+    for stage in (pretrain_text, pretrain_sequence, pretrain_tabular, align):
+        stage(workspace, device="cpu")
+    embed(workspace, as_of=workspace.train_until, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def finished_template(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `finished_workspace` is a copy of; tests leave it alone."""
+    from findcli import pipeline
+    from findcli.training import set_determinism
+
+    set_determinism(1)
+    folder = shutil.copytree(tiny_template, tmp_path_factory.mktemp("finished") / "workspace")
+    pipeline.run(load_workspace(folder))
+    return folder
+
+
+@pytest.fixture
+def finished_workspace(finished_template: Path, tmp_path: Path) -> Workspace:
+    """A workspace of one's own with every stage run."""
+    return load_workspace(shutil.copytree(finished_template, tmp_path / "finished"))

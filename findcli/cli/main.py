@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from findcli import __version__
-from findcli.cli import check, console, init, probe, target
+from findcli.cli import align, build_pairs, check, clean, console, embed, init, pretrain, probe, run, status, target
 from findcli.cli.options import Group
 from findcli.errors import FindCLIError
 
@@ -25,6 +25,13 @@ app = typer.Typer(
 )
 app.command("init", rich_help_panel=WORKSPACE)(init.init)
 app.command("check", rich_help_panel=WORKSPACE)(check.check)
+app.command("status", rich_help_panel=WORKSPACE)(status.status)
+app.command("clean", rich_help_panel=WORKSPACE)(clean.clean)
+app.command("run", rich_help_panel=BUILD)(run.run)
+app.command("build-pairs", rich_help_panel=BUILD)(build_pairs.build_pairs)
+app.add_typer(pretrain.app, name="pretrain", rich_help_panel=BUILD)
+app.command("align", rich_help_panel=BUILD, help=align.HELP)(align.align)
+app.command("embed", rich_help_panel=BUILD)(embed.embed)
 app.command("target", rich_help_panel=USE)(target.target)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 

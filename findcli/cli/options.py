@@ -19,6 +19,13 @@ Device = Annotated[str | None, typer.Option("--device", help="Device of torch, s
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of torch and polars.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")]
 Force = Annotated[bool, typer.Option("--force", help="Do it again even where the result stands.")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="DATE", help="Histories end before this instant, such as 2017-10-30.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="TABLE.KEY=VALUE", help="A setting that goes before findcli.toml; may be repeated."),
+]
 
 
 class Group(TyperGroup):

@@ -35,11 +35,8 @@ def probe(
     set_determinism(threads)
     found = load_workspace(workspace)
     names = list(found.settings.tasks) if dataset == "all" else [dataset]
-    results = []
     with console.progress("probe", quiet=quiet or len(names) == 1) as progress:
-        for i, name in enumerate(names):
-            results.append(linear_probe.probe(found, name, untrained=untrained, device=device or "auto"))
-            progress(i + 1, len(names), {})
+        results = linear_probe.probe_tasks(found, names, untrained=untrained, device=device or "auto", progress=progress)
     if as_json:
         plain = [asdict(result) for result in results]
         console.print_json(plain if dataset == "all" else plain[0])

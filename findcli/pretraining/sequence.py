@@ -57,7 +57,8 @@ def pretrain_sequence(
         _train(workspace, TrainingData(pairs), texts, draft, checkpoints, progress)
 
     return artifacts.build(
-        workspace.run("sequence"), write, kind="sequence", settings=stage_settings(workspace), inputs=stage_inputs(pairs, text),
+        workspace.run("sequence"), write, kind="sequence",
+        settings=stage_settings(workspace), inputs=stage_inputs(pairs, text),
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
@@ -68,8 +69,9 @@ def _train(
     settings, seed = workspace.settings.sequence, workspace.settings.workspace.seed
     sampler = WindowSampler(workspace, data, texts)
     made_of = {
-        "d_input": texts.shape[1] + EXTRAS, "d_model": settings.d_model, "layers": settings.layers, "heads": settings.heads,
-        "max_steps": sampler.n_steps, "kind": settings.kind, "dropout": settings.dropout, "positives": settings.positives,
+        "d_input": texts.shape[1] + EXTRAS, "max_steps": sampler.n_steps, "kind": settings.kind,
+        "d_model": settings.d_model, "layers": settings.layers, "heads": settings.heads,
+        "dropout": settings.dropout, "positives": settings.positives,
     }  # fmt: skip
     encoder = new_module(SequenceEncoder, made_of, seed=seed)
     module = _Pretraining(encoder, settings, period=max(1, parse_duration(settings.cycle) // parse_duration(settings.step)))
@@ -79,8 +81,9 @@ def _train(
         return module(sampler.batch("train", settings.batch_size, step_seed(seed, step)), step_seed(seed, step))  # type: ignore[no-any-return]
 
     history = fit(
-        loss, {"pretraining": module}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay, warmup=settings.warmup,
-        clip=settings.clip, seed=seed, checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every, progress=progress,
+        loss, {"pretraining": module}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay,
+        warmup=settings.warmup, clip=settings.clip, seed=seed, progress=progress,
+        checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
     )  # fmt: skip
     save_module(draft, "encoder", encoder, made_of)
     draft.table("history.parquet", history.table())

@@ -1,6 +1,7 @@
 """`findcli pretrain tabular`: masked and replaced values of the profile (FIND Eqs 8-9).
 
-`runs/tabular/` holds `columns.json` (values and knots of each column), `encoder.json`, `encoder.safetensors`, `history.parquet`.
+`runs/tabular/` holds `columns.json` (values and knots of each column), `encoder.json`, `encoder.safetensors` and
+`history.parquet`.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ def _train(
         return corrupted_value_losses(encoder, codes[rows], fractions[rows], settings, generator)
 
     history = fit(
-        loss, {"encoder": encoder}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay, warmup=settings.warmup,
-        clip=settings.clip, seed=seed, checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every, progress=progress,
+        loss, {"encoder": encoder}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay,
+        warmup=settings.warmup, clip=settings.clip, seed=seed, progress=progress,
+        checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
     )  # fmt: skip
     draft.json("columns.json", columns.to_json())
     save_module(draft, "encoder", encoder, made_of)

@@ -1,7 +1,7 @@
 """`findcli pretrain text`: the encoder of event and search texts, and every distinct text's vector (FIND Eq 10).
 
-`runs/text/` holds the model folder `model/`, `whitening.safetensors`, `texts.safetensors` (vectors of runs/pairs/texts.parquet,
-row by row) and, where the model is trained here, `history.parquet`.
+`runs/text/` holds the model folder `model/`, `whitening.safetensors`, `texts.safetensors` (vectors of
+runs/pairs/texts.parquet, row by row) and, where the model is trained here, `history.parquet`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from transformers import PreTrainedTokenizerBase
 from findcli import artifacts
 from findcli.artifacts import Draft, Run
 from findcli.encoders.text import TextEncoder, load_text_encoder, new_albert
-from findcli.errors import FindCLIError
 from findcli.progress import Progress
 from findcli.settings import Text
 from findcli.text_cache import cached_vectors
@@ -94,7 +93,7 @@ def _train_albert(
     torch.manual_seed(step_seed(seed, -1))
     model = new_albert(tokenizer, d_model=settings.d_model, layers=settings.layers, heads=settings.heads, max_tokens=settings.max_tokens)
     model.to(select_device(device))  # type: ignore[arg-type]  # transformers' decorator hides its arguments
-    encoder = TextEncoder(model=model.albert, tokenizer=tokenizer, max_tokens=settings.max_tokens)
+    encoder = TextEncoder(model=model.base_model, tokenizer=tokenizer, max_tokens=settings.max_tokens)
     ids = [torch.tensor(tokens) for tokens in encoder.tokens(corpus)]
 
     def loss(step: int) -> dict[str, Tensor]:
@@ -107,8 +106,9 @@ def _train_albert(
         return {"mlm": functional.cross_entropy(output.logits.flatten(0, 1), labels.flatten())}
 
     history = fit(
-        loss, {"model": model}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay, warmup=settings.warmup,
-        clip=settings.clip, seed=seed, checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every, progress=progress,
+        loss, {"model": model}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay,
+        warmup=settings.warmup, clip=settings.clip, seed=seed, progress=progress,
+        checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
     )  # fmt: skip
     draft.table("history.parquet", history.table())
     draft.metrics |= history.summary()

@@ -1,0 +1,40 @@
+"""`findcli build-pairs`: histories before each cutoff, sentences about what came after."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from findcli.cli import console, stage
+from findcli.cli.options import Changes, DryRun, Force, Json, Quiet, Threads, WorkspaceDir
+
+if TYPE_CHECKING:
+    from findcli.artifacts import Run
+
+EXAMPLES = 2
+
+
+def build_pairs(
+    workspace: WorkspaceDir = None,
+    threads: Threads = None,
+    changes: Changes = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Split every history at its cutoffs: inputs from before, sentences from after."""
+    found = stage.prepare(workspace, threads=threads, changes=changes)
+    from findcli import pairs
+
+    build = partial(pairs.build_pairs, found)
+    run = stage.run_stage(found, "pairs", build, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    if run is not None and not as_json:
+        _print_examples(run)
+
+
+def _print_examples(run: Run) -> None:
+    """The best supported sentences of each family."""
+    sentences = run.table("sentences.parquet").sort("support", "text", descending=[True, False])
+    best = sentences.group_by("family", maintain_order=True).head(EXAMPLES)
+    console.print_table(["sentence", "family", "true of"], best.select("text", "family", "support").rows())

@@ -1,0 +1,50 @@
+"""`findcli embed`: one vector a user as of any date."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from findcli.cli import stage
+from findcli.cli.options import AsOf, Changes, Device, DryRun, Force, Json, Quiet, Threads, WorkspaceDir
+from findcli.durations import parse_instant
+
+Model = Annotated[
+    Path | None, typer.Option("--model", metavar="DIR", help="The workspace whose model embeds; else this one's own.")
+]
+
+
+def embed(
+    workspace: WorkspaceDir = None,
+    as_of: AsOf = None,
+    model: Model = None,
+    device: Device = None,
+    threads: Threads = None,
+    changes: Changes = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn every user's history before a date into a vector, new users included; by default the latest date."""
+    date = None if as_of is None else parse_instant(as_of)
+    found = stage.prepare(workspace, threads=threads, changes=changes)
+    from findcli import embeddings
+    from findcli.workspace import load_workspace
+
+    other = None if model is None else load_workspace(model)
+    build = partial(embeddings.embed, found, as_of=date, model=other, device=device or "auto")
+    stage.run_stage(
+        found,
+        "embeddings",
+        build,
+        force=force,
+        dry_run=dry_run,
+        quiet=quiet,
+        as_json=as_json,
+        as_of=date,
+        model=other,
+    )

@@ -1,0 +1,190 @@
+"""What the commands of the stages share: settle settings and threads, see whether the result stands, run, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from findcli.cli import console
+from findcli.cli.options import Changes, Device, DryRun, Force, Json, Quiet, Seed, Threads, WorkspaceDir
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from findcli.artifacts import Run
+    from findcli.workspace import Workspace
+
+
+def prepare(
+    folder: Path | None, *, threads: int | None, changes: Sequence[str] | None, seed: int | None = None
+) -> Workspace:
+    """Load the workspace with the options' settings laid over its file, and settle the threads.
+
+    Args:
+        folder: the workspace; the nearest upwards when not given.
+        threads: of torch and polars; all cores when not given.
+        changes: settings as `table.key=value`.
+        seed: the workspace's seed.
+
+    Raises:
+        FindCLIError: there is no workspace, or its settings have mistakes.
+    """
+    from findcli.workspace import load_workspace
+
+    overrides = parse_changes(changes or ())
+    if seed is not None:
+        overrides = {**overrides, "workspace": {**overrides.get("workspace", {}), "seed": seed}}
+    workspace = load_workspace(folder, overrides=overrides)
+    if threads is not None:
+        os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when polars is imported
+    from findcli.training import set_determinism
+
+    set_determinism(threads)
+    return workspace
+
+
+def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """Settings given as `table.key=value` as nested tables; a value that is no TOML is taken as text."""
+    lines = []
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{change!r} has no '='; write it as sequence.steps=50", param_hint="--set")
+        lines.append(f"{key} = {text if _is_toml(text) else json.dumps(text)}")
+    try:
+        return tomllib.loads("\n".join(lines))
+    except tomllib.TOMLDecodeError as error:
+        raise typer.BadParameter(f"{', '.join(changes)}: {error}", param_hint="--set") from error
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
+def run_stage(
+    workspace: Workspace,
+    name: str,
+    build: Callable[..., Run],
+    *,
+    force: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    as_of: datetime | None = None,
+    model: Workspace | None = None,
+) -> Run | None:
+    """Run one stage where it has to, and print what came of it.
+
+    Args:
+        workspace: the workspace.
+        name: the stage.
+        build: runs it: build(force=..., progress=...).
+        force: run it even when it stands.
+        dry_run: say only what would be done.
+        quiet: show no progress.
+        as_json: print for a program.
+        as_of: the date of the embeddings.
+        model: the workspace whose model embeds.
+
+    Returns:
+        The run; None for a dry run.
+    """
+    from findcli import pipeline
+
+    reason = pipeline.why_stale(workspace, name, as_of=as_of, model=model) or ("--force" if force else None)
+    if dry_run:
+        print_plan([(name, reason)] if reason else [], as_json=as_json)
+        return None
+    if model is None:
+        for before, change in pipeline.changed_before(workspace, name).items():
+            console.print_warning(f"{before} is out of date ({change}); findcli run brings all of it up to date")
+    with console.progress(name, quiet=quiet or reason is None) as progress:
+        run = build(force=force, progress=progress)
+    if as_json:
+        console.print_json({**plain(run), "made": reason is not None})
+    else:
+        print_run(run, made=reason is not None)
+    return run
+
+
+def training_command(name: str, function: Callable[[], Callable[..., Run]]) -> Callable[..., None]:
+    """The command of a stage that trains.
+
+    Args:
+        name: the stage.
+        function: imports what runs it, only when it is to run.
+    """
+
+    def command(
+        workspace: WorkspaceDir = None,
+        seed: Seed = None,
+        device: Device = None,
+        threads: Threads = None,
+        changes: Changes = None,
+        force: Force = False,
+        dry_run: DryRun = False,
+        as_json: Json = False,
+        quiet: Quiet = False,
+    ) -> None:
+        found = prepare(workspace, threads=threads, changes=changes, seed=seed)
+        build = partial(function(), found, device=device or "auto")
+        run_stage(found, name, build, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
+
+    return command
+
+
+def print_plan(steps: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    """Print which stages would run, and why."""
+    if as_json:
+        console.print_json([{"stage": name, "reason": reason} for name, reason in steps])
+    elif steps:
+        console.print_table(["would run", "because"], steps)
+    else:
+        console.print_line("everything is up to date: nothing would run")
+
+
+def print_run(run: Run, *, made: bool) -> None:
+    """Print what a stage came to, where, and in what time."""
+    kind, metrics = run.manifest.kind, run.manifest.metrics
+    console.print_line(f"{kind}: {headline(kind, metrics)}")
+    if metrics.get("warning"):
+        console.print_line(f"warning: {metrics['warning']}")
+    took = f"made in {run.manifest.seconds:.1f} s" if made else "up to date; --force makes it anew"
+    console.print_line(f"{run.folder}: {took}")
+
+
+def plain(run: Run) -> dict[str, Any]:
+    """A run for a program."""
+    manifest = run.manifest
+    return {"stage": manifest.kind, "folder": str(run.folder), "seconds": manifest.seconds, "metrics": manifest.metrics}
+
+
+def headline(kind: str, metrics: dict[str, Any]) -> str:
+    """What a user wants to know of a stage, in a line."""
+    if kind == "events":
+        return f"{metrics['rows']:,} events of {metrics['users']:,} users"
+    if kind == "pairs":
+        pairs = f"{metrics['pairs']:,} pairs of {metrics['users']:,} users at {metrics['cutoffs']} cutoffs"
+        return f"{pairs}, {metrics['sentences']:,} sentences"
+    if kind == "embeddings":
+        return f"{metrics['users']:,} users, {metrics['d_embedding']} dimensions"
+    told = []
+    if kind == "text":
+        told.append(f"{metrics['texts']:,} texts in {metrics['d_space']} dimensions")
+    if "validation_auc" in metrics:
+        auc, recall = metrics["validation_auc"], metrics["validation_recall_at_10"]
+        told.append(f"validation AUC {auc:.3f}, recall@10 {recall:.3f}")
+    if "loss_last" in metrics:
+        told.append(f"loss {metrics['loss_first']:.3g} → {metrics['loss_last']:.3g} in {metrics['steps']:.0f} steps")
+    return "; ".join(told)

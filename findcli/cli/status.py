@@ -1,0 +1,48 @@
+"""`findcli status`: what stands, how old, how large."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from findcli.cli import console, stage
+from findcli.cli.options import Json, WorkspaceDir
+
+if TYPE_CHECKING:
+    from findcli.pipeline import StageStatus
+
+
+def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
+    """Say which stages stand, how old and how large they are, and why others have to run."""
+    from findcli import pipeline
+    from findcli.workspace import load_workspace
+
+    found = pipeline.plan(load_workspace(workspace))
+    if as_json:
+        console.print_json([asdict(each) for each in found])
+        return
+    console.print_table(["stage", "state", "age", "size", "result"], [_row(each) for each in found])
+    for each in found:
+        if each.metrics.get("warning"):
+            console.print_line(f"warning: {each.name}: {each.metrics['warning']}")
+    done = all(each.state == "current" for each in found)
+    console.print_line("everything is up to date" if done else "next: findcli run")
+
+
+def _row(each: StageStatus) -> list[object]:
+    from rich.filesize import decimal
+
+    state = f"{each.state}: {each.reason}" if each.state == "stale" else each.reason or each.state
+    if each.finished is None:
+        return [each.name, "missing", None, None, None]
+    age = spoken(datetime.now(UTC) - each.finished)
+    return [each.name, state, age, decimal(each.bytes), stage.headline(each.name, each.metrics)]
+
+
+def spoken(age: timedelta) -> str:
+    """An age in its largest unit."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if age.total_seconds() >= length:
+            return f"{age.total_seconds() // length:.0f} {unit}"
+    return f"{age.total_seconds():.0f} s"

@@ -1,0 +1,71 @@
+"""Metrics agree with scikit-learn, SciPy and naive loops, ties included."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ks_2samp
+from sklearn.metrics import roc_auc_score
+
+from findcli.metrics import auc_by_column, percentile_interval, recall_at, weighted_auc_ks
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def tied_scores(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.integers(0, rng.integers(1, 8), shape) / 4 - 0.5
+
+
+@given(SEEDS, st.integers(2, 40))
+def test_auc_agrees_with_scikit_learn_column_by_column(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, truth = tied_scores(rng, n, 4), rng.random((n, 4)) < 0.4
+    found = auc_by_column(scores, truth)
+    for column in range(4):
+        if truth[:, column].all() or not truth[:, column].any():
+            assert np.isnan(found[column])
+        else:
+            assert found[column] == pytest.approx(roc_auc_score(truth[:, column], scores[:, column]))
+
+
+@given(SEEDS, st.integers(2, 40))
+@settings(max_examples=50)
+def test_weighted_auc_and_ks_agree_with_scikit_learn_and_scipy(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, truth = tied_scores(rng, n), rng.random(n) < 0.4
+    truth[:2] = True, False
+    weights = np.vstack([np.ones(n), rng.integers(0, 4, (3, n))])
+    weights[1:, :2] += 1
+    auc, ks = weighted_auc_ks(scores, truth, weights)
+    assert auc == pytest.approx([roc_auc_score(truth, scores, sample_weight=w) for w in weights])
+    assert ks[0] == pytest.approx(one_sided_ks(scores, truth))
+    repeated = np.repeat(np.arange(n), weights[1].astype(int))
+    assert ks[1] == pytest.approx(one_sided_ks(scores[repeated], truth[repeated]))
+
+
+def one_sided_ks(scores: np.ndarray, truth: np.ndarray) -> float:
+    return float(ks_2samp(scores[~truth], scores[truth], alternative="greater", method="asymp").statistic)
+
+
+def test_a_weighting_without_positives_has_no_auc() -> None:
+    auc, _ = weighted_auc_ks(np.array([0.1, 0.2, 0.3]), np.array([True, False, False]), np.array([[0, 1, 1], [1, 1, 1]]))
+    assert np.isnan(auc[0])
+    assert auc[1] == 0
+
+
+@given(SEEDS, st.integers(1, 12), st.integers(1, 15))
+def test_recall_is_the_share_of_reachable_truths_among_the_k_best(seed: int, columns: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.permuted(np.tile(np.arange(columns, dtype=float), (6, 1)), axis=1)
+    truth = rng.random((6, columns)) < 0.3
+    rows = [i for i in range(6) if truth[i].any()]
+    shares = [truth[i, np.argsort(-scores[i])[:k]].sum() / min(truth[i].sum(), k) for i in rows]
+    found = recall_at(scores, truth, k)
+    assert found == pytest.approx(np.mean(shares)) if rows else np.isnan(found)
+
+
+def test_an_interval_leaves_out_replicates_without_a_value() -> None:
+    interval = percentile_interval(0.5, np.append(np.linspace(0, 1, 41), np.nan))
+    assert (interval.value, interval.low, interval.high) == pytest.approx((0.5, 0.025, 0.975))

@@ -1,0 +1,80 @@
+"""Sentences, event texts and bounds as they are written."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from findcli.settings import Source
+from findcli.templates import Template, event_text, round_bound, sentence_text, source_templates
+
+ROWS = pl.DataFrame(
+    {
+        "item": ["Green TEA", None],
+        "category": ["Tea", "Soap"],
+        "department": [None, "Home"],
+        "status": ["By Coupon", "by coupon"],
+        "text": ["Phones {new}", None],
+    }
+)
+
+
+def source(**columns: object) -> Source:
+    return Source(**({"name": "s", "path": "s.csv", "families": ("purchase",), "user": "u", "time": "t"} | columns))
+
+
+def written(expression: pl.Expr, frame: pl.DataFrame = ROWS) -> list[str | None]:
+    return frame.select(expression.alias("text"))["text"].to_list()
+
+
+def test_a_source_speaks_of_what_its_columns_can_fill() -> None:
+    texts = {t.text for t in source_templates(source(families=("purchase", "payment"), category="c", amount="a", status="s"))}
+    assert texts == {
+        "The user purchased {category}.",
+        "The user purchased {category} amounting more than {amount} {currency}.",
+        "The user made purchases amounting more than {amount} {currency}.",
+        "The user paid {status}.",
+        "The user purchased {category} and paid {status}.",
+    }
+    assert source_templates(source(families=("exposure",), category="c")) == []
+
+
+def test_own_sentences_replace_the_families_own() -> None:
+    (template,) = source_templates(source(category="c", sentences=("They took {category} for over {amount} {currency}.",)))
+    assert (template.slots, template.bounded, template.family) == (("category",), True, "purchase")
+
+
+def test_a_sentence_is_in_lower_case_and_null_where_a_slot_is() -> None:
+    template = Template("purchase", "s", "The user purchased {category} of {department}.", ("category", "department"), bounded=False)
+    assert written(sentence_text(template, currency="dollars")) == [None, "The user purchased soap of home."]
+
+
+def test_a_bound_reads_as_a_person_writes_it() -> None:
+    template = Template("purchase", "s", "More than {amount} {currency}.", (), bounded=True)
+    frame = pl.DataFrame({"bound": [20.0, 7.5]})
+    assert written(sentence_text(template, currency="euros"), frame) == ["More than 20 euros.", "More than 7.5 euros."]
+
+
+def test_an_event_reads_from_the_particular_to_the_general_without_what_is_missing() -> None:
+    bill = source(item="i", category="c", department="d", status="s")
+    assert written(event_text(bill)) == [
+        "The user purchased green tea, tea, by coupon",
+        "The user purchased soap, home, by coupon",
+    ]
+    assert written(event_text(source(families=("click",)))) == ["The user clicked something"]
+
+
+def test_a_search_stands_for_itself_and_an_own_event_text_for_its_source() -> None:
+    assert written(event_text(source(families=("search",), text="q"))) == ["phones {new}", ""]
+    assert written(event_text(source(item="i", event="Bought {item}!"))) == ["Bought green tea!", "Bought something!"]
+
+
+@given(st.floats(0.01, 1e9))
+def test_a_bound_is_round_and_near(amount: float) -> None:
+    bound = pl.select(round_bound(pl.lit(amount))).item()
+    assert bound == pytest.approx(amount, rel=0.26, abs=0.006)
+    digits = f"{bound:.2f}".replace(".", "").strip("0")
+    assert len(digits) <= 2
+    assert len(digits) < 2 or digits[1] == "5"
