@@ -11,4 +11,4 @@ DEMANDS
 
 findcli target --demands campaign.txt --top-percent 10 --output audiences.parquet
 findcli target "users who will buy flowers" --top-k 100 --output flowers.csv
-findcli probe --dataset d5
+findcli probe --dataset d1

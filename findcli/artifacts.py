@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +157,13 @@ def hash_json(value: Any) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """A digest of a file's bytes."""
+    """A digest of a file's bytes; read once a process as long as size and time of change stay."""
+    found = path.stat()
+    return _hash_content(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _hash_content(path: Path, _size: int, _changed: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
@@ -194,7 +201,7 @@ def open_run(folder: Path, kind: str) -> Run:
         raise FindCLIError(f"{folder} holds a run of kind {manifest.kind!r}, not {kind!r}", hint=f"make it again: {command} --force")
     if manifest.format != FORMATS[kind]:
         raise FindCLIError(
-            f"{folder} is of format {manifest.format}; this findcli ({__version__}) reads format {FORMATS[kind]}",
+            f"{folder} is of format version {manifest.format}; this findcli ({__version__}) reads {FORMATS[kind]}",
             hint=f"make it again: {command} --force",
         )
     return Run(folder, manifest)

@@ -1,13 +1,14 @@
 """`findcli embed`: one vector a user as of any date, new users included, without retraining.
 
-`runs/embeddings/AS_OF/` holds `users.parquet` (user_id, ascending) and `users.safetensors`, its rows in the same order: `embeddings`
-(n_users, d_embedding) of unit length, and per modality `sequence`, `tabular`, `search` (zeros where missing) with `has_NAME` (0 or 1).
+`runs/embeddings/AS_OF/` holds `users.parquet` (user_id, ascending) and `users.safetensors`, its rows in the same order:
+`embeddings` (n_users, d_embedding) of unit length, and per modality `sequence`, `tabular`, `search` (zeros where
+missing) with `has_NAME` (0 or 1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,9 @@ def embed(
 
 def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:
     """What of the workspace file the embeddings depend on."""
-    return {"as_of": cutoff.isoformat(), "history": workspace.settings.windows.history}
+    settings = workspace.settings
+    search = [source.name for source in settings.sources if is_search(source)]
+    return {"as_of": cutoff.isoformat(), "history": settings.windows.history, "profile": asdict(settings.profile), "search": search}
 
 
 def stage_inputs(workspace: Workspace, model: Workspace, log: Run, cutoff: datetime) -> dict[str, str]:

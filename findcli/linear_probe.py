@@ -1,7 +1,7 @@
 """`findcli probe`: what frozen user vectors are worth to a linear model (FIND section 1.9, Table 4).
 
-The protocol: standardise, logistic regression with L2 (C = 0.01), fitted on one fifth of the task's users and evaluated on the
-rest, stratified, ten draws; intervals by bootstrap over users.
+The protocol: standardise, logistic regression with L2 (C = 0.01), fitted on one fifth of the task's users and
+evaluated on the rest, stratified, ten draws; intervals by bootstrap over users.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _evaluate(name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kin
     if min(truth.sum(), (~truth).sum()) < FEWEST:
         hint = f"at least {FEWEST} of each must have an event before {task.as_of:%Y-%m-%d}; findcli check compares them"
         raise FindCLIError(
-            f"task {name!r}: {truth.sum()} positive and {(~truth).sum()} negative users are embedded, too few for ten draws", hint=hint
+            f"task {name!r}: {truth.sum()} positive and {(~truth).sum()} negative users are too few for ten draws", hint=hint
         )
     figures = [linear_probe(kind, vectors[index], truth) for kind, vectors in kinds.items()]
     return ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures)
@@ -177,7 +177,7 @@ def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
     """A task's users and labels: user_id, label (Boolean), and truth where a simulator knows it.
 
     Raises:
-        FindCLIError: the table lacks a column, a label is neither 0 nor 1, a user stands twice, or a label has no users.
+        FindCLIError: the table lacks a column, a label is neither 0 nor 1 or has no users, or a user stands twice.
     """
     what = f"the labels of task {name!r}"
     path = workspace.path(task.path)
@@ -190,6 +190,9 @@ def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
     user_type = next(iter(sources.user_types(workspace).values()))
     truth = [] if task.truth is None else [pl.col(task.truth).cast(pl.Float64).alias("truth")]
     labels = frame.select(pl.col(task.user).cast(user_type, strict=False).alias("user_id"), pl.col(task.label).alias("label"), *truth)
+    if strange := labels["user_id"].null_count():
+        hint = "are the ids text here and numbers there, or missing? Write them as the sources do"
+        raise FindCLIError(f"{what}: {strange} of {len(labels)} rows have no user id of the sources' kind ({user_type})", hint=hint)
     values = set(labels["label"].unique())
     if not values <= {0, 1}:
         hint = "write 1 or true for a positive, 0 or false for a negative; leave out users without a label"

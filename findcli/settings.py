@@ -226,7 +226,7 @@ class Align(Training):
     patience: Annotated[int, Ge(1), Doc("validations without progress before the stop")] = 4
     validate_every: Annotated[int, Ge(1), Doc("steps between validations")] = 50
     paper_exact: Annotated[bool, Doc("the paper's own loss: one direction, no temperature, in-batch negatives whatever is true")] = False
-    steps: Annotated[int, Ge(0), Doc("optimiser steps at most")] = 400
+    steps: Annotated[int, Ge(0), Doc("optimiser steps at most")] = 250
     batch_size: Annotated[int, Ge(2), Doc("users a step")] = 256
 
 

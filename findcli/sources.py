@@ -1,4 +1,4 @@
-"""Raw tables -> one canonical event log, lazily: `user_id`, `time`, `source`, the slots, `amount`, and columns that aggregates need.
+"""Raw tables -> one canonical event log, lazily: user, time, source, slots, amount, and what aggregates read.
 
 Times are kept in UTC without a zone, in microseconds; slots are text as the table has it; amounts are numbers.
 """
@@ -20,7 +20,8 @@ from findcli.workspace import Workspace
 
 TIME = pl.Datetime("us")
 TIME_FORMATS = (
-    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M",
+    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
     "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%:z", "%Y-%m-%d %H:%M:%S%:z", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y%m%d",
     "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S",
     "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y",
@@ -57,7 +58,7 @@ def reading(what: str, files: list[Path]) -> Iterator[None]:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:
         names = ", ".join(str(file) for file in files[:3]) + (", ..." if len(files) > 3 else "")
-        hint = "a torn or half-written file? Write it again; in a CSV look for a row of another form than the rows above it"
+        hint = "a torn file? Write it again; in a CSV look for a row of another form than the rows above it"
         raise FindCLIError(f"{what} cannot be read ({names}): {first_line(error)}", hint=hint) from error
 
 
@@ -70,8 +71,9 @@ def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> p
         raw: keep rows without user or time, for counting them.
 
     Returns:
-        `user_id` (Int64 or String), `time` (Datetime us, UTC), `source`, the source's slots (String), `amount` (Float64),
-        `copies` (hash of the whole raw row, only when duplicates matter) and `source.column` for each column an aggregate reads.
+        `user_id` (Int64 or String), `time` (Datetime us, UTC), `source`, the source's slots (String), `amount`
+        (Float64), `copies` (hash of the whole raw row, only when duplicates matter) and `source.column` for each column
+        an aggregate reads.
 
     Raises:
         FindCLIError: a column is missing or of a wrong type, the times cannot be read or are ambiguous, a file is torn.
@@ -166,7 +168,7 @@ def _amount_expression(source: Source, schema: pl.Schema) -> list[pl.Expr]:
         return []
     if not schema[source.amount].is_numeric():
         raise FindCLIError(
-            f"source {source.name!r}: the amount column {source.amount!r} is of type {schema[source.amount]}, not a number",
+            f"source {source.name!r}: amount column {source.amount!r} is of type {schema[source.amount]}, not a number",
             hint="write it as a number with a decimal point, without currency signs",
         )
     return [pl.col(source.amount).cast(pl.Float64).alias("amount")]

@@ -179,11 +179,11 @@ def read_demands(path: Path) -> list[str]:
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
-            demands = pl.read_parquet(path)["demand"].to_list()
+            demands = pl.read_parquet(path)["demand"].cast(pl.String).to_list()
         elif suffix in separators and "demand" in (columns := pl.read_csv(path, separator=separators[suffix], n_rows=0).columns):
             demands = pl.read_csv(path, separator=separators[suffix], schema_overrides=dict.fromkeys(columns, pl.String))["demand"].to_list()
         else:
-            demands = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+            demands = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         hint = "give a text file with a sentence a line, or a CSV, TSV or Parquet file with a column `demand`"
         raise FindCLIError(f"the demands in {path} cannot be read: {artifacts.first_line(error)}", hint=hint) from error

@@ -28,7 +28,8 @@ def untrained_vectors(workspace: Workspace, log: Run, as_of: datetime, *, device
 
     Returns:
         By name, such as "sequence, pre-trained" and "sequence, untrained", arrays (n_users, D), users in ascending id;
-        "text" is the mean text vector of a history, "embeddings, untrained" the fused vector of a model that learned nothing.
+        "text" is the mean text vector of a history, "embeddings, untrained" the fused vector of a model that
+        learned nothing.
     """
     embedder = Embedder.load(workspace, device=device)
 

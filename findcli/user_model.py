@@ -43,9 +43,9 @@ class StageRuns:
         Raises:
             FindCLIError: one is missing; the hint names the command.
         """
-        names = encoder_names(workspace)
-        encoders = {name: artifacts.open_run(workspace.run(name), name) for name in names}
-        return cls(artifacts.open_run(workspace.run("pairs"), "pairs"), artifacts.open_run(workspace.run("text"), "text"), encoders)
+        pairs, text = (artifacts.open_run(workspace.run(name), name) for name in ("pairs", "text"))
+        encoders = {name: artifacts.open_run(workspace.run(name), name) for name in encoder_names(workspace)}
+        return cls(pairs, text, encoders)
 
     def columns(self) -> ProfileCodes:
         """The profile's codes; none where the table takes no part."""

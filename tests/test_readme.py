@@ -92,9 +92,7 @@ def test_the_file_map_names_what_is_there() -> None:
     package = ROOT / "findcli"
     assert {path.name for path in package.glob("[!_]*.py")} <= named
     assert {f"{path.parent.name}/" for path in package.glob("*/__init__.py")} <= named
-    assert {name for name in named if name.endswith(".py")} <= {path.name for path in package.rglob("*.py")} | {
-        "api.py"
-    }
+    assert {name for name in named if name.endswith(".py")} <= {path.name for path in package.rglob("*.py")}
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,8 @@ def _print(audience: Audience, *, brief: bool) -> None:
     ranking, selected = audience.ranking, audience.selected
     share = len(selected) / len(ranking)
     console.print_line(f'"{audience.demand}"')
-    console.print_line(f"{len(selected):,} of {len(ranking):,} users ({share:.1%}), histories before {audience.as_of:%Y-%m-%d}; rank only")
+    day = f"{audience.as_of:%Y-%m-%d}"
+    console.print_line(f"{len(selected):,} of {len(ranking):,} users ({share:.1%}), histories before {day}; rank only")
     if len(selected):
         low, middle = float(selected["score"][-1]), float(ranking["score"].median())  # type: ignore[arg-type]
         console.print_line(f"scores {float(selected['score'][0]):.3f} to {low:.3f}; the median user has {middle:.3f}")

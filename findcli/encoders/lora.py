@@ -1,4 +1,4 @@
-"""LoRA on a text tower (Hu et al. 2021). Apart from the tower, since importing peft takes seconds and inference needs none."""
+"""LoRA on a text tower (Hu et al. 2021); a module of its own, since importing peft takes seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text encoders: a Hugging Face encoder, its tokenizer and mean pooling, found by name without downloading where possible."""
+"""Text encoders: a Hugging Face encoder, its tokenizer and mean pooling; found by name, downloaded only if need be."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class TextEncoder(nn.Module):
     def vectors(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:
         """Encode many texts without gradients, batch by batch, shortest first.
 
-        Batches have one of few fixed shapes, so that a text's vector is the same to the bit whatever is encoded beside it.
+        Batches have one of few fixed shapes, so that a text's vector is the same to the bit whatever stands beside it.
 
         Yields:
             Which texts, and their vectors (n, d_text) on the CPU.
@@ -146,7 +146,7 @@ def load_text_encoder(name: str, *, max_tokens: int, relative_to: Path | None = 
         where = found or f"the hub cache and the hub under {name!r}"
         raise FindCLIError(
             f"the text model {name!r} cannot be loaded from {where}: {str(error).splitlines()[0]}",
-            hint=f"download it first with: hf download {name}, or name an installed package or a local folder in [text]",
+            hint=f"download it with: hf download {name}, or name an installed package or a local folder in [text]",
         ) from error
     return TextEncoder(model=model, tokenizer=tokenizer, max_tokens=max_tokens)
 

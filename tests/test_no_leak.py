@@ -1,0 +1,118 @@
+"""Proof of no leak: without what happens at or after `train_until`, every artifact and score is the same to the byte."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from findcli.alignment import align
+from findcli.artifacts import MANIFEST
+from findcli.embeddings import embed
+from findcli.pairs import build_pairs
+from findcli.pretraining.sequence import pretrain_sequence
+from findcli.pretraining.tabular import pretrain_tabular
+from findcli.pretraining.text import pretrain_text
+from findcli.targeting import target
+from findcli.training import set_determinism
+from findcli.workspace import Workspace, load_workspace
+
+STAGES = ("pairs", "text", "sequence", "tabular", "aligned")
+TIMES = ("started", "seconds")
+DEMANDS = ["The user purchased tea.", "those who will look for soap"]
+Change = Callable[[pl.DataFrame, pl.Expr], pl.DataFrame]
+
+
+def run_all(folder: Path) -> Workspace:
+    """The whole pipeline, the users embedded as of the last day first, as `findcli run` does it."""
+    workspace = load_workspace(folder)
+    set_determinism(1)
+    build_pairs(workspace)
+    for stage in (pretrain_text, pretrain_sequence, pretrain_tabular, align):
+        stage(workspace, device="cpu")
+    for date in (None, workspace.train_until):
+        embed(workspace, as_of=date, device="cpu")
+    return workspace
+
+
+def artifacts_of(workspace: Workspace) -> dict[str, object]:
+    """Every byte that training or an embedding as of `train_until` wrote, manifests without their times."""
+    folders = [workspace.run(name) for name in STAGES] + [workspace.run("events") / "train", workspace.embeddings(workspace.train_until)]
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    found = {path.relative_to(workspace.runs).as_posix(): path.read_bytes() for path in files}
+    manifests = {name: json.loads(content) for name, content in found.items() if name.endswith(MANIFEST)}
+    assert len(manifests) == len(STAGES) + 1
+    return found | {name: {k: v for k, v in manifest.items() if k not in TIMES} for name, manifest in manifests.items()}
+
+
+def scores_of(workspace: Workspace) -> list[object]:
+    audiences = target(workspace, DEMANDS, as_of=workspace.train_until, device="cpu")
+    return [(audience.ranking.to_dict(as_series=False), audience.nearest) for audience in audiences]
+
+
+def without_later(frame: pl.DataFrame, later: pl.Expr) -> pl.DataFrame:
+    return frame.filter(~later)
+
+
+def with_other_later(frame: pl.DataFrame, later: pl.Expr) -> pl.DataFrame:
+    """What comes later, of other users, with other words and other amounts."""
+    words = [pl.when(later).then(pl.lit("from the future")).otherwise(pl.col(name)).alias(name) for name in ("item", "category", "query", "city")]
+    numbers = [pl.when(later).then(pl.col(name) * 3 + 100).otherwise(pl.col(name)).alias(name) for name in ("user_id", "amount", "age")]
+    return frame.with_columns(change for change in (*words, *numbers) if change.meta.output_name() in frame.columns)
+
+
+def change_later(folder: Path, change: Change) -> None:
+    for name in ("orders", "searches", "profile"):
+        path = folder / f"data/{name}.parquet"
+        later = pl.col("time") >= load_workspace(folder).train_until
+        change(pl.read_parquet(path), later).write_parquet(path)
+
+
+@pytest.fixture(scope="module")
+def dated_template(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny workspace with a dated profile, an event exactly at `train_until` and held-out categories."""
+    folder = shutil.copytree(tiny_template, tmp_path_factory.mktemp("dated") / "workspace")
+    file = folder / "findcli.toml"
+    dated = file.read_text().replace('categorical = ["city"]', 'categorical = ["city"]\ntime = "time"')
+    file.write_text(dated.replace("held_out_users = 6", "held_out_users = 6\nheld_out_categories = 3"))
+    until = load_workspace(folder).train_until
+    profile = pl.read_parquet(folder / "data/profile.parquet")
+    versions = [profile.with_columns(time=pl.lit(until + timedelta(days=days))) for days in (-200, 0)]
+    pl.concat(versions).with_columns(age=pl.col("age") + pl.col("time").dt.month()).write_parquet(folder / "data/profile.parquet")
+    orders = pl.read_parquet(folder / "data/orders.parquet")
+    at_the_instant = orders.head(1).with_columns(time=pl.lit(until), item=pl.lit("plain secret"))
+    pl.concat([orders, at_the_instant], how="vertical_relaxed").write_parquet(folder / "data/orders.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(dated_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], list[object]]:
+    workspace = run_all(shutil.copytree(dated_template, tmp_path_factory.mktemp("whole") / "workspace"))
+    return artifacts_of(workspace), scores_of(workspace)
+
+
+@pytest.mark.parametrize("change", [without_later, with_other_later, lambda frame, _: frame], ids=["deleted", "changed", "again"])
+def test_the_future_leaves_no_trace(
+    dated_template: Path, whole: tuple[dict[str, object], list[object]], tmp_path: Path, change: Change
+) -> None:
+    folder = shutil.copytree(dated_template, tmp_path / "workspace")
+    change_later(folder, change)
+    workspace = run_all(folder)
+    found = artifacts_of(workspace)
+    assert found.keys() == whole[0].keys()
+    assert [name for name in found if found[name] != whole[0][name]] == []
+    assert scores_of(workspace) == whole[1]
+
+
+def test_changing_later_events_makes_no_training_stage_stale(dated_template: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(dated_template, tmp_path / "workspace")
+    workspace = run_all(folder)
+    made = {name: workspace.run(name).stat().st_ino for name in (*STAGES, "events")}
+    change_later(folder, with_other_later)
+    run_all(folder)
+    assert {name for name in made if workspace.run(name).stat().st_ino != made[name]} == {"events"}

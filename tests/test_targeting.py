@@ -1,0 +1,141 @@
+"""Sentences as audiences: order, policies, demands from files, and what is written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from findcli.embeddings import embed
+from findcli.errors import FindCLIError
+from findcli.targeting import Selection, one_table, rank, read_demands, require_writable, target, write_audience
+from findcli.workspace import Workspace
+
+SCORES = st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5]), min_size=1, max_size=40)
+DEMANDS = ["The user purchased tea.", "soap, please"]
+
+
+def ranking(scores: list[float]) -> pl.DataFrame:
+    return rank(pl.Series(range(len(scores))), np.array(scores, np.float32))
+
+
+@given(SCORES)
+def test_the_best_come_first_and_ties_by_id(scores: list[float]) -> None:
+    found = ranking(scores)
+    assert found.columns == ["user_id", "score", "probability", "rank"]
+    expected = sorted(enumerate(scores), key=lambda user: (-user[1], user[0]))
+    assert list(found.select("user_id", "score").iter_rows()) == expected
+    assert found["rank"].to_list() == list(range(1, len(scores) + 1))
+    assert found["probability"].null_count() == len(scores)
+
+
+@given(SCORES, st.none() | st.integers(1, 50), st.none() | st.floats(0.5, 100), st.none() | st.sampled_from([-1, 0.0, 0.25, 1]))
+def test_every_policy_keeps_the_head_of_the_ranking(scores: list[float], k: int | None, percent: float | None, low: float | None) -> None:
+    whole = ranking(scores)
+    kept = Selection(top_k=k, top_percent=percent, min_score=low).keep(whole)
+    assert kept.equals(whole.head(len(kept)))
+    limits = [len(scores), *([] if k is None else [k]), *([] if percent is None else [max(1, int(len(scores) * percent / 100))])]
+    enough = len(scores) if low is None else sum(score >= low for score in scores)
+    assert len(kept) == min(*limits, enough)
+
+
+def test_a_probability_that_nobody_calibrated_is_refused() -> None:
+    with pytest.raises(FindCLIError, match=r"at least 0\.5") as error:
+        Selection(min_probability=0.5).keep(ranking([1.0]))
+    assert "--top-k" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("d.txt", "tea buyers\n\n  soap, please  \n"),
+        ("d.txt", "\ufefftea buyers\r\nsoap, please\r\n"),
+        ("d.csv", 'id,demand\n1,tea buyers\n2,"soap, please"\n3,\n'),
+        ("d.tsv", "demand\tid\ntea buyers\t1\nsoap, please\t2\n"),
+        ("d.csv", "tea buyers\nsoap, please\n"),
+        ("d", "tea buyers\nsoap, please"),
+    ],
+)
+def test_demands_are_read_from_every_form_of_file(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert read_demands(tmp_path / name) == ["tea buyers", "soap, please"]
+
+
+def test_demands_are_read_from_parquet(tmp_path: Path) -> None:
+    pl.DataFrame({"demand": ["tea buyers", None, "", "soap, please"]}).write_parquet(tmp_path / "d.parquet")
+    assert read_demands(tmp_path / "d.parquet") == ["tea buyers", "soap, please"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("d.txt", None), ("d.txt", b"\n \n"), ("d.txt", b"\xff\xfe\xff"), ("d.parquet", b"PAR1 torn"), ("d.csv", b"demand\n"), ("d.csv", b"")],
+)
+def test_a_file_without_a_demand_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(FindCLIError, match=name) as error:
+        read_demands(tmp_path / name)
+    assert error.value.hint
+
+
+def test_a_table_of_other_columns_holds_no_demand(tmp_path: Path) -> None:
+    pl.DataFrame({"sentence": ["tea"]}).write_parquet(tmp_path / "d.parquet")
+    with pytest.raises(FindCLIError, match="demand"):
+        read_demands(tmp_path / "d.parquet")
+
+
+@pytest.mark.parametrize(("suffix", "read"), [(".parquet", pl.read_parquet), (".csv", pl.read_csv), (".JSONL", pl.read_ndjson)])
+def test_an_audience_is_written_by_its_extension(tmp_path: Path, suffix: str, read: object) -> None:
+    path = tmp_path / f"audience{suffix}"
+    write_audience(ranking([0.5, 0.25]), path)
+    assert read(path).select("user_id", "score", "rank").rows() == [(0, 0.5, 1), (1, 0.25, 2)]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_unknown_extension_is_refused_and_an_error_leaves_what_was_there(tmp_path: Path) -> None:
+    for action in (require_writable, lambda path: write_audience(ranking([1.0]), path)):
+        with pytest.raises(FindCLIError, match="ends in .xlsx"):
+            action(tmp_path / "a.xlsx")
+    path = tmp_path / "a.csv"
+    path.write_text("what was there")
+    with pytest.raises(pl.exceptions.ComputeError):
+        write_audience(pl.DataFrame({"nested": [[1]]}), path)
+    assert path.read_text() == "what was there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_each_demand_ranks_every_user_the_same_alone_or_beside_others(trained_workspace: Workspace) -> None:
+    both = target(trained_workspace, DEMANDS, selection=Selection(top_k=5), device="cpu")
+    assert [audience.demand for audience in both] == DEMANDS
+    for demand, audience in zip(DEMANDS, both, strict=True):
+        assert audience.as_of == trained_workspace.train_until
+        assert set(audience.ranking["user_id"]) == set(range(60))
+        assert audience.selected.equals(audience.ranking.head(5))
+        (alone,) = target(trained_workspace, [demand], device="cpu")
+        np.testing.assert_allclose(alone.ranking.sort("user_id")["score"], audience.ranking.sort("user_id")["score"], atol=1e-5)
+    text, cosine = both[0].nearest[0]
+    assert text == DEMANDS[0]
+    assert cosine == pytest.approx(1, abs=1e-4)
+    table = one_table(both, named=True)
+    assert table.group_by("demand", maintain_order=True).len().rows() == [(demand, 5) for demand in DEMANDS]
+    assert "demand" not in one_table(both, named=False).columns
+
+
+def test_the_newest_embeddings_answer_unless_a_date_is_named(trained_workspace: Workspace) -> None:
+    until = trained_workspace.train_until
+    embed(trained_workspace, as_of=until - timedelta(weeks=8), device="cpu")
+    assert target(trained_workspace, DEMANDS[:1], device="cpu")[0].as_of == until
+    later = until + timedelta(weeks=1)
+    assert target(trained_workspace, DEMANDS[:1], as_of=later, device="cpu")[0].as_of == later
+    assert target(trained_workspace, DEMANDS[:1], device="cpu")[0].as_of == later
+
+
+@pytest.mark.parametrize(("demands", "told"), [([], "no demand"), (["tea", " "], "demand 2 is empty")])
+def test_an_empty_demand_is_refused(trained_workspace: Workspace, demands: list[str], told: str) -> None:
+    with pytest.raises(FindCLIError, match=told):
+        target(trained_workspace, demands)
