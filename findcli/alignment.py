@@ -24,7 +24,7 @@ from findcli.artifacts import Draft, Run
 from findcli.batches import UserBatch, user_batch
 from findcli.durations import parse_duration
 from findcli.encoders.sentence import SentenceEncoder
-from findcli.encoders.text import TextEncoder, load_text_encoder
+from findcli.encoders.text import TextEncoder, load_text_encoder, local_model_files
 from findcli.errors import FindCLIError
 from findcli.progress import Progress
 from findcli.settings import Align
@@ -48,8 +48,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
 def stage_inputs(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
     """The digests of the pairs and of every encoder that takes part, and of a tower named by folder."""
     inputs = {"pairs": runs.pairs.manifest.digest(), "text": runs.text.manifest.digest()}
-    inputs |= {name: run.manifest.digest("encoder") for name, run in runs.encoders.items()}
-    return inputs
+    inputs |= {name: run.manifest.digest() for name, run in runs.encoders.items()}
+    tower = local_model_files(workspace.settings.align.tower, relative_to=workspace.folder)
+    return inputs | ({"tower": artifacts.hash_json([artifacts.hash_file(path) for path in tower])} if tower else {})
 
 
 def align(workspace: Workspace, *, device: str = "auto", force: bool = False, progress: Progress | None = None) -> Run:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MANIFEST = "manifest.json"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 FORMATS = {"events": 1, "pairs": 1, "text": 1, "sequence": 1, "tabular": 1, "aligned": 1, "embeddings": 1}
 COMMANDS = {
     "events": "findcli build-pairs",
@@ -85,19 +86,19 @@ class Run:
         """Read one Parquet file of the folder."""
         import polars as pl
 
-        with self._reading(name):
+        with self.reading(name):
             return pl.read_parquet(self.folder / name)
 
     def tensors(self, name: str) -> dict[str, np.ndarray]:
         """Read one safetensors file of the folder as numpy arrays."""
         from safetensors.numpy import load_file
 
-        with self._reading(name):
+        with self.reading(name):
             return load_file(self.folder / name)
 
     def json(self, name: str) -> Any:
         """Read one JSON file of the folder."""
-        with self._reading(name):
+        with self.reading(name):
             return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
     def files(self, pattern: str) -> list[Path]:
@@ -105,7 +106,8 @@ class Run:
         return sorted(self.folder.glob(pattern))
 
     @contextmanager
-    def _reading(self, name: str) -> Iterator[None]:
+    def reading(self, name: str) -> Iterator[None]:
+        """Turn what libraries say of a torn file of the folder into an error that names the command that mends it."""
         import polars as pl
         from safetensors import SafetensorError
 
@@ -355,17 +357,21 @@ def _recover(folder: Path) -> None:
             old.rename(folder)
 
 
+def disk_problem(error: BaseException, codes: tuple[int, ...] = FULL) -> str | None:
+    """What stopped a write, in the system's words; None for any other error. Libraries have own exceptions for it."""
+    return next((os.strerror(code) for code in codes if os.strerror(code) in str(error)), None)
+
+
 @contextmanager
 def _disk_problems(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into an error the user can mend; libraries report it as their own exceptions."""
+    """Turn a full or read-only disk into an error the user can mend."""
     import polars as pl
     from safetensors import SafetensorError
 
     try:
         yield
     except (OSError, pl.exceptions.PolarsError, SafetensorError) as error:
-        codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
-        reason = next((os.strerror(code) for code in codes if os.strerror(code) in str(error)), None)
+        reason = disk_problem(error, (*FULL, errno.EACCES))
         if reason is None:
             raise
         hint = "free some space or name another folder with `runs` in [workspace]; nothing that was there has changed"

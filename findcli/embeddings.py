@@ -157,7 +157,7 @@ def embed(
         draft.tensors("users.safetensors", tensors)
         draft.metrics |= {"users": len(users), "d_embedding": int(tensors["embeddings"].shape[1])}
 
-    return artifacts.build(workspace.embeddings(cutoff), write, kind="embeddings", settings=settings, inputs=inputs, seed=0, force=force)
+    return artifacts.build(workspace.embeddings(cutoff, model=model), write, kind="embeddings", settings=settings, inputs=inputs, seed=0, force=force)
 
 
 def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:

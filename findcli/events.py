@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -91,8 +92,8 @@ def first_and_last(run: Run) -> tuple[datetime, datetime]:
 
 
 def _write(workspace: Workspace, draft: Draft) -> None:
-    sources.require_one_user_type(workspace)
     log = _scan_log(workspace)
+    sources.require_one_user_type(workspace)
     overview = _overview(workspace, log)
     n_parts = max(1, -(-int(overview["train_rows"].sum()) // ROWS_PER_PART))
     raw = draft.path("raw")
@@ -100,7 +101,8 @@ def _write(workspace: Workspace, draft: Draft) -> None:
     buckets = [bucket("part", user, salt="", buckets=n_parts) for user in ids["user_id"]]
     users = ids.with_columns(pl.Series("part", buckets, dtype=pl.Int32))
     target = pl.PartitionBy(raw, key="part", include_key=False)
-    log.join(users.lazy(), on="user_id").sink_parquet(target, mkdir=True, compression="lz4")
+    with _reading_sources(workspace):
+        log.join(users.lazy(), on="user_id").sink_parquet(target, mkdir=True, compression="lz4")
     for part in range(n_parts):
         _write_part(workspace, draft, raw / f"part={part}", f"part-{part:03d}.parquet")
     shutil.rmtree(raw, ignore_errors=True)
@@ -110,6 +112,11 @@ def _write(workspace: Workspace, draft: Draft) -> None:
         "first": overview["first"].min().isoformat(),  # type: ignore[union-attr]
         "last": overview["last"].max().isoformat(),  # type: ignore[union-attr]
     }
+
+
+def _reading_sources(workspace: Workspace) -> AbstractContextManager[None]:
+    files = [path for source in workspace.settings.sources for path in workspace.source_files(source)]
+    return sources.reading("the sources", files)
 
 
 def _scan_log(workspace: Workspace) -> pl.LazyFrame:
@@ -127,8 +134,7 @@ def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
         FindCLIError: a source has no usable row.
     """
     early = pl.col("time") < workspace.train_until
-    files = [path for source in workspace.settings.sources for path in workspace.source_files(source)]
-    with sources.reading("the sources", files):
+    with _reading_sources(workspace):
         overview = (
             log.group_by("source", "user_id")
             .agg(rows=pl.len(), train_rows=early.sum(), first=pl.col("time").min(), last=pl.col("time").max())

@@ -32,7 +32,6 @@ from findcli.templates import Template, is_search, round_bound, sentence_text, s
 from findcli.workspace import Workspace
 
 
-
 @dataclass(frozen=True)
 class Names:
     """What held-out categories forbid: rows of the categories, and any name that would give one away, in lower case."""
@@ -145,12 +144,12 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
         own = events.read_part(log, part).join(users.select("user_id", "user"), on="user_id", maintain_order="left")
         _write_history(workspace, draft, part, own, texts)
         mine = pairs.filter(pl.col("part") == part)
-        found_profiles.append(_profiles(workspace, own, users, mine))
+        found_profiles.append(_profiles(workspace, own, mine))
         _write_facts(workspace, draft, part, own, mine, templates, names)
         progress(i + 1, len(parts), {})
     predicates = _choose_sentences(workspace, draft, templates, n_pairs=len(pairs))
     incidence = _incidence(draft, templates, predicates, parts)
-    _write_tables(workspace, draft, users, pairs, pl.concat(found_profiles), texts)
+    _write_tables(draft, users, pairs, pl.concat(found_profiles), texts)
     _write_sentences(draft, predicates, incidence, n_pairs=len(pairs))
     shutil.rmtree(draft.folder / "facts")
     draft.metrics |= {"users": len(users), "cutoffs": len(cutoffs), "pairs": len(pairs), "held_out_categories": len(names.categories)}
@@ -215,7 +214,7 @@ def _write_history(workspace: Workspace, draft: Draft, part: str, own: pl.DataFr
     draft.tensors(name, {column: rows[column].to_numpy() for column in rows.columns})
 
 
-def _profiles(workspace: Workspace, own: pl.DataFrame, users: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+def _profiles(workspace: Workspace, own: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """The profile of each pair, in the order of the pairs."""
     frames = []
     for (cutoff,), group in pairs.group_by("cutoff", maintain_order=True):
@@ -314,7 +313,7 @@ def _incidence(draft: Draft, templates: list[Template], predicates: pl.DataFrame
 
 
 def _write_tables(
-    workspace: Workspace, draft: Draft, users: pl.DataFrame, pairs: pl.DataFrame, found: pl.DataFrame, texts: pl.DataFrame
+    draft: Draft, users: pl.DataFrame, pairs: pl.DataFrame, found: pl.DataFrame, texts: pl.DataFrame
 ) -> None:
     draft.table("users.parquet", users.select("user_id", "part", "split"))
     draft.table("pairs.parquet", pairs.select("user", "part", "cutoff"))

@@ -290,7 +290,7 @@ def _embedding(workspace: Workspace, as_of: datetime | None, model: Workspace) -
     return Stage(
         name="embeddings",
         needs=("events", "text", "aligned"),
-        folder=workspace.embeddings(cutoff) if cutoff else workspace.runs / "embeddings",
+        folder=workspace.embeddings(cutoff, model=model) if cutoff else workspace.runs / "embeddings",
         settings=embeddings.stage_settings(workspace, cutoff) if cutoff else {},
         seed=0,
         inputs=lambda: embeddings.stage_inputs(workspace, model, _open(workspace, "events"), cutoff or datetime.min),
@@ -332,7 +332,7 @@ _TRAINING: dict[str, _Parts] = {
     "text": (
         ("pairs",),
         text.stage_settings,
-        lambda workspace: text.stage_inputs(_open(workspace, "pairs")),
+        lambda workspace: text.stage_inputs(workspace, _open(workspace, "pairs")),
         text.pretrain_text,
     ),
     "sequence": (

@@ -13,7 +13,7 @@ from typing import Literal, NoReturn
 
 import polars as pl
 
-from findcli.artifacts import first_line
+from findcli.artifacts import disk_problem, first_line
 from findcli.errors import FindCLIError
 from findcli.settings import SLOTS, Source
 from findcli.workspace import Workspace
@@ -53,10 +53,12 @@ def scan_table(files: list[Path], *, what: str) -> pl.LazyFrame:
 
 @contextmanager
 def reading(what: str, files: list[Path]) -> Iterator[None]:
-    """Turn what polars says of an unreadable file into an error that names the table and the file."""
+    """Turn what polars says of an unreadable file into an error that names it and its table, unless the disk is full."""
     try:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:
+        if disk_problem(error):
+            raise
         names = ", ".join(str(file) for file in files[:3]) + (", ..." if len(files) > 3 else "")
         hint = "a torn file? Write it again; in a CSV look for a row of another form than the rows above it"
         raise FindCLIError(f"{what} cannot be read ({names}): {first_line(error)}", hint=hint) from error

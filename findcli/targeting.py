@@ -56,7 +56,10 @@ class Selection:
         """
         if self.min_probability is not None and ranked["probability"].null_count():
             hint = "use --top-k, --top-percent or --min-score"
-            raise FindCLIError(f"probability of at least {self.min_probability}: this model ranks only, it is not calibrated", hint=hint)
+            raise FindCLIError(
+                f"probability of at least {self.min_probability}: this model ranks only, it is not calibrated",
+                hint=hint,
+            )
         most = [len(ranked)] if self.top_k is None else [self.top_k]
         most += [] if self.top_percent is None else [max(1, int(len(ranked) * self.top_percent / 100))]
         kept = ranked.head(min(most))
@@ -90,15 +93,17 @@ def target(
     *,
     selection: Selection | None = None,
     as_of: datetime | None = None,
+    model: Workspace | None = None,
     device: str = "auto",
 ) -> list[Audience]:
     """Rank every embedded user for each demand.
 
     Args:
-        workspace: whose users and model.
+        workspace: whose users.
         demands: sentences.
         selection: who makes the audience; everyone when not given.
         as_of: which embeddings; those are made when missing. The newest when not given.
+        model: the workspace whose trained model ranks; the same when not given.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
@@ -108,12 +113,12 @@ def target(
     if empty or not demands:
         where = f"demand {empty[0]} is empty" if empty else "there is no demand"
         raise FindCLIError(where, hint='write a sentence, such as "users likely to rent phones"')
-    aligned = artifacts.open_run(workspace.run("aligned"), "aligned")
-    run = find_embeddings(workspace, aligned, as_of, device=device)
+    aligned = artifacts.open_run((model or workspace).run("aligned"), "aligned")
+    run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
     sentences = load_sentence_encoder(aligned, device=device)
-    vectors = sentences.vectors(demands)                                             # (n_demands, D)
-    users = torch.from_numpy(run.tensors("users.safetensors")["embeddings"])         # (n_users, D)
-    scores = (users @ vectors.T).numpy()                                             # (n_users, n_demands)
+    vectors = sentences.vectors(demands)  # (n_demands, D)
+    users = torch.from_numpy(run.tensors("users.safetensors")["embeddings"])  # (n_users, D)
+    scores = (users @ vectors.T).numpy()  # (n_users, n_demands)
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
     nearest = nearest_sentences(aligned, vectors)
@@ -136,7 +141,8 @@ def load_sentence_encoder(aligned: Run, *, device: str) -> SentenceEncoder:
     """The sentence's side, LoRA merged, in eval mode."""
     max_tokens = aligned.manifest.settings["max_tokens"]
     tower = load_text_encoder(str(aligned.folder / "tower"), max_tokens=max_tokens)
-    weights = load_file(aligned.folder / "sentence.safetensors")
+    with aligned.reading("sentence.safetensors"):
+        weights = load_file(aligned.folder / "sentence.safetensors")
     encoder = SentenceEncoder(tower=tower, d_embedding=len(weights["bias"]))
     encoder.project.load_state_dict(weights)
     return encoder.to(select_device(device)).eval()
@@ -144,20 +150,25 @@ def load_sentence_encoder(aligned: Run, *, device: str) -> SentenceEncoder:
 
 def nearest_sentences(aligned: Run, vectors: torch.Tensor, *, most: int = 3) -> list[list[tuple[str, float]]]:
     """For each vector (n, D) the training sentences with the highest cosine."""
-    known = torch.from_numpy(aligned.tensors("sentences.safetensors")["vectors"])    # (S, D)
+    known = torch.from_numpy(aligned.tensors("sentences.safetensors")["vectors"])  # (S, D)
     words = aligned.table("sentences.parquet")["text"]
     best = (vectors @ known.T).topk(min(most, len(known)), dim=1)
-    return [[(words[int(i)], float(v)) for i, v in zip(row, value, strict=True)] for row, value in zip(best.indices, best.values, strict=True)]
+    return [
+        [(words[int(i)], float(v)) for i, v in zip(row, value, strict=True)]
+        for row, value in zip(best.indices, best.values, strict=True)
+    ]
 
 
-def find_embeddings(workspace: Workspace, aligned: Run, as_of: datetime | None, *, device: str) -> Run:
-    """The embeddings as of an instant, made when missing or of another model; or the newest of the current model.
+def find_embeddings(
+    workspace: Workspace, aligned: Run, as_of: datetime | None, *, model: Workspace | None = None, device: str = "auto"
+) -> Run:
+    """The embeddings as of an instant, made when missing or out of date; or the newest of the model.
 
     Raises:
         FindCLIError: none is there and no date is named.
     """
     if as_of is not None:
-        return embed(workspace, as_of=to_utc(as_of), device=device)
+        return embed(workspace, as_of=to_utc(as_of), model=model, device=device)
     digest = aligned.manifest.digest()
     runs = []
     for folder in (workspace.runs / "embeddings").glob("[0-9]*"):
@@ -165,7 +176,8 @@ def find_embeddings(workspace: Workspace, aligned: Run, as_of: datetime | None, 
         if manifest is not None and manifest.inputs.get("aligned") == digest:
             runs.append((manifest.settings["as_of"], folder))
     if not runs:
-        raise FindCLIError("no user is embedded by the current model", hint="embed them with: findcli embed")
+        command = "findcli embed" if model is None else f"findcli embed --model {model.folder}"
+        raise FindCLIError("no user is embedded by the current model", hint=f"embed them with: {command}")
     return artifacts.open_run(max(runs)[1], "embeddings")
 
 
@@ -180,8 +192,12 @@ def read_demands(path: Path) -> list[str]:
     try:
         if suffix == ".parquet":
             demands = pl.read_parquet(path)["demand"].cast(pl.String).to_list()
-        elif suffix in separators and "demand" in (columns := pl.read_csv(path, separator=separators[suffix], n_rows=0).columns):
-            demands = pl.read_csv(path, separator=separators[suffix], schema_overrides=dict.fromkeys(columns, pl.String))["demand"].to_list()
+        elif suffix in separators and "demand" in (
+            columns := pl.read_csv(path, separator=separators[suffix], n_rows=0).columns
+        ):
+            demands = pl.read_csv(
+                path, separator=separators[suffix], schema_overrides=dict.fromkeys(columns, pl.String)
+            )["demand"].to_list()
         else:
             demands = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
@@ -207,7 +223,9 @@ def require_writable(path: Path) -> None:
         FindCLIError: the extension is none of .parquet, .csv and .jsonl.
     """
     if path.suffix.lower() not in WRITERS:
-        raise FindCLIError(f"{path} ends in {path.suffix or 'nothing'}", hint=f"name a file that ends in {', '.join(WRITERS)}")
+        raise FindCLIError(
+            f"{path} ends in {path.suffix or 'nothing'}", hint=f"name a file that ends in {', '.join(WRITERS)}"
+        )
 
 
 def write_audience(frame: pl.DataFrame, path: Path) -> None:

@@ -44,13 +44,16 @@ class Workspace:
         """A stage's run folder: events, pairs, text, sequence, tabular or aligned."""
         return self.runs / name
 
-    def embeddings(self, as_of: date) -> Path:
-        """The folder of the users' vectors as of an instant, named by its date and any time of day."""
+    def embeddings(self, as_of: date, *, model: Workspace | None = None) -> Path:
+        """The folder of the users' vectors as of an instant, named by its date and any time of day.
+
+        The vectors that another workspace's model gave lie beside them, named "DATE+NAME" after its folder.
+        """
         instant = to_utc(as_of)
         midnight = instant.time() == time()
-        return (
-            self.runs / "embeddings" / (instant.date().isoformat() if midnight else instant.strftime("%Y-%m-%dT%H%M%S"))
-        )
+        name = instant.date().isoformat() if midnight else instant.strftime("%Y-%m-%dT%H%M%S")
+        other = model is not None and model.folder != self.folder
+        return self.runs / "embeddings" / (f"{name}+{model.folder.name}" if model is not None and other else name)
 
     def path(self, name: str) -> Path:
         """A path of the workspace file, which is relative to it."""

@@ -28,7 +28,9 @@ def write(folder: Path, frame: pl.DataFrame = OLD, **stage: object) -> Run:
         draft.json("x.json", {"é": [1]})
         draft.metrics["rows"] = len(frame)
 
-    return artifacts.build(folder, fill, **({"kind": "pairs", "settings": {"a": (1, 2)}, "inputs": {"in": "1"}, "seed": 0} | stage))
+    return artifacts.build(
+        folder, fill, **({"kind": "pairs", "settings": {"a": (1, 2)}, "inputs": {"in": "1"}, "seed": 0} | stage)
+    )
 
 
 def stands(folder: Path, frame: pl.DataFrame = OLD) -> None:
@@ -55,8 +57,15 @@ def test_what_is_written_is_read_back_and_the_manifest_tells_the_files(folder: P
     assert run.tensors("x.safetensors")["x"].tolist() == [[0, 3], [1, 4], [2, 5]]
     assert run.json("x.json") == {"é": [1]}
     manifest = run.manifest
-    assert manifest.files == {name: artifacts.hash_file(folder / name) for name in ("deep/x.parquet", "x.json", "x.safetensors")}
-    assert (manifest.kind, manifest.settings, manifest.inputs, manifest.metrics) == ("pairs", {"a": [1, 2]}, {"in": "1"}, {"rows": 1})
+    assert manifest.files == {
+        name: artifacts.hash_file(folder / name) for name in ("deep/x.parquet", "x.json", "x.safetensors")
+    }
+    assert (manifest.kind, manifest.settings, manifest.inputs, manifest.metrics) == (
+        "pairs",
+        {"a": [1, 2]},
+        {"in": "1"},
+        {"rows": 1},
+    )
     assert manifest.digest() == write(folder, seed=1).manifest.digest() != write(folder, NEW, seed=2).manifest.digest()
     assert manifest.digest("deep/") != manifest.digest("x")
     stands(folder, NEW)
@@ -137,14 +146,16 @@ def rewrite_manifest(folder: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("change", "told", "hint"),
     [
-        (lambda folder: None, "of kind 'pairs', not 'text'", "findcli pretrain text --force"),
-        (lambda folder: rewrite_manifest(folder, kind="text", format=99), "of format .*99", "findcli pretrain text --force"),
+        (lambda _: None, "of kind 'pairs', not 'text'", "pretrain text --force"),
+        (lambda folder: rewrite_manifest(folder, kind="text", format=99), "of format .*99", "pretrain text --force"),
         (lambda folder: rewrite_manifest(folder, future=1), "not a manifest that findcli", "remove the folder"),
         (lambda folder: (folder / artifacts.MANIFEST).write_text('{"kind":'), "not a manifest", "remove the folder"),
         (lambda folder: (folder / artifacts.MANIFEST).unlink(), "there is no text run", "findcli pretrain text"),
     ],
 )  # fmt: skip
-def test_a_folder_that_cannot_be_used_names_the_command(folder: Path, change: Callable[[Path], object], told: str, hint: str) -> None:
+def test_a_folder_that_cannot_be_used_names_the_command(
+    folder: Path, change: Callable[[Path], object], told: str, hint: str
+) -> None:
     write(folder)
     change(folder)
     assert hint in refused(lambda: artifacts.open_run(folder, "text"), told).hint
@@ -187,7 +198,10 @@ def test_a_full_disk_is_told_and_leaves_what_stood(folder: Path, fill: Callable[
         fill(draft)
 
     write(folder)
-    refused(lambda: artifacts.build(folder, full, kind="pairs", settings={}, inputs={}, seed=1), "cannot be written: No space left")
+    refused(
+        lambda: artifacts.build(folder, full, kind="pairs", settings={}, inputs={}, seed=1),
+        "cannot be written: No space left",
+    )
     stands(folder)
 
 
@@ -216,8 +230,7 @@ def test_a_single_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "audience.csv"
     with artifacts.replacing(path) as draft:
         draft.write_text("old")
-    with pytest.raises(RuntimeError), artifacts.replacing(path) as draft:
-        draft.write_text("new")
-        raise RuntimeError
+    with pytest.raises(AttributeError), artifacts.replacing(path) as draft:
+        draft.write_text("new").interrupted()
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]

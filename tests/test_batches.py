@@ -16,7 +16,10 @@ N_USERS, N_TEXTS, WIDTH, LENGTH, STEP = 4, 6, 3, 10 * DAY, 3 * DAY
 TEXTS = torch.randn(N_TEXTS, WIDTH, generator=torch.Generator().manual_seed(0))
 IS_SEARCH = np.array([False, False, False, False, True, True])
 EVENTS = st.lists(
-    st.tuples(st.integers(0, N_USERS - 1), st.integers(-30, 30), st.integers(0, N_TEXTS - 1), st.floats(-5, 50, width=32)), max_size=40
+    st.tuples(
+        st.integers(0, N_USERS - 1), st.integers(-30, 30), st.integers(0, N_TEXTS - 1), st.floats(-5, 50, width=32)
+    ),
+    max_size=40,
 )
 # Half days, so that many events lie exactly at the ends of windows, steps and days.
 ENDS = st.lists(st.tuples(st.integers(0, N_USERS - 1), st.integers(-20, 20)), min_size=1, max_size=6)
@@ -26,7 +29,9 @@ Event = tuple[int, int, int, float]
 def histories(events: list[Event]) -> tuple[Histories, list[Event]]:
     placed = sorted(((user, half * DAY // 2, text, amount) for user, half, text, amount in events), key=lambda e: e[:2])
     columns = list(zip(*placed, strict=True)) if placed else [()] * 4
-    user, time, text, amount = (np.array(column, kind) for column, kind in zip(columns, ("i4", "i8", "i4", "f4"), strict=True))
+    user, time, text, amount = (
+        np.array(column, kind) for column, kind in zip(columns, ("i4", "i8", "i4", "f4"), strict=True)
+    )
     return Histories(user=user, seconds=time, text=text, amount=amount, is_search=IS_SEARCH), placed
 
 
@@ -66,11 +71,15 @@ def test_searches_are_the_mean_of_those_in_the_window(events: list[Event], pairs
     for row, (user, end) in enumerate(zip(users, ends, strict=True)):
         found = [TEXTS[e[2]] for e in placed if e[0] == user and IS_SEARCH[e[2]] and end - LENGTH <= e[1] < end]
         assert searched[row] == bool(found)
-        torch.testing.assert_close(vectors[row], torch.stack(found).mean(0) if found else torch.zeros(WIDTH), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            vectors[row], torch.stack(found).mean(0) if found else torch.zeros(WIDTH), atol=1e-5, rtol=1e-5
+        )
 
 
 @given(EVENTS, ENDS, st.randoms(use_true_random=False))
-def test_who_is_beside_whom_changes_no_step(events: list[Event], pairs: list[tuple[int, int]], random: st.DataObject) -> None:
+def test_who_is_beside_whom_changes_no_step(
+    events: list[Event], pairs: list[tuple[int, int]], random: st.DataObject
+) -> None:
     built, _ = histories(events)
     order = list(range(len(pairs)))
     random.shuffle(order)

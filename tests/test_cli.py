@@ -292,7 +292,7 @@ def test_a_dry_run_says_what_would_run_and_why(
 
 def test_a_missing_stage_names_its_command(tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("align", "-w", str(tiny_workspace.folder)) == 1
-    assert "hint: make it with: findcli pretrain sequence (or everything with: findcli run)" in capsys.readouterr().err
+    assert "hint: make it with: findcli build-pairs (or everything with: findcli run)" in capsys.readouterr().err
 
 
 def test_a_stage_warns_that_those_before_it_have_other_settings(

@@ -30,7 +30,9 @@ def orders(workspace: Workspace) -> pl.DataFrame:
     return pl.read_parquet(workspace.folder / "data/orders.parquet")
 
 
-def test_batch_size_partition_and_company_change_no_vector(trained_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_size_partition_and_company_change_no_vector(
+    trained_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedder, log = Embedder.load(trained_workspace, device="cpu"), events.build_events(trained_workspace)
     at = trained_workspace.train_until
     ids, whole = embed_users(trained_workspace, embedder, log, at)
@@ -47,7 +49,9 @@ def test_batch_size_partition_and_company_change_no_vector(trained_workspace: Wo
         np.testing.assert_allclose(in_parts[name], whole[name], atol=1e-5, rtol=0)
 
 
-def test_every_user_has_a_unit_vector_held_out_ones_too_and_zeros_for_what_is_missing(trained_workspace: Workspace) -> None:
+def test_every_user_has_a_unit_vector_held_out_ones_too_and_zeros_for_what_is_missing(
+    trained_workspace: Workspace,
+) -> None:
     run = embed(trained_workspace, as_of=trained_workspace.train_until, device="cpu")
     ids, found = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
     assert ids.to_list() == list(range(60))
@@ -59,10 +63,16 @@ def test_every_user_has_a_unit_vector_held_out_ones_too_and_zeros_for_what_is_mi
         assert (np.abs(found[name]).sum(1) > 0).tolist() == found[f"has_{name}"].astype(bool).tolist()
 
 
-def test_nothing_at_or_after_the_date_changes_a_vector_and_the_last_instant_before_it_does(trained_workspace: Workspace) -> None:
+def test_nothing_at_or_after_the_date_changes_a_vector_and_the_last_instant_before_it_does(
+    trained_workspace: Workspace,
+) -> None:
     at = trained_workspace.train_until + timedelta(weeks=1)
     before = vectors(embed(trained_workspace, as_of=at, device="cpu"))
-    new = orders(trained_workspace).head(1).with_columns(user_id=pl.lit(5, pl.Int64), amount=pl.lit(500.0), item=pl.lit("unheard of"))
+    new = (
+        orders(trained_workspace)
+        .head(1)
+        .with_columns(user_id=pl.lit(5, pl.Int64), amount=pl.lit(500.0), item=pl.lit("unheard of"))
+    )
 
     def with_event(time: pl.Expr) -> dict[int, np.ndarray]:
         change(trained_workspace, "orders", pl.concat([kept, new.with_columns(time=time.cast(pl.Datetime("us")))]))
@@ -103,11 +113,15 @@ def test_a_profile_row_known_between_training_and_the_date_makes_them_anew(train
     until = trained_workspace.train_until
     file = trained_workspace.folder / "findcli.toml"
     file.write_text(file.read_text().replace('categorical = ["city"]', 'categorical = ["city"]\ntime = "since"'))
-    profile = pl.read_parquet(trained_workspace.folder / "data/profile.parquet").with_columns(since=pl.lit(until - TICK))
+    profile = pl.read_parquet(trained_workspace.folder / "data/profile.parquet").with_columns(
+        since=pl.lit(until - TICK)
+    )
     change(trained_workspace, "profile", profile)
     space = load_workspace(trained_workspace.folder)
     before = vectors(embed(space, as_of=until + timedelta(weeks=1), device="cpu"))
-    moved = profile.filter(pl.col("user_id") == 4).with_columns(since=pl.lit(until), city=pl.lit("west"), age=pl.lit(79, pl.Int64))
+    moved = profile.filter(pl.col("user_id") == 4).with_columns(
+        since=pl.lit(until), city=pl.lit("west"), age=pl.lit(79, pl.Int64)
+    )
     change(space, "profile", pl.concat([profile, moved]))
     after = vectors(embed(space, as_of=until + timedelta(weeks=1), device="cpu"))
     assert np.abs(after[4] - before[4]).max() > 1e-5

@@ -69,7 +69,11 @@ def test_partitions_share_the_users_out_and_lose_nothing(tmp_path: Path) -> None
 @pytest.mark.usefixtures("small_parts")
 def test_later_events_and_the_order_of_rows_change_no_byte_of_the_training_side(tmp_path: Path) -> None:
     digests = []
-    for name, frame in {"whole": table(), "early": table().filter(pl.col("t") < UNTIL), "shuffled": table().sample(40, seed=1, shuffle=True)}.items():
+    for name, frame in {
+        "whole": table(),
+        "early": table().filter(pl.col("t") < UNTIL),
+        "shuffled": table().sample(40, seed=1, shuffle=True),
+    }.items():
         (tmp_path / name).mkdir()
         digests.append(build(tmp_path / name, frame).manifest.digest("train/"))
     assert len(set(digests)) == 1

@@ -15,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 
 from findcli.errors import FindCLIError
 from findcli.linear_probe import STORED, averages, linear_probe, probe, read_labels
-
 from findcli.workspace import Workspace
 
 
@@ -41,7 +40,11 @@ def test_the_protocol_is_the_published_one() -> None:
         model = LogisticRegression(C=0.01, max_iter=1000).fit(scaler.transform(vectors[fitted]), truth[fitted])
         scores = model.predict_proba(scaler.transform(vectors[evaluated]))[:, 1]
         areas.append(roc_auc_score(truth[evaluated], scores))
-        gaps.append(ks_2samp(scores[~truth[evaluated]], scores[truth[evaluated]], alternative="greater", method="asymp").statistic)
+        gaps.append(
+            ks_2samp(
+                scores[~truth[evaluated]], scores[truth[evaluated]], alternative="greater", method="asymp"
+            ).statistic
+        )
     row = linear_probe("some", vectors, truth)
     assert (row.vectors, row.width) == ("some", 5)
     assert (row.auc.value, row.ks.value) == pytest.approx((np.mean(areas), np.mean(gaps)))

@@ -50,7 +50,9 @@ def one_sided_ks(scores: np.ndarray, truth: np.ndarray) -> float:
 
 
 def test_a_weighting_without_positives_has_no_auc() -> None:
-    auc, _ = weighted_auc_ks(np.array([0.1, 0.2, 0.3]), np.array([True, False, False]), np.array([[0, 1, 1], [1, 1, 1]]))
+    auc, _ = weighted_auc_ks(
+        np.array([0.1, 0.2, 0.3]), np.array([True, False, False]), np.array([[0, 1, 1], [1, 1, 1]])
+    )
     assert np.isnan(auc[0])
     assert auc[1] == 0
 

@@ -1,4 +1,4 @@
-"""Proof of no leak: without what happens at or after `train_until`, every artifact and score is the same to the byte."""
+"""Proof of no leak: without what happens at or after `train_until`, artifacts and scores are the same to the byte."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def run_all(folder: Path) -> Workspace:
 
 def artifacts_of(workspace: Workspace) -> dict[str, object]:
     """Every byte that training or an embedding as of `train_until` wrote, manifests without their times."""
-    folders = [workspace.run(name) for name in STAGES] + [workspace.run("events") / "train", workspace.embeddings(workspace.train_until)]
+    folders = [workspace.run(name) for name in STAGES] + [
+        workspace.run("events") / "train",
+        workspace.embeddings(workspace.train_until),
+    ]
     files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     found = {path.relative_to(workspace.runs).as_posix(): path.read_bytes() for path in files}
     manifests = {name: json.loads(content) for name, content in found.items() if name.endswith(MANIFEST)}
@@ -61,8 +64,14 @@ def without_later(frame: pl.DataFrame, later: pl.Expr) -> pl.DataFrame:
 
 def with_other_later(frame: pl.DataFrame, later: pl.Expr) -> pl.DataFrame:
     """What comes later, of other users, with other words and other amounts."""
-    words = [pl.when(later).then(pl.lit("from the future")).otherwise(pl.col(name)).alias(name) for name in ("item", "category", "query", "city")]
-    numbers = [pl.when(later).then(pl.col(name) * 3 + 100).otherwise(pl.col(name)).alias(name) for name in ("user_id", "amount", "age")]
+    words = [
+        pl.when(later).then(pl.lit("from the future")).otherwise(pl.col(name)).alias(name)
+        for name in ("item", "category", "query", "city")
+    ]
+    numbers = [
+        pl.when(later).then(pl.col(name) * 3 + 100).otherwise(pl.col(name)).alias(name)
+        for name in ("user_id", "amount", "age")
+    ]
     return frame.with_columns(change for change in (*words, *numbers) if change.meta.output_name() in frame.columns)
 
 
@@ -83,7 +92,9 @@ def dated_template(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory
     until = load_workspace(folder).train_until
     profile = pl.read_parquet(folder / "data/profile.parquet")
     versions = [profile.with_columns(time=pl.lit(until + timedelta(days=days))) for days in (-200, 0)]
-    pl.concat(versions).with_columns(age=pl.col("age") + pl.col("time").dt.month()).write_parquet(folder / "data/profile.parquet")
+    pl.concat(versions).with_columns(age=pl.col("age") + pl.col("time").dt.month()).write_parquet(
+        folder / "data/profile.parquet"
+    )
     orders = pl.read_parquet(folder / "data/orders.parquet")
     at_the_instant = orders.head(1).with_columns(time=pl.lit(until), item=pl.lit("plain secret"))
     pl.concat([orders, at_the_instant], how="vertical_relaxed").write_parquet(folder / "data/orders.parquet")
@@ -96,7 +107,9 @@ def whole(dated_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return artifacts_of(workspace), scores_of(workspace)
 
 
-@pytest.mark.parametrize("change", [without_later, with_other_later, lambda frame, _: frame], ids=["deleted", "changed", "again"])
+@pytest.mark.parametrize(
+    "change", [without_later, with_other_later, lambda frame, _: frame], ids=["deleted", "changed", "again"]
+)
 def test_the_future_leaves_no_trace(
     dated_template: Path, whole: tuple[dict[str, object], list[object]], tmp_path: Path, change: Change
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,14 +24,24 @@ WEEK = timedelta(weeks=1)
 # Names that differ in case alone, and an item that is named like a category.
 CATEGORIES = ["Tea", "tea", "Soap", "Books", None]
 ITEMS = ["tea", "green tea", "SOAP", "novel", None]
-SCHEMA = {"u": pl.Int64, "back": pl.Int64, "c": pl.String, "i": pl.String, "d": pl.String, "a": pl.Float64, "s": pl.String}
+SCHEMA = {
+    "u": pl.Int64,
+    "back": pl.Int64,
+    "c": pl.String,
+    "i": pl.String,
+    "d": pl.String,
+    "a": pl.Float64,
+    "s": pl.String,
+}
 
 
 def random_rows(seed: int) -> list[tuple[object, ...]]:
     """Rows of eight users in the half-weeks around the last cutoffs, so that many lie exactly at a boundary."""
     draw = random.Random(seed)
     kinds = [CATEGORIES, ITEMS, ["Food", "Books"], [None, *range(-2, 10)], ["coupon", "cash"]]
-    return [(draw.randrange(8), draw.randrange(-1, 17), *map(draw.choice, kinds)) for _ in range(draw.randrange(40, 120))]
+    return [
+        (draw.randrange(8), draw.randrange(-1, 17), *map(draw.choice, kinds)) for _ in range(draw.randrange(40, 120))
+    ]
 
 
 def in_bucket_0(kind: str, name: object, salt: str, one_in: int) -> bool:
@@ -39,16 +50,27 @@ def in_bucket_0(kind: str, name: object, salt: str, one_in: int) -> bool:
 
 
 def two_sources(folder: Path, rows: list[tuple[object, ...]], salt: str) -> Workspace:
-    """Purchases in half-weeks before `train_until`, every boundary among them, and visits that share words with them."""
+    """Purchases in half-weeks before `train_until`, every boundary among them, and visits of the same words."""
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row").with_columns(t=pl.lit(UNTIL) - pl.col("back") * WEEK / 2)
-    first = pl.DataFrame({"u": [3], "t": [UNTIL - 9 * WEEK], "c": ["Books"], "d": ["Books"], "i": ["novel"], "s": ["cash"]})
+    first = pl.DataFrame(
+        {"u": [3], "t": [UNTIL - 9 * WEEK], "c": ["Books"], "d": ["Books"], "i": ["novel"], "s": ["cash"]}
+    )
     pl.concat([table, first], how="diagonal_relaxed").write_parquet(folder / "bought.parquet")
     table.filter(pl.col("u") % 2 == 0).write_parquet(folder / "seen.parquet")
     shared = {"user": "u", "time": "t", "category": "c", "duplicates": "keep"}
     bought = Source(
-        name="bought", path="bought.parquet", families=("purchase", "payment"), item="i", department="d", amount="a", status="s", **shared
+        name="bought",
+        path="bought.parquet",
+        families=("purchase", "payment"),
+        item="i",
+        department="d",
+        amount="a",
+        status="s",
+        **shared,
     )
-    seen = Source(name="seen", path="seen.parquet", families=("browse",), sentences=("The user purchased {category}.",), **shared)
+    seen = Source(
+        name="seen", path="seen.parquet", families=("browse",), sentences=("The user purchased {category}.",), **shared
+    )
     return Workspace(
         folder,
         Settings(
@@ -63,7 +85,9 @@ def two_sources(folder: Path, rows: list[tuple[object, ...]], salt: str) -> Work
 def holds(predicate: dict[str, object], window: list[dict[str, object]], *, bounded: bool) -> bool:
     """Whether a predicate holds of the events of one user in one window, row by row."""
     slots = {slot: predicate[slot] for slot in SLOTS if predicate[slot] is not None}
-    mine = [row for row in window if row["source"] == predicate["source"] and all(row.get(s) == v for s, v in slots.items())]
+    mine = [
+        row for row in window if row["source"] == predicate["source"] and all(row.get(s) == v for s, v in slots.items())
+    ]
     if not bounded:
         return bool(mine)
     return bool(mine) and sum(row["amount"] or 0 for row in mine) > predicate["bound"]
@@ -82,7 +106,9 @@ def check_truth(space: Workspace, run: artifacts.Run, log: list[dict[str, object
     data = TrainingData(run)
     templates = [t for source in space.settings.sources for t in source_templates(source)]
     held = {row["category"] for row in log if row["category"] and in_bucket_0("category", row["category"], salt, 3)}
-    blocked = {str(row[slot]).lower() for row in log if row["category"] in held for slot in ("category", "item") if row[slot]}
+    blocked = {
+        str(row[slot]).lower() for row in log if row["category"] in held for slot in ("category", "item") if row[slot]
+    }
     predicates = run.table("predicates.parquet").to_dicts()
     texts = run.table("sentences.parquet")
     users = data.users["user_id"]
@@ -95,7 +121,9 @@ def check_truth(space: Workspace, run: artifacts.Run, log: list[dict[str, object
     truth = data.truth.dense(data.pairs["pair"].to_numpy())
     for sentence in range(len(texts)):
         alike = [p for p in predicates if p["sentence"] == sentence]
-        expected = [any(holds(p, window, bounded=templates[p["template"]].bounded) for p in alike) for window in windows]
+        expected = [
+            any(holds(p, window, bounded=templates[p["template"]].bounded) for p in alike) for window in windows
+        ]
         assert truth[:, sentence].tolist() == expected, texts["text"][sentence]
     assert texts["support"].to_list() == truth.sum(0).tolist()
     named = {str(p[slot]).lower() for p in predicates for slot in SLOTS if p[slot] is not None}
@@ -121,7 +149,9 @@ def test_what_happened_before_the_first_cutoff_changes_no_sentence_and_no_truth(
     before, first = content(run), run.table("pairs.parquet")["cutoff"].min()
     past = pl.col("time") < first
     changed = {"item": pl.lit("a past thing"), "category": pl.lit("soap"), "amount": pl.col("amount") * 7}
-    stand(tiny_workspace, **{name: pl.when(past).then(value).otherwise(pl.col(name)) for name, value in changed.items()})
+    stand(
+        tiny_workspace, **{name: pl.when(past).then(value).otherwise(pl.col(name)) for name, value in changed.items()}
+    )
     after = content(pairs.build_pairs(tiny_workspace))
     differing = {name for name in before if before[name] != after[name]}
     assert differing == {"texts.parquet", "profiles.parquet", "histories/part-000.safetensors"}
@@ -174,7 +204,7 @@ def test_cutoffs_are_counted_back_from_the_last_whole_future(tiny_workspace: Wor
     until, first = tiny_workspace.train_until, datetime(2024, 1, 1)
     cutoffs = pairs.training_cutoffs(tiny_workspace, first)
     assert cutoffs[-1] == until - timedelta(weeks=4)
-    assert {later - earlier for earlier, later in zip(cutoffs, cutoffs[1:], strict=False)} == {timedelta(weeks=4)}
+    assert {later - earlier for earlier, later in itertools.pairwise(cutoffs)} == {timedelta(weeks=4)}
     assert first + timedelta(weeks=8) <= cutoffs[0] < first + timedelta(weeks=12)
     exact = cutoffs[0] - timedelta(weeks=8)
     assert pairs.training_cutoffs(tiny_workspace, exact)[0] == cutoffs[0]

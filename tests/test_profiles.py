@@ -17,12 +17,12 @@ from findcli.workspace import Workspace
 
 CUTOFF = datetime(2024, 6, 1)
 HISTORY, WITHIN = timedelta(weeks=4), timedelta(weeks=1)
-MEASURES = ("count", "sum", "mean", "distinct", "active_weeks", "days_since_last")
+MEASURES = {"count": None, "sum": "a", "mean": "a", "distinct": "a", "active_weeks": None, "days_since_last": None}
 AGGREGATES = tuple(
-    Aggregate(name=f"{measure} {within}", source="s", measure=measure, column=None if measure in ("count", "active_weeks", "days_since_last") else "a", within=within)
-    for measure in MEASURES
+    Aggregate(name=f"{measure} {within}", source="s", measure=measure, column=column, within=within)
+    for measure, column in MEASURES.items()
     for within in (None, "1w")
-)  # fmt: skip
+)
 
 
 def workspace(folder: Path, **profile: object) -> Workspace:
@@ -60,9 +60,7 @@ def naive(measure: str, events: list[tuple[datetime, float | None]]) -> float | 
 
 
 @given(
-    st.lists(
-        st.tuples(st.integers(1, 3), st.integers(-2, 60), st.none() | st.integers(0, 5).map(float)), max_size=30
-    )
+    st.lists(st.tuples(st.integers(1, 3), st.integers(-2, 60), st.none() | st.integers(0, 5).map(float)), max_size=30)
 )
 def test_aggregates_are_what_a_loop_over_the_window_finds(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, float | None]]
@@ -95,7 +93,10 @@ def test_dates_of_a_csv_are_read(tmp_path: Path) -> None:
 
 def test_the_digest_sees_what_is_known_before_an_instant_alone(tmp_path: Path) -> None:
     rows = {"u": [1, 1], "since": [CUTOFF - timedelta(days=1), CUTOFF], "age": [1, 2]}
-    digest = lambda ages, at=CUTOFF: input_digest(table(tmp_path, rows | {"age": ages}, time="since", numeric=("age",)), at)  # noqa: E731
+
+    def digest(ages: list[int], until: datetime = CUTOFF) -> dict[str, str]:
+        return input_digest(table(tmp_path, rows | {"age": ages}, time="since", numeric=("age",)), until)
+
     assert digest([1, 2]) == digest([1, 3])
     assert digest([1, 2]) != digest([4, 2])
     assert digest([1, 2], CUTOFF + timedelta(days=1)) != digest([1, 3], CUTOFF + timedelta(days=1))

@@ -58,12 +58,18 @@ def times(folder: Path, values: list[object], **columns: object) -> list[datetim
         ("20240331", {}, datetime(2024, 3, 31)),
         ("03/31/2024 12:00", {}, NOON),
         ("12h00 31-3-24", {"time_format": "%Hh%M %d-%m-%y"}, NOON),
-        ("31/03/2024 12:00 +0200", {"time_format": "%d/%m/%Y %H:%M %z", "timezone": "Asia/Tokyo"}, NOON - timedelta(hours=2)),
+        (
+            "31/03/2024 12:00 +0200",
+            {"time_format": "%d/%m/%Y %H:%M %z", "timezone": "Asia/Tokyo"},
+            NOON - timedelta(hours=2),
+        ),
         (1711886400, {"time_format": "epoch_s"}, NOON),
         (1711886400000, {"time_format": "epoch_ms"}, NOON),
     ],
 )
-def test_times_of_every_form_are_kept_in_utc(tmp_path: Path, value: object, columns: dict[str, str], expected: datetime) -> None:
+def test_times_of_every_form_are_kept_in_utc(
+    tmp_path: Path, value: object, columns: dict[str, str], expected: datetime
+) -> None:
     assert times(tmp_path, [value], **columns) == [expected]
 
 
@@ -84,7 +90,9 @@ def test_a_zoned_column_is_kept_in_utc(tmp_path: Path, unit: str) -> None:
         ([1711886400.5], "Float64"),
     ],
 )
-def test_times_that_cannot_be_read_or_read_in_two_ways_are_refused(tmp_path: Path, values: list[object], told: str) -> None:
+def test_times_that_cannot_be_read_or_read_in_two_ways_are_refused(
+    tmp_path: Path, values: list[object], told: str
+) -> None:
     with pytest.raises(FindCLIError, match=told) as error:
         times(tmp_path, values)
     assert error.value.hint
@@ -98,13 +106,19 @@ def test_one_row_decides_between_two_readings_and_so_does_the_setting(tmp_path: 
 
 
 @given(st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)), min_size=1, max_size=20))
-def test_a_csv_gives_the_events_that_parquet_gives(tmp_path_factory: pytest.TempPathFactory, instants: list[datetime]) -> None:
+def test_a_csv_gives_the_events_that_parquet_gives(
+    tmp_path_factory: pytest.TempPathFactory, instants: list[datetime]
+) -> None:
     folder = tmp_path_factory.mktemp("both")
-    table = pl.DataFrame({"u": range(len(instants)), "t": instants, "c": "x,\n\"y"}, schema_overrides={"t": pl.Datetime("us")})
+    table = pl.DataFrame(
+        {"u": range(len(instants)), "t": instants, "c": 'x,\n"y'}, schema_overrides={"t": pl.Datetime("us")}
+    )
     expected = read(folder, table, category="c")
     table.write_csv(folder / "s.csv")
     source = entry("s.csv", category="c")
-    assert sources.scan_source(workspace(folder, source), source).collect().drop("copies").equals(expected.drop("copies"))
+    assert (
+        sources.scan_source(workspace(folder, source), source).collect().drop("copies").equals(expected.drop("copies"))
+    )
 
 
 def test_rows_without_user_or_time_are_left_out_unless_they_are_counted(tmp_path: Path) -> None:

@@ -34,12 +34,23 @@ def test_the_best_come_first_and_ties_by_id(scores: list[float]) -> None:
     assert found["probability"].null_count() == len(scores)
 
 
-@given(SCORES, st.none() | st.integers(1, 50), st.none() | st.floats(0.5, 100), st.none() | st.sampled_from([-1, 0.0, 0.25, 1]))
-def test_every_policy_keeps_the_head_of_the_ranking(scores: list[float], k: int | None, percent: float | None, low: float | None) -> None:
+@given(
+    SCORES,
+    st.none() | st.integers(1, 50),
+    st.none() | st.floats(0.5, 100),
+    st.none() | st.sampled_from([-1, 0.0, 0.25, 1]),
+)
+def test_every_policy_keeps_the_head_of_the_ranking(
+    scores: list[float], k: int | None, percent: float | None, low: float | None
+) -> None:
     whole = ranking(scores)
     kept = Selection(top_k=k, top_percent=percent, min_score=low).keep(whole)
     assert kept.equals(whole.head(len(kept)))
-    limits = [len(scores), *([] if k is None else [k]), *([] if percent is None else [max(1, int(len(scores) * percent / 100))])]
+    limits = [
+        len(scores),
+        *([] if k is None else [k]),
+        *([] if percent is None else [max(1, int(len(scores) * percent / 100))]),
+    ]
     enough = len(scores) if low is None else sum(score >= low for score in scores)
     assert len(kept) == min(*limits, enough)
 
@@ -73,7 +84,14 @@ def test_demands_are_read_from_parquet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("d.txt", None), ("d.txt", b"\n \n"), ("d.txt", b"\xff\xfe\xff"), ("d.parquet", b"PAR1 torn"), ("d.csv", b"demand\n"), ("d.csv", b"")],
+    [
+        ("d.txt", None),
+        ("d.txt", b"\n \n"),
+        ("d.txt", b"\xff\xfe\xff"),
+        ("d.parquet", b"PAR1 torn"),
+        ("d.csv", b"demand\n"),
+        ("d.csv", b""),
+    ],
 )
 def test_a_file_without_a_demand_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
     if content is not None:
@@ -89,7 +107,9 @@ def test_a_table_of_other_columns_holds_no_demand(tmp_path: Path) -> None:
         read_demands(tmp_path / "d.parquet")
 
 
-@pytest.mark.parametrize(("suffix", "read"), [(".parquet", pl.read_parquet), (".csv", pl.read_csv), (".JSONL", pl.read_ndjson)])
+@pytest.mark.parametrize(
+    ("suffix", "read"), [(".parquet", pl.read_parquet), (".csv", pl.read_csv), (".JSONL", pl.read_ndjson)]
+)
 def test_an_audience_is_written_by_its_extension(tmp_path: Path, suffix: str, read: object) -> None:
     path = tmp_path / f"audience{suffix}"
     write_audience(ranking([0.5, 0.25]), path)
@@ -99,7 +119,7 @@ def test_an_audience_is_written_by_its_extension(tmp_path: Path, suffix: str, re
 
 def test_an_unknown_extension_is_refused_and_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     for action in (require_writable, lambda path: write_audience(ranking([1.0]), path)):
-        with pytest.raises(FindCLIError, match="ends in .xlsx"):
+        with pytest.raises(FindCLIError, match=r"ends in \.xlsx"):
             action(tmp_path / "a.xlsx")
     path = tmp_path / "a.csv"
     path.write_text("what was there")
@@ -117,7 +137,9 @@ def test_each_demand_ranks_every_user_the_same_alone_or_beside_others(trained_wo
         assert set(audience.ranking["user_id"]) == set(range(60))
         assert audience.selected.equals(audience.ranking.head(5))
         (alone,) = target(trained_workspace, [demand], device="cpu")
-        np.testing.assert_allclose(alone.ranking.sort("user_id")["score"], audience.ranking.sort("user_id")["score"], atol=1e-5)
+        np.testing.assert_allclose(
+            alone.ranking.sort("user_id")["score"], audience.ranking.sort("user_id")["score"], atol=1e-5
+        )
     text, cosine = both[0].nearest[0]
     assert text == DEMANDS[0]
     assert cosine == pytest.approx(1, abs=1e-4)

@@ -30,7 +30,9 @@ def written(expression: pl.Expr, frame: pl.DataFrame = ROWS) -> list[str | None]
 
 
 def test_a_source_speaks_of_what_its_columns_can_fill() -> None:
-    texts = {t.text for t in source_templates(source(families=("purchase", "payment"), category="c", amount="a", status="s"))}
+    texts = {
+        t.text for t in source_templates(source(families=("purchase", "payment"), category="c", amount="a", status="s"))
+    }
     assert texts == {
         "The user purchased {category}.",
         "The user purchased {category} amounting more than {amount} {currency}.",
@@ -42,12 +44,16 @@ def test_a_source_speaks_of_what_its_columns_can_fill() -> None:
 
 
 def test_own_sentences_replace_the_families_own() -> None:
-    (template,) = source_templates(source(category="c", sentences=("They took {category} for over {amount} {currency}.",)))
+    (template,) = source_templates(
+        source(category="c", sentences=("They took {category} for over {amount} {currency}.",))
+    )
     assert (template.slots, template.bounded, template.family) == (("category",), True, "purchase")
 
 
 def test_a_sentence_is_in_lower_case_and_null_where_a_slot_is() -> None:
-    template = Template("purchase", "s", "The user purchased {category} of {department}.", ("category", "department"), bounded=False)
+    template = Template(
+        "purchase", "s", "The user purchased {category} of {department}.", ("category", "department"), bounded=False
+    )
     assert written(sentence_text(template, currency="dollars")) == [None, "The user purchased soap of home."]
 
 

@@ -14,7 +14,7 @@ from findcli.text_cache import cached_vectors
 
 
 class Encoder:
-    """Stands for a TextEncoder: a text's vector is its length and its first letter, two texts a batch, longest first."""
+    """Stands for a TextEncoder: a vector is a text's length and first letter, two texts a batch, longest first."""
 
     width = 2
 

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from findcli.cli import stage
-from findcli.cli.options import AsOf, Changes, Device, DryRun, Force, Json, Quiet, Threads, WorkspaceDir
+from findcli.cli.options import AsOf, Changes, Device, DryRun, Force, Json, Model, Quiet, Threads, WorkspaceDir
 from findcli.durations import parse_instant
-
-Model = Annotated[
-    Path | None, typer.Option("--model", metavar="DIR", help="The workspace whose model embeds; else this one's own.")
-]
 
 
 def embed(

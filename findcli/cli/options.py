@@ -27,6 +27,11 @@ Changes = Annotated[
     typer.Option("--set", metavar="TABLE.KEY=VALUE", help="A setting that goes before findcli.toml; may be repeated."),
 ]
 
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="DIR", help="The workspace whose trained model is used; else this one's own."),
+]
+
 
 class Group(TyperGroup):
     """A group whose flags that are not given are False, not None: Typer imports pydantic (85 ms) to read a None."""

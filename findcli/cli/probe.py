@@ -12,8 +12,12 @@ from findcli.cli.options import Device, Json, Quiet, Threads, WorkspaceDir
 if TYPE_CHECKING:
     from findcli.linear_probe import ProbeResult
 
-Dataset = Annotated[str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1; or all.")]
-Untrained = Annotated[bool, typer.Option("--untrained", help="Add each encoder of stage 1 beside its own untrained self.")]
+Dataset = Annotated[
+    str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1; or all.")
+]
+Untrained = Annotated[
+    bool, typer.Option("--untrained", help="Add each encoder of stage 1 beside its own untrained self.")
+]
 
 
 def probe(
@@ -36,7 +40,9 @@ def probe(
     found = load_workspace(workspace)
     names = list(found.settings.tasks) if dataset == "all" else [dataset]
     with console.progress("probe", quiet=quiet or len(names) == 1) as progress:
-        results = linear_probe.probe_tasks(found, names, untrained=untrained, device=device or "auto", progress=progress)
+        results = linear_probe.probe_tasks(
+            found, names, untrained=untrained, device=device or "auto", progress=progress
+        )
     if as_json:
         plain = [asdict(result) for result in results]
         console.print_json(plain if dataset == "all" else plain[0])
@@ -50,10 +56,19 @@ def probe(
 
 def _print(result: ProbeResult) -> None:
     share = result.positives / result.users
-    console.print_line(f"{result.task}: {result.title} - {result.users:,} users, {result.positives:,} positive ({share:.1%})")
+    console.print_line(
+        f"{result.task}: {result.title} - {result.users:,} users, {result.positives:,} positive ({share:.1%})"
+    )
     columns = ["vectors", "width", "AUC", "95 %", "KS", "95 % "]
     rows = [
-        [r.vectors, r.width, r.auc.value, f"{r.auc.low:.3f}-{r.auc.high:.3f}", r.ks.value, f"{r.ks.low:.3f}-{r.ks.high:.3f}"]
+        [
+            r.vectors,
+            r.width,
+            r.auc.value,
+            f"{r.auc.low:.3f}-{r.auc.high:.3f}",
+            r.ks.value,
+            f"{r.ks.low:.3f}-{r.ks.high:.3f}",
+        ]
         for r in result.rows
     ]
     console.print_table(columns, rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from findcli.cli import console
-from findcli.cli.options import Device, Json, Threads, WorkspaceDir
+from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
 from findcli.durations import parse_instant
 
 if TYPE_CHECKING:
@@ -20,14 +20,17 @@ SHOWN, DEFAULT_TOP = 10, 100
 Demand = Annotated[str | None, typer.Argument(help='A sentence, such as "users likely to rent phones".')]
 Demands = Annotated[Path | None, typer.Option("--demands", help="File of sentences: one a line, or a column `demand`.")]
 TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="At most so many users.")]
-TopPercent = Annotated[float | None, typer.Option("--top-percent", min=0, max=100, help="At most this percentage of users.")]
+TopPercent = Annotated[
+    float | None, typer.Option("--top-percent", min=0, max=100, help="At most this percentage of users.")
+]
 MinScore = Annotated[float | None, typer.Option("--min-score", min=-1, max=1, help="Users with at least this score.")]
 MinProbability = Annotated[
     float | None, typer.Option("--min-probability", min=0, max=1, help="Users with at least this probability.")
 ]
 Everyone = Annotated[bool, typer.Option("--all", help="Every embedded user with its score.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the audience to a .parquet, .csv or .jsonl file.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="Histories end before this date; else the newest embeddings.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the audience to a .parquet, .csv or .jsonl file.")
+]
 
 
 def target(
@@ -40,6 +43,7 @@ def target(
     everyone: Everyone = False,
     output: Output = None,
     as_of: AsOf = None,
+    model: Model = None,
     workspace: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
@@ -63,6 +67,7 @@ def target(
         wanted,
         selection=targeting.Selection(**limits),  # type: ignore[arg-type]
         as_of=None if as_of is None else parse_instant(as_of),
+        model=None if model is None else load_workspace(model),
         device=device or "auto",
     )
     if output is not None:

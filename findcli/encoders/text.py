@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
@@ -142,7 +143,7 @@ def load_text_encoder(name: str, *, max_tokens: int, relative_to: Path | None = 
         with quiet_transformers():
             model = AutoModel.from_pretrained(found or name, dtype=torch.float32, local_files_only=found is not None)
         tokenizer = AutoTokenizer.from_pretrained(found or name, local_files_only=found is not None)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         where = found or f"the hub cache and the hub under {name!r}"
         raise FindCLIError(
             f"the text model {name!r} cannot be loaded from {where}: {str(error).splitlines()[0]}",
@@ -158,6 +159,12 @@ def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     return TextEncoder(model=model, tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True), max_tokens=max_tokens)
+
+
+def local_model_files(name: str, *, relative_to: Path) -> list[Path]:
+    """The files of a model named by local folder, sorted; none where the name is a package or a hub id."""
+    folder = relative_to / name
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if (folder / "config.json").is_file() else []
 
 
 def _installed_folder(name: str) -> Path | None:

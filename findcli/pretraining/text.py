@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from findcli import artifacts
 from findcli.artifacts import Draft, Run
-from findcli.encoders.text import TextEncoder, load_text_encoder, new_albert
+from findcli.encoders.text import TextEncoder, load_text_encoder, local_model_files, new_albert
 from findcli.progress import Progress
 from findcli.settings import Text
 from findcli.text_cache import cached_vectors
@@ -37,9 +37,13 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     return settings if settings["model"] == SCRATCH else {key: settings[key] for key in used}
 
 
-def stage_inputs(pairs: Run) -> dict[str, str]:
-    """The digests of the distinct texts and of the sentences."""
-    return {"texts": pairs.manifest.digest("texts"), "sentences": pairs.manifest.digest("sentences")}
+def stage_inputs(workspace: Workspace, pairs: Run) -> dict[str, str]:
+    """The digests of the distinct texts, and of what the model comes from: the sentences too, or a local folder."""
+    texts = {"texts": pairs.manifest.digest("texts")}
+    if workspace.settings.text.model == SCRATCH:
+        return texts | {"sentences": pairs.manifest.digest("sentences")}
+    model = local_model_files(workspace.settings.text.model, relative_to=workspace.folder)
+    return texts | ({"model": artifacts.hash_json([artifacts.hash_file(path) for path in model])} if model else {})
 
 
 def pretrain_text(
@@ -60,7 +64,7 @@ def pretrain_text(
         _write_vectors(workspace, draft, encoder, texts, progress)
 
     return artifacts.build(
-        workspace.run("text"), write, kind="text", settings=stage_settings(workspace), inputs=stage_inputs(pairs), seed=seed, force=force
+        workspace.run("text"), write, kind="text", settings=stage_settings(workspace), inputs=stage_inputs(workspace, pairs), seed=seed, force=force
     )
 
 

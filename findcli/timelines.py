@@ -1,0 +1,146 @@
+"""`findcli describe`: counts a week by source, and one user's events around a cutoff as the model reads them.
+
+Weeks are counted from the marked instant in both directions, so that no week lies on both sides of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from findcli import events
+from findcli.artifacts import Run
+from findcli.durations import parse_duration
+from findcli.errors import FindCLIError
+from findcli.pairs import held_out_users
+from findcli.profiles import profiles_as_of
+from findcli.workspace import Workspace
+
+DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
+FEW = 40  # events up to which a timeline goes by days
+NEAR = 4
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole workspace by weeks.
+
+    Attributes:
+        users: users with an event.
+        last_cutoff: the last training cutoff.
+        train_until: no event from here on is read by training; a week begins here.
+        counts: week (its begin), source, events, users; in this order, a row for each week with an event of the source.
+    """
+
+    users: int
+    last_cutoff: datetime
+    train_until: datetime
+    counts: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One user around a cutoff.
+
+    Attributes:
+        user: the id.
+        cutoff: inputs come from before, sentences from this instant on.
+        begin: the history window's begin; what is older is no input.
+        end: the future window's end.
+        held_out: whether training never sees this user.
+        older: events before `begin`.
+        period: the length of what `events.period` counts: a week, or a day where events are few.
+        profile: the attributes as of the cutoff, by column; None is missing.
+        events: time, period (its begin), source, text (as the model reads it), in order of time.
+    """
+
+    user: object
+    cutoff: datetime
+    begin: datetime
+    end: datetime
+    held_out: bool
+    older: int
+    period: timedelta
+    profile: dict[str, Any]
+    events: pl.DataFrame
+
+
+def weekly_counts(workspace: Workspace) -> Overview:
+    """Events and users a week of each source; writes `runs/events` where it is missing or out of date.
+
+    Raises:
+        FindCLIError: a source cannot be used.
+    """
+    log = events.build_events(workspace)
+    week = period_begin(workspace.train_until, WEEK).alias("week")
+    frame = _scan(log.files("*/part-*.parquet")).group_by(week, "source")
+    counts = frame.agg(events=pl.len(), users=pl.col("user_id").n_unique()).sort("week", "source")
+    last_cutoff = workspace.train_until - parse_duration(workspace.settings.windows.future)
+    return Overview(log.manifest.metrics["users"], last_cutoff, workspace.train_until, counts.collect(engine="streaming"))
+
+
+def timeline(workspace: Workspace, user: str, *, as_of: datetime | None = None) -> Timeline:
+    """One user's events in the windows around a cutoff; writes `runs/events` where it is missing or out of date.
+
+    Args:
+        workspace: whose user.
+        user: the id, as text.
+        as_of: the cutoff; `train_until` when not given.
+
+    Raises:
+        FindCLIError: a source cannot be used, or there is no such user; the hint names the ids beside it.
+    """
+    log = events.build_events(workspace)
+    cutoff = as_of or workspace.train_until
+    begin = cutoff - parse_duration(workspace.settings.windows.history)
+    end = cutoff + parse_duration(workspace.settings.windows.future)
+    ids, own = _read_user(log, user, before=end)
+    shown = own.filter(pl.col("time") >= begin).select("time", "source", text="event")
+    period = DAY if len(shown) <= FEW else WEEK
+    return Timeline(
+        user=ids.item(),
+        cutoff=cutoff,
+        begin=begin,
+        end=end,
+        held_out=bool(held_out_users(workspace, ids)),
+        older=len(own) - len(shown),
+        period=period,
+        profile=profiles_as_of(workspace, own, ids, cutoff).drop("user_id").row(0, named=True),
+        events=shown.with_columns(period=period_begin(cutoff, period)),
+    )
+
+
+def period_begin(origin: datetime, length: timedelta) -> pl.Expr:
+    """The begin of the period that an event's time lies in, periods of a length being counted from an origin."""
+    passed = (pl.col("time") - origin).dt.total_microseconds().floordiv(length // timedelta(microseconds=1))
+    return pl.lit(origin) + passed * length
+
+
+def _scan(files: Iterable[Path]) -> pl.LazyFrame:
+    return pl.concat([pl.scan_parquet(path) for path in files], how="diagonal_relaxed")
+
+
+def _read_user(log: Run, user: str, *, before: datetime) -> tuple[pl.Series, pl.DataFrame]:
+    """The id in the log's own type, as a series of one, and the events before an instant, read from one partition.
+
+    Raises:
+        FindCLIError: nobody has this id.
+    """
+    mine = pl.col("user_id").cast(pl.String) == user
+    for part in events.parts(log):
+        found = _scan(log.files(f"*/{part}")).select("user_id").filter(mine).head(1).collect()["user_id"]
+        if len(found):
+            return found, events.read_part(log, part, before=before).filter(mine)
+    raise FindCLIError(f"there is no user {user!r} in this workspace", hint=f"ids beside it: {', '.join(_near(log, user))}")
+
+
+def _near(log: Run, user: str) -> pl.Series:
+    """The ids that stand beside one in the order of text: they begin alike."""
+    ids = _scan(log.files("*/part-*.parquet")).select(pl.col("user_id").cast(pl.String)).unique().sort("user_id")
+    names = ids.collect(engine="streaming")["user_id"]
+    return names[max(0, min(names.search_sorted(user) - NEAR // 2, len(names) - NEAR)) :].head(NEAR)
