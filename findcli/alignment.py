@@ -116,7 +116,9 @@ class PairSampler:
         texts: vectors of the distinct texts, (n_texts, d_text).
     """
 
-    def __init__(self, workspace: Workspace, data: TrainingData, codes: tuple[np.ndarray, np.ndarray], texts: Tensor) -> None:
+    def __init__(
+        self, workspace: Workspace, data: TrainingData, codes: tuple[np.ndarray, np.ndarray], texts: Tensor
+    ) -> None:
         self.length = int(parse_duration(workspace.settings.windows.history).total_seconds())
         self.step = int(parse_duration(workspace.settings.sequence.step).total_seconds())
         self.data, self.codes, self.texts = data, codes, texts
@@ -124,7 +126,10 @@ class PairSampler:
         support = data.run.table("sentences.parquet")["support"].to_numpy()
         # A common sentence is drawn more often, though less than in proportion: rare ones teach the tower its words.
         self.weights = np.sqrt(support) / np.sqrt(support).sum()
-        self.pairs = {split: {part: data.pairs_of(part, split)["pair"].to_numpy() for part in data.parts} for split in ("train", "validation")}
+        self.pairs = {
+            split: {part: data.pairs_of(part, split)["pair"].to_numpy() for part in data.parts}
+            for split in ("train", "validation")
+        }
 
     def draw(self, split: str, *, users: int, sentences: int, seed: int) -> PairBatch:
         """Random pairs of one partition, and random sentences of which one at least holds of each.
@@ -141,12 +146,14 @@ class PairSampler:
         pairs = np.sort(rng.choice(parts[part], min(users, len(parts[part])), replace=False))
         drawable = min(sentences, int((self.weights > 0).sum()))
         chosen = np.sort(rng.choice(len(self.weights), drawable, replace=False, p=self.weights))
-        true = self.data.truth.dense(pairs, chosen)                                  # (B, S)
+        true = self.data.truth.dense(pairs, chosen)  # (B, S)
         kept = true.any(1)
         pairs, true = (pairs[kept], true[kept]) if kept.any() else (pairs, true)
         own = (rng.random(true.shape) * true).argmax(1)
         device = self.texts.device
-        return PairBatch(self.read(pairs, part), chosen, torch.from_numpy(true).to(device), torch.from_numpy(own).to(device))
+        return PairBatch(
+            self.read(pairs, part), chosen, torch.from_numpy(true).to(device), torch.from_numpy(own).to(device)
+        )
 
     def read(self, pairs: np.ndarray, part: str) -> UserBatch:
         """What the encoders read of pairs of one partition."""
@@ -196,7 +203,7 @@ class _Alignment:
             seed = step_seed(self.seed, step)
             batch = self.sampler.draw("train", users=settings.batch_size, sentences=settings.sentences, seed=seed)
             with mixed_precision(self.device):
-                users, texts = self.users(batch.users), encode(batch.sentences)      # (B, D), (S, D)
+                users, texts = self.users(batch.users), encode(batch.sentences)  # (B, D), (S, D)
             return {"alignment": self.objective(users.float(), texts.float(), batch.true, batch.own)}
 
         history = fit(
@@ -233,7 +240,10 @@ class _Alignment:
         def measure() -> dict[str, float]:
             users = torch.cat([self.users(batch.users) for batch in batches]).cpu()
             scores = (users @ self.sentences.vectors([self.words[row] for row in sentences]).T).numpy()
-            return {"auc": float(np.nanmean(metrics.auc_by_column(scores, truth))), "recall_at_10": metrics.recall_at(scores, truth, 10)}
+            return {
+                "auc": float(np.nanmean(metrics.auc_by_column(scores, truth))),
+                "recall_at_10": metrics.recall_at(scores, truth, 10),
+            }
 
         return measure
 
@@ -263,5 +273,7 @@ class _Alignment:
         self.sentences.tower.save(draft.path("tower"))
         draft.table("sentences.parquet", self.runs.pairs.table("sentences.parquet"))
         draft.tensors("sentences.safetensors", {"vectors": self.sentences.eval().vectors(self.words).numpy()})
-        project = {name: weight.detach().cpu().contiguous() for name, weight in self.sentences.project.state_dict().items()}
+        project = {
+            name: weight.detach().cpu().contiguous() for name, weight in self.sentences.project.state_dict().items()
+        }
         save_file(project, draft.path("sentence.safetensors"))

@@ -198,9 +198,13 @@ def open_run(folder: Path, kind: str) -> Run:
     manifest = read_manifest(folder)
     command = COMMANDS[kind]
     if manifest is None:
-        raise FindCLIError(f"there is no {kind} run in {folder}", hint=f"make it with: {command} (or everything with: findcli run)")
+        raise FindCLIError(
+            f"there is no {kind} run in {folder}", hint=f"make it with: {command} (or everything with: findcli run)"
+        )
     if manifest.kind != kind:
-        raise FindCLIError(f"{folder} holds a run of kind {manifest.kind!r}, not {kind!r}", hint=f"make it again: {command} --force")
+        raise FindCLIError(
+            f"{folder} holds a run of kind {manifest.kind!r}, not {kind!r}", hint=f"make it again: {command} --force"
+        )
     if manifest.format != FORMATS[kind]:
         raise FindCLIError(
             f"{folder} is of format version {manifest.format}; this findcli ({__version__}) reads {FORMATS[kind]}",
@@ -225,7 +229,9 @@ def why_stale(
     if seed != manifest.seed:
         return f"seed changed: {manifest.seed} -> {seed}"
     if dict(inputs) != manifest.inputs:
-        changed = sorted(key for key in inputs.keys() | manifest.inputs.keys() if inputs.get(key) != manifest.inputs.get(key))
+        changed = sorted(
+            key for key in inputs.keys() | manifest.inputs.keys() if inputs.get(key) != manifest.inputs.get(key)
+        )
         return "inputs changed: " + ", ".join(changed)
     return None
 

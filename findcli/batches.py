@@ -59,7 +59,9 @@ class Histories:
         is_search: whether each text is a search, (n_texts,).
     """
 
-    def __init__(self, *, user: np.ndarray, seconds: np.ndarray, text: np.ndarray, amount: np.ndarray, is_search: np.ndarray) -> None:
+    def __init__(
+        self, *, user: np.ndarray, seconds: np.ndarray, text: np.ndarray, amount: np.ndarray, is_search: np.ndarray
+    ) -> None:
         self.key = _key(user.astype(np.int64), seconds)
         self.seconds, self.text, self.amount = seconds, text, amount
         self.is_search = is_search
@@ -76,7 +78,7 @@ class Histories:
             For each event found, which of the B it belongs to and its index; in order of both.
         """
         low = np.searchsorted(self.key, _key(users, ends - length))
-        counts = np.searchsorted(self.key, _key(users, ends)) - low                  # (B,)
+        counts = np.searchsorted(self.key, _key(users, ends)) - low  # (B,)
         owner = np.repeat(np.arange(len(users)), counts)
         index = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts) + np.repeat(low, counts)
         return owner, index
@@ -96,7 +98,7 @@ class Histories:
         kept = ~self.is_search[self.text[index]]
         owner, index = owner[kept], index[kept]
         place = n_steps - 1 - (ends[owner] - 1 - self.seconds[index]) // step
-        bag = owner * n_steps + place                                                # (E,), ascending
+        bag = owner * n_steps + place  # (E,), ascending
         size = len(users) * n_steps
         vectors = _mean_by_bag(texts, self.text[index], bag, size).view(-1, n_steps, texts.shape[1])
         counts = np.bincount(bag, minlength=size)

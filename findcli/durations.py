@@ -32,5 +32,7 @@ def parse_instant(text: str) -> datetime:
     try:
         value = datetime.fromisoformat(text)
     except ValueError as error:
-        raise FindCLIError(f"{text!r} is not a date", hint="write one such as 2017-10-30 or 2017-10-30T12:00") from error
+        raise FindCLIError(
+            f"{text!r} is not a date", hint="write one such as 2017-10-30 or 2017-10-30T12:00"
+        ) from error
     return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)

@@ -85,7 +85,9 @@ class Embedder:
             found[f"has_{name}"] = present.to(torch.uint8)
         return found
 
-    def batches(self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime) -> Iterator[UserBatch]:
+    def batches(
+        self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime
+    ) -> Iterator[UserBatch]:
         """Read users as of a date, batch by batch.
 
         Args:
@@ -105,16 +107,24 @@ class Embedder:
                 histories, rows, ends, codes[rows], fractions[rows], vectors, length=self.history, step=self.step
             )
 
-    def _histories(self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime) -> tuple[Histories, list[str]]:
+    def _histories(
+        self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime
+    ) -> tuple[Histories, list[str]]:
         search = [source.name for source in workspace.settings.sources if is_search(source)]
         recent = log.filter(pl.col("time") >= as_of - timedelta(seconds=self.history))
         rows = pl.DataFrame({"user_id": users}).with_row_index("user")
         amount = pl.col("amount") if "amount" in recent.columns else pl.lit(None, pl.Float64)
         recent = recent.join(rows, on="user_id", maintain_order="left").with_columns(
-            is_search=pl.col("source").is_in(search), seconds=pl.col("time").dt.epoch("s"), paid=amount.fill_null(0.0).cast(pl.Float32)
+            is_search=pl.col("source").is_in(search),
+            seconds=pl.col("time").dt.epoch("s"),
+            paid=amount.fill_null(0.0).cast(pl.Float32),
         )
-        texts = recent.select(text="event", is_search="is_search").unique().sort("text", "is_search").with_row_index("row")
-        recent = recent.join(texts, left_on=["event", "is_search"], right_on=["text", "is_search"], maintain_order="left")
+        texts = (
+            recent.select(text="event", is_search="is_search").unique().sort("text", "is_search").with_row_index("row")
+        )
+        recent = recent.join(
+            texts, left_on=["event", "is_search"], right_on=["text", "is_search"], maintain_order="left"
+        )
         recent = recent.sort("user", "seconds", maintain_order=True)
         # A text that is both a search and an event of another source is embedded once and stands in two rows.
         histories = Histories(
@@ -157,14 +167,27 @@ def embed(
         draft.tensors("users.safetensors", tensors)
         draft.metrics |= {"users": len(users), "d_embedding": int(tensors["embeddings"].shape[1])}
 
-    return artifacts.build(workspace.embeddings(cutoff, model=model), write, kind="embeddings", settings=settings, inputs=inputs, seed=0, force=force)
+    return artifacts.build(
+        workspace.embeddings(cutoff, model=model),
+        write,
+        kind="embeddings",
+        settings=settings,
+        inputs=inputs,
+        seed=0,
+        force=force,
+    )
 
 
 def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:
     """What of the workspace file the embeddings depend on."""
     settings = workspace.settings
     search = [source.name for source in settings.sources if is_search(source)]
-    return {"as_of": cutoff.isoformat(), "history": settings.windows.history, "profile": asdict(settings.profile), "search": search}
+    return {
+        "as_of": cutoff.isoformat(),
+        "history": settings.windows.history,
+        "profile": asdict(settings.profile),
+        "search": search,
+    }
 
 
 def stage_inputs(workspace: Workspace, model: Workspace, log: Run, cutoff: datetime) -> dict[str, str]:
@@ -172,7 +195,11 @@ def stage_inputs(workspace: Workspace, model: Workspace, log: Run, cutoff: datet
     aligned = artifacts.open_run(model.run("aligned"), "aligned").manifest.digest()
     text = artifacts.open_run(model.run("text"), "text").manifest.digest()
     early = cutoff <= workspace.train_until
-    return {"aligned": aligned, "text": text, "events": log.manifest.digest("train/" if early else "")} | profiles.input_digest(workspace, cutoff)
+    return {
+        "aligned": aligned,
+        "text": text,
+        "events": log.manifest.digest("train/" if early else ""),
+    } | profiles.input_digest(workspace, cutoff)
 
 
 def latest_date(log: Run) -> datetime:
@@ -220,7 +247,10 @@ def embed_users(
         (progress or no_progress)(i + 1, len(parts), {})
     if not ids:
         first = events.first_and_last(log)[0]
-        raise FindCLIError(f"no user has an event before {as_of}", hint=f"the first event is at {first}; name a later date with --as-of")
+        raise FindCLIError(
+            f"no user has an event before {as_of}",
+            hint=f"the first event is at {first}; name a later date with --as-of",
+        )
     users = pl.concat(ids)
     order = users.arg_sort().to_numpy()
     return users.sort(), {name: np.concatenate([part[name] for part in found])[order] for name in found[0]}

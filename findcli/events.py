@@ -82,7 +82,11 @@ def read_part(run: Run, part: str, *, before: datetime | None = None) -> pl.Data
     if before is None:
         return run.table(f"train/{part}")
     frames = [run.table(f"{side}/{part}") for side in SIDES if (run.folder / side / part).exists()]
-    return pl.concat(frames, how="diagonal_relaxed").filter(pl.col("time") < before).sort("user_id", "time", maintain_order=True)
+    return (
+        pl.concat(frames, how="diagonal_relaxed")
+        .filter(pl.col("time") < before)
+        .sort("user_id", "time", maintain_order=True)
+    )
 
 
 def first_and_last(run: Run) -> tuple[datetime, datetime]:
@@ -152,7 +156,9 @@ def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
     found = set(overview["source"].unique())
     for source in wanted:
         if source.name not in found:
-            hint = "findcli check counts its rows, and those without user or time; correct the table or remove the source"
+            hint = (
+                "findcli check counts its rows, and those without user or time; correct the table or remove the source"
+            )
             raise FindCLIError(f"source {source.name!r} ({source.path}) has no usable row", hint=hint)
 
 
@@ -181,6 +187,8 @@ def _without_copies(workspace: Workspace, frame: pl.DataFrame) -> pl.DataFrame:
     refused = copies.filter(pl.col("source").is_in(strict))
     if len(refused):
         name, user, time = refused.select("source", "user_id", "time").row(0)
-        hint = f'say duplicates = "keep" for source {name!r} if they are events of their own, or "drop" to count them once'
+        hint = (
+            f'say duplicates = "keep" for source {name!r} if they are events of their own, or "drop" to count them once'
+        )
         raise FindCLIError(f"source {name!r} has duplicate events, such as one of user {user} at {time}", hint=hint)
     return frame.filter(~copy).drop("copies")

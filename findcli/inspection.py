@@ -194,7 +194,7 @@ def _source_problems(workspace: Workspace, source: Source, report: SourceReport)
         return
     if report.duplicates and source.duplicates == "error":
         fix = 'set duplicates = "keep" if they are events of their own, or "drop" to count them once'
-        yield Problem(f"{what}: {report.duplicates:,} rows repeat another in every column that is used", fix)
+        yield Problem(f"{what}: {report.duplicates:,} rows repeat another in every column", fix)
     for key in ("user", "time"):
         if key in report.missing:
             yield Problem(

@@ -49,7 +49,7 @@ def weighted_auc_ks(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) 
     order = np.argsort(-scores, kind="stable")
     last_of_ties = np.append(np.diff(scores[order]) != 0, True)
     weighted = weights[:, order]
-    hits = np.where(truth[order], weighted, 0).cumsum(1)[:, last_of_ties]            # (R, distinct scores)
+    hits = np.where(truth[order], weighted, 0).cumsum(1)[:, last_of_ties]  # (R, distinct scores)
     alarms = np.where(truth[order], 0, weighted).cumsum(1)[:, last_of_ties]
     with np.errstate(invalid="ignore", divide="ignore"):
         tpr, fpr = hits / hits[:, -1:], alarms / alarms[:, -1:]
@@ -65,11 +65,22 @@ def recall_at(scores: np.ndarray, truth: np.ndarray, k: int) -> float:
         truth: bool (N, S).
         k: columns looked at.
     """
-    best = np.argpartition(-scores, min(k, scores.shape[1]) - 1, axis=1)[:, :k]      # (N, k)
+    best = np.argpartition(-scores, min(k, scores.shape[1]) - 1, axis=1)[:, :k]  # (N, k)
     found = np.take_along_axis(truth, best, 1).sum(1)
     reachable = np.minimum(truth.sum(1), k)
     kept = reachable > 0
     return float((found[kept] / reachable[kept]).mean()) if kept.any() else float("nan")
+
+
+def r_precision(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Share of positives among the best users, as many as there are positives; NaN without any.
+
+    Args:
+        scores: (N,); of ties the first come first.
+        truth: bool (N,).
+    """
+    best = np.argsort(-scores, kind="stable")[: truth.sum()]
+    return float(truth[best].mean()) if len(best) else float("nan")
 
 
 def percentile_interval(value: float, replicates: np.ndarray) -> Interval:

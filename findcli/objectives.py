@@ -23,13 +23,13 @@ def contrastive_loss(users: Tensor, texts: Tensor, true: Tensor, logit_scale: Te
     Returns:
         The mean over both directions, (); zero when nothing is true.
     """
-    logits = logit_scale.exp() * users @ texts.T                                     # (B, S)
+    logits = logit_scale.exp() * users @ texts.T  # (B, S)
     return (_multi_positive(logits, true) + _multi_positive(logits.T, true.T)) / 2
 
 
 def _multi_positive(logits: Tensor, true: Tensor) -> Tensor:
-    positives = true.sum(1)                                                          # (B,)
-    log_p = (logits.log_softmax(1) * true).sum(1) / positives.clamp(min=1)           # (B,)
+    positives = true.sum(1)  # (B,)
+    log_p = (logits.log_softmax(1) * true).sum(1) / positives.clamp(min=1)  # (B,)
     return -log_p.sum() / positives.count_nonzero().clamp(min=1)
 
 
@@ -46,8 +46,8 @@ def infonce_loss(users: Tensor, texts: Tensor, positive: Tensor, true: Tensor, l
     Returns:
         The mean over both directions, ().
     """
-    logits = logit_scale.exp() * users @ texts.T                                     # (B, S)
-    own = functional.one_hot(positive, len(texts)).bool()                                     # (B, S)
+    logits = logit_scale.exp() * users @ texts.T  # (B, S)
+    own = functional.one_hot(positive, len(texts)).bool()  # (B, S)
     to_texts = logits.masked_fill(true & ~own, -math.inf)
     # Row b now asks: which user is it that b's own sentence speaks of?
     own_user = torch.eye(len(users), dtype=torch.bool, device=users.device)
@@ -66,7 +66,7 @@ def sigmoid_loss(users: Tensor, texts: Tensor, true: Tensor, logit_scale: Tensor
         logit_scale: log of the inverse temperature, ().
         logit_bias: added to every logit, ().
     """
-    logits = logit_scale.exp() * users @ texts.T + logit_bias                        # (B, S)
+    logits = logit_scale.exp() * users @ texts.T + logit_bias  # (B, S)
     return functional.binary_cross_entropy_with_logits(logits, true.to(logits.dtype))
 
 
@@ -77,7 +77,7 @@ def paper_infonce(users: Tensor, texts: Tensor) -> Tensor:
         users: (B, D).
         texts: (B, D), row i is user i's.
     """
-    similarity = functional.normalize(users, dim=1) @ functional.normalize(texts, dim=1).T             # (B, B)
+    similarity = functional.normalize(users, dim=1) @ functional.normalize(texts, dim=1).T  # (B, B)
     return functional.cross_entropy(similarity, torch.arange(len(users), device=users.device))
 
 
@@ -111,12 +111,12 @@ def forecast_contrast(
         The mean over triples, (); zero when there is none.
     """
     length, ahead = predictions.shape[1:3]
-    later = _later(observed, ahead) & valid.unsqueeze(-1)                            # (B, T, k)
-    user, step, i = _sample(later.nonzero(), anchors, generator).unbind(1)           # (A,) each
-    positive = user * length + step + i + 1                                          # (A,)
+    later = _later(observed, ahead) & valid.unsqueeze(-1)  # (B, T, k)
+    user, step, i = _sample(later.nonzero(), anchors, generator).unbind(1)  # (A,) each
+    positive = user * length + step + i + 1  # (A,)
     others = _sample(observed.flatten().nonzero(), negatives, generator).squeeze(1)  # (N,)
-    unit = functional.normalize(targets.flatten(0, 1), dim=-1)                                # (B * T, D)
-    queries = functional.normalize(predictions[user, step, i], dim=-1) * logit_scale.exp()    # (A, D)
+    unit = functional.normalize(targets.flatten(0, 1), dim=-1)  # (B * T, D)
+    queries = functional.normalize(predictions[user, step, i], dim=-1) * logit_scale.exp()  # (A, D)
     against = (queries @ unit[others].T).masked_fill(others == positive.unsqueeze(1), -math.inf)
     logits = torch.cat([(queries * unit[positive]).sum(1, keepdim=True), against], 1)  # (A, 1 + N)
     loss = functional.cross_entropy(logits, torch.zeros_like(positive), reduction="sum")
@@ -146,13 +146,13 @@ def paper_forecast_contrast(context: Tensor, targets: Tensor, valid: Tensor, pos
     Returns:
         The sum over a user's pairs divided by K k, K the valid steps; averaged over users with any.
     """
-    similarity = functional.normalize(context, dim=-1) @ functional.normalize(targets, dim=-1).mT      # (B, T, T)
+    similarity = functional.normalize(context, dim=-1) @ functional.normalize(targets, dim=-1).mT  # (B, T, T)
     # Finite, not -inf: a user without a valid step would turn the gradient into NaN.
     log_p = similarity.masked_fill(~valid.unsqueeze(1), -1e4).log_softmax(-1)
     span = torch.arange(valid.shape[1], device=valid.device)
-    ahead = span - span.unsqueeze(1)                                                 # (T, T), j - t
+    ahead = span - span.unsqueeze(1)  # (T, T), j - t
     pairs = (ahead >= 1) & (ahead <= positives) & valid.unsqueeze(1) & valid.unsqueeze(2)
-    steps = valid.sum(1)                                                             # (B,)
+    steps = valid.sum(1)  # (B,)
     users = (log_p * pairs).sum((1, 2)) / (steps.clamp(min=1) * positives)
     return -users.sum() / steps.count_nonzero().clamp(min=1)
 
@@ -181,9 +181,9 @@ def paper_cyclic_regulariser(context: Tensor, valid: Tensor, period: int) -> Ten
 
 
 def _cyclic_divergence(now: Tensor, then: Tensor, valid: Tensor, period: int) -> Tensor:
-    now, then = now[:, :-period].log_softmax(-1), then[:, period:].log_softmax(-1)   # (B, T - period, D)
+    now, then = now[:, :-period].log_softmax(-1), then[:, period:].log_softmax(-1)  # (B, T - period, D)
     divergence = functional.kl_div(then, now, reduction="none", log_target=True).sum(-1)
-    both = valid[:, :-period] & valid[:, period:]                                    # (B, T - period)
+    both = valid[:, :-period] & valid[:, period:]  # (B, T - period)
     return (divergence * both).sum() / both.sum().clamp(min=1)
 
 

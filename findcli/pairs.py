@@ -1,9 +1,9 @@
-"""User-text pairs (FIND Eq 4): inputs from before each cutoff, sentences from after it, and which sentence is true of whom.
+"""User-text pairs (FIND Eq 4): inputs from before each cutoff, sentences from after it, and the truth.
 
 `runs/pairs/` holds
-  users.parquet       user_id, part, split ("train" or "validation"); training users alone, their row is `user` elsewhere
+  users.parquet       user_id, part, split ("train" or "validation"); training users, their row is `user` elsewhere
   texts.parquet       text, search: every distinct event text of training users, its row is `text` elsewhere
-  histories/*         the users' events before `train_until`: user, seconds, text, amount (safetensors, a file a partition)
+  histories/*         the users' events before `train_until`: user, seconds, text, amount (safetensors, by partition)
   pairs.parquet       user, part, cutoff; its row is the pair
   profiles.parquet    the profile as of the cutoff, a row a pair
   sentences.parquet   text, family, support; predicates.parquet: the slots and the bound behind each
@@ -152,7 +152,12 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
     _write_tables(draft, users, pairs, pl.concat(found_profiles), texts)
     _write_sentences(draft, predicates, incidence, n_pairs=len(pairs))
     shutil.rmtree(draft.folder / "facts")
-    draft.metrics |= {"users": len(users), "cutoffs": len(cutoffs), "pairs": len(pairs), "held_out_categories": len(names.categories)}
+    draft.metrics |= {
+        "users": len(users),
+        "cutoffs": len(cutoffs),
+        "pairs": len(pairs),
+        "held_out_categories": len(names.categories),
+    }
 
 
 def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
@@ -175,10 +180,17 @@ def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
 def _first_of_sentences(workspace: Workspace, log: Run) -> datetime:
     """The first event that a sentence can speak of: messages sent may reach back further than the behaviour itself."""
     spoken = [source.name for source in workspace.settings.sources if source_templates(source)]
-    times = pl.scan_parquet(log.files("train/*.parquet")).filter(pl.col("source").is_in(spoken)).select(pl.col("time").min())
+    times = (
+        pl.scan_parquet(log.files("train/*.parquet"))
+        .filter(pl.col("source").is_in(spoken))
+        .select(pl.col("time").min())
+    )
     first = times.collect().item()
     if first is None:
-        raise FindCLIError("no source that feeds sentences has an event before train_until", hint="set a later train_until in [windows]")
+        raise FindCLIError(
+            "no source that feeds sentences has an event before train_until",
+            hint="set a later train_until in [windows]",
+        )
     assert isinstance(first, datetime)
     return first
 
@@ -186,7 +198,11 @@ def _first_of_sentences(workspace: Workspace, log: Run) -> datetime:
 def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
     """A pair for each user and each cutoff after the user's first event, ordered by partition, user, cutoff."""
     instants = pl.DataFrame({"cutoff": cutoffs}, schema={"cutoff": pl.Datetime("us")})
-    pairs = users.select("user", "user_id", "part", "first").join(instants, how="cross").filter(pl.col("first") < pl.col("cutoff"))
+    pairs = (
+        users.select("user", "user_id", "part", "first")
+        .join(instants, how="cross")
+        .filter(pl.col("first") < pl.col("cutoff"))
+    )
     return pairs.drop("first").sort("user", "cutoff").with_row_index("pair")
 
 
@@ -235,7 +251,11 @@ def _write_facts(
 ) -> None:
     """For each template, whom its slots hold of in the future windows and up to what amount: pair, slots, total."""
     future = parse_duration(workspace.settings.windows.future)
-    rows = own if "category" not in own.columns else own.filter(~pl.col("category").is_in(names.categories).fill_null(value=False))
+    rows = (
+        own
+        if "category" not in own.columns
+        else own.filter(~pl.col("category").is_in(names.categories).fill_null(value=False))
+    )
     windows = [
         rows.filter((pl.col("time") >= cutoff) & (pl.col("time") < cutoff + future)).join(
             pairs.filter(pl.col("cutoff") == cutoff).select("user", "pair"), on="user", maintain_order="left"
@@ -258,16 +278,25 @@ def _facts(ahead: pl.DataFrame, template: Template, names: Names) -> pl.DataFram
 
 
 def _choose_sentences(workspace: Workspace, draft: Draft, templates: list[Template], *, n_pairs: int) -> pl.DataFrame:
-    """The predicates of every sentence that is kept: sentence (row), rendered, family, template, source, slots, bound, support."""
+    """What is kept: sentence (row), rendered, family, template, source, slots, bound, support."""
     settings = workspace.settings.sentences
     frames = []
     for i, template in enumerate(templates):
         facts = pl.scan_parquet(draft.folder / f"facts/{i}/*.parquet")
         values = _bounds(facts, template, settings.amounts) if template.bounded else _supports(facts, template)
         enough = values.filter(pl.col("support").is_between(settings.min_support, settings.max_share * n_pairs))
-        best = enough.sort("support", *template.slots, descending=[True] + [False] * len(template.slots)).head(settings.max_per_template)
+        best = enough.sort("support", *template.slots, descending=[True] + [False] * len(template.slots)).head(
+            settings.max_per_template
+        )
         text = sentence_text(template, currency=workspace.settings.workspace.currency)
-        frames.append(best.with_columns(rendered=text, family=pl.lit(template.family), template=pl.lit(i, pl.Int32), source=pl.lit(template.source)))
+        frames.append(
+            best.with_columns(
+                rendered=text,
+                family=pl.lit(template.family),
+                template=pl.lit(i, pl.Int32),
+                source=pl.lit(template.source),
+            )
+        )
     predicates = pl.concat(frames, how="diagonal_relaxed")
     if predicates.is_empty():
         hint = "lower min_support in [sentences], or check that the sources have item or category columns"
@@ -275,7 +304,12 @@ def _choose_sentences(workspace: Workspace, draft: Draft, templates: list[Templa
     sentences = predicates.select("rendered").unique().sort("rendered").with_row_index("sentence")
     missing = [pl.lit(None, pl.String).alias(slot) for slot in SLOTS if slot not in predicates.columns]
     order = ["sentence", "rendered", "family", "template", "source", *SLOTS, "bound", "support"]
-    return predicates.with_columns(missing).join(sentences, on="rendered").select(order).sort("sentence", "template", *SLOTS, "bound")
+    return (
+        predicates.with_columns(missing)
+        .join(sentences, on="rendered")
+        .select(order)
+        .sort("sentence", "template", *SLOTS, "bound")
+    )
 
 
 def _supports(facts: pl.LazyFrame, template: Template) -> pl.DataFrame:
@@ -289,10 +323,16 @@ def _bounds(facts: pl.LazyFrame, template: Template, quantiles: tuple[float, ...
     keys = list(template.slots)
     totals = facts.filter(pl.col("total") > 0).with_columns(pl.lit(0).alias("all"))
     bounds = [
-        totals.group_by([*keys, "all"]).agg(bound=round_bound(pl.col("total").quantile(q)), totals=pl.col("total")) for q in quantiles
+        totals.group_by([*keys, "all"]).agg(bound=round_bound(pl.col("total").quantile(q)), totals=pl.col("total"))
+        for q in quantiles
     ]
     frame = pl.concat(bounds).filter(pl.col("bound") > 0).unique([*keys, "bound"], keep="first")
-    counted = frame.explode("totals").filter(pl.col("totals") > pl.col("bound")).group_by([*keys, "bound"]).agg(support=pl.len())
+    counted = (
+        frame.explode("totals")
+        .filter(pl.col("totals") > pl.col("bound"))
+        .group_by([*keys, "bound"])
+        .agg(support=pl.len())
+    )
     return counted.collect()
 
 
@@ -323,12 +363,16 @@ def _write_tables(
 
 def _write_sentences(draft: Draft, predicates: pl.DataFrame, incidence: pl.DataFrame, *, n_pairs: int) -> None:
     support = incidence.group_by("sentence").agg(support=pl.len())
-    sentences = predicates.group_by("sentence", maintain_order=True).agg(text=pl.col("rendered").first(), family=pl.col("family").first()).join(
-        support, on="sentence", how="left", maintain_order="left"
+    sentences = (
+        predicates.group_by("sentence", maintain_order=True)
+        .agg(text=pl.col("rendered").first(), family=pl.col("family").first())
+        .join(support, on="sentence", how="left", maintain_order="left")
     )
     draft.table("sentences.parquet", sentences.drop("sentence").with_columns(pl.col("support").fill_null(0)))
     draft.table("predicates.parquet", predicates.drop("rendered", "support"))
     counts = np.bincount(incidence["pair"].to_numpy(), minlength=n_pairs)
     indptr = np.concatenate([[0], counts.cumsum()]).astype(np.int64)
-    draft.tensors("incidence.safetensors", {"indptr": indptr, "indices": incidence["sentence"].to_numpy().astype(np.int32)})
+    draft.tensors(
+        "incidence.safetensors", {"indptr": indptr, "indices": incidence["sentence"].to_numpy().astype(np.int32)}
+    )
     draft.metrics |= {"sentences": len(sentences), "true": len(incidence)}

@@ -72,10 +72,16 @@ class ProfileCodes:
             if column.name not in frame.columns:
                 continue
             if column.knots:
-                codes[:, i], fractions[:, i] = _encode_number(frame[column.name].cast(pl.Float64).to_numpy(), np.array(column.knots))
+                codes[:, i], fractions[:, i] = _encode_number(
+                    frame[column.name].cast(pl.Float64).to_numpy(), np.array(column.knots)
+                )
             elif column.values:
-                places = pl.DataFrame({"value": column.values, "code": range(FIRST_VALUE, FIRST_VALUE + len(column.values))})
-                found = frame.select(value=pl.col(column.name)).join(places, on="value", how="left", maintain_order="left")
+                places = pl.DataFrame(
+                    {"value": column.values, "code": range(FIRST_VALUE, FIRST_VALUE + len(column.values))}
+                )
+                found = frame.select(value=pl.col(column.name)).join(
+                    places, on="value", how="left", maintain_order="left"
+                )
                 codes[:, i] = found["code"].fill_null(MISSING).to_numpy()
         return codes, fractions
 
@@ -105,7 +111,7 @@ def _fit_column(values: pl.Series, column: Column, bins: int) -> ColumnCodes:
 def _encode_number(values: np.ndarray, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     present = np.isfinite(values)
     inside = np.clip(np.where(present, values, knots[0]), knots[0], knots[-1])
-    place = np.searchsorted(knots, inside, side="right") - 1                         # (B,)
+    place = np.searchsorted(knots, inside, side="right") - 1  # (B,)
     following = np.minimum(place + 1, len(knots) - 1)
     width = np.where(following > place, knots[following] - knots[place], 1.0)
     fraction = np.where(present, (inside - knots[place]) / width, 0)

@@ -1,4 +1,4 @@
-"""The profile table: attributes of users, known as of each cutoff, from a table of their own and from aggregates of their events."""
+"""The profile as of each cutoff: attributes of users from a table of their own, and aggregates of their events."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def profiles_as_of(workspace: Workspace, events: pl.DataFrame, users: pl.Series,
         cutoff: the instant.
 
     Returns:
-        `user_id` and one column each of `profile_columns`: String for categorical and ordered, Float64 for numeric; null is missing.
+        `user_id` and one column each of `profile_columns`: String for categorical and ordered,
+        Float64 for numeric; null is missing.
 
     Raises:
         FindCLIError: the profile table lacks a column or has one of a wrong type.

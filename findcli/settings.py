@@ -48,7 +48,9 @@ class Windows:
     history: Annotated[Duration, Doc("how far back an input reaches (t1)")] = "26w"
     future: Annotated[Duration, Doc("how far ahead a sentence speaks (t2)")] = "9w"
     every: Annotated[Duration, Doc("a training cutoff each ..., counted back from train_until - future")] = "4w"
-    min_history: Annotated[Duration, Doc("the first training cutoff lies at least this long after the first event")] = "13w"
+    min_history: Annotated[Duration, Doc("the first training cutoff lies at least this long after the first event")] = (
+        "13w"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +70,19 @@ class Source:
     status: Annotated[str | None, Doc("column of how it ended or was paid, as words")] = None
     channel: Annotated[str | None, Doc("column of the channel, as words")] = None
     text: Annotated[str | None, Doc("column of free text, such as what was searched for")] = None
-    time_format: Annotated[str | None, Doc("format of a time column held as text, such as '%d/%m/%Y'; or 'epoch_s', 'epoch_ms'")] = None
-    timezone: Annotated[str | None, Doc("zone of times without one, such as 'Europe/Berlin'; times are kept in UTC")] = None
-    duplicates: Annotated[Literal["error", "keep", "drop"], Doc("what to do with rows that are equal in every column")] = "error"
+    time_format: Annotated[
+        str | None, Doc("format of a time column held as text, such as '%d/%m/%Y'; or 'epoch_s', 'epoch_ms'")
+    ] = None
+    timezone: Annotated[
+        str | None, Doc("zone of times without one, such as 'Europe/Berlin'; times are kept in UTC")
+    ] = None
+    duplicates: Annotated[
+        Literal["error", "keep", "drop"], Doc("what to do with rows that are equal in every column")
+    ] = "error"
     event: Annotated[str | None, Doc("how an event of a history reads; its family's own text when not given")] = None
-    sentences: Annotated[tuple[str, ...] | None, Doc("sentences about its future; its families' own when not given")] = None
+    sentences: Annotated[
+        tuple[str, ...] | None, Doc("sentences about its future; its families' own when not given")
+    ] = None
 
 
 Measure = Literal["count", "sum", "mean", "distinct", "active_weeks", "days_since_last"]
@@ -86,7 +96,9 @@ class Aggregate:
     source: Annotated[str, Doc("the source it is computed from")]
     measure: Annotated[Measure, Doc("what is computed over the history window")]
     column: Annotated[str | None, Doc("raw column for sum, mean and distinct")] = None
-    within: Annotated[Duration | None, Doc("only the last ... before the cutoff; the whole history when not given")] = None
+    within: Annotated[Duration | None, Doc("only the last ... before the cutoff; the whole history when not given")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +109,9 @@ class Profile:
     user: Annotated[str | None, Doc("column of the user id")] = None
     time: Annotated[str | None, Doc("column of the date a row is known from; undated when not given")] = None
     categorical: Annotated[tuple[str, ...], Doc("columns of unordered values")] = ()
-    ordered: Annotated[dict[str, tuple[str, ...]], Doc("columns of ordered values, with the values in order")] = field(default_factory=dict)
+    ordered: Annotated[dict[str, tuple[str, ...]], Doc("columns of ordered values, with the values in order")] = field(
+        default_factory=dict
+    )
     numeric: Annotated[tuple[str, ...], Doc("columns of numbers")] = ()
     aggregates: tuple[Aggregate, ...] = ()
 
@@ -114,7 +128,9 @@ class Task:
     label: Annotated[str, Doc("column of the label: 0/1 or false/true")] = "label"
     truth: Annotated[str | None, Doc("column of the label's true probability, where a simulator knows it")] = None
     without_sources: Annotated[tuple[str, ...], Doc("sources left out when users are embedded for this task")] = ()
-    without_columns: Annotated[tuple[str, ...], Doc("profile columns this task may not use: it is refused when they are inputs")] = ()
+    without_columns: Annotated[
+        tuple[str, ...], Doc("profile columns this task may not use: it is refused when they are inputs")
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +152,9 @@ class Sentences:
     min_support: Annotated[int, Ge(1), Doc("a sentence true of fewer (user, cutoff) pairs is dropped")] = 20
     max_share: Annotated[float, Gt(0), Le(1), Doc("a sentence true of a larger share of pairs is dropped")] = 0.95
     max_per_template: Annotated[int, Ge(1), Doc("the best supported of one template are kept")] = 2000
-    amounts: Annotated[tuple[Annotated[float, Gt(0), Lt(1)], ...], Doc("quantiles of amounts that become lower bounds")] = (0.5, 0.8)
+    amounts: Annotated[
+        tuple[Annotated[float, Gt(0), Lt(1)], ...], Doc("quantiles of amounts that become lower bounds")
+    ] = (0.5, 0.8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +174,13 @@ class Training:
 class Text(Training):
     """The table [text]: the encoder of event and search texts."""
 
-    model: Annotated[str, Doc("'scratch' trains a small ALBERT here; or a local folder, installed package or hub id")] = "scratch"
+    model: Annotated[
+        str, Doc("'scratch' trains a small ALBERT here; or a local folder, installed package or hub id")
+    ] = "scratch"
     max_tokens: Annotated[int, Ge(4), Doc("longer texts are cut")] = 48
-    whiten: Annotated[int, Ge(0), Doc("dimensions of the whitened text space (PCA on training texts); 0 keeps the raw vectors")] = 128
+    whiten: Annotated[
+        int, Ge(0), Doc("dimensions of the whitened text space (PCA on training texts); 0 keeps the raw vectors")
+    ] = 128
     vocabulary: Annotated[int, Ge(64), Doc("scratch: tokens of the tokenizer")] = 4000
     d_model: Annotated[int, Ge(8), Doc("scratch: hidden width")] = 128
     layers: Annotated[int, Ge(1), Doc("scratch: layers (ALBERT shares their weights)")] = 2
@@ -182,7 +204,9 @@ class Sequence(Training):
     positives: Annotated[int, Ge(1), Doc("how many steps ahead are positives (k)")] = 4
     cycle: Annotated[Duration, Doc("length of the behaviour's cycle (T)")] = "4w"
     cycle_weight: Annotated[float, Ge(0), Doc("weight of the cyclic regulariser (lambda)")] = 0.05
-    paper_exact: Annotated[bool, Doc("the paper's own objective: no temperature, negatives of the same sequence, raw KL")] = False
+    paper_exact: Annotated[
+        bool, Doc("the paper's own objective: no temperature, negatives of the same sequence, raw KL")
+    ] = False
     steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 300
     batch_size: Annotated[int, Ge(2), Doc("users a step")] = 128
     lr: Annotated[float, Gt(0), Doc("peak learning rate")] = 1e-3
@@ -212,20 +236,33 @@ class Align(Training):
     """The table [align]: fusion of the modalities and alignment with sentences (FIND Eqs 11-13)."""
 
     d_embedding: Annotated[int, Ge(8), Doc("width of users' and sentences' vectors")] = 256
-    fusion: Annotated[Literal["attention", "concat"], Doc("cross-attention, or concatenation (the ablation)")] = "attention"
+    fusion: Annotated[Literal["attention", "concat"], Doc("cross-attention, or concatenation (the ablation)")] = (
+        "attention"
+    )
     layers: Annotated[int, Ge(1), Doc("cross-attention layers")] = 5
     heads: Annotated[int, Ge(1), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1
-    modalities: Annotated[tuple[Literal["sequence", "tabular", "search"], ...], MinLen(1), Doc("what is fused")] = ("sequence", "tabular", "search")
-    tower: Annotated[str, Doc("the sentence's encoder: 'text' takes that of [text]; or a folder, package or hub id")] = "text"
+    modalities: Annotated[tuple[Literal["sequence", "tabular", "search"], ...], MinLen(1), Doc("what is fused")] = (
+        "sequence",
+        "tabular",
+        "search",
+    )
+    tower: Annotated[
+        str, Doc("the sentence's encoder: 'text' takes that of [text]; or a folder, package or hub id")
+    ] = "text"
     lora_rank: Annotated[int, Ge(0), Doc("rank of the tower's LoRA; 0 freezes the tower")] = 8
     lora_alpha: Annotated[int, Ge(1), Doc("LoRA's alpha")] = 16
     lora_lr: Annotated[float, Gt(0), Doc("peak learning rate of the LoRA weights")] = 4e-4
-    loss: Annotated[Literal["infonce", "multi_positive", "sigmoid"], Doc("which pairs attract: one true sentence a user, or all of them")] = "multi_positive"
+    loss: Annotated[
+        Literal["infonce", "multi_positive", "sigmoid"],
+        Doc("which pairs attract: one true sentence a user, or all of them"),
+    ] = "multi_positive"
     sentences: Annotated[int, Ge(2), Doc("distinct sentences a step")] = 64
     patience: Annotated[int, Ge(1), Doc("validations without progress before the stop")] = 4
     validate_every: Annotated[int, Ge(1), Doc("steps between validations")] = 50
-    paper_exact: Annotated[bool, Doc("the paper's own loss: one direction, no temperature, in-batch negatives whatever is true")] = False
+    paper_exact: Annotated[
+        bool, Doc("the paper's own loss: one direction, no temperature, in-batch negatives whatever is true")
+    ] = False
     steps: Annotated[int, Ge(0), Doc("optimiser steps at most")] = 250
     batch_size: Annotated[int, Ge(2), Doc("users a step")] = 256
 
@@ -237,7 +274,9 @@ class Settings:
     windows: Windows
     sources: Annotated[tuple[Source, ...], MinLen(1)]
     format: Annotated[int, Doc("version of this file's form")] = FORMAT
-    size: Annotated[Literal["small", "paper"], Doc("'paper' takes the paper's sizes where this file gives none")] = "small"
+    size: Annotated[Literal["small", "paper"], Doc("'paper' takes the paper's sizes where this file gives none")] = (
+        "small"
+    )
     workspace: General = field(default_factory=General)
     profile: Profile = field(default_factory=Profile)
     split: Split = field(default_factory=Split)

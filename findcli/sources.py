@@ -53,7 +53,7 @@ def scan_table(files: list[Path], *, what: str) -> pl.LazyFrame:
 
 @contextmanager
 def reading(what: str, files: list[Path]) -> Iterator[None]:
-    """Turn what polars says of an unreadable file into an error that names it and its table, unless the disk is full."""
+    """Turn what polars says of an unreadable file into an error that names it; a full disk is left to others."""
     try:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -88,7 +88,9 @@ def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> p
     with reading(what, files):
         time = _time_expression(frame, source, schema)
     columns = [
-        _user_expression(schema[source.user], source.user, what, as_text=workspace.settings.workspace.user_id == "text"),
+        _user_expression(
+            schema[source.user], source.user, what, as_text=workspace.settings.workspace.user_id == "text"
+        ),
         time.alias("time"),
         pl.lit(source.name).alias("source"),
         *(pl.col(column).cast(pl.String).alias(slot) for slot, column in slot_columns(source).items()),
@@ -202,14 +204,20 @@ def _to_utc(time: pl.Expr, kind: pl.DataType, source: Source) -> pl.Expr:
 
 
 def _parse_text_time(frame: pl.LazyFrame, source: Source) -> pl.Expr:
-    candidates = [source.time_format] if source.time_format else fitting_formats(frame.head(SAMPLE), source.time) or list(TIME_FORMATS)
+    candidates = (
+        [source.time_format]
+        if source.time_format
+        else fitting_formats(frame.head(SAMPLE), source.time) or list(TIME_FORMATS)
+    )
     fitting = fitting_formats(frame, source.time, candidates)
     if not fitting:
         _refuse_times(frame, source, candidates)
     first, others = fitting[0], [f for f in fitting[1:] if _read_differently(frame, source.time, fitting[0], f)]
     if others:
         hint = f"say which with time_format = {first!r} or {others[0]!r} in [[sources]]"
-        raise FindCLIError(f"source {source.name!r}: the times in {source.time!r} fit both {first} and {others[0]}", hint=hint)
+        raise FindCLIError(
+            f"source {source.name!r}: the times in {source.time!r} fit both {first} and {others[0]}", hint=hint
+        )
     parsed = read_times(source.time, first)
     return parsed if first.endswith(("z", "Z")) else _to_utc(parsed, TIME, source)
 
@@ -221,10 +229,26 @@ def _read_differently(frame: pl.LazyFrame, column: str, one: str, other: str) ->
 def _refuse_times(frame: pl.LazyFrame, source: Source, candidates: list[str]) -> NoReturn:
     """Say which format fits most rows, and show rows that it does not fit."""
     present = pl.col(source.time).is_not_null()
-    counts = frame.select((read_times(source.time, f).is_null() & present).sum().alias(f) for f in candidates).collect().row(0, named=True)
+    counts = (
+        frame.select((read_times(source.time, f).is_null() & present).sum().alias(f) for f in candidates)
+        .collect()
+        .row(0, named=True)
+    )
     best = min(counts, key=counts.__getitem__)
-    fits = frame.filter(present & read_times(source.time, best).is_not_null()).select(source.time).head(1).collect().to_series()
-    others = frame.filter(present & read_times(source.time, best).is_null()).select(source.time).head(3).collect().to_series()
+    fits = (
+        frame.filter(present & read_times(source.time, best).is_not_null())
+        .select(source.time)
+        .head(1)
+        .collect()
+        .to_series()
+    )
+    others = (
+        frame.filter(present & read_times(source.time, best).is_null())
+        .select(source.time)
+        .head(3)
+        .collect()
+        .to_series()
+    )
     examples = ", ".join(repr(value) for value in others)
     reads = f"as {best} ({fits.item()!r})" if len(fits) else "in any known format"
     raise FindCLIError(
@@ -237,7 +261,11 @@ def fitting_formats(frame: pl.LazyFrame, column: str, candidates: list[str] | No
     """The time formats that read every value of a text column."""
     formats = list(TIME_FORMATS) if candidates is None else candidates
     present = pl.col(column).is_not_null()
-    failures = frame.select((read_times(column, f).is_null() & present).any().alias(f) for f in formats).collect().row(0, named=True)
+    failures = (
+        frame.select((read_times(column, f).is_null() & present).any().alias(f) for f in formats)
+        .collect()
+        .row(0, named=True)
+    )
     return [f for f in formats if not failures[f]]
 
 

@@ -40,5 +40,7 @@ def _read_lines(file: Path) -> set[str]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FindCLIError(f"the split's file {file} cannot be read: {error}", hint="give a text file with a name a line") from error
+        raise FindCLIError(
+            f"the split's file {file} cannot be read: {error}", hint="give a text file with a name a line"
+        ) from error
     return {line.strip() for line in text.splitlines() if line.strip()}

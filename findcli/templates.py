@@ -96,7 +96,9 @@ def sentence_text(template: Template, *, currency: str) -> pl.Expr:
 
 def _bound_text() -> pl.Expr:
     whole = pl.col("bound").round(0) == pl.col("bound")
-    return pl.when(whole).then(pl.col("bound").cast(pl.Int64).cast(pl.String)).otherwise(pl.col("bound").cast(pl.String))
+    return (
+        pl.when(whole).then(pl.col("bound").cast(pl.Int64).cast(pl.String)).otherwise(pl.col("bound").cast(pl.String))
+    )
 
 
 def event_text(source: Source) -> pl.Expr:
@@ -113,7 +115,11 @@ def event_text(source: Source) -> pl.Expr:
     order = ("item", "category", "department", "merchant", "text", "status", "channel")
     present = [pl.col(slot).str.to_lowercase() for slot in order if getattr(source, slot) is not None]
     verb = f"The user {VERBS[source.families[0]]} "
-    return pl.lit(verb) + pl.concat_str(present, separator=", ", ignore_nulls=True) if present else pl.lit(verb + "something")
+    return (
+        pl.lit(verb) + pl.concat_str(present, separator=", ", ignore_nulls=True)
+        if present
+        else pl.lit(verb + "something")
+    )
 
 
 def is_search(source: Source) -> bool:

@@ -35,7 +35,9 @@ def cached_vectors(
     wanted = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
     distinct = wanted.unique(maintain_order=True)
     known = _read(folder, distinct)
-    missing = (distinct if known is None else distinct.join(known, on="text", how="anti", maintain_order="left"))["text"].to_list()
+    missing = (distinct if known is None else distinct.join(known, on="text", how="anti", maintain_order="left"))[
+        "text"
+    ].to_list()
     if missing:
         fresh = _encode(encoder(), missing, progress)
         _write(folder, fresh)
@@ -55,7 +57,9 @@ def _encode(encoder: TextEncoder, texts: list[str], progress: Progress | None) -
         done += len(rows)
         if progress:
             progress(done, len(texts), {})
-    return pl.DataFrame({"text": texts, "vector": vectors}, schema={"text": pl.String, "vector": pl.Array(pl.Float32, encoder.width)})
+    return pl.DataFrame(
+        {"text": texts, "vector": vectors}, schema={"text": pl.String, "vector": pl.Array(pl.Float32, encoder.width)}
+    )
 
 
 def _read(folder: Path, wanted: pl.DataFrame) -> pl.DataFrame | None:
@@ -66,7 +70,9 @@ def _read(folder: Path, wanted: pl.DataFrame) -> pl.DataFrame | None:
         known = pl.scan_parquet(shards).join(wanted.lazy(), on="text", how="semi").collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
         hint = f"remove {folder}; the vectors are made again"
-        raise FindCLIError(f"the cached text vectors in {folder} cannot be read: {first_line(error)}", hint=hint) from error
+        raise FindCLIError(
+            f"the cached text vectors in {folder} cannot be read: {first_line(error)}", hint=hint
+        ) from error
     return known.unique("text", keep="any")
 
 

@@ -81,7 +81,9 @@ def weekly_counts(workspace: Workspace) -> Overview:
     frame = _scan(log.files("*/part-*.parquet")).group_by(week, "source")
     counts = frame.agg(events=pl.len(), users=pl.col("user_id").n_unique()).sort("week", "source")
     last_cutoff = workspace.train_until - parse_duration(workspace.settings.windows.future)
-    return Overview(log.manifest.metrics["users"], last_cutoff, workspace.train_until, counts.collect(engine="streaming"))
+    return Overview(
+        log.manifest.metrics["users"], last_cutoff, workspace.train_until, counts.collect(engine="streaming")
+    )
 
 
 def timeline(workspace: Workspace, user: str, *, as_of: datetime | None = None) -> Timeline:
@@ -136,7 +138,9 @@ def _read_user(log: Run, user: str, *, before: datetime) -> tuple[pl.Series, pl.
         found = _scan(log.files(f"*/{part}")).select("user_id").filter(mine).head(1).collect()["user_id"]
         if len(found):
             return found, events.read_part(log, part, before=before).filter(mine)
-    raise FindCLIError(f"there is no user {user!r} in this workspace", hint=f"ids beside it: {', '.join(_near(log, user))}")
+    raise FindCLIError(
+        f"there is no user {user!r} in this workspace", hint=f"ids beside it: {', '.join(_near(log, user))}"
+    )
 
 
 def _near(log: Run, user: str) -> pl.Series:

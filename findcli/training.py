@@ -184,9 +184,7 @@ def _measure(validate: Callable[[], float], root: nn.Module) -> float:
     return value
 
 
-def _keep_best(
-    history: History, weights: Mapping[str, nn.Parameter], best: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def _keep_best(history: History, weights: Mapping[str, nn.Parameter], best: dict[str, Tensor]) -> dict[str, Tensor]:
     value = history.rows[-1]["validation"]
     if value < history.best:
         history.best, history.best_step, history.waited = value, len(history.rows), 0

@@ -89,7 +89,11 @@ class Truth:
         """Which of the sentences (all when not given) hold of which pairs, bool (len(pairs), len(sentences))."""
         counts = self.indptr[pairs + 1] - self.indptr[pairs]
         rows = np.repeat(np.arange(len(pairs)), counts)
-        places = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts) + np.repeat(self.indptr[pairs], counts)
+        places = (
+            np.arange(counts.sum())
+            - np.repeat(counts.cumsum() - counts, counts)
+            + np.repeat(self.indptr[pairs], counts)
+        )
         truth = np.zeros((len(pairs), self.n_sentences), bool)
         truth[rows, self.indices[places]] = True
         return truth if sentences is None else truth[:, sentences]

@@ -23,7 +23,9 @@ Encode = Callable[[UserBatch], dict[str, Tensor]]
 SELVES = {"pre-trained": True, "untrained": False}
 
 
-def untrained_vectors(workspace: Workspace, log: Run, as_of: datetime, *, device: str = "auto") -> dict[str, np.ndarray]:
+def untrained_vectors(
+    workspace: Workspace, log: Run, as_of: datetime, *, device: str = "auto"
+) -> dict[str, np.ndarray]:
     """Vectors of every user with an event before a date.
 
     Returns:

@@ -69,17 +69,26 @@ def modalities_of(workspace: Workspace, runs: StageRuns) -> list[str]:
     searches = bool(runs.pairs.table("texts.parquet")["search"].any())
     found = [*runs.encoders, *(["search"] if searches and "search" in workspace.settings.align.modalities else [])]
     if not found:
-        raise FindCLIError("this workspace has none of the modalities asked for", hint="name others under modalities in [align]")
+        raise FindCLIError(
+            "this workspace has none of the modalities asked for", hint="name others under modalities in [align]"
+        )
     return found
 
 
-def new_user_encoder(settings: Align, runs: StageRuns, modalities: Sequence[str], *, seed: int) -> tuple[dict[str, Any], UserEncoder]:
+def new_user_encoder(
+    settings: Align, runs: StageRuns, modalities: Sequence[str], *, seed: int
+) -> tuple[dict[str, Any], UserEncoder]:
     """The user encoder at the start of alignment: encoders as pre-trained, fusion untrained; and what it is made of."""
     encoders = {name: run.json("encoder.json") for name, run in runs.encoders.items()}
     made_of = {
         "encoders": encoders,
         "d_search": int(runs.text.manifest.metrics["d_space"]) if "search" in modalities else 0,
-        "fusion": {"kind": settings.fusion, "layers": settings.layers, "heads": settings.heads, "dropout": settings.dropout},
+        "fusion": {
+            "kind": settings.fusion,
+            "layers": settings.layers,
+            "heads": settings.heads,
+            "dropout": settings.dropout,
+        },
         "d_embedding": settings.d_embedding,
     }
     encoder = new_module(assemble, made_of, seed=seed)

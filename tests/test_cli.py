@@ -338,8 +338,13 @@ def test_another_workspaces_model_embeds(
     assert exit_code(*words) == 0
     assert exit_code(*words) == 0
     assert "up to date" in capsys.readouterr().out
-    name = "embeddings/2024-10-07/users.safetensors"
-    assert (tiny_workspace.runs / name).read_bytes() == (finished_workspace.runs / name).read_bytes()
+    own = finished_workspace.runs / "embeddings/2024-10-07/users.safetensors"
+    other = tiny_workspace.runs / f"embeddings/2024-10-07+{finished_workspace.folder.name}/users.safetensors"
+    assert other.read_bytes() == own.read_bytes()
+    assert exit_code("target", "tea drinkers", *words[1:5], "--top-k", "3", "--json") == 0
+    ranked = json.loads(capsys.readouterr().out)[0]["audience"]
+    assert exit_code("target", "tea drinkers", "-w", str(finished_workspace.folder), "--top-k", "3", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["audience"] == ranked
 
 
 def test_status_says_what_stands_and_what_has_to_run(

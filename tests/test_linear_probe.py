@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
 from findcli.errors import FindCLIError
-from findcli.linear_probe import STORED, averages, linear_probe, probe, read_labels
+from findcli.linear_probe import POSSIBLE, STORED, averages, ceiling, linear_probe, probe, read_labels
 from findcli.workspace import Workspace
 
 
@@ -24,6 +24,14 @@ def task(workspace: Workspace, labels: pl.DataFrame | None = None, **changes: ob
         labels.write_parquet(workspace.folder / "data/tea.parquet")
     changed = replace(workspace.settings.tasks["tea"], **changes)
     return Workspace(workspace.folder, replace(workspace.settings, tasks={"tea": changed}))
+
+
+def with_truth(workspace: Workspace) -> Workspace:
+    """The workspace with its task's labels drawn from known probabilities, the ids in descending order."""
+    rng = np.random.default_rng(5)
+    probabilities = rng.random(60)
+    columns = {"user_id": range(60), "label": rng.random(60) < probabilities, "p": probabilities}
+    return task(workspace, pl.DataFrame(columns).reverse(), truth="p")
 
 
 def labels_of(space: Workspace) -> pl.DataFrame:
@@ -99,6 +107,9 @@ def test_labels_are_booleans_whatever_they_were(tiny_workspace: Workspace) -> No
         ({"user_id": ["a", "b"], "label": [0, 1]}, {}, "no user id of the sources' kind"),
         ({"user_id": [1, 2], "label": [0, 1]}, {"label": "y", "user": "who"}, "no column who, y"),
         ({"user_id": [], "label": []}, {}, "among 0 users"),
+        ({"user_id": [1, 2], "label": [0, 1], "p": [0.1, None]}, {"truth": "p"}, "other than probabilities"),
+        ({"user_id": [1, 2], "label": [0, 1], "p": [0.1, 7.0]}, {"truth": "p"}, "other than probabilities"),
+        ({"user_id": [1, 2], "label": [0, 1], "p": ["a", "b"]}, {"truth": "p"}, "other than probabilities"),
         ({"user_id": [1, 2], "label": [0, 1]}, {"path": "data/none.parquet"}, "none.parquet"),
     ],
 )
@@ -125,3 +136,22 @@ def test_an_unknown_task_names_those_there_are(tiny_workspace: Workspace) -> Non
     with pytest.raises(FindCLIError, match="no task 'coffee'") as error:
         probe(tiny_workspace, "coffee")
     assert "tea" in error.value.hint
+
+
+def test_the_ceiling_is_what_the_true_probability_reaches_on_the_evaluated_draws(trained_workspace: Workspace) -> None:
+    space = with_truth(trained_workspace)
+    result = probe(space, "tea", device="cpu")
+    labels = labels_of(space).sort("user_id")
+    truth, possible = labels["label"].to_numpy(), labels["truth"].to_numpy()
+    draws = list(StratifiedShuffleSplit(10, train_size=0.2, random_state=0).split(truth, truth))
+    areas = [roc_auc_score(truth[evaluated], possible[evaluated]) for _, evaluated in draws]
+    assert result.ceiling is not None
+    assert result.ceiling.auc == pytest.approx(np.mean(areas))
+    assert averages([result, result])[-1] == (POSSIBLE, result.ceiling.auc, result.ceiling.ks)
+    assert probe(trained_workspace, "tea", device="cpu").ceiling is None
+
+
+def test_a_probability_that_is_certain_has_nothing_above_it() -> None:
+    truth = np.arange(60) % 3 == 0
+    found = ceiling(np.where(truth, 0.9, 0.1), truth)
+    assert (found.auc, found.ks, found.precision) == (1, 1, 1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 
-from findcli.metrics import auc_by_column, percentile_interval, recall_at, weighted_auc_ks
+from findcli.metrics import auc_by_column, percentile_interval, r_precision, recall_at, weighted_auc_ks
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -71,3 +71,15 @@ def test_recall_is_the_share_of_reachable_truths_among_the_k_best(seed: int, col
 def test_an_interval_leaves_out_replicates_without_a_value() -> None:
     interval = percentile_interval(0.5, np.append(np.linspace(0, 1, 41), np.nan))
     assert (interval.value, interval.low, interval.high) == pytest.approx((0.5, 0.025, 0.975))
+
+
+@given(SEEDS, st.integers(1, 40))
+def test_r_precision_looks_at_as_many_users_as_there_are_positives(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, truth = rng.permutation(n).astype(float), rng.random(n) < 0.5
+    positives = int(truth.sum())
+    found = r_precision(scores, truth)
+    if positives == 0:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(truth[scores >= n - positives].sum() / positives)

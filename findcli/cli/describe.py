@@ -3,61 +3,146 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console
+from findcli.cli import charts, console
 from findcli.cli.options import AsOf, Json, Quiet, WorkspaceDir
 from findcli.durations import parse_instant
 
 if TYPE_CHECKING:
+    import polars as pl
+    from rich.table import Table
+
     from findcli.timelines import Overview, Timeline
 
-BLOCKS, HEIGHT, WIDEST = " ▁▂▃▄▅▆▇█", 3, 4
-TEXTS = 6  # of a source in a period
-User = Annotated[str | None, typer.Argument(metavar="[USER]", help="One user; else the whole workspace.", show_default=False)]
+MOST = 6  # texts of one source in one period
+UNITS = {1: "day", 7: "week"}
+User = Annotated[str | None, typer.Argument(metavar="[USER]", help="One user; else the whole workspace.")]
 
 
 def describe(
     user: User = None, as_of: AsOf = None, workspace: WorkspaceDir = None, as_json: Json = False, quiet: Quiet = False
 ) -> None:
-    """Draw the events a week of each source, or one user's timeline around the cutoff with the texts the model reads."""
+    """Draw the events a week of each source, or one user's timeline around a cutoff in the texts that the model reads."""
     if user is None and as_of is not None:
-        raise typer.BadParameter("only the timeline of a USER has it", param_hint="--as-of")
+        raise typer.BadParameter("only the timeline of a USER has a cutoff", param_hint="--as-of")
     from findcli import timelines
     from findcli.workspace import load_workspace
 
     date = None if as_of is None else parse_instant(as_of)
     found = load_workspace(workspace)
     with console.progress("describe", quiet=quiet):
-        result = timelines.weekly_counts(found) if user is None else timelines.timeline(found, user, as_of=date)
-    if isinstance(result, timelines.Timeline):
-        _print_timeline(result) if not as_json else console.print_json(_plain_timeline(result))
-    elif as_json:
-        console.print_json({**vars(result), "counts": result.counts.to_dicts()})
+        told = timelines.weekly_counts(found) if user is None else timelines.timeline(found, user, as_of=date)
+    if as_json:
+        console.print_json(_plain(told))
+    elif isinstance(told, timelines.Overview):
+        _print_overview(told)
     else:
-        _print_overview(result)
+        _print_timeline(told)
 
 
-def _print_overview(found: Overview) -> None:
+def _plain(told: Overview | Timeline) -> dict[str, Any]:
+    """Its attributes, tables as lists of rows and lengths in days."""
+    plain = {key: value.days if isinstance(value, timedelta) else value for key, value in vars(told).items()}
+    return {key: value.to_dicts() if hasattr(value, "to_dicts") else value for key, value in plain.items()}
+
+
+def _print_overview(told: Overview) -> None:
     from findcli.timelines import WEEK
 
-    weeks = found.counts["week"]
-    console.print_line(f"{found.users:,} users; events a week by source, from {weeks.min():%Y-%m-%d}")
-    marks = {found.last_cutoff: "last training cutoff", found.train_until: "train_until"}
-    series = {
-        str(source): dict(rows.select("week", "events").iter_rows())
-        for (source,), rows in found.counts.group_by("source", maintain_order=True)
-    }
-    _print_chart(series, begin=weeks.min(), end=weeks.max() + WEEK, origin=found.train_until, step=WEEK, marks=marks)  # type: ignore[operator, arg-type]
+    weeks = told.counts["week"].to_list()
+    begin, end = weeks[0], weeks[-1] + WEEK
+    console.print_line(f"{told.users:,} users, {told.counts['events'].sum():,} events")
+    marks = {told.last_cutoff: ("┊", "the last training cutoff"), told.train_until: ("│", "train_until")}
+    rows = told.counts.rename({"week": "period"})
+    _print_chart(rows, begin=begin, end=end, origin=told.train_until, step=WEEK, marks=marks)
 
 
-def _print_timeline(found: Timeline) -> None:
-    pass
+def _print_timeline(told: Timeline) -> None:
+    before = (told.events["time"] < told.cutoff).sum()
+    split = "held out of training" if told.held_out else "not held out"
+    console.print_line(f"user {told.user} ({split}), cutoff {_day(told.cutoff)}")
+    older = f"; {told.older:,} older ones are no input" if told.older else ""
+    console.print_line(f"{before:,} events before it, {len(told.events) - before:,} after it{older}")
+    profile = ", ".join(f"{name} {_value(value)}" for name, value in told.profile.items())
+    console.stdout().print(f"profile: {profile or 'none'}", markup=False, soft_wrap=False)
+    rows = told.events.group_by("period", "source", maintain_order=True).len("events")
+    marks = {told.cutoff: ("│", "cutoff")}
+    _print_chart(rows, begin=told.begin, end=told.end, origin=told.cutoff, step=told.period, marks=marks)
+    _print_texts(told)
 
 
-def _plain_timeline(found: Timeline) -> dict[str, Any]:
-    return {**vars(found), "period": found.period.days, "events": found.events.drop("period").to_dicts()}
+def _print_chart(
+    rows: pl.DataFrame,
+    *,
+    begin: datetime,
+    end: datetime,
+    origin: datetime,
+    step: timedelta,
+    marks: Mapping[datetime, tuple[str, str]],
+) -> None:
+    """Bars of the events of each source; `rows` holds period, source, events."""
+    out = console.stdout()
+    lines = {instant: mark for instant, (mark, _) in marks.items() if begin < instant < end}
+    axis = charts.fit_axis(begin, end, origin=origin, step=step, room=out.width, marks=lines)
+    each = f"{axis.step.days // step.days} {UNITS[step.days]}s" if axis.step > step else UNITS[step.days]
+    for source in rows["source"].unique().sort():
+        own = rows.filter(rows["source"] == source)
+        sums = charts.column_sums(own.select("period", "events").iter_rows(), axis)
+        console.print_line(f"\n{source}: {sum(sums):,} events, at most {max(sums):,} in a {each}")
+        for line in charts.bar_lines(sums, axis):
+            out.print(line, style="cyan", markup=False)
+    console.print_line(charts.axis_line(begin, end, axis))
+    for instant in lines:
+        console.print_line(f"{marks[instant][0]} {marks[instant][1]} {_day(instant)}")
+
+
+def _print_texts(told: Timeline) -> None:
+    """The texts of every period, with a line at the cutoff."""
+    from rich.rule import Rule
+
+    out = console.stdout()
+    early = told.events["time"] < told.cutoff
+    console.print_line("")
+    out.print(_texts(told.events.filter(early), told), soft_wrap=False)
+    out.print(Rule(f"cutoff {_day(told.cutoff)}: inputs above, what came after below"), soft_wrap=False)
+    out.print(_texts(told.events.filter(~early), told), soft_wrap=False)
+
+
+def _texts(events: pl.DataFrame, told: Timeline) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, min_width=len("2025-01-01"))
+    table.add_column(no_wrap=True, min_width=max((len(name) for name in told.events["source"].unique()), default=0))
+    table.add_column(overflow="fold")
+    last = None
+    for (period, source), rows in events.sort("period", "source", maintain_order=True).group_by(
+        "period", "source", maintain_order=True
+    ):
+        day = "" if period == last else _day(period)  # type: ignore[arg-type]
+        table.add_row(Text(day), Text(str(source), style="cyan"), Text(_listed(rows["text"].to_list())))
+        last = period
+    return table
+
+
+def _listed(texts: list[str]) -> str:
+    """Each text once, the most frequent first, with how often it occurs; the rest as a number."""
+    counted = Counter(texts).most_common()
+    shown = [text if count == 1 else f"{text} ×{count}" for text, count in counted[:MOST]]
+    return "; ".join([*shown, *([f"... and {len(counted) - MOST} more"] if len(counted) > MOST else [])])
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "missing"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _day(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d}"

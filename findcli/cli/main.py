@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 from findcli import __version__
-from findcli.cli import align, build_pairs, check, clean, console, embed, init, pretrain, probe, run, status, target
+from findcli.cli import (
+    align,
+    build_pairs,
+    check,
+    clean,
+    console,
+    describe,
+    embed,
+    init,
+    pretrain,
+    probe,
+    run,
+    status,
+    target,
+)
 from findcli.cli.options import Group
 from findcli.errors import FindCLIError
 
@@ -25,6 +39,7 @@ app = typer.Typer(
 )
 app.command("init", rich_help_panel=WORKSPACE)(init.init)
 app.command("check", rich_help_panel=WORKSPACE)(check.check)
+app.command("describe", rich_help_panel=WORKSPACE)(describe.describe)
 app.command("status", rich_help_panel=WORKSPACE)(status.status)
 app.command("clean", rich_help_panel=WORKSPACE)(clean.clean)
 app.command("run", rich_help_panel=BUILD)(run.run)

@@ -48,27 +48,29 @@ def probe(
         console.print_json(plain if dataset == "all" else plain[0])
         return
     for result in results:
-        _print(result)
+        print_result(result)
     if len(results) > 1:
         means = linear_probe.averages(results)
         console.print_table(["vectors", "AUC", "KS"], means, title=f"average of {len(results)} tasks")
 
 
-def _print(result: ProbeResult) -> None:
-    share = result.positives / result.users
-    console.print_line(
-        f"{result.task}: {result.title} - {result.users:,} users, {result.positives:,} positive ({share:.1%})"
-    )
-    columns = ["vectors", "width", "AUC", "95 %", "KS", "95 % "]
+def print_result(result: ProbeResult) -> None:
+    """Print a task's figures, each beside what the true probability reaches where that is known."""
+    share, possible = result.positives / result.users, result.ceiling
+    users = f"{result.users:,} users, {result.positives:,} positive ({share:.1%})"
+    console.print_line(f"{result.task}: {result.title} - {users}" + ("; beside each figure the best possible" if possible else ""))
     rows = [
         [
-            r.vectors,
-            r.width,
-            r.auc.value,
-            f"{r.auc.low:.3f}-{r.auc.high:.3f}",
-            r.ks.value,
-            f"{r.ks.low:.3f}-{r.ks.high:.3f}",
+            row.vectors,
+            _figure(row.auc.value, possible and possible.auc),
+            f"{row.auc.low:.3f}-{row.auc.high:.3f}",
+            _figure(row.ks.value, possible and possible.ks),
+            _figure(row.precision, possible and possible.precision),
         ]
-        for r in result.rows
+        for row in result.rows
     ]
-    console.print_table(columns, rows)
+    console.print_table(["vectors", "AUC", "95 %", "KS", "precision"], rows)
+
+
+def _figure(value: float, possible: float | None) -> str:
+    return f"{value:.3f}" if possible is None else f"{value:.3f} of {possible:.3f}"

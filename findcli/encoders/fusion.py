@@ -46,10 +46,10 @@ class Fusion(nn.Module):
         known = {name: vectors[name].masked_fill(~present[name].unsqueeze(1), 0) for name in self.project}
         tokens = torch.stack([project(known[name]) for name, project in self.project.items()], 1)
         users = len(tokens)
-        tokens = torch.cat([self.null.expand(users, 1, -1), tokens], 1)              # (B, 1 + M, d_model)
-        absent = torch.stack([~present[name] for name in self.project], 1)           # (B, M)
-        absent = nn.functional.pad(absent, (1, 0), value=False)                      # (B, 1 + M)
-        query = self.query.expand(users, 1, -1)                                      # (B, 1, d_model)
+        tokens = torch.cat([self.null.expand(users, 1, -1), tokens], 1)  # (B, 1 + M, d_model)
+        absent = torch.stack([~present[name] for name in self.project], 1)  # (B, M)
+        absent = nn.functional.pad(absent, (1, 0), value=False)  # (B, 1 + M)
+        query = self.query.expand(users, 1, -1)  # (B, 1, d_model)
         for layer in self.layers:
             query = layer(query, tokens, absent)
         fused: Tensor = self.norm(query.squeeze(1))

@@ -22,7 +22,9 @@ def add_lora(tower: TextEncoder, *, rank: int, alpha: int) -> None:
         ValueError: the model has no projections of these names.
     """
     names = {name.rsplit(".", 1)[-1] for name, module in tower.model.named_modules() if isinstance(module, nn.Linear)}
-    config = LoraConfig(task_type="FEATURE_EXTRACTION", r=rank, lora_alpha=alpha, target_modules=sorted(names & set(TARGETS)))
+    config = LoraConfig(
+        task_type="FEATURE_EXTRACTION", r=rank, lora_alpha=alpha, target_modules=sorted(names & set(TARGETS))
+    )
     with warnings.catch_warnings():
         # Of peft's own making: it asks transformers by the old name of the property.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)

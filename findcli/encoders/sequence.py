@@ -68,8 +68,8 @@ class SequenceEncoder(nn.Module):
         length, longest = steps.shape[1], self.position.num_embeddings
         if length > longest:
             raise ValueError(f"{length} steps given to an encoder of at most {longest}")
-        invalid = ~valid.unsqueeze(-1)                                               # (B, T, 1)
-        hidden = self.project(steps.masked_fill(invalid, 0))                         # (B, T, d_model)
+        invalid = ~valid.unsqueeze(-1)  # (B, T, 1)
+        hidden = self.project(steps.masked_fill(invalid, 0))  # (B, T, d_model)
         hidden = hidden + self.position.weight[:length].flip(0)
         context: Tensor = self.norm(self.time(hidden, valid))
         return context.masked_fill(invalid, 0)
@@ -84,7 +84,7 @@ class SequenceEncoder(nn.Module):
         Returns:
             (B, d_model); zeros for a user without a valid step.
         """
-        total = context.masked_fill(~valid.unsqueeze(-1), 0).sum(1)                  # (B, d_model)
+        total = context.masked_fill(~valid.unsqueeze(-1), 0).sum(1)  # (B, d_model)
         return total / valid.sum(1, keepdim=True).clamp(min=1)
 
     def targets(self, steps: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class SequenceEncoder(nn.Module):
         Returns:
             (B, T, positives, d_model); [:, t, i - 1] speaks of step t + i.
         """
-        predictions: Tensor = self.ahead(context)                                    # (B, T, positives * d_model)
+        predictions: Tensor = self.ahead(context)  # (B, T, positives * d_model)
         return predictions.view(*context.shape[:2], -1, context.shape[-1])
 
 
@@ -122,8 +122,8 @@ class _CausalTransformer(nn.Module):
         length = hidden.shape[1]
         past = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
         # A step always sees itself: a row of attention without any key would be NaN.
-        seen = (past & valid.unsqueeze(1)) | past.diag().diag()                      # (B, T, T)
-        unseen = (~seen).repeat_interleave(self.heads, 0)                            # (B * heads, T, T)
+        seen = (past & valid.unsqueeze(1)) | past.diag().diag()  # (B, T, T)
+        unseen = (~seen).repeat_interleave(self.heads, 0)  # (B * heads, T, T)
         for layer in self.layers:
             hidden = layer(hidden, src_mask=unseen)
         return hidden

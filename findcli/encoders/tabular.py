@@ -31,11 +31,9 @@ class TabularEncoder(nn.Module):
     last: Tensor
     is_value: Tensor
 
-    def __init__(
-        self, *, cardinalities: Sequence[int], d_token: int, layers: int, heads: int, dropout: float
-    ) -> None:
+    def __init__(self, *, cardinalities: Sequence[int], d_token: int, layers: int, heads: int, dropout: float) -> None:
         super().__init__()
-        sizes = torch.tensor(cardinalities)                                          # (F,)
+        sizes = torch.tensor(cardinalities)  # (F,)
         columns, most = len(sizes), int(sizes.max())
         code = torch.arange(most)
         self.register_buffer("offsets", sizes.cumsum(0) - sizes, persistent=False)
@@ -70,9 +68,9 @@ class TabularEncoder(nn.Module):
             a mean over columns would forget which column said what.
         """
         following = torch.minimum(codes + 1, self.last)
-        share = fractions.masked_fill(codes < FIRST_VALUE, 0).unsqueeze(-1)          # (B, F, 1)
+        share = fractions.masked_fill(codes < FIRST_VALUE, 0).unsqueeze(-1)  # (B, F, 1)
         start, end = self.embedding(codes + self.offsets), self.embedding(following + self.offsets)
-        tokens = self.layers(torch.lerp(start, end, share) + self.column)            # (B, F, d_token)
+        tokens = self.layers(torch.lerp(start, end, share) + self.column)  # (B, F, d_token)
         return tokens, tokens.flatten(1)
 
     def value_logits(self, tokens: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class TextEncoder(nn.Module):
             (B, d_text).
         """
         hidden = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, d_text)
-        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)                      # (B, L, 1)
+        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (B, L, 1)
         mean: Tensor = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
         return mean
 
@@ -158,7 +158,9 @@ def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder
         torch.manual_seed(seed)
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-    return TextEncoder(model=model, tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True), max_tokens=max_tokens)
+    return TextEncoder(
+        model=model, tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True), max_tokens=max_tokens
+    )
 
 
 def local_model_files(name: str, *, relative_to: Path) -> list[Path]:
@@ -177,7 +179,9 @@ def _installed_folder(name: str) -> Path | None:
     return min(configs, key=lambda path: len(path.parts)).parent if configs else None
 
 
-def new_albert(tokenizer: PreTrainedTokenizerBase, *, d_model: int, layers: int, heads: int, max_tokens: int) -> PreTrainedModel:
+def new_albert(
+    tokenizer: PreTrainedTokenizerBase, *, d_model: int, layers: int, heads: int, max_tokens: int
+) -> PreTrainedModel:
     """A small ALBERT (layers share their weights) with a masked language model's head, untrained.
 
     Args:

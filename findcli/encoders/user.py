@@ -41,7 +41,7 @@ class UserEncoder(nn.Module):
         """The vector of each modality (B, D_m) and who has it (B,)."""
         found: Modalities = {}
         if self.sequence is not None:
-            context = self.sequence(batch.steps.vectors, batch.steps.valid)          # (B, T, d_model)
+            context = self.sequence(batch.steps.vectors, batch.steps.valid)  # (B, T, d_model)
             found["sequence"] = self.sequence.pool(context, batch.steps.valid), batch.steps.valid.any(1)
         if self.tabular is not None:
             found["tabular"] = self.tabular(batch.codes, batch.fractions)[1], (batch.codes > 0).any(1)

@@ -32,13 +32,21 @@ ANCHORS, NEGATIVES = 2048, 512
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
     """What of the workspace file the sequence stage depends on."""
     windows = workspace.settings.windows
-    own = {"history": windows.history, "min_history": windows.min_history, "train_until": workspace.train_until.isoformat()}
+    own = {
+        "history": windows.history,
+        "min_history": windows.min_history,
+        "train_until": workspace.train_until.isoformat(),
+    }
     return asdict(workspace.settings.sequence) | own
 
 
 def stage_inputs(pairs: Run, text: Run) -> dict[str, str]:
     """The digests of the histories and of the texts' vectors."""
-    return {"histories": pairs.manifest.digest("histories/"), "users": pairs.manifest.digest("users"), "text": text.manifest.digest("texts")}
+    return {
+        "histories": pairs.manifest.digest("histories/"),
+        "users": pairs.manifest.digest("users"),
+        "text": text.manifest.digest("texts"),
+    }
 
 
 def pretrain_sequence(
@@ -74,7 +82,9 @@ def _train(
         "dropout": settings.dropout, "positives": settings.positives,
     }  # fmt: skip
     encoder = new_module(SequenceEncoder, made_of, seed=seed)
-    module = _Pretraining(encoder, settings, period=max(1, parse_duration(settings.cycle) // parse_duration(settings.step)))
+    module = _Pretraining(
+        encoder, settings, period=max(1, parse_duration(settings.cycle) // parse_duration(settings.step))
+    )
     module.to(texts.device)
 
     def loss(step: int) -> dict[str, Tensor]:
@@ -105,9 +115,9 @@ class _Pretraining(nn.Module):
 
     def forward(self, steps: Steps, seed: int) -> dict[str, Tensor]:
         with mixed_precision(steps.vectors.device):
-            context = self.encoder(steps.vectors, steps.valid)                       # (B, T, d_model)
-            targets = self.encoder.targets(steps.vectors)                            # (B, T, d_model)
-            predictions = self.encoder.predictions(context)                          # (B, T, k, d_model)
+            context = self.encoder(steps.vectors, steps.valid)  # (B, T, d_model)
+            targets = self.encoder.targets(steps.vectors)  # (B, T, d_model)
+            predictions = self.encoder.predictions(context)  # (B, T, k, d_model)
         context, targets, predictions = context.float(), targets.float(), predictions.float()
         self.logit_scale.data.clamp_(max=objectives.MAX_LOGIT_SCALE)
         if self.settings.paper_exact:

@@ -30,7 +30,9 @@ from findcli.workspace import Workspace
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
     """What of the workspace file the tabular stage depends on."""
-    return asdict(workspace.settings.tabular) | {"columns": [asdict(c) for c in profile_columns(workspace.settings.profile)]}
+    return asdict(workspace.settings.tabular) | {
+        "columns": [asdict(c) for c in profile_columns(workspace.settings.profile)]
+    }
 
 
 def stage_inputs(pairs: Run) -> dict[str, str]:
@@ -61,7 +63,12 @@ def pretrain_tabular(
 
 
 def _train(
-    workspace: Workspace, data: TrainingData, draft: Draft, checkpoints: Path, device: torch.device, progress: Progress | None
+    workspace: Workspace,
+    data: TrainingData,
+    draft: Draft,
+    checkpoints: Path,
+    device: torch.device,
+    progress: Progress | None,
 ) -> None:
     settings, seed = workspace.settings.tabular, workspace.settings.workspace.seed
     profiles = data.run.table("profiles.parquet").filter(data.pairs["split"] == "train")
@@ -107,7 +114,7 @@ def corrupted_value_losses(
     reduction: Literal["mean", "sum"] = "sum" if settings.paper_exact else "mean"
     masked = choose_values(codes, settings.mask, generator=generator)
     tokens, _ = encoder(codes.masked_fill(masked, MASK), fractions)
-    logits = encoder.value_logits(tokens)                                            # (B, F, C)
+    logits = encoder.value_logits(tokens)  # (B, F, C)
     chosen = choose_values(codes, settings.mask, generator=generator)
     replaced_codes, replaced_fractions, replaced = replace_values(
         codes, fractions, chosen, logits, how=settings.generator, generator=generator
@@ -116,7 +123,6 @@ def corrupted_value_losses(
     present = codes > MASK
     return {
         "mlm": settings.mlm_weight * objectives.masked_value_loss(logits, codes, masked, reduction=reduction),
-        "rtd": settings.rtd_weight * objectives.replaced_value_loss(encoder.replaced_logits(seen), replaced, present, reduction=reduction),
+        "rtd": settings.rtd_weight
+        * objectives.replaced_value_loss(encoder.replaced_logits(seen), replaced, present, reduction=reduction),
     }
-
-

@@ -64,7 +64,13 @@ def pretrain_text(
         _write_vectors(workspace, draft, encoder, texts, progress)
 
     return artifacts.build(
-        workspace.run("text"), write, kind="text", settings=stage_settings(workspace), inputs=stage_inputs(workspace, pairs), seed=seed, force=force
+        workspace.run("text"),
+        write,
+        kind="text",
+        settings=stage_settings(workspace),
+        inputs=stage_inputs(workspace, pairs),
+        seed=seed,
+        force=force,
     )
 
 
@@ -79,8 +85,12 @@ def _encoder(
     return _train_albert(corpus, settings, draft, checkpoints, device, workspace.settings.workspace.seed, progress)
 
 
-def _write_vectors(workspace: Workspace, draft: Draft, encoder: TextEncoder, texts: list[str], progress: Progress | None) -> None:
-    files = {path.relative_to(draft.folder).as_posix(): artifacts.hash_file(path) for path in draft.folder.rglob("model/*")}
+def _write_vectors(
+    workspace: Workspace, draft: Draft, encoder: TextEncoder, texts: list[str], progress: Progress | None
+) -> None:
+    files = {
+        path.relative_to(draft.folder).as_posix(): artifacts.hash_file(path) for path in draft.folder.rglob("model/*")
+    }
     cache = cache_folder(workspace.runs, artifacts.hash_json(files))
     raw = cached_vectors(cache, texts, lambda: encoder, progress=progress)
     mean, matrix = fit_whitening(raw, width=workspace.settings.text.whiten)
@@ -90,12 +100,24 @@ def _write_vectors(workspace: Workspace, draft: Draft, encoder: TextEncoder, tex
 
 
 def _train_albert(
-    corpus: list[str], settings: Text, draft: Draft, checkpoints: Path, device: str, seed: int, progress: Progress | None
+    corpus: list[str],
+    settings: Text,
+    draft: Draft,
+    checkpoints: Path,
+    device: str,
+    seed: int,
+    progress: Progress | None,
 ) -> TextEncoder:
     """Masked language modelling of a small ALBERT on the workspace's own texts."""
     tokenizer = train_tokenizer(corpus, vocabulary=settings.vocabulary)
     torch.manual_seed(step_seed(seed, -1))
-    model = new_albert(tokenizer, d_model=settings.d_model, layers=settings.layers, heads=settings.heads, max_tokens=settings.max_tokens)
+    model = new_albert(
+        tokenizer,
+        d_model=settings.d_model,
+        layers=settings.layers,
+        heads=settings.heads,
+        max_tokens=settings.max_tokens,
+    )
     model.to(select_device(device))  # type: ignore[arg-type]  # transformers' decorator hides its arguments
     encoder = TextEncoder(model=model.base_model, tokenizer=tokenizer, max_tokens=settings.max_tokens)
     ids = [torch.tensor(tokens) for tokens in encoder.tokens(corpus)]
@@ -103,7 +125,9 @@ def _train_albert(
     def loss(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng(step_seed(seed, step))
         chosen = rng.choice(len(ids), min(settings.batch_size, len(ids)), replace=False)
-        batch = torch.nn.utils.rnn.pad_sequence([ids[i] for i in chosen], batch_first=True, padding_value=tokenizer.pad_token_id)
+        batch = torch.nn.utils.rnn.pad_sequence(
+            [ids[i] for i in chosen], batch_first=True, padding_value=tokenizer.pad_token_id
+        )
         batch = batch.to(model.device)
         inputs, labels = mask_tokens(batch, tokenizer, share=settings.mask)
         output = model(input_ids=inputs, attention_mask=(batch != tokenizer.pad_token_id).long())
@@ -129,7 +153,10 @@ def train_tokenizer(corpus: list[str], *, vocabulary: int) -> PreTrainedTokenize
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=list(SPECIAL), show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL),
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(corpus, trainer)
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
@@ -159,5 +186,3 @@ def mask_tokens(batch: Tensor, tokenizer: PreTrainedTokenizerBase, *, share: flo
     inputs = batch.masked_fill(chosen & (fate < 0.8), int(tokenizer.mask_token_id))
     others = torch.randint(len(SPECIAL), len(tokenizer), batch.shape, device=batch.device)
     return torch.where(chosen & (fate >= 0.9), others, inputs), batch.masked_fill(~chosen, -100)
-
-

@@ -91,7 +91,7 @@ def test_too_long_a_history_is_refused():
 def test_learns_to_foresee_a_repeating_pattern(kind):
     model = encoder(kind, dropout=0.0).train()
     generator = torch.Generator().manual_seed(2)
-    steps = torch.randn(8, 3, 6, generator=generator).repeat(1, 4, 1)               # each user repeats three vectors
+    steps = torch.randn(8, 3, 6, generator=generator).repeat(1, 4, 1)  # each user repeats three vectors
     valid = torch.ones(8, 12, dtype=torch.bool)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     losses = []
@@ -105,5 +105,5 @@ def test_learns_to_foresee_a_repeating_pattern(kind):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[0] > 3.5                                                           # chance is ln 49 = 3.9
-    assert losses[-1] < 2.6                                                          # equal steps: not below ln 4
+    assert losses[0] > 3.5  # chance is ln 49 = 3.9
+    assert losses[-1] < 2.6  # equal steps: not below ln 4

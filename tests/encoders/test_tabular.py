@@ -7,7 +7,7 @@ from findcli.encoders.tabular import TabularEncoder, choose_values, replace_valu
 from findcli.objectives import masked_value_loss, replaced_value_loss
 from findcli.profile_codes import FIRST_VALUE, MASK, MISSING
 
-CARDINALITIES = (5, 3, 8, 2)                                                         # the last has no value at all
+CARDINALITIES = (5, 3, 8, 2)  # the last has no value at all
 
 
 def encoder():
@@ -105,21 +105,17 @@ def test_replacements_are_honest(seed, how):
 @pytest.mark.parametrize(("how", "expected"), [("mlm", [0.7, 0.2, 0.1]), ("uniform", [1 / 3] * 3)])
 def test_replacements_follow_their_distribution(how, expected):
     users = 6000
-    codes, fractions = torch.full((users, 1), 5), torch.zeros(users, 1)              # 5 is none of the drawn values
+    codes, fractions = torch.full((users, 1), 5), torch.zeros(users, 1)  # 5 is none of the drawn values
     logits = torch.tensor([0, 0, 0.7, 0.2, 0.1]).log().expand(users, 1, 5)
     chosen = torch.ones(users, 1, dtype=torch.bool)
-    new, _, _ = replace_values(
-        codes, fractions, chosen, logits, how=how, generator=torch.Generator().manual_seed(0)
-    )
+    new, _, _ = replace_values(codes, fractions, chosen, logits, how=how, generator=torch.Generator().manual_seed(0))
     shares = new.flatten().bincount(minlength=5)[FIRST_VALUE:] / users
     torch.testing.assert_close(shares, torch.tensor(expected), atol=0.025, rtol=0)
 
 
 def test_a_generator_repeats_itself():
     codes, fractions = profiles()
-    first, second = (
-        choose_values(codes, 0.5, generator=torch.Generator().manual_seed(3)) for _ in range(2)
-    )
+    first, second = (choose_values(codes, 0.5, generator=torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, second)
     first, second = (
         replace_values(
@@ -135,7 +131,7 @@ def test_learns_values_from_other_columns_and_spots_replaced_ones():
     model = TabularEncoder(cardinalities=(6, 6, 6), d_token=16, layers=2, heads=2, dropout=0.0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     generator = torch.Generator().manual_seed(0)
-    codes = torch.randint(FIRST_VALUE, 6, (128, 1), generator=generator).expand(-1, 3)    # columns agree
+    codes = torch.randint(FIRST_VALUE, 6, (128, 1), generator=generator).expand(-1, 3)  # columns agree
     fractions, present = torch.zeros(128, 3), torch.ones(128, 3, dtype=torch.bool)
     for _ in range(120):
         chosen = choose_values(codes, 0.3, generator=generator)
@@ -146,5 +142,5 @@ def test_learns_values_from_other_columns_and_spots_replaced_ones():
         optimizer.zero_grad()
         (masked + spotted).backward()
         optimizer.step()
-    assert masked.item() < 0.4                                                       # chance is ln 4 = 1.39
-    assert spotted.item() < 0.4                                                      # the base rate alone gives 0.53
+    assert masked.item() < 0.4  # chance is ln 4 = 1.39
+    assert spotted.item() < 0.4  # the base rate alone gives 0.53
