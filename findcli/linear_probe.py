@@ -1,8 +1,8 @@
 """`findcli probe`: what frozen user vectors are worth to a linear model (FIND section 1.9, Table 4).
 
 The protocol: standardise, logistic regression with L2 (C = 0.01), fitted on one fifth of the task's users and
-evaluated on the rest, stratified, ten draws; intervals by bootstrap over users. Where a simulator knows each label's true probability,
-what that reaches on the same users and draws is the most that any model can.
+evaluated on the rest, stratified, ten draws; intervals by bootstrap over users. Where a simulator knows each label's
+true probability, what that reaches on the same users and draws is the most that any model can.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from findcli.workspace import Workspace
 DRAWS, FIT_SHARE, STRENGTH = 10, 0.2, 0.01
 FEWEST = 10
 REPLICATES = 200
-STORED = "all that is stored"
+CONCATENATED, STORED = "modalities side by side", "all that is stored"
 POSSIBLE = "the best possible"
 
 
@@ -254,7 +254,8 @@ def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
         twice = labels.filter(pl.col("user_id").is_duplicated())["user_id"][0]
         raise FindCLIError(f"{what} name user {twice} more than once", hint="keep one row a user")
     if truth and not labels["truth"].is_between(0, 1).fill_null(value=False).all():
-        raise FindCLIError(f"{what}: column {task.truth!r} holds other than probabilities", hint=f"correct truth in [tasks.{name}]")
+        hint = f"correct truth in [tasks.{name}]"
+        raise FindCLIError(f"{what}: column {task.truth!r} holds other than probabilities", hint=hint)
     labels = labels.with_columns(pl.col("label").cast(pl.Boolean))
     if labels["label"].n_unique() < 2:
         one = "positives" if not labels["label"].any() else "negatives"
@@ -266,7 +267,8 @@ def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed: the fused one, each modality's, and all of them side by side."""
     kinds = {name: vectors for name, vectors in found.items() if not name.startswith("has_")}
     whole = np.concatenate([found[name].reshape(len(vectors), -1) for name, vectors in found.items()], axis=1)
-    return kinds | {STORED: whole}
+    modalities = [vectors for name, vectors in kinds.items() if name != "embeddings"]
+    return kinds | {CONCATENATED: np.concatenate(modalities, axis=1), STORED: whole}
 
 
 def averages(results: Sequence[ProbeResult]) -> list[tuple[str, float, float]]:

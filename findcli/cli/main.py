@@ -17,6 +17,7 @@ from findcli.cli import (
     console,
     describe,
     embed,
+    evaluate,
     init,
     pretrain,
     probe,
@@ -49,6 +50,7 @@ app.command("align", rich_help_panel=BUILD, help=align.HELP)(align.align)
 app.command("embed", rich_help_panel=BUILD)(embed.embed)
 app.command("target", rich_help_panel=USE)(target.target)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
+app.command("evaluate", rich_help_panel=EVALUATE)(evaluate.evaluate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -58,14 +58,15 @@ def print_result(result: ProbeResult) -> None:
     """Print a task's figures, each beside what the true probability reaches where that is known."""
     share, possible = result.positives / result.users, result.ceiling
     users = f"{result.users:,} users, {result.positives:,} positive ({share:.1%})"
-    console.print_line(f"{result.task}: {result.title} - {users}" + ("; beside each figure the best possible" if possible else ""))
+    beside = "; beside each figure the best possible" if possible else ""
+    console.print_line(f"{result.task}: {result.title} - {users}{beside}")
     rows = [
         [
             row.vectors,
-            _figure(row.auc.value, possible and possible.auc),
+            _figure(row.auc.value, None if possible is None else possible.auc),
             f"{row.auc.low:.3f}-{row.auc.high:.3f}",
-            _figure(row.ks.value, possible and possible.ks),
-            _figure(row.precision, possible and possible.precision),
+            _figure(row.ks.value, None if possible is None else possible.ks),
+            _figure(row.precision, None if possible is None else possible.precision),
         ]
         for row in result.rows
     ]

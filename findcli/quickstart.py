@@ -1,0 +1,86 @@
+"""`findcli quickstart`: the main job on a small demo world, from nothing to an audience and a figure in minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomlkit
+
+from findcli import linear_probe, pipeline, targeting
+from findcli.artifacts import Run, replacing
+from findcli.datasets import demo
+from findcli.datasets.creation import Summary, installed_text_model
+from findcli.errors import FindCLIError
+from findcli.linear_probe import ProbeResult
+from findcli.progress import Progress, no_progress
+from findcli.targeting import Audience, Selection
+from findcli.workspace import FILE, Workspace, load_workspace
+
+DEMAND, TASK, TOP_K = "users likely to rent phones", "d1", 100
+USERS = 6_000
+STEPS = {"text": 150, "sequence": 150, "tabular": 200, "align": 150}
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """What the main job came to.
+
+    Attributes:
+        workspace: the new workspace, every stage up to date.
+        summary: what was simulated.
+        runs: the stages that were run, in order.
+        audience: the answer to `DEMAND`.
+        probe: the figures of `TASK`.
+    """
+
+    workspace: Workspace
+    summary: Summary
+    runs: list[Run]
+    audience: Audience
+    probe: ProbeResult
+
+
+def quickstart(
+    folder: Path,
+    *,
+    users: int = USERS,
+    seed: int = 0,
+    device: str = "auto",
+    progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
+) -> Quickstart:
+    """Make a small demo workspace, run every stage, choose one audience and probe one task.
+
+    Args:
+        folder: the new workspace.
+        users: how many are simulated.
+        seed: another seed, another world.
+        device: "auto", "cpu", "cuda" or "mps".
+        progress_for: given a stage's name, a context that yields what is told after each of its steps.
+
+    Raises:
+        FindCLIError: the folder is a workspace already, or so few users give a task too few positives.
+    """
+    if (folder / FILE).exists():
+        hint = f"go on there with: cd {folder} && findcli run; or name another folder"
+        raise FindCLIError(f"{folder} is a workspace already", hint=hint)
+    with progress_for("init"):
+        summary = demo.create(folder, users=users, seed=seed, text_model=installed_text_model())
+        _write_steps(folder / FILE)
+    workspace = load_workspace(folder)
+    runs = pipeline.run(workspace, device=device, progress_for=progress_for)
+    (audience,) = targeting.target(workspace, [DEMAND], selection=Selection(top_k=TOP_K), device=device)
+    with progress_for("probe") as progress:
+        (found,) = linear_probe.probe_tasks(workspace, [TASK], device=device, progress=progress)
+    return Quickstart(workspace, summary, runs, audience, found)
+
+
+def _write_steps(path: Path) -> None:
+    """Write fewer steps into the workspace file itself, so that later commands find every stage up to date."""
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    for table, steps in STEPS.items():
+        document.setdefault(table, tomlkit.table())["steps"] = steps
+    with replacing(path) as draft:
+        draft.write_text(tomlkit.dumps(document), encoding="utf-8")

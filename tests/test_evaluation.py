@@ -1,0 +1,67 @@
+"""Zero-shot ranking of a task's users by its demand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from findcli.errors import FindCLIError
+from findcli.evaluation import evaluate, rank_quality
+from findcli.linear_probe import read_labels
+from findcli.targeting import target
+from findcli.workspace import Workspace, load_workspace
+
+
+def test_the_figures_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(80) < 0.3
+    scores = np.round(truth + rng.normal(size=80), 1)
+    found = rank_quality("noise", scores, truth)
+    assert found.auc.value == pytest.approx(roc_auc_score(truth, scores))
+    assert found.average_precision == pytest.approx(average_precision_score(truth, scores))
+    assert found.auc.low < found.auc.value < found.auc.high
+
+
+def test_a_demand_is_evaluated_on_the_scores_that_target_gives(trained_workspace: Workspace) -> None:
+    (name, task), *_ = trained_workspace.settings.tasks.items()
+    (found,) = evaluate(trained_workspace, [name], untrained=True)
+    (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of)
+    labels = read_labels(trained_workspace, name, task)
+    rows = labels.join(audience.ranking, on="user_id")
+    own, untrained = found.rankings[:2]
+    assert own.auc.value == pytest.approx(roc_auc_score(rows["label"], rows["score"]))
+    assert untrained.by == "the demand, untrained"
+    assert untrained.auc.value != own.auc.value
+    assert (found.users, found.positives) == (len(rows), rows["label"].sum())
+
+
+def test_another_workspaces_model_ranks(trained_workspace: Workspace, tiny_template: Path, tmp_path: Path) -> None:
+    tiny_workspace = load_workspace(shutil.copytree(tiny_template, tmp_path / "other"))
+    (name,) = list(tiny_workspace.settings.tasks)[:1]
+    (own,), (other,) = (
+        evaluate(trained_workspace, [name]),
+        evaluate(tiny_workspace, [name], model=trained_workspace),
+    )
+    assert own.rankings == other.rankings
+    assert not (tiny_workspace.runs / "aligned").exists()
+
+
+def test_the_best_possible_stands_beside_it(trained_workspace: Workspace) -> None:
+    (name, task), *_ = trained_workspace.settings.tasks.items()
+    path = trained_workspace.path(task.path)
+    labels = pl.read_parquet(path).with_columns(truth=pl.col(task.label).cast(pl.Float64))
+    labels.write_parquet(path)
+    file = trained_workspace.folder / "findcli.toml"
+    file.write_text(file.read_text().replace("[tasks.tea]", '[tasks.tea]\ntruth = "truth"'))
+    (found,) = evaluate(load_workspace(trained_workspace.folder), [name])
+    assert found.rankings[-1].auc.value == 1
+
+
+def test_an_unknown_task_is_named(trained_workspace: Workspace) -> None:
+    with pytest.raises(FindCLIError, match="no task 'd99'"):
+        evaluate(trained_workspace, ["d99"])
