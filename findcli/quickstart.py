@@ -12,7 +12,7 @@ import tomlkit
 from findcli import linear_probe, pipeline, targeting
 from findcli.artifacts import Run, replacing
 from findcli.datasets import demo
-from findcli.datasets.creation import Summary, installed_text_model
+from findcli.datasets.creation import Summary
 from findcli.errors import FindCLIError
 from findcli.linear_probe import ProbeResult
 from findcli.progress import Progress, no_progress
@@ -20,8 +20,8 @@ from findcli.targeting import Audience, Selection
 from findcli.workspace import FILE, Workspace, load_workspace
 
 DEMAND, TASK, TOP_K = "users likely to rent phones", "d1", 100
-USERS = 6_000
-STEPS = {"text": 150, "sequence": 150, "tabular": 200, "align": 150}
+USERS = 5_000
+STEPS = {"text": 120, "sequence": 120, "tabular": 150, "align": 100}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def quickstart(
         hint = f"go on there with: cd {folder} && findcli run; or name another folder"
         raise FindCLIError(f"{folder} is a workspace already", hint=hint)
     with progress_for("init"):
-        summary = demo.create(folder, users=users, seed=seed, text_model=installed_text_model())
+        summary = demo.create(folder, users=users, seed=seed)
         _write_steps(folder / FILE)
     workspace = load_workspace(folder)
     runs = pipeline.run(workspace, device=device, progress_for=progress_for)

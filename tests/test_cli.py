@@ -386,3 +386,54 @@ def test_clean_says_what_it_removes(finished_workspace: Workspace, capsys: pytes
 @pytest.mark.parametrize(("seconds", "told"), [(5, "5 s"), (60, "1 min"), (7_300, "2 h"), (200_000, "2 d")])
 def test_an_age_is_told_in_its_largest_unit(seconds: int, told: str) -> None:
     assert spoken(timedelta(seconds=seconds)) == told
+
+
+def test_describe_draws_each_source_and_marks_train_until(
+    tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("describe", "-w", str(tiny_workspace.folder), "-q")
+    for width in (40, 140):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert exit_code(*words) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert any(line.startswith("orders: 4,800 events") for line in lines)
+        assert "│ train_until 2024-09-09" in lines
+        assert max(len(line) for line in lines if set(line) & set("▁▂▃▄▅▆▇█")) <= width
+        assert not any("\x1b" in line for line in lines)
+    assert exit_code(*words, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sum(row["events"] for row in found["counts"]) == 4800 + 800
+
+
+def test_describe_draws_a_user_around_the_cutoff(tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("describe", "7", "-w", str(tiny_workspace.folder), "-q", "--as-of", "2024-07-01")
+    assert exit_code(*words) == 0
+    out = capsys.readouterr().out
+    assert "city south" in out
+    before, after = out.split("cutoff 2024-07-01: inputs above, what came after below")
+    assert "The user purchased" in before
+    assert "The user purchased" in after
+    assert exit_code(*words, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"time", "source", "text"} <= found["events"][0].keys()
+    assert found["user"] == 7
+
+
+def test_a_cutoff_needs_a_user(tiny_workspace: Workspace) -> None:
+    assert exit_code("describe", "-w", str(tiny_workspace.folder), "--as-of", "2024-07-01") == 2
+
+
+def test_a_probe_stands_beside_the_best_possible(
+    finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = finished_workspace.folder / "data/tea.parquet"
+    pl.read_parquet(labels).with_columns(p=pl.col("label") * 0.5 + 0.25).write_parquet(labels)
+    words = ("probe", "-d", "tea", "-w", str(finished_workspace.folder), "-q")
+    assert exit_code(*words) == 0
+    assert " of 1.00" not in capsys.readouterr().out
+    file = finished_workspace.folder / "findcli.toml"
+    file.write_text(file.read_text() + 'truth = "p"\n')
+    assert exit_code(*words) == 0
+    assert capsys.readouterr().out.count(" of 1.00") >= 12
+    assert exit_code(*words, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["ceiling"] == {"auc": 1.0, "ks": 1.0, "precision": 1.0}

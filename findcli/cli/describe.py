@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from findcli.timelines import Overview, Timeline
 
 MOST = 6  # texts of one source in one period
-UNITS = {1: "day", 7: "week"}
+UNITS = {1: "a day", 7: "a week"}
 User = Annotated[str | None, typer.Argument(metavar="[USER]", help="One user; else the whole workspace.")]
 
 
 def describe(
     user: User = None, as_of: AsOf = None, workspace: WorkspaceDir = None, as_json: Json = False, quiet: Quiet = False
 ) -> None:
-    """Draw the events a week of each source, or one user's timeline around a cutoff in the texts that the model reads."""
+    """Draw the events a week of each source, or one user's timeline in the texts that the model reads."""
     if user is None and as_of is not None:
         raise typer.BadParameter("only the timeline of a USER has a cutoff", param_hint="--as-of")
     from findcli import timelines
@@ -89,11 +89,11 @@ def _print_chart(
     out = console.stdout()
     lines = {instant: mark for instant, (mark, _) in marks.items() if begin < instant < end}
     axis = charts.fit_axis(begin, end, origin=origin, step=step, room=out.width, marks=lines)
-    each = f"{axis.step.days // step.days} {UNITS[step.days]}s" if axis.step > step else UNITS[step.days]
+    each = UNITS.get(axis.step.days, f"{axis.step.days} days")
     for source in rows["source"].unique().sort():
         own = rows.filter(rows["source"] == source)
         sums = charts.column_sums(own.select("period", "events").iter_rows(), axis)
-        console.print_line(f"\n{source}: {sum(sums):,} events, at most {max(sums):,} in a {each}")
+        console.print_line(f"\n{source}: {sum(sums):,} events, at most {max(sums):,} in {each}")
         for line in charts.bar_lines(sums, axis):
             out.print(line, style="cyan", markup=False)
     console.print_line(charts.axis_line(begin, end, axis))
@@ -125,7 +125,7 @@ def _texts(events: pl.DataFrame, told: Timeline) -> Table:
     for (period, source), rows in events.sort("period", "source", maintain_order=True).group_by(
         "period", "source", maintain_order=True
     ):
-        day = "" if period == last else _day(period)  # type: ignore[arg-type]
+        day = "" if period == last else _day(period)
         table.add_row(Text(day), Text(str(source), style="cyan"), Text(_listed(rows["text"].to_list())))
         last = period
     return table
@@ -134,7 +134,7 @@ def _texts(events: pl.DataFrame, told: Timeline) -> Table:
 def _listed(texts: list[str]) -> str:
     """Each text once, the most frequent first, with how often it occurs; the rest as a number."""
     counted = Counter(texts).most_common()
-    shown = [text if count == 1 else f"{text} ×{count}" for text, count in counted[:MOST]]
+    shown = [text if count == 1 else f"{text} (x{count})" for text, count in counted[:MOST]]
     return "; ".join([*shown, *([f"... and {len(counted) - MOST} more"] if len(counted) > MOST else [])])
 
 

@@ -21,6 +21,7 @@ from findcli.cli import (
     init,
     pretrain,
     probe,
+    quickstart,
     run,
     status,
     target,
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("quickstart", rich_help_panel=WORKSPACE)(quickstart.quickstart)
 app.command("init", rich_help_panel=WORKSPACE)(init.init)
 app.command("check", rich_help_panel=WORKSPACE)(check.check)
 app.command("describe", rich_help_panel=WORKSPACE)(describe.describe)

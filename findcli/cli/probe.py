@@ -64,7 +64,7 @@ def print_result(result: ProbeResult) -> None:
         [
             row.vectors,
             _figure(row.auc.value, None if possible is None else possible.auc),
-            f"{row.auc.low:.3f}-{row.auc.high:.3f}",
+            f"{row.auc.low:.2f}-{row.auc.high:.2f}",
             _figure(row.ks.value, None if possible is None else possible.ks),
             _figure(row.precision, None if possible is None else possible.precision),
         ]
@@ -74,4 +74,4 @@ def print_result(result: ProbeResult) -> None:
 
 
 def _figure(value: float, possible: float | None) -> str:
-    return f"{value:.3f}" if possible is None else f"{value:.3f} of {possible:.3f}"
+    return f"{value:.3f}" if possible is None else f"{value:.3f} of {possible:.2f}"

@@ -42,12 +42,17 @@ def prepare(
     if seed is not None:
         overrides = {**overrides, "workspace": {**overrides.get("workspace", {}), "seed": seed}}
     workspace = load_workspace(folder, overrides=overrides)
+    settle_threads(threads)
+    return workspace
+
+
+def settle_threads(threads: int | None) -> None:
+    """Let torch and polars work in so many threads, all cores when not given; before anything imports polars."""
     if threads is not None:
         os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when polars is imported
     from findcli.training import set_determinism
 
     set_determinism(threads)
-    return workspace
 
 
 def parse_changes(changes: Sequence[str]) -> dict[str, Any]:

@@ -73,10 +73,10 @@ def target(
     if output is not None:
         targeting.write_audience(targeting.one_table(audiences, named=demands is not None), output)
     if as_json:
-        console.print_json([_plain(audience, output) for audience in audiences])
+        console.print_json([plain_audience(audience, output) for audience in audiences])
     else:
         for audience in audiences[:SHOWN]:
-            _print(audience, brief=len(audiences) > 1)
+            print_audience(audience, brief=len(audiences) > 1)
         if output is not None:
             rows = sum(len(audience.selected) for audience in audiences)
             console.print_line(f"wrote {rows:,} rows to {output}")
@@ -89,7 +89,7 @@ def _refuse_contradictions(demand: str | None, demands: Path | None, *, everyone
         raise typer.BadParameter("--all takes everyone: leave it out, or leave out --top-k, --top-percent, --min-score")
 
 
-def _print(audience: Audience, *, brief: bool) -> None:
+def print_audience(audience: Audience, *, brief: bool) -> None:
     """How many, who, how strong, and how the sentence was read."""
     ranking, selected = audience.ranking, audience.selected
     share = len(selected) / len(ranking)
@@ -112,7 +112,8 @@ def _head(selected: pl.DataFrame) -> pl.DataFrame:
     return selected.head(SHOWN)
 
 
-def _plain(audience: Audience, output: Path | None) -> dict[str, Any]:
+def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, Any]:
+    """An audience for a program; without its users where they went to a file."""
     listed = None if output is not None else audience.selected.to_dicts()
     return {
         "demand": audience.demand,

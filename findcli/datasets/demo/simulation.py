@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from findcli.datasets.creation import Summary, new_workspace
+from findcli.datasets.creation import Summary, installed_text_model, new_workspace
 from findcli.datasets.demo import profile
 from findcli.datasets.demo.events import draw_tables, happen
 from findcli.datasets.demo.labels import RULES, draw_labels
@@ -53,7 +53,7 @@ def create(
     seed: int = 0,
     scenario: str = "city",
     days: int = 120,
-    text_model: str = "scratch",
+    text_model: str | None = None,
 ) -> Summary:
     """Make a workspace with a simulated world; the same arguments make the same files.
 
@@ -63,7 +63,7 @@ def create(
         seed: another seed, another world.
         scenario: "city" or "harbour": the same kinds of people with other words, merchants and channels.
         days: length; the last 28 are the outcome window of the tasks, which no training stage reads.
-        text_model: what [text] names.
+        text_model: what [text] names; the packaged MiniLM where it is installed, else "scratch", when not given.
 
     Raises:
         FindCLIError: `folder` already holds a workspace.
@@ -72,11 +72,12 @@ def create(
     if scenario not in SCENARIOS or users < 1 or days < SHORTEST:
         raise ValueError(f"no world has scenario = {scenario!r}, users = {users}, days = {days}")
     words = tomllib.loads(files(__package__).joinpath(f"{scenario}.toml").read_text(encoding="utf-8"))
+    model = text_model or installed_text_model()
     with new_workspace(folder) as scratch:
         counts = _write_tables(scratch / "data", words, users=users, days=days, seed=(seed, SCENARIOS.index(scenario)))
         _demands(words).write_csv(scratch / "data" / "demands.tsv", separator="\t")
         header = HEADER.format(scenario=scenario, seed=seed, users=users, days=days)
-        write_settings(scratch, _settings(words, scenario=scenario, days=days, text_model=text_model), header=header)
+        write_settings(scratch, _settings(words, scenario=scenario, days=days, text_model=model), header=header)
         tasks = {
             name: pl.read_parquet(scratch / "data" / "tasks" / f"{name}.parquet", columns=["label"]) for name in RULES
         }
@@ -85,7 +86,7 @@ def create(
         users=users,
         rows={f"data/{name}": count for name, count in counts.items() if not name.startswith("tasks/")},
         tasks={name: (table.height, int(table["label"].sum())) for name, table in tasks.items()},
-        text_model=text_model,
+        text_model=model,
         notes=("the world is simulated: nobody in it exists, and the truth behind every label is known",),
     )
 
