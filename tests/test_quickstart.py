@@ -10,6 +10,7 @@ import pytest
 
 from findcli import pipeline, quickstart
 from findcli.cli.main import main
+from findcli.datasets.demo import simulation
 from findcli.errors import FindCLIError
 from findcli.quickstart import Quickstart
 from findcli.workspace import load_workspace
@@ -19,7 +20,7 @@ from findcli.workspace import load_workspace
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quickstart]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quickstart, "STEPS", dict.fromkeys(quickstart.STEPS, 5))
-        patch.setattr(quickstart, "installed_text_model", lambda: "scratch")
+        patch.setattr(simulation, "installed_text_model", lambda: "scratch")
         yield quickstart.quickstart(tmp_path_factory.mktemp("quickstart") / "demo", users=1500, device="cpu")
 
 
