@@ -35,4 +35,7 @@ def parse_instant(text: str) -> datetime:
         raise FindCLIError(
             f"{text!r} is not a date", hint="write one such as 2017-10-30 or 2017-10-30T12:00"
         ) from error
-    return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    try:
+        return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError as error:
+        raise FindCLIError(f"{text!r} lies beyond the calendar in UTC", hint="write an earlier date") from error

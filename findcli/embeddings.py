@@ -158,6 +158,7 @@ def embed(
     """
     log = events.build_events(workspace)
     cutoff = latest_date(log) if as_of is None else to_utc(as_of)
+    _require_reach(workspace, log, cutoff)
     settings, inputs = stage_settings(workspace, cutoff), stage_inputs(workspace, model or workspace, log, cutoff)
 
     def write(draft: Draft, _: Path) -> None:
@@ -200,6 +201,19 @@ def stage_inputs(workspace: Workspace, model: Workspace, log: Run, cutoff: datet
         "text": text,
         "events": log.manifest.digest("train/" if early else ""),
     } | profiles.input_digest(workspace, cutoff)
+
+
+def _require_reach(workspace: Workspace, log: Run, cutoff: datetime) -> None:
+    """Refuse a date so late that no history window before it holds an event.
+
+    Raises:
+        FindCLIError: the last event is older than the history window.
+    """
+    last = events.first_and_last(log)[1]
+    history = workspace.settings.windows.history
+    if last < cutoff - parse_duration(history):
+        hint = f"the last event is at {last}; name an earlier date with --as-of"
+        raise FindCLIError(f"no user has an event in the {history} before {cutoff}", hint=hint)
 
 
 def latest_date(log: Run) -> datetime:

@@ -245,11 +245,15 @@ def _check_training(
     with _noting(problems):
         sources.require_one_user_type(workspace)
     with _noting(problems):
-        held_out = len(pairs.held_out_users(workspace, users["user_id"]))
+        held = pairs.held_out_users(workspace, users["user_id"])
+        pairs.require_known("users", workspace.settings.split.users_file, held)
+        held_out = len(held)
     if held_out and held_out == len(users):
         problems.append(Problem("every user is held out", "hold out fewer users in [split]"))
     spoken = {source.name for source in workspace.settings.sources if source_templates(source)}
     spans = [(r.first, r.last) for r in reports if r.first and r.last and r.name in spoken and r.before]
+    if not spans and len(reports) < len(workspace.settings.sources):
+        return held_out, cutoffs  # a source cannot be read: what that hides is no problem of its own
     if not spans:
         fix = "set a later train_until, or give a source with another family than exposure"
         problems.append(Problem("no source that feeds sentences has an event before train_until", fix))

@@ -189,6 +189,19 @@ def _draws(truth: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     return StratifiedShuffleSplit(DRAWS, train_size=FIT_SHARE, random_state=0).split(truth, truth)  # type: ignore[no-any-return]
 
 
+def task_names(workspace: Workspace, wanted: str) -> list[str]:
+    """The tasks that a name stands for: itself, or every one for "all".
+
+    Raises:
+        FindCLIError: all are wanted and there is none.
+    """
+    if wanted != "all":
+        return [wanted]
+    if not workspace.settings.tasks:
+        raise FindCLIError("this workspace has no task", hint="add one as [tasks.NAME] in findcli.toml")
+    return list(workspace.settings.tasks)
+
+
 def find_task(workspace: Workspace, name: str) -> Task:
     """The task of a name.
 

@@ -115,6 +115,17 @@ def held_out_users(workspace: Workspace, users: pl.Series) -> set[object]:
     return held_out("user", users, salt=split.salt, one_in=split.held_out_users, file=file)
 
 
+def require_known(what: str, file: str | None, held: set[object]) -> None:
+    """Refuse a split's file of which no line is known: a slip there would leave nobody held out.
+
+    Raises:
+        FindCLIError: there is a file, and it names none of those in the data.
+    """
+    if file is not None and not held:
+        hint = "write an id or name a line, spelled as the tables do"
+        raise FindCLIError(f"none of the held-out {what} in {file} occurs in the data", hint=hint)
+
+
 def held_out_names(workspace: Workspace, log: Run) -> Names:
     """The held-out categories, and the names (of theirs and of items found in them) that name no training sentence."""
     columns = pl.scan_parquet(log.files("train/*.parquet")).collect_schema()
@@ -126,6 +137,7 @@ def held_out_names(workspace: Workspace, log: Run) -> Names:
     file = None if split.categories_file is None else workspace.folder / split.categories_file
     categories = found["category"].drop_nulls().unique()
     held = held_out("category", categories, salt=split.salt, one_in=split.held_out_categories, file=file)
+    require_known("categories", split.categories_file, held)
     held_rows = found.filter(pl.col("category").is_in(list(held)))
     blocked = {name.lower() for slot in named for name in held_rows[slot].drop_nulls()}
     return Names(sorted(str(name) for name in held), sorted(blocked))
@@ -168,6 +180,7 @@ def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
     ]
     users = pl.concat(frames).collect().sort("part", "user_id")
     held = held_out_users(workspace, users["user_id"])
+    require_known("users", workspace.settings.split.users_file, held)
     users = users.filter(~pl.col("user_id").is_in(list(held))) if held else users
     if users.is_empty():
         raise FindCLIError("every user is held out", hint="hold out fewer users in [split]")

@@ -36,7 +36,7 @@ class General:
     runs: Annotated[str, Doc("folder of the run folders, relative to this file")] = "runs"
     user_id: Annotated[Literal["as found", "text"], Doc("compare user ids as found, or all as text")] = "as found"
     currency: Annotated[str, Doc("the word for money in sentences")] = "dollars"
-    language: Annotated[str, Doc("language of the built-in sentences; write own `sentences` for another")] = "en"
+    language: Annotated[Literal["en"], Doc("of the built-in sentences; write own `sentences` for another")] = "en"
     seed: Annotated[int, Ge(0), Doc("seed of every stage")] = 0
 
 

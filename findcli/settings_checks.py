@@ -85,12 +85,15 @@ def _source_problems(path: str, source: Source) -> Iterator[Problem]:
 
 def _slot_problems(path: str, text: str, source: Source, known: tuple[str, ...]) -> Iterator[Problem]:
     try:
-        slots = [slot for _, slot, _, _ in Formatter().parse(text) if slot is not None]
+        parts = [part for part in Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
         yield path, f"{text!r} cannot be read: {error}"
         return
+    if "{{" in text or "}}" in text or any(spec or conversion for _, _, spec, conversion in parts):
+        yield path, f"{text!r} has more in braces than a slot's name; write slots as {{category}}"
+        return
     listed = ", ".join(f"{{{slot}}}" for slot in known)
-    for slot in slots:
+    for slot in [str(slot) for _, slot, _, _ in parts]:
         if slot not in known:
             yield path, f"{{{slot}}} in {text!r} is no slot; the slots are {listed}"
         elif slot != "currency" and getattr(source, slot) is None:

@@ -97,6 +97,7 @@ def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> p
         *_amount_expression(source, schema),
         *(pl.col(column).alias(extra_name(source.name, column)) for column in extra_columns(workspace, source)),
     ]
+    _require_numbers(workspace, source, schema)
     if source.duplicates != "keep":
         columns.append(pl.struct(pl.all()).hash().alias("copies"))
     events = frame.select(columns)
@@ -135,13 +136,24 @@ def require_one_user_type(workspace: Workspace) -> None:
     """Refuse sources whose user ids cannot be compared.
 
     Raises:
-        FindCLIError: ids are text in one source and numbers in another.
+        FindCLIError: ids are text in one table and numbers in another.
     """
-    types = user_types(workspace)
+    types = user_types(workspace) | _profile_user_type(workspace)
     if len(set(types.values())) > 1:
         listed = ", ".join(f"{name}: {'text' if kind == pl.String else 'number'}" for name, kind in types.items())
         hint = 'correct the tables, or compare all ids as text with user_id = "text" in [workspace]'
-        raise FindCLIError(f"user ids are text in one source and numbers in another ({listed})", hint=hint)
+        raise FindCLIError(f"user ids are text in one table and numbers in another ({listed})", hint=hint)
+
+
+def _profile_user_type(workspace: Workspace) -> dict[str, pl.DataType]:
+    """The type of user ids in the profile table, where there is one and ids are compared as found."""
+    profile = workspace.settings.profile
+    if profile.path is None or profile.user is None or workspace.settings.workspace.user_id == "text":
+        return {}
+    schema = scan_table([workspace.path(profile.path)], what="the profile table").collect_schema()
+    if profile.user not in schema:
+        return {}
+    return {"profile": pl.Int64() if schema[profile.user].is_integer() else pl.String()}
 
 
 def _require_columns(workspace: Workspace, source: Source, schema: pl.Schema) -> None:
@@ -154,6 +166,19 @@ def _require_columns(workspace: Workspace, source: Source, schema: pl.Schema) ->
             f"source {source.name!r} has no column for {', '.join(missing)}",
             hint=f"its columns are: {', '.join(schema.names())}; correct [[sources]] in findcli.toml",
         )
+
+
+def _require_numbers(workspace: Workspace, source: Source, schema: pl.Schema) -> None:
+    """Refuse an aggregate that sums or averages what is no number."""
+    for aggregate in workspace.settings.profile.aggregates:
+        if aggregate.source == source.name and aggregate.measure in ("sum", "mean"):
+            kind = schema[str(aggregate.column)]
+            if not (kind.is_numeric() or kind == pl.Boolean):
+                raise FindCLIError(
+                    f"source {source.name!r}: the {aggregate.measure} of column {aggregate.column!r}, "
+                    f"which is of type {kind}, not a number",
+                    hint="name a column of numbers, or use the measure distinct or count in [[profile.aggregates]]",
+                )
 
 
 def _user_expression(kind: pl.DataType, column: str, what: str, *, as_text: bool) -> pl.Expr:
@@ -198,7 +223,13 @@ def _to_utc(time: pl.Expr, kind: pl.DataType, source: Source) -> pl.Expr:
     if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
         return time.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(TIME)
     if source.timezone is not None:
-        local = time.cast(TIME).dt.replace_time_zone(source.timezone, ambiguous="earliest", non_existent="null")
+        zone = source.timezone
+        local = time.cast(TIME).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        # An hour that the clocks skip in spring does not exist; it is read as the hour after it.
+        later = (time.cast(TIME) + pl.duration(hours=1)).dt.replace_time_zone(
+            zone, ambiguous="earliest", non_existent="null"
+        )
+        local = pl.coalesce(local, later)
         return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return time.cast(TIME)
 

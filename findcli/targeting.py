@@ -60,6 +60,8 @@ class Selection:
                 f"probability of at least {self.min_probability}: this model ranks only, it is not calibrated",
                 hint=hint,
             )
+        if self.top_percent is not None and not 0 < self.top_percent <= 100:
+            raise FindCLIError(f"top percent is {self.top_percent}", hint="name a percentage above 0, at most 100")
         most = [len(ranked)] if self.top_k is None else [self.top_k]
         most += [] if self.top_percent is None else [max(1, int(len(ranked) * self.top_percent / 100))]
         kept = ranked.head(min(most))
@@ -220,8 +222,11 @@ def require_writable(path: Path) -> None:
     """Refuse a file name that no table can be written to, before any work is done.
 
     Raises:
-        FindCLIError: the extension is none of .parquet, .csv and .jsonl.
+        FindCLIError: the extension is none of .parquet, .csv and .jsonl, it is a folder, or its folder is missing.
     """
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise FindCLIError(what, hint="name a file in a folder that exists")
     if path.suffix.lower() not in WRITERS:
         raise FindCLIError(
             f"{path} ends in {path.suffix or 'nothing'}", hint=f"name a file that ends in {', '.join(WRITERS)}"

@@ -17,6 +17,7 @@ from findcli.module_files import load_module, new_module, save_module
 from findcli.profile_codes import ProfileCodes
 from findcli.profiles import profile_columns
 from findcli.settings import Align
+from findcli.templates import is_search
 from findcli.workspace import Workspace
 
 ENCODERS = {"sequence": SequenceEncoder, "tabular": TabularEncoder}
@@ -56,7 +57,8 @@ class StageRuns:
 def encoder_names(workspace: Workspace) -> list[str]:
     """The modality encoders of stage 1 that this workspace trains."""
     wanted = workspace.settings.align.modalities
-    has = {"sequence": True, "tabular": bool(profile_columns(workspace.settings.profile))}
+    behaves = not all(is_search(source) for source in workspace.settings.sources)
+    has = {"sequence": behaves, "tabular": bool(profile_columns(workspace.settings.profile))}
     return [name for name, there in has.items() if there and name in wanted]
 
 

@@ -118,7 +118,7 @@ SOURCES = {
         csv(lambda text: text + text.splitlines()[-1].replace(",", "x,", 1) + "\n"),
         "orders",
     ),
-    "ids of two types": (searches_by_text_id, "text in one source and numbers in another"),
+    "ids of two types": (searches_by_text_id, "text in one table and numbers in another"),
     "decimal ids": (
         orders(lambda o: o.with_columns(pl.col("user_id") + 0.5)),
         "user column 'user_id' is of type Float64",

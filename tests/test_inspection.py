@@ -147,7 +147,7 @@ def test_users_of_two_types_are_a_no_go(tmp_path: Path) -> None:
         {"name": "bills", "path": "bills.csv", **entry},
         {"name": "clicks", "path": "clicks.parquet", "families": ["click"], "user": "u", "time": "t", "item": "i"},
     ]
-    assert "text in one source and numbers in another" in told(check(tmp_path, bills(), sources=sources))
+    assert "text in one table and numbers in another" in told(check(tmp_path, bills(), sources=sources))
 
 
 @pytest.mark.parametrize(

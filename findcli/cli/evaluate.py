@@ -29,13 +29,13 @@ def evaluate(
     """Rank each task's users by its demand sentence alone, without labels: AUC, KS, precision, average precision."""
     from dataclasses import asdict
 
-    from findcli import evaluation
+    from findcli import evaluation, linear_probe
     from findcli.training import set_determinism
     from findcli.workspace import load_workspace
 
     set_determinism(threads)
     found = load_workspace(workspace)
-    names = list(found.settings.tasks) if dataset == "all" else [dataset]
+    names = linear_probe.task_names(found, dataset)
     other = None if model is None else load_workspace(model)
     with console.progress("evaluate", quiet=quiet) as progress:
         results = evaluation.evaluate(

@@ -38,7 +38,7 @@ def probe(
 
     set_determinism(threads)
     found = load_workspace(workspace)
-    names = list(found.settings.tasks) if dataset == "all" else [dataset]
+    names = linear_probe.task_names(found, dataset)
     with console.progress("probe", quiet=quiet or len(names) == 1) as progress:
         results = linear_probe.probe_tasks(
             found, names, untrained=untrained, device=device or "auto", progress=progress
