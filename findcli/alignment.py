@@ -26,11 +26,12 @@ from findcli.durations import parse_duration
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import TextEncoder, load_text_encoder, local_model_files
 from findcli.errors import FindCLIError
+from findcli.module_files import save_module
 from findcli.progress import Progress
 from findcli.settings import Align
 from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
 from findcli.training_data import TrainingData, choose_part, seconds
-from findcli.user_model import StageRuns, modalities_of, new_user_encoder, save_user_encoder
+from findcli.user_model import StageRuns, modalities_of, new_user_encoder
 from findcli.workspace import Workspace
 
 VALIDATION_PAIRS, VALIDATION_SENTENCES = 512, 200
@@ -264,7 +265,7 @@ class _Alignment:
         return found
 
     def _save(self, draft: Draft) -> None:
-        save_user_encoder(draft, self.users, self.made_of)
+        save_module(draft, "user", self.users, self.made_of)
         draft.json("columns.json", self.runs.columns().to_json())
         if self.settings.lora_rank:
             from findcli.encoders.lora import merge_lora

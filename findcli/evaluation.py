@@ -12,16 +12,13 @@ from sklearn.metrics import average_precision_score
 
 from findcli import artifacts, events
 from findcli.embeddings import Embedder, embed, embed_users
-from findcli.linear_probe import find_task, read_labels, refuse_forbidden_columns
+from findcli.linear_probe import POSSIBLE, REPLICATES, find_task, read_labels, refuse_forbidden_columns
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
 from findcli.settings import Task
 from findcli.targeting import load_sentence_encoder
 from findcli.user_model import load_user_encoder
 from findcli.workspace import Workspace
-
-REPLICATES = 200
-POSSIBLE = "best possible"
 
 
 @dataclass(frozen=True)

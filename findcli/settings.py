@@ -17,15 +17,12 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 from findcli.durations import PATTERN
 
 FORMAT = 1
-FAMILIES = ("purchase", "browse", "search", "click", "payment", "exposure")
 SLOTS = ("department", "category", "item", "merchant", "status", "channel", "text")
 
 Family = Literal["purchase", "browse", "search", "click", "payment", "exposure"]
 Instant = datetime  # naive UTC; findcli.toml may also give a date (its midnight) or a time with a zone
 Duration = Annotated[str, Predicate(re.compile(PATTERN).fullmatch)]
-Count = Annotated[int, Ge(1)]
 Share = Annotated[float, Ge(0), Lt(1)]
-Rate = Annotated[float, Gt(0)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from findcli import artifacts
-from findcli.artifacts import Draft, Run
+from findcli.artifacts import Run
 from findcli.encoders.fusion import Concatenation, Fusion
 from findcli.encoders.sequence import SequenceEncoder
 from findcli.encoders.tabular import TabularEncoder
 from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
-from findcli.module_files import load_module, new_module, save_module
+from findcli.module_files import load_module, new_module
 from findcli.profile_codes import ProfileCodes
 from findcli.profiles import profile_columns
 from findcli.settings import Align
@@ -124,11 +124,6 @@ def assemble(
         else Fusion(d_inputs=d_inputs, d_model=d_embedding, **options)
     )
     return UserEncoder(sequence=sequence, tabular=tabular, search=bool(d_search), fusion=mixer)
-
-
-def save_user_encoder(draft: Draft, encoder: UserEncoder, made_of: Mapping[str, Any]) -> None:
-    """Write `user.json` and `user.safetensors`."""
-    save_module(draft, "user", encoder, made_of)
 
 
 def load_user_encoder(aligned: Run, *, trained: bool = True) -> UserEncoder:
