@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.stats import zscore
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from findcli.baselines import inputs
@@ -41,7 +41,7 @@ class Als:
     version = 1
 
     def scores(self, given: RankingInputs) -> np.ndarray:
-        """Standardised a category, float32 (U, C).
+        """On the training users' scale of each category, float32 (U, C).
 
         Raises:
             FindCLIError: the package `implicit` is not installed.
@@ -49,13 +49,16 @@ class Als:
         at = given.test_date
         history = inputs.window(given.purchases, start=at - given.history, end=at)
         counts = log_counts(history, given.training_users, given.users, list(given.categories), at=at, decay=self.decay)
-        liked = self._liked(counts, seed=inputs.random_seed(given.seed, self.name))
-        active = np.log1p(inputs.activity(history, given.users, at=at, decay=self.activity_decay))  # (U,)
-        found: np.ndarray = _standard(liked) + self.activity * _standard(active[:, None])
+        liked, learned = self._liked(counts, seed=inputs.random_seed(given.seed, self.name))
+        own, others = (
+            np.log1p(inputs.activity(history, ids, at=at, decay=self.activity_decay))[:, None]
+            for ids in (given.users, given.training_users)
+        )
+        found: np.ndarray = _standard(liked, like=learned) + self.activity * _standard(own, like=others)
         return found.astype(np.float32)
 
-    def _liked(self, counts: LogCounts, *, seed: int) -> np.ndarray:
-        """The factors' products, (U, C)."""
+    def _liked(self, counts: LogCounts, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """The factors' products, of the evaluated users (U, C) and of the training users (N, C)."""
         with threadpool_limits(1, "blas"):  # it warns otherwise
             model = _implicit().AlternatingLeastSquares(
                 factors=self.rank, regularization=self.penalty, alpha=self.confidence, iterations=self.sweeps,
@@ -63,16 +66,14 @@ class Als:
             )  # fmt: skip
             model.fit(csr_matrix(counts.training), show_progress=False)
             users = model.recalculate_user(np.arange(len(counts.own)), csr_matrix(counts.own))  # (U, rank)
-        liked: np.ndarray = users @ model.item_factors[counts.wanted].T
-        return liked
+        items = model.item_factors[counts.wanted].T  # (rank, C)
+        return users @ items, model.user_factors @ items
 
 
-def _standard(values: np.ndarray) -> np.ndarray:
-    """Each column with mean 0 and deviation 1; 0 where it does not vary."""
-    varied = values.std(0) > 0
-    found = np.zeros_like(values)
-    found[:, varied] = zscore(values[:, varied], axis=0)
-    return found
+def _standard(values: np.ndarray, *, like: np.ndarray) -> np.ndarray:
+    """Each column on the scale on which that of the training users has mean 0 and deviation 1."""
+    scaled: np.ndarray = StandardScaler().fit(like).transform(values)
+    return scaled
 
 
 def _implicit() -> Any:

@@ -39,8 +39,8 @@ class Boosted:
     activity_decays: tuple[float, ...] = (0.8, 1.0)
     rank: int = 8
     cutoffs: int = 3
-    rounds: int = 200
-    leaves: int = 31
+    rounds: int = 150
+    leaves: int = 15
     lr: float = 0.05
     least: float = 0.01
     name = "boosted"

@@ -28,7 +28,7 @@ class Rules:
     version = 1
 
     def scores(self, given: RankingInputs) -> np.ndarray:
-        """How many purchases satisfy the rule, 0 where it does not hold: float32 (U, C)."""
+        """Ranks, float32 (U, C): of whom the rule holds, by the purchases that satisfy it; ties by all purchases."""
         encode = given.require_encoder()
         at = given.test_date
         history = inputs.window(given.purchases, start=at - given.history, end=at)
@@ -37,8 +37,7 @@ class Rules:
         similar = encode(list(given.demands)) @ sentences.T  # (C, K)
         rules = self._rules(similar)
         counts = inputs.decayed_counts(history, given.users, names, at=at, decay=1.0)  # (U, K)
-        found: np.ndarray = counts @ rules.T.astype(np.float32)
-        return found
+        return inputs.with_ties_by(counts @ rules.T.astype(np.float32), counts.sum(1))
 
     def _rules(self, similar: np.ndarray) -> np.ndarray:
         """Which categories each demand means: bool (C, K)."""

@@ -58,7 +58,7 @@ def _counts_and_vectors(given: RankingInputs) -> tuple[np.ndarray, np.ndarray, n
     encode = given.require_encoder()
     history = inputs.window(given.purchases, start=given.test_date - given.history, end=given.test_date)
     named = history.filter(pl.col("user_id").is_in(given.users.implode())).with_columns(
-        category=pl.format("The user purchased {}.", pl.coalesce("item", "category").str.to_lowercase())
+        category=pl.concat_str("category", "item", separator=", ", ignore_nulls=True).str.to_lowercase()
     )
     texts = named["category"].unique().sort().to_list()
     counts = inputs.decayed_counts(named, given.users, texts, at=given.test_date, decay=1.0)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from findcli.metrics import Interval
     from findcli.ranking_benchmark.calibration import Calibration
     from findcli.ranking_benchmark.demands import DemandRow
-    from findcli.ranking_benchmark.figures import Difference, Row
+    from findcli.ranking_benchmark.figures import Row
     from findcli.ranking_benchmark.run import Ranked
 
 
@@ -78,11 +78,17 @@ def _print_ranked(ranked: Ranked) -> None:
     columns = list(dict.fromkeys(row.column for row in ranked.rows))
     _print_auc(ranked.rows, columns)
     console.print_table(
-        ["top tenth and KS", "column", "categories", "KS", "precision", "lift"],
-        [[row.by, row.column, row.categories, row.ks, row.precision, row.lift] for row in ranked.rows],
+        ["in detail", "column", "AUC 95 %", "KS", "top tenth", "lift"],
+        [[r.by, r.column, _range(r.auc), r.ks, r.precision, r.lift] for r in ranked.rows],
     )
     if ranked.differences:
-        _print_differences(ranked.differences, columns)
+        console.print_table(
+            ["findcli less", "column", "AUC", "95 %"],
+            [
+                [d.beside, d.column, f"{d.auc.value:+.3f}", f"{d.auc.low:+.3f} to {d.auc.high:+.3f}"]
+                for d in ranked.differences
+            ],
+        )
     if ranked.calibration:
         _print_calibration(ranked.calibration)
     for note in ranked.notes:
@@ -96,18 +102,8 @@ def _print_auc(rows: Sequence[Row], columns: Sequence[str]) -> None:
     for name in names:
         mine = [found.get((name, column)) for column in columns]
         seconds = next(row.seconds for row in mine if row is not None)
-        table.append([name, *(None if row is None else _wide(row.auc) for row in mine), round(seconds, 1)])
-    console.print_table(["AUC (95 %)", *columns, "seconds"], table)
-
-
-def _print_differences(differences: Sequence[Difference], columns: Sequence[str]) -> None:
-    found = {(one.beside, one.column): one for one in differences}
-    rivals = list(dict.fromkeys(one.beside for one in differences))
-    table = [
-        [rival, *(None if (one := found.get((rival, column))) is None else _signed(one.auc) for column in columns)]
-        for rival in rivals
-    ]
-    console.print_table(["findcli less", *columns], table)
+        table.append([name, *(None if row is None else row.auc.value for row in mine), f"{seconds:.1f}"])
+    console.print_table(["AUC", *(column.replace("new buyers", "new") for column in columns), "seconds"], table)
 
 
 def _print_calibration(rows: Sequence[Calibration]) -> None:
@@ -126,9 +122,5 @@ def _print_demands(rows: Sequence[DemandRow]) -> None:
     console.print_table(["demand", "buyers", "AUC", "of its templates"], [*table, ["mean", None, *means]])
 
 
-def _wide(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({interval.low:.3f}-{interval.high:.3f})"
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.value:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
+def _range(interval: Interval) -> str:
+    return f"{interval.low:.3f}-{interval.high:.3f}"
