@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from findcli.baselines import inputs
 from findcli.baselines.inputs import RankingInputs
-from findcli.baselines.low_rank import LogCounts, log_counts
-from findcli.errors import FindCLIError
+from findcli.baselines.low_rank import als_scores, log_counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +45,10 @@ class Als:
         at = given.test_date
         history = inputs.window(given.purchases, start=at - given.history, end=at)
         counts = log_counts(history, given.training_users, given.users, list(given.categories), at=at, decay=self.decay)
-        liked, learned = self._liked(counts, seed=inputs.random_seed(given.seed, self.name))
+        liked, learned = als_scores(
+            counts, rank=self.rank, confidence=self.confidence, penalty=self.penalty, sweeps=self.sweeps,
+            seed=inputs.random_seed(given.seed, self.name),
+        )  # fmt: skip
         own, others = (
             np.log1p(inputs.activity(history, ids, at=at, decay=self.activity_decay))[:, None]
             for ids in (given.users, given.training_users)
@@ -57,30 +56,8 @@ class Als:
         found: np.ndarray = _standard(liked, like=learned) + self.activity * _standard(own, like=others)
         return found.astype(np.float32)
 
-    def _liked(self, counts: LogCounts, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """The factors' products, of the evaluated users (U, C) and of the training users (N, C)."""
-        with threadpool_limits(1, "blas"):  # it warns otherwise
-            model = _implicit().AlternatingLeastSquares(
-                factors=self.rank, regularization=self.penalty, alpha=self.confidence, iterations=self.sweeps,
-                use_gpu=False, num_threads=1, random_state=seed,
-            )  # fmt: skip
-            model.fit(csr_matrix(counts.training), show_progress=False)
-            users = model.recalculate_user(np.arange(len(counts.own)), csr_matrix(counts.own))  # (U, rank)
-        items = model.item_factors[counts.wanted].T  # (rank, C)
-        return users @ items, model.user_factors @ items
-
 
 def _standard(values: np.ndarray, *, like: np.ndarray) -> np.ndarray:
     """Each column on the scale on which that of the training users has mean 0 and deviation 1."""
     scaled: np.ndarray = StandardScaler().fit(like).transform(values)
     return scaled
-
-
-def _implicit() -> Any:
-    try:
-        from implicit import als
-    except ImportError as error:
-        raise FindCLIError(
-            "the rival als needs the package implicit", hint='pip install "findcli[benchmark]"'
-        ) from error
-    return als

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import polars as pl
 
 from findcli.baselines import inputs
 from findcli.baselines.inputs import WEEK, RankingInputs
-from findcli.baselines.low_rank import log_counts, svd_scores
+from findcli.baselines.low_rank import als_scores, log_counts, svd_scores
 from findcli.errors import FindCLIError
 
 
@@ -26,7 +27,8 @@ class Boosted:
         decays: of the category's counts, a week; 1 counts.
         recent: weeks of the plain counts besides, 0 weeks none.
         activity_decays: of all purchases of the user.
-        rank: of the low-rank scores.
+        svd: rank of a low-rank score by SVD, and the weekly decay of the counts that it is of.
+        als: rank and decay of that by alternating least squares.
         cutoffs: earlier windows at most.
         rounds: trees.
         leaves: of a tree.
@@ -37,7 +39,8 @@ class Boosted:
     decays: tuple[float, ...] = (0.5, 0.8, 0.9, 0.97, 1.0)
     recent: tuple[int, ...] = (4, 9)
     activity_decays: tuple[float, ...] = (0.8, 1.0)
-    rank: int = 8
+    svd: tuple[tuple[int, float], ...] = ((4, 0.97), (8, 0.9), (24, 0.97))
+    als: tuple[int, float] = (16, 0.9)
     cutoffs: int = 3
     rounds: int = 150
     leaves: int = 15
@@ -50,7 +53,7 @@ class Boosted:
         """Log odds, float32 (U, C).
 
         Raises:
-            FindCLIError: the package `lightgbm` is not installed, or no earlier window fits.
+            FindCLIError: the packages `lightgbm` and `implicit` are not both installed, or no earlier window fits.
         """
         lightgbm = _lightgbm()
         features, labels = self._examples(given)
@@ -103,13 +106,24 @@ class Boosted:
             latest = inputs.window(history, start=at - weeks * WEEK, end=at)
             own.append(inputs.decayed_counts(latest, users, categories, at=at, decay=1.0))
         active = [inputs.activity(history, users, at=at, decay=decay) for decay in self.activity_decays]
-        counts = log_counts(history, given.training_users, users, categories, at=at, decay=0.9)
-        low_rank = svd_scores(counts, rank=self.rank, seed=inputs.random_seed(given.seed, self.name))
         lately = inputs.window(history, start=at - given.future, end=at)
         base = inputs.bought_in(lately, given.training_users, categories).mean(0)  # (C,)
         shape = (len(users), len(categories))
         wide = [np.broadcast_to(column[:, None], shape) for column in active]
-        return np.stack([*own, *wide, low_rank, np.broadcast_to(base, shape)], axis=2).astype(np.float32)
+        low_rank = self._low_rank(given, history, users, categories, at)
+        return np.stack([*own, *wide, *low_rank, np.broadcast_to(base, shape)], axis=2).astype(np.float32)
+
+    def _low_rank(
+        self, given: RankingInputs, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime
+    ) -> list[np.ndarray]:
+        """Low-rank scores by factors of the training users' histories, each (N, C)."""
+        seed = inputs.random_seed(given.seed, self.name)
+        count = partial(log_counts, history, given.training_users, users, categories, at=at)
+        found = [svd_scores(count(decay=decay), rank=rank, seed=seed) for rank, decay in self.svd]
+        rank, decay = self.als
+        liked, _ = als_scores(count(decay=decay), rank=rank, confidence=2.0, penalty=1.0, sweeps=10, seed=seed)
+        given.keep_time()
+        return [*found, liked]
 
 
 def _lightgbm() -> Any:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
+from threadpoolctl import threadpool_limits
 
 from findcli.baselines import inputs
+from findcli.errors import FindCLIError
 
 
 @dataclass(frozen=True)
@@ -62,3 +66,43 @@ def svd_scores(counts: LogCounts, *, rank: int, seed: int) -> np.ndarray:
     model = TruncatedSVD(min(rank, counts.training.shape[1] - 1), random_state=seed).fit(counts.training)
     found: np.ndarray = model.transform(counts.own) @ model.components_[:, counts.wanted]
     return found.astype(np.float32)
+
+
+def als_scores(
+    counts: LogCounts, *, rank: int, confidence: float, penalty: float, sweeps: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What factors of implicit feedback, fitted to the training users, make of users (Hu, Koren and Volinsky 2008).
+
+    Args:
+        counts: of the training and the evaluated users.
+        rank: width of the factors.
+        confidence: how much a log count weighs beside an empty cell.
+        penalty: of the factors' squares.
+        sweeps: alternations.
+        seed: of the factors' beginning.
+
+    Returns:
+        Of the evaluated users (U, C), and of the training users (N, C), float32.
+
+    Raises:
+        FindCLIError: the package `implicit` is not installed.
+    """
+    with threadpool_limits(1, "blas"):  # it warns otherwise
+        model = _implicit().AlternatingLeastSquares(
+            factors=rank, regularization=penalty, alpha=confidence, iterations=sweeps, use_gpu=False, num_threads=1,
+            random_state=seed,
+        )  # fmt: skip
+        model.fit(csr_matrix(counts.training), show_progress=False)
+        users = model.recalculate_user(np.arange(len(counts.own)), csr_matrix(counts.own))  # (U, rank)
+    items = model.item_factors[counts.wanted].T  # (rank, C)
+    return users @ items, model.user_factors @ items
+
+
+def _implicit() -> Any:
+    try:
+        from implicit import als
+    except ImportError as error:
+        raise FindCLIError(
+            "alternating least squares needs the package implicit", hint='pip install "findcli[benchmark]"'
+        ) from error
+    return als
