@@ -40,8 +40,11 @@ def answers(
     rows = pl.DataFrame({"user_id": users})
     scores, probabilities = [], []
     for audience in target(workspace, demands, as_of=workspace.train_until, device=device):
-        found = rows.join(audience.ranking, on="user_id", how="left", maintain_order="left")
-        scores.append(found["score"].fill_null(audience.ranking["score"].min()).to_numpy())
-        probabilities.append(found["probability"].fill_null(audience.ranking["probability"].min()).to_numpy())
+        lowest = audience.ranking.select(pl.col("score", "probability").min().cast(pl.Float64))
+        found = rows.join(audience.ranking, on="user_id", how="left", maintain_order="left").select(
+            pl.col(name).fill_null(pl.lit(lowest[name][0], pl.Float64)) for name in lowest.columns
+        )
+        scores.append(found["score"].to_numpy())
+        probabilities.append(found["probability"].to_numpy())
     told = np.stack(probabilities, axis=1).astype(np.float64)
     return np.stack(scores, axis=1).astype(np.float32), None if np.isnan(told).any() else told
