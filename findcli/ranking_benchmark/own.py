@@ -35,16 +35,17 @@ def answers(
         device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
-        float32 (U, C), and float64 (U, C) or None.
+        float32 (U, C), and float64 (U, C), NaN where a demand is ranked only; None where all are.
     """
     rows = pl.DataFrame({"user_id": users})
     scores, probabilities = [], []
     for audience in target(workspace, demands, as_of=workspace.train_until, device=device):
-        lowest = audience.ranking.select(pl.col("score", "probability").min().cast(pl.Float64))
-        found = rows.join(audience.ranking, on="user_id", how="left", maintain_order="left").select(
+        ranking = audience.ranking.with_columns(pl.col("score", "probability").cast(pl.Float64).fill_nan(None))
+        lowest = ranking.select(pl.col("score", "probability").min())
+        found = rows.join(ranking, on="user_id", how="left", maintain_order="left").select(
             pl.col(name).fill_null(pl.lit(lowest[name][0], pl.Float64)) for name in lowest.columns
         )
         scores.append(found["score"].to_numpy())
         probabilities.append(found["probability"].to_numpy())
     told = np.stack(probabilities, axis=1).astype(np.float64)
-    return np.stack(scores, axis=1).astype(np.float32), None if np.isnan(told).any() else told
+    return np.stack(scores, axis=1).astype(np.float32), None if np.isnan(told).all() else told

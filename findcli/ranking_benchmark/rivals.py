@@ -43,7 +43,7 @@ class Scored:
         scores: float32 (U, C); None where it did not finish.
         seconds: what it took when it was computed.
         note: why it did not finish, "" where it did.
-        probabilities: where it gives any, float64 (U, C).
+        probabilities: where it gives any, float64 (U, C), NaN where it gives none.
     """
 
     name: str

@@ -156,7 +156,9 @@ def _pairs(case: Case, one: Scored, *, seen: bool) -> tuple[np.ndarray, np.ndarr
     """One split's pairs of users and categories: probabilities, truth and base rates; None without probabilities."""
     if one.probabilities is None:
         return None
-    chosen = case.inputs.seen == seen
+    chosen = (case.inputs.seen == seen) & ~np.isnan(one.probabilities).any(0)
+    if not chosen.any():
+        return None
     truth = case.truth[:, chosen]
     base = np.broadcast_to(case.base_rates[chosen], truth.shape)
     return one.probabilities[:, chosen].ravel(), truth.ravel(), base.ravel()
