@@ -102,7 +102,7 @@ def _print_auc(rows: Sequence[Row], columns: Sequence[str]) -> None:
     for name in names:
         mine = [found.get((name, column)) for column in columns]
         seconds = next(row.seconds for row in mine if row is not None)
-        table.append([name, *(None if row is None else row.auc.value for row in mine), f"{seconds:.1f}"])
+        table.append([name, *(None if row is None else row.auc.value for row in mine), seconds])
     console.print_table(["AUC", *(column.replace("new buyers", "new") for column in columns), "seconds"], table)
 
 

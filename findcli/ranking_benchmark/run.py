@@ -16,7 +16,15 @@ from findcli.progress import Progress, no_progress
 from findcli.ranking_benchmark import rivals
 from findcli.ranking_benchmark.calibration import Calibration, calibration, pooled
 from findcli.ranking_benchmark.demands import DemandRow, measure_demands
-from findcli.ranking_benchmark.figures import Difference, Row, differences, measure, pooled_rows, resampling_of
+from findcli.ranking_benchmark.figures import (
+    Difference,
+    Measured,
+    Row,
+    differences,
+    measure,
+    pooled_rows,
+    resampling_of,
+)
 from findcli.ranking_benchmark.own import OWN, score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.ranking_benchmark.rivals import SECONDS, Scored
@@ -73,16 +81,21 @@ def rank_sentences(
     require_something(rankers, own=own)
     for workspace in workspaces if own else ():
         require_trained(workspace)
-    tell, steps = progress or no_progress, len(workspaces) * (len(rankers) + own)
     cases = [build_case(workspace, without=without) for workspace in workspaces]
+    resampling = resampling_of(cases)
+    tell, steps = progress or no_progress, len(workspaces) * (len(rankers) + own + 1)
     found: list[list[Scored]] = []
+    measured: list[Measured] = []
     for workspace, case in zip(workspaces, cases, strict=True):
         found.append([score_own(workspace, case, device=device)] if own else [])
-        folder, digest = scores_folder(workspace), case.inputs.digest()
+        digest = case.inputs.digest()
         for ranker in rankers:
+            folder = scores_folder(workspace)
             found[-1].append(rivals.score_rival(ranker, case.inputs, folder, seconds=seconds, digest=digest))
-            tell(sum(map(len, found)), steps, {})
-    return _summary(cases, found, own=own)
+            tell(sum(map(len, found)) + len(measured), steps, {})
+        measured.append(measure(case, found[-1], resampling))
+        tell(sum(map(len, found)) + len(measured), steps, {})
+    return _summary(cases, found, measured, own=own)
 
 
 def rank_demands(
@@ -121,9 +134,9 @@ def scores_folder(workspace: Workspace) -> Path:
     return workspace.runs / "benchmark" / "scores"
 
 
-def _summary(cases: Sequence[Case], found: Sequence[Sequence[Scored]], *, own: bool) -> Ranked:
-    resampling = resampling_of(cases)
-    measured = [measure(case, scored, resampling) for case, scored in zip(cases, found, strict=True)]
+def _summary(
+    cases: Sequence[Case], found: Sequence[Sequence[Scored]], measured: Sequence[Measured], *, own: bool
+) -> Ranked:
     seconds = {one.name: float(np.mean([s[i].seconds for s in found])) for i, one in enumerate(found[0])}
     notes = [note for scored in found for note in rivals.lacking(scored)]
     return Ranked(

@@ -6,9 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from findcli.baselines.boosted import Boosted
 from findcli.cli.main import main
 from findcli.datasets import complete_journey
 from findcli.errors import FindCLIError
@@ -16,6 +18,8 @@ from findcli.ranking_benchmark import journey
 from findcli.ranking_benchmark.demands import read_answered_demands
 from findcli.ranking_benchmark.figures import COLUMNS
 from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of
+from findcli.ranking_benchmark.protocol import build_case
+from findcli.ranking_benchmark.rivals import chosen_rivals
 from findcli.splits import held_out
 from findcli.workspace import Workspace, load_workspace
 
@@ -143,3 +147,20 @@ def test_tuning_never_meets_the_official_split(tmp_path: Path) -> None:
     assert not workspace.settings.tasks
     assert workspace.train_until < complete_journey.AS_OF
     assert journey_workspace(tmp_path, "tune-0", tune=True, users=300) == workspace
+
+
+def test_later_purchases_change_no_rivals_score(tiny_workspace: Workspace) -> None:
+    split_in_half(tiny_workspace.folder)
+    path = tiny_workspace.path("data/orders.parquet")
+    rows = pl.read_parquet(path)
+    early = pl.col("time") < tiny_workspace.train_until
+    case = build_case(load_workspace(tiny_workspace.folder), scored=rows["category"].unique())
+    later = rows.filter(~early).with_columns(pl.col("category").shuffle(seed=1), pl.col("user_id").reverse())
+    pl.concat([rows.filter(early), later]).write_parquet(path)
+    other = build_case(load_workspace(tiny_workspace.folder), scored=rows["category"].unique())
+    assert (case.truth != other.truth).any()
+    for ranker in chosen_rivals("activity,counts,als,svd"):
+        np.testing.assert_array_equal(ranker.scores(case.inputs), ranker.scores(other.inputs))
+    boosted = Boosted(svd=((2, 0.9),), als=(2, 0.9), rounds=5, leaves=4, least=0.0)
+    np.testing.assert_array_equal(boosted.scores(case.inputs), boosted.scores(other.inputs))
+    assert case.inputs.digest() == other.inputs.digest()
