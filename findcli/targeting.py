@@ -1,7 +1,8 @@
 """`findcli target`: a sentence -> a ranked audience (FIND Eq 2).
 
-A score is the cosine of the sentence's vector and the user's. It ranks users; it is no probability, and `probability`
-stays null until a calibration exists.
+Where the model scores by query (the default), a score is the log odds that the sentence comes true of the user. For a
+demand that is a concept's own sentence they are calibrated into a probability; any other is ranked only, and
+`probability` is null. Where it scores by FIND's single vector, a score is the cosine of the sentence's and the user's.
 """
 
 from __future__ import annotations
@@ -15,13 +16,20 @@ import numpy as np
 import polars as pl
 import torch
 from safetensors.torch import load_file
+from scipy.special import expit
 
 from findcli import artifacts
 from findcli.artifacts import Run, replacing
-from findcli.embeddings import embed
+from findcli.co_occurrence import CoOccurrence
+from findcli.embeddings import embed, scores_by_query
+from findcli.encoders.ranker import Ranker
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
+from findcli.module_files import load_module
+from findcli.query_scoring import NAMED, Concepts, pick_concepts, score
+from findcli.stored_habits import read_habits
+from findcli.text_space import TextSpace
 from findcli.training import select_device
 from findcli.workspace import Workspace, to_utc
 
@@ -39,7 +47,7 @@ class Selection:
     Attributes:
         top_k: at most so many.
         top_percent: at most this percentage, in (0, 100].
-        min_score: at least this cosine.
+        min_score: at least this score.
         min_probability: at least this probability; needs a calibration.
     """
 
@@ -115,28 +123,73 @@ def target(
     if empty or not demands:
         where = f"demand {empty[0]} is empty" if empty else "there is no demand"
         raise FindCLIError(where, hint='write a sentence, such as "users likely to rent phones"')
-    aligned = artifacts.open_run((model or workspace).run("aligned"), "aligned")
+    trained = model or workspace
+    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
-    sentences = load_sentence_encoder(aligned, device=device)
-    vectors = sentences.vectors(demands)  # (n_demands, D)
-    users = torch.from_numpy(run.tensors("users.safetensors")["embeddings"])  # (n_users, D)
-    scores = (users @ vectors.T).numpy()  # (n_users, n_demands)
+    answer = _by_query if scores_by_query(trained) else _by_vector
+    scored = answer(trained, aligned, run, demands, device=device)
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
-    nearest = nearest_sentences(aligned, vectors)
     chosen = selection or Selection()
-    rankings = [rank(ids, scores[:, i]) for i in range(len(demands))]
+    probabilities = scored.probabilities if model is None else np.full_like(scored.scores, np.nan)
+    rankings = [rank(ids, scored.scores[:, i], probabilities[:, i]) for i in range(len(demands))]
     return [
         Audience(demand, instant, ranking, chosen.keep(ranking), near)
-        for demand, ranking, near in zip(demands, rankings, nearest, strict=True)
+        for demand, ranking, near in zip(demands, rankings, scored.nearest, strict=True)
     ]
 
 
-def rank(ids: pl.Series, scores: np.ndarray) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Scored:
+    """N users for Q demands.
+
+    Attributes:
+        scores: (N, Q), higher is likelier.
+        probabilities: (N, Q), NaN where a demand is ranked only.
+        nearest: for each demand the sentences that it was read as, with their cosine.
+    """
+
+    scores: np.ndarray
+    probabilities: np.ndarray
+    nearest: list[list[tuple[str, float]]]
+
+
+def _by_vector(trained: Workspace, aligned: Run, run: Run, demands: Sequence[str], *, device: str) -> Scored:  # noqa: ARG001, as the other
+    vectors = load_sentence_encoder(aligned, device=device).vectors(demands)  # (Q, D)
+    users = torch.from_numpy(run.tensors("users.safetensors")["embeddings"])  # (N, D)
+    scores = (users @ vectors.T).numpy()  # (N, Q)
+    return Scored(scores, np.full_like(scores, np.nan), nearest_sentences(aligned, vectors))
+
+
+def _by_query(trained: Workspace, aligned: Run, run: Run, demands: Sequence[str], *, device: str) -> Scored:
+    space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(select_device(device)))
+    vectors = space.encode(demands)  # (Q, d_text)
+    habits, concepts = read_habits(run)
+    query = pick_concepts(vectors, concepts)
+    learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
+    odds = score(habits, concepts, query, learned, load_module(aligned, "ranker", Ranker))  # (N, Q)
+    probabilities = np.full(odds.shape, np.nan)
+    if aligned.files("calibration.json"):
+        line = aligned.json("calibration.json")
+        calibrated = expit(line["slope"] * odds.astype(np.float64) + line["intercept"])
+        probabilities = np.where(query.nearest >= NAMED, calibrated, np.nan)
+    return Scored(odds, probabilities, _picked(run, vectors, concepts))
+
+
+def _picked(run: Run, vectors: np.ndarray, concepts: Concepts, *, most: int = 3) -> list[list[tuple[str, float]]]:
+    """For each demand the concepts that it is nearest to."""
+    words = run.table("concepts.parquet")["text"]
+    cosine = vectors @ concepts.vectors.T  # (Q, n_concepts)
+    best = np.argsort(-cosine, axis=1, kind="stable")[:, :most]
+    return [[(words[int(i)], float(row[i])) for i in chosen] for row, chosen in zip(cosine, best, strict=True)]
+
+
+def rank(ids: pl.Series, scores: np.ndarray, probabilities: np.ndarray | None = None) -> pl.DataFrame:
     """Users best first, ties by id: user_id, score, probability (null: not calibrated), rank from 1."""
-    frame = pl.DataFrame({"user_id": ids, "score": scores.astype(np.float64)})
+    likely = np.full(len(ids), np.nan) if probabilities is None else probabilities.astype(np.float64)
+    frame = pl.DataFrame({"user_id": ids, "score": scores.astype(np.float64), "probability": likely})
     ranked = frame.sort("score", "user_id", descending=[True, False])
-    return ranked.with_columns(probability=pl.lit(None, pl.Float64), rank=pl.int_range(1, pl.len() + 1))
+    return ranked.with_columns(pl.col("probability").fill_nan(None), rank=pl.int_range(1, pl.len() + 1))
 
 
 def load_sentence_encoder(aligned: Run, *, device: str) -> SentenceEncoder:
