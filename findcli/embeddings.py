@@ -28,7 +28,7 @@ from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
-from findcli.stored_habits import write_habits
+from findcli.snapshots import take_snapshot, write_snapshot
 from findcli.templates import is_search
 from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
@@ -169,7 +169,8 @@ def embed(
         embedder = Embedder.load(model or workspace, device=device)
         users, tensors = embed_users(workspace, embedder, log, cutoff, progress=progress)
         if scores_by_query(model or workspace):
-            tensors |= write_habits(workspace, model or workspace, log, cutoff, users, draft, device=device)
+            snapshot = take_snapshot(workspace, model or workspace, log, cutoff, users, device=device)
+            tensors |= write_snapshot(snapshot, model or workspace, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": users}))
         draft.tensors("users.safetensors", tensors)
         draft.metrics |= {"users": len(users), "d_embedding": int(tensors["embeddings"].shape[1])}

@@ -27,8 +27,8 @@ from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
 from findcli.module_files import load_module
-from findcli.query_scoring import NAMED, Concepts, pick_concepts, score
-from findcli.stored_habits import read_habits
+from findcli.query_scoring import NAMED, pick_concepts, score
+from findcli.snapshots import Snapshot, read_snapshot
 from findcli.text_space import TextSpace
 from findcli.training import select_device
 from findcli.workspace import Workspace, to_utc
@@ -126,8 +126,10 @@ def target(
     trained = model or workspace
     aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
-    answer = _by_query if scores_by_query(trained) else _by_vector
-    scored = answer(trained, aligned, run, demands, device=device)
+    if scores_by_query(trained):
+        scored = score_by_query(trained, read_snapshot(run), demands, device=device)
+    else:
+        scored = score_by_vector(aligned, run.tensors("users.safetensors")["embeddings"], demands, device=device)
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
     chosen = selection or Selection()
@@ -154,34 +156,49 @@ class Scored:
     nearest: list[list[tuple[str, float]]]
 
 
-def _by_vector(trained: Workspace, aligned: Run, run: Run, demands: Sequence[str], *, device: str) -> Scored:  # noqa: ARG001, as the other
+def score_by_vector(aligned: Run, embeddings: np.ndarray, demands: Sequence[str], *, device: str = "auto") -> Scored:
+    """The cosine of sentences with FIND's single vector of users (FIND Eq 2).
+
+    Args:
+        aligned: the trained model.
+        embeddings: unit vectors of users, (N, D).
+        demands: Q sentences.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
     vectors = load_sentence_encoder(aligned, device=device).vectors(demands)  # (Q, D)
-    users = torch.from_numpy(run.tensors("users.safetensors")["embeddings"])  # (N, D)
-    scores = (users @ vectors.T).numpy()  # (N, Q)
+    scores = (torch.from_numpy(embeddings) @ vectors.T).numpy()  # (N, Q)
     return Scored(scores, np.full_like(scores, np.nan), nearest_sentences(aligned, vectors))
 
 
-def _by_query(trained: Workspace, aligned: Run, run: Run, demands: Sequence[str], *, device: str) -> Scored:
+def score_by_query(trained: Workspace, snapshot: Snapshot, demands: Sequence[str], *, device: str = "auto") -> Scored:
+    """The log odds of sentences by what they pick from histories; see `query_scoring`.
+
+    Args:
+        trained: the workspace whose model reads them.
+        snapshot: N users and their concepts as of a date.
+        demands: Q sentences.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(select_device(device)))
     vectors = space.encode(demands)  # (Q, d_text)
-    habits, concepts = read_habits(run)
-    query = pick_concepts(vectors, concepts)
+    query = pick_concepts(vectors, snapshot.concepts)
     learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
-    odds = score(habits, concepts, query, learned, load_module(aligned, "ranker", Ranker))  # (N, Q)
+    ranker = load_module(aligned, "ranker", Ranker)
+    odds = score(snapshot.habits, snapshot.concepts, query, learned, ranker)  # (N, Q)
     probabilities = np.full(odds.shape, np.nan)
     if aligned.files("calibration.json"):
         line = aligned.json("calibration.json")
         calibrated = expit(line["slope"] * odds.astype(np.float64) + line["intercept"])
         probabilities = np.where(query.nearest >= NAMED, calibrated, np.nan)
-    return Scored(odds, probabilities, _picked(run, vectors, concepts))
+    return Scored(odds, probabilities, _picked(snapshot, vectors))
 
 
-def _picked(run: Run, vectors: np.ndarray, concepts: Concepts, *, most: int = 3) -> list[list[tuple[str, float]]]:
+def _picked(snapshot: Snapshot, vectors: np.ndarray, *, most: int = 3) -> list[list[tuple[str, float]]]:
     """For each demand the concepts that it is nearest to."""
-    words = run.table("concepts.parquet")["text"]
-    cosine = vectors @ concepts.vectors.T  # (Q, n_concepts)
+    cosine = vectors @ snapshot.concepts.vectors.T  # (Q, n_concepts)
     best = np.argsort(-cosine, axis=1, kind="stable")[:, :most]
-    return [[(words[int(i)], float(row[i])) for i in chosen] for row, chosen in zip(cosine, best, strict=True)]
+    return [[(snapshot.texts[int(i)], float(row[i])) for i in chosen] for row, chosen in zip(cosine, best, strict=True)]
 
 
 def rank(ids: pl.Series, scores: np.ndarray, probabilities: np.ndarray | None = None) -> pl.DataFrame:

@@ -23,7 +23,7 @@ TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="At most so man
 TopPercent = Annotated[
     float | None, typer.Option("--top-percent", min=0, max=100, help="At most this percentage of users.")
 ]
-MinScore = Annotated[float | None, typer.Option("--min-score", min=-1, max=1, help="Users with at least this score.")]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="Users with at least this score.")]
 MinProbability = Annotated[
     float | None, typer.Option("--min-probability", min=0, max=1, help="Users with at least this probability.")
 ]
@@ -95,17 +95,35 @@ def print_audience(audience: Audience, *, brief: bool) -> None:
     share = len(selected) / len(ranking)
     console.print_line(f'"{audience.demand}"')
     day = f"{audience.as_of:%Y-%m-%d}"
-    console.print_line(f"{len(selected):,} of {len(ranking):,} users ({share:.1%}), histories before {day}; rank only")
+    console.print_line(
+        f"{len(selected):,} of {len(ranking):,} users ({share:.1%}), histories before {day}; {_strength(selected)}"
+    )
     if len(selected):
         low, middle = float(selected["score"][-1]), float(ranking["score"].median())  # type: ignore[arg-type]
         console.print_line(f"scores {float(selected['score'][0]):.3f} to {low:.3f}; the median user has {middle:.3f}")
     if not brief:
         read = "; ".join(f"{text} ({cosine:.2f})" for text, cosine in audience.nearest)
-        console.print_line(f"nearest sentences in training: {read}")
-        rows = [[row["rank"], str(row["user_id"]), row["score"]] for row in _head(selected).iter_rows(named=True)]
-        console.print_table(["rank", "user", "score"], rows)
+        console.print_line(f"read as: {read}")
+        shown = ["rank", "user", "score", *([] if _ranked_only(selected) else ["probability"])]
+        rows = [
+            [row["rank"], str(row["user_id"]), *(row[name] for name in shown[2:])]
+            for row in _head(selected).iter_rows(named=True)
+        ]
+        console.print_table(shown, rows)
         if len(selected) > SHOWN:
             console.print_line(f"... and {len(selected) - SHOWN:,} more; --output FILE.csv writes them all")
+
+
+def _ranked_only(selected: pl.DataFrame) -> bool:
+    return selected["probability"].null_count() > 0
+
+
+def _strength(selected: pl.DataFrame) -> str:
+    """Of how many the sentence is expected to come true, where that is known."""
+    if _ranked_only(selected):
+        return "rank only"
+    expected = float(selected["probability"].sum())
+    return f"expected to come true of {expected:,.0f}" + (f" ({expected / len(selected):.0%})" if len(selected) else "")
 
 
 def _head(selected: pl.DataFrame) -> pl.DataFrame:
