@@ -7,7 +7,7 @@ stays null until a calibration exists.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,12 +16,14 @@ import polars as pl
 import torch
 from safetensors.torch import load_file
 
-from findcli import artifacts
+from findcli import artifacts, events
 from findcli.artifacts import Run, replacing
 from findcli.embeddings import embed
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
+from findcli.filters import parse_filter
+from findcli.profiles import profile_columns, profiles_as_of
 from findcli.training import select_device
 from findcli.workspace import Workspace, to_utc
 
@@ -71,15 +73,32 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """Whom a filter let through.
+
+    Attributes:
+        expression: the filter.
+        users: how many of the embedded users pass it.
+        notes: how it was read, where that is not plain, such as a band that straddles a number.
+    """
+
+    expression: str
+    users: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Audience:
     """The answer to one demand.
 
     Attributes:
         demand: the sentence.
         as_of: the users' histories end before this instant.
-        ranking: user_id, score, probability, rank of everyone, best first.
+        ranking: user_id, score, probability, rank of everyone who passes the filter, best first.
         selected: the rows of those who make the audience.
         nearest: training sentences closest to the demand, with their cosine: how the model reads it.
+        embedded: how many users are embedded, whether they pass or not.
+        where: whom the filter let through; None without one.
     """
 
     demand: str
@@ -87,6 +106,8 @@ class Audience:
     ranking: pl.DataFrame
     selected: pl.DataFrame
     nearest: list[tuple[str, float]]
+    embedded: int
+    where: Passed | None = None
 
 
 def target(
@@ -94,27 +115,32 @@ def target(
     demands: Sequence[str],
     *,
     selection: Selection | None = None,
+    where: str | None = None,
     as_of: datetime | None = None,
     model: Workspace | None = None,
     device: str = "auto",
 ) -> list[Audience]:
-    """Rank every embedded user for each demand.
+    """Rank every embedded user for each demand, or those who pass a filter.
 
     Args:
         workspace: whose users.
         demands: sentences.
-        selection: who makes the audience; everyone when not given.
+        selection: who of those ranked makes the audience; everyone when not given.
+        where: who is ranked at all: an expression over the columns of the profile as of the same date, such as
+            "age >= 25 and region in ('north', 'east')"; see `filters`. Everyone when not given.
         as_of: which embeddings; those are made when missing. The newest when not given.
         model: the workspace whose trained model ranks; the same when not given.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: a demand is empty, nobody is embedded, or no model is trained.
+        FindCLIError: a demand is empty, the filter cannot be read or names what nobody has, nobody is embedded, or no
+            model is trained.
     """
     empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
     if empty or not demands:
-        where = f"demand {empty[0]} is empty" if empty else "there is no demand"
-        raise FindCLIError(where, hint='write a sentence, such as "users likely to rent phones"')
+        told = f"demand {empty[0]} is empty" if empty else "there is no demand"
+        raise FindCLIError(told, hint='write a sentence, such as "users likely to rent phones"')
+    chosen = None if where is None else parse_filter(where, profile_columns(workspace.settings.profile))
     aligned = artifacts.open_run((model or workspace).run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
     sentences = load_sentence_encoder(aligned, device=device)
@@ -123,13 +149,35 @@ def target(
     scores = (users @ vectors.T).numpy()  # (n_users, n_demands)
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
-    nearest = nearest_sentences(aligned, vectors)
-    chosen = selection or Selection()
+    passed, embedded = None, len(ids)
+    if chosen is not None:
+        passes = chosen.passes(_profiles(workspace, ids, instant, chosen.columns))
+        ids, scores = ids.filter(passes), scores[passes.to_numpy()]
+        passed = Passed(chosen.text, len(ids), chosen.notes)
     rankings = [rank(ids, scores[:, i]) for i in range(len(demands))]
+    policy = selection or Selection()
     return [
-        Audience(demand, instant, ranking, chosen.keep(ranking), near)
-        for demand, ranking, near in zip(demands, rankings, nearest, strict=True)
+        Audience(demand, instant, ranking, policy.keep(ranking), near, embedded, passed)
+        for demand, ranking, near in zip(demands, rankings, nearest_sentences(aligned, vectors), strict=True)
     ]
+
+
+def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:
+    """The users' profiles, a row each in their order; of the aggregates only the named, so that few need the events."""
+    profile = workspace.settings.profile
+    aggregates = tuple(aggregate for aggregate in profile.aggregates if aggregate.name in names)
+    settings = replace(workspace.settings, profile=replace(profile, aggregates=aggregates))
+    asked = replace(workspace, settings=settings)
+    if not aggregates:
+        none = pl.DataFrame(schema={"user_id": users.dtype, "time": pl.Datetime("us"), "source": pl.String})
+        return profiles_as_of(asked, none, users, as_of)
+    log = events.build_events(workspace)
+    frames = []
+    for part in events.parts(log):
+        own = events.read_part(log, part, before=as_of)
+        here = users.filter(users.is_in(own["user_id"].unique().implode()))
+        frames.append(profiles_as_of(asked, own, here, as_of))
+    return pl.DataFrame({"user_id": users}).join(pl.concat(frames), on="user_id", how="left", maintain_order="left")
 
 
 def rank(ids: pl.Series, scores: np.ndarray) -> pl.DataFrame:
