@@ -1,6 +1,6 @@
 """`--where`: an expression over the profile's columns -> one polars expression that says who passes.
 
-The language is a part of Python's, read by `ast` and taken only where a node is one of these:
+The language is a part of Python's, read by `ast` and taken only where every node is one of these:
 
 - a column, by its name or in backquotes (`marital status`) where the name is no Python name;
 - `==`, `!=`, `<`, `<=`, `>`, `>=` between a column and a number or a text in quotes, or between two numeric columns;
@@ -17,10 +17,10 @@ a number: true when the comparison holds of the whole band, false when of none o
 from __future__ import annotations
 
 import ast
+import keyword
 import math
 import operator
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -30,9 +30,10 @@ import polars as pl
 
 from findcli.bands import Band, parse_band
 from findcli.errors import FindCLIError
+from findcli.filter_text import FilterText
 from findcli.profiles import Column
 
-MOST_CHARACTERS, MOST_NESTED, LISTED = 10_000, 50, 20
+MOST_NESTED, LISTED = 50, 20
 SYMBOLS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
@@ -45,7 +46,6 @@ REFUSED: dict[type[ast.AST], str] = {
     ast.JoinedStr: "a formatted text", ast.Dict: "a dictionary", ast.Set: "a set", ast.IfExp: "an if",
     ast.Lambda: "a function", ast.NamedExpr: "an assignment", ast.List: "a list", ast.Tuple: "a tuple",
 }  # fmt: skip
-_QUOTED = re.compile(r"'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|`[^`\n]*`")
 
 
 @dataclass(frozen=True)
@@ -103,64 +103,17 @@ def parse_filter(text: str, columns: Sequence[Column]) -> Filter:
     """
     if not columns:
         raise FindCLIError(f"the filter {text!r} has no column to look at", hint="add [profile] to findcli.toml")
-    if not text.strip():
-        raise FindCLIError("the filter is empty", hint=_example(columns))
-    if len(text) > MOST_CHARACTERS:
-        hint = f"write at most {MOST_CHARACTERS:,}"
-        raise FindCLIError(f"the filter has {len(text):,} characters", hint=hint)
-    reader = _Reader(text, _masked(text), {column.name: column for column in columns})
-    expression = reader.condition(_parse(text, reader.masked, columns), nested=0)
+    source = FilterText(text, _example(columns))
+    reader = _Reader(source, {column.name: column for column in columns})
+    expression = reader.condition(source.parse(), nested=0)
     return Filter(text, expression, frozenset(reader.used), tuple(reader.mentions), tuple(dict.fromkeys(reader.notes)))
-
-
-def _parse(text: str, masked: str, columns: Sequence[Column]) -> ast.expr:
-    comment = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), text).find("#")
-    if comment >= 0:  # Python would drop the rest without a word
-        raise FindCLIError(f"the filter has a # at character {comment + 1}", hint="leave it out, or put it in quotes")
-    try:
-        with warnings.catch_warnings():  # what Python finds odd, such as "5is", is refused or means what it says
-            warnings.simplefilter("ignore")
-            return ast.parse(masked.lstrip(), mode="eval").body
-    except SyntaxError as error:
-        raise _misspelt(text, masked, error, columns) from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise FindCLIError(f"the filter {_short(text)} cannot be read", hint=_example(columns)) from error
-
-
-def _masked(text: str) -> str:
-    """The text with each column in backquotes as a Python name and each break as a space, every character in place."""
-    found, end = [], 0
-    for quoted in _QUOTED.finditer(text):
-        found.append(re.sub(r"\s", " ", text[end : quoted.start()]))
-        found.append("_" * len(quoted[0]) if quoted[0].startswith("`") else quoted[0])
-        end = quoted.end()
-    return "".join([*found, re.sub(r"\s", " ", text[end:])])
-
-
-def _misspelt(text: str, masked: str, error: SyntaxError, columns: Sequence[Column]) -> FindCLIError:
-    shift = len(masked) - len(masked.lstrip())
-    place = min(max(error.offset or 1, 1) + shift, len(text))
-    rest = text[place - 1 :]
-    if error.msg.startswith("invalid syntax") and not error.offset:
-        return FindCLIError(f"the filter {_short(text)} ends too early", hint=_example(columns))
-    reason = error.msg.partition(";")[0].removesuffix(" (detected at line 1)")
-    told = "" if reason.startswith("invalid syntax") else f": {reason}"
-    hints = {
-        r"=(?!=)": "write == to compare",
-        r"&|\|": "write and, or",
-        r"!(?!=)": "write not",
-        r"(?i:and|or|not|in|is|none)\b": "write and, or, not, in and is None in small letters",
-    }
-    hint = next((hint for pattern, hint in hints.items() if re.match(pattern, rest)), _example(columns))
-    return FindCLIError(f"the filter cannot be read at character {place}, from {_short(rest)} on{told}", hint=hint)
 
 
 @dataclass
 class _Reader:
     """Compiles the nodes of one expression and collects what it says of columns."""
 
-    text: str
-    masked: str
+    source: FilterText
     columns: dict[str, Column]
     used: set[str] = field(default_factory=set)
     mentions: list[Mention] = field(default_factory=list)
@@ -168,7 +121,9 @@ class _Reader:
 
     def condition(self, node: ast.expr, *, nested: int) -> pl.Expr:
         if nested > MOST_NESTED:
-            raise self.problem(node, f"is nested deeper than {MOST_NESTED} times", hint="write a flatter expression")
+            raise self.source.problem(
+                node, f"is nested deeper than {MOST_NESTED} times", hint="write a flatter expression"
+            )
         match node:
             case ast.BoolOp(op=op, values=values):
                 parts = [self.condition(value, nested=nested + 1) for value in values]
@@ -182,10 +137,10 @@ class _Reader:
             case ast.Name():
                 value = {"numeric": "1", "ordered": "'{}'"}.get(self.column(node).kind, "'...'")
                 known = next(iter(self.column(node).values), "")
-                hint = f"compare it, as in {self.piece(node)} == {value.format(known)}"
-                raise self.problem(node, "says nothing by itself", hint=hint)
+                hint = f"compare it, as in {self.source.piece(node)} == {value.format(known)}"
+                raise self.source.problem(node, "says nothing by itself", hint=hint)
             case ast.Constant():
-                raise self.problem(node, "says nothing by itself")
+                raise self.source.problem(node, "says nothing by itself")
         raise self.misplaced(node)
 
     def comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
@@ -201,7 +156,7 @@ class _Reader:
         if not isinstance(left, ast.Name):
             self.literal(left)
             self.literal(right)
-            raise self.problem(left, f"is compared with {self.piece(right)}, and neither is a column")
+            raise self.source.problem(left, f"is compared with {self.source.piece(right)}, and neither is a column")
         return self.compare(self.column(left), symbol, right)
 
     def two_columns(self, left: ast.Name, symbol: str, right: ast.Name) -> pl.Expr:
@@ -209,14 +164,14 @@ class _Reader:
         for node, column in zip((left, right), columns, strict=True):
             if column.kind != "numeric":
                 hint = f"compare {column.name} with a value; a text stands in quotes"
-                raise self.problem(node, "is no number, and only numbers compare with another column", hint=hint)
+                raise self.source.problem(node, "is no number, and only numbers compare with another column", hint=hint)
         return _related(_number(columns[0]), symbol, _number(columns[1]))
 
     def missing(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
         if not (isinstance(right, ast.Constant) and right.value is None):
-            raise self.problem(right, "stands after is, where only None may", hint="write == to compare")
+            raise self.source.problem(right, "stands after is, where only None may", hint="write == to compare")
         if not isinstance(left, ast.Name):
-            raise self.problem(left, "is no column", hint="write a column before `is None`")
+            raise self.source.problem(left, "is no column", hint="write a column before `is None`")
         column = self.column(left)
         if column.kind == "numeric":
             absent = _number(column).is_null()
@@ -229,14 +184,20 @@ class _Reader:
     def membership(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
         symbol = "in" if isinstance(op, ast.In) else "not in"
         if not isinstance(left, ast.Name):
-            raise self.problem(left, f"is no column, and stands before {symbol}")
+            raise self.source.problem(left, f"is no column, and stands before {symbol}")
         column = self.column(left)
         if not isinstance(right, ast.List | ast.Tuple):
-            one = self.piece(right)
-            hint = f"write {column.name} {symbol} [{one}]" if isinstance(right, ast.Constant) else self.example
-            raise self.problem(right, f"is no list, and stands after {symbol}", hint=hint)
+            one = self.source.piece(right)
+            hint = (
+                f"write {_written(column.name)} {symbol} [{one}]"
+                if isinstance(right, ast.Constant)
+                else self.source.example
+            )
+            raise self.source.problem(right, f"is no list, and stands after {symbol}", hint=hint)
         if not right.elts:
-            raise self.problem(right, "is an empty list", hint=f"name the values; or write {column.name} is None")
+            raise self.source.problem(
+                right, "is an empty list", hint=f"name the values; or write {_written(column.name)} is None"
+            )
         found = pl.any_horizontal([self.compare(column, "==", value) for value in right.elts])
         return found if isinstance(op, ast.In) else ~found
 
@@ -247,33 +208,34 @@ class _Reader:
             return self.compare_ordered(column, symbol, node, value)
         if column.kind == "numeric":
             if isinstance(value, str):
-                hint = f"write the number without quotes: {column.name} {symbol} {value}"
-                raise self.problem(
+                hint = f"write the number without quotes: {_written(column.name)} {symbol} {value}"
+                raise self.source.problem(
                     node, f"is a text, and {column.name} holds numbers", hint=hint if _is_number(value) else ""
                 )
             return _related(_number(column), symbol, value)
         if not isinstance(value, str):
-            hint = f"write it in quotes: {column.name} {symbol} '{self.piece(node)}'"
-            raise self.problem(node, f"is a number, and {column.name} holds texts", hint=hint)
+            hint = f"write it in quotes: {_written(column.name)} {symbol} '{self.source.piece(node)}'"
+            raise self.source.problem(node, f"is a number, and {column.name} holds texts", hint=hint)
         if symbol not in ("==", "!="):
             hint = f"use ==, != or in; or list its values in order under [profile.ordered] {column.name} = [...]"
             told = f"is compared by {symbol} with {column.name}, whose values have no order"
-            raise self.problem(node, told, hint=hint)
-        self.mentions.append(Mention(column.name, value, self.place(node)))
+            raise self.source.problem(node, told, hint=hint)
+        self.mentions.append(Mention(column.name, value, self.source.place(node)))
         return _related(pl.col(column.name), symbol, value)
 
     def compare_ordered(self, column: Column, symbol: str, node: ast.expr, value: float | str) -> pl.Expr:
         if isinstance(value, str):
             if value not in column.values:
-                hint = f"; a number stands without quotes: {column.name} {symbol} {value}" if _is_number(value) else ""
-                raise _unknown_value(Mention(column.name, value, self.place(node)), column.values, "in order", hint)
+                told = f"; a number stands without quotes: {_written(column.name)} {symbol} {value}"
+                mention = Mention(column.name, value, self.source.place(node))
+                raise _unknown_value(mention, column.values, "in order", told if _is_number(value) else "")
             order = {known: i for i, known in enumerate(column.values)}
             answers = {known: bool(RELATIONS[symbol](order[known], order[value])) for known in column.values}
             return _table(column, answers)
         bands = {known: self.band(column, known, node) for known in column.values}
         sides = {known: band.compare(symbol, value) for known, band in bands.items()}
         if straddling := [repr(known) for known, side in sides.items() if side is None]:
-            wanted = f"{column.name} {symbol} {self.piece(node)}"
+            wanted = f"{_written(column.name)} {symbol} {self.source.piece(node)}"
             self.notes.append(
                 f"{wanted} holds of a part of {', '.join(straddling)} only: who is there does not pass by it, "
                 "since a band counts when all of it does"
@@ -284,17 +246,17 @@ class _Reader:
         band = parse_band(value)
         if band is None:
             hint = f"compare {column.name} with one of its values, in order: {_listed(column.values)}"
-            raise self.problem(
+            raise self.source.problem(
                 node, f"is a number, and the value {value!r} of {column.name} is no band of numbers", hint=hint
             )
         return band
 
     def column(self, node: ast.Name) -> Column:
-        piece = self.piece(node)
+        piece = self.source.piece(node)
         name = piece[1:-1] if piece.startswith("`") else piece
         if name not in self.columns:
             raise FindCLIError(
-                f"{name!r} at character {self.place(node)} of the filter is no column of the profile",
+                f"{name!r} at character {self.source.place(node)} of the filter is no column of the profile",
                 hint=self.unknown_column(name),
             )
         self.used.add(name)
@@ -305,8 +267,8 @@ class _Reader:
         if owners:
             return f"it is a value of {owners[0]}; a text stands in quotes: {name!r}"
         near = _nearest(name, list(self.columns))
-        known = f"the columns are {_listed(list(self.columns))}"
-        return f"did you mean {near!r}? {known}" if near else f"{known}; a text stands in quotes: {name!r}"
+        known = f"the columns are {_listed(list(self.columns), _written)}"
+        return f"did you mean {_written(near)}? {known}" if near else f"{known}; a text stands in quotes: {name!r}"
 
     def literal(self, node: ast.expr) -> float | str:
         sign = -1 if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else 1
@@ -314,9 +276,9 @@ class _Reader:
         value = inner.value if isinstance(inner, ast.Constant) else inner
         if isinstance(value, bool):
             hint = f"write '{str(value).lower()}' for a categorical column, {int(value)} for a numeric one"
-            raise self.problem(node, "is neither a number nor a text", hint=hint)
+            raise self.source.problem(node, "is neither a number nor a text", hint=hint)
         if value is None:
-            raise self.problem(
+            raise self.source.problem(
                 node, "does not compare: a missing value satisfies no comparison", hint="write: COLUMN is None"
             )
         if isinstance(value, str) and inner is node:
@@ -331,33 +293,12 @@ class _Reader:
         except OverflowError:
             number = math.inf
         if not math.isfinite(number):
-            raise self.problem(node, "is too large a number", hint="write a smaller one")
+            raise self.source.problem(node, "is too large a number", hint="write a smaller one")
         return number
 
     def misplaced(self, node: ast.expr) -> FindCLIError:
         told = next((told for kind, told in REFUSED.items() if isinstance(node, kind)), "not of the language")
-        return self.problem(node, f"is {told}; a filter takes columns, numbers and texts, compared")
-
-    def problem(self, node: ast.expr, told: str, *, hint: str = "") -> FindCLIError:
-        piece = _short(self.piece(node), quote=False)
-        return FindCLIError(f"{piece} at character {self.place(node)} of the filter {told}", hint=hint or self.example)
-
-    def piece(self, node: ast.expr) -> str:
-        """The node as the user wrote it."""
-        return self.text[self.character(node.col_offset) : self.character(node.end_col_offset or 0)]
-
-    def place(self, node: ast.expr) -> int:
-        """The character, from 1, at which the node begins."""
-        return self.character(node.col_offset) + 1
-
-    def character(self, byte: int) -> int:
-        """The index in the text of a place that ast counts in bytes, without the blanks at the begin."""
-        read = self.masked.lstrip()
-        return len(self.masked) - len(read) + len(read.encode()[:byte].decode())
-
-    @property
-    def example(self) -> str:
-        return _example(list(self.columns.values()))
+        return self.source.problem(node, f"is {told}; a filter takes columns, numbers and texts, compared")
 
 
 def _related(left: pl.Expr, symbol: str, right: pl.Expr | float | str) -> pl.Expr:
@@ -393,9 +334,9 @@ def _nearest(word: str, known: Sequence[str]) -> str | None:
     return folded[near[0]] if near else None
 
 
-def _listed(words: Sequence[str]) -> str:
+def _listed(words: Sequence[str], show: Callable[[str], str] = repr) -> str:
     more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
-    return ", ".join(repr(word) for word in words[:LISTED]) + more
+    return ", ".join(map(show, words[:LISTED])) + more
 
 
 def _example(columns: Sequence[Column]) -> str:
@@ -407,12 +348,7 @@ def _example(columns: Sequence[Column]) -> str:
 
 
 def _written(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
-
-
-def _short(text: str, *, quote: bool = True) -> str:
-    cut = text if len(text) <= 40 else f"{text[:39]}\u2026"
-    return repr(cut) if quote else cut.encode("utf-8", "backslashreplace").decode()
+    return name if name.isidentifier() and not keyword.iskeyword(name) else f"`{name}`"
 
 
 def _is_number(text: str) -> bool:
