@@ -189,14 +189,14 @@ class _Reader:
         if not isinstance(right, ast.List | ast.Tuple):
             one = self.source.piece(right)
             hint = (
-                f"write {_written(column.name)} {symbol} [{one}]"
+                f"write {written(column.name)} {symbol} [{one}]"
                 if isinstance(right, ast.Constant)
                 else self.source.example
             )
             raise self.source.problem(right, f"is no list, and stands after {symbol}", hint=hint)
         if not right.elts:
             raise self.source.problem(
-                right, "is an empty list", hint=f"name the values; or write {_written(column.name)} is None"
+                right, "is an empty list", hint=f"name the values; or write {written(column.name)} is None"
             )
         found = pl.any_horizontal([self.compare(column, "==", value) for value in right.elts])
         return found if isinstance(op, ast.In) else ~found
@@ -208,13 +208,13 @@ class _Reader:
             return self.compare_ordered(column, symbol, node, value)
         if column.kind == "numeric":
             if isinstance(value, str):
-                hint = f"write the number without quotes: {_written(column.name)} {symbol} {value}"
+                hint = f"write the number without quotes: {written(column.name)} {symbol} {value}"
                 raise self.source.problem(
                     node, f"is a text, and {column.name} holds numbers", hint=hint if _is_number(value) else ""
                 )
             return _related(_number(column), symbol, value)
         if not isinstance(value, str):
-            hint = f"write it in quotes: {_written(column.name)} {symbol} '{self.source.piece(node)}'"
+            hint = f"write it in quotes: {written(column.name)} {symbol} '{self.source.piece(node)}'"
             raise self.source.problem(node, f"is a number, and {column.name} holds texts", hint=hint)
         if symbol not in ("==", "!="):
             hint = f"use ==, != or in; or list its values in order under [profile.ordered] {column.name} = [...]"
@@ -226,7 +226,7 @@ class _Reader:
     def compare_ordered(self, column: Column, symbol: str, node: ast.expr, value: float | str) -> pl.Expr:
         if isinstance(value, str):
             if value not in column.values:
-                told = f"; a number stands without quotes: {_written(column.name)} {symbol} {value}"
+                told = f"; a number stands without quotes: {written(column.name)} {symbol} {value}"
                 mention = Mention(column.name, value, self.source.place(node))
                 raise _unknown_value(mention, column.values, "in order", told if _is_number(value) else "")
             order = {known: i for i, known in enumerate(column.values)}
@@ -235,7 +235,7 @@ class _Reader:
         bands = {known: self.band(column, known, node) for known in column.values}
         sides = {known: band.compare(symbol, value) for known, band in bands.items()}
         if straddling := [repr(known) for known, side in sides.items() if side is None]:
-            wanted = f"{_written(column.name)} {symbol} {self.source.piece(node)}"
+            wanted = f"{written(column.name)} {symbol} {self.source.piece(node)}"
             self.notes.append(
                 f"{wanted} holds of a part of {', '.join(straddling)} only: who is there does not pass by it, "
                 "since a band counts when all of it does"
@@ -267,8 +267,8 @@ class _Reader:
         if owners:
             return f"it is a value of {owners[0]}; a text stands in quotes: {name!r}"
         near = _nearest(name, list(self.columns))
-        known = f"the columns are {_listed(list(self.columns), _written)}"
-        return f"did you mean {_written(near)}? {known}" if near else f"{known}; a text stands in quotes: {name!r}"
+        known = f"the columns are {_listed(list(self.columns), written)}"
+        return f"did you mean {written(near)}? {known}" if near else f"{known}; a text stands in quotes: {name!r}"
 
     def literal(self, node: ast.expr) -> float | str:
         sign = -1 if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else 1
@@ -328,9 +328,10 @@ def _unknown_value(mention: Mention, known: Sequence[str], which: str, more: str
 
 
 def _nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word that is spelt most like one, whatever the case."""
+    """The known word that is spelt most like one, or that holds it; whatever the case."""
     folded = {each.casefold(): each for each in known}
     near = get_close_matches(word.casefold(), folded, n=1)
+    near += [each for each in folded if len(word) > 2 and word.casefold() in each]
     return folded[near[0]] if near else None
 
 
@@ -343,11 +344,12 @@ def _example(columns: Sequence[Column]) -> str:
     """What a filter looks like, in the first columns at hand."""
     forms = {"categorical": "{} in ('...', '...')", "ordered": "{} >= {!r}", "numeric": "{} >= 1"}
     firsts = {column.kind: column for column in reversed(columns)}
-    parts = [forms[kind].format(_written(c.name), next(iter(c.values), "")) for kind, c in firsts.items()]
+    parts = [forms[kind].format(written(c.name), next(iter(c.values), "")) for kind, c in firsts.items()]
     return f"write one such as: {' and '.join(parts)}"
 
 
-def _written(name: str) -> str:
+def written(name: str) -> str:
+    """A column as it stands in an expression."""
     return name if name.isidentifier() and not keyword.iskeyword(name) else f"`{name}`"
 
 

@@ -23,6 +23,8 @@ from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
 from findcli.filters import parse_filter
+from findcli.profile_codes import ProfileCodes
+from findcli.profile_words import offered_filter
 from findcli.profiles import profile_columns, profiles_as_of
 from findcli.training import select_device
 from findcli.workspace import Workspace, to_utc
@@ -99,6 +101,7 @@ class Audience:
         nearest: training sentences closest to the demand, with their cosine: how the model reads it.
         embedded: how many users are embedded, whether they pass or not.
         where: whom the filter let through; None without one.
+        offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
     """
 
     demand: str
@@ -108,6 +111,7 @@ class Audience:
     nearest: list[tuple[str, float]]
     embedded: int
     where: Passed | None = None
+    offer: str | None = None
 
 
 def target(
@@ -156,10 +160,24 @@ def target(
         passed = Passed(chosen.text, len(ids), chosen.notes)
     rankings = [rank(ids, scores[:, i]) for i in range(len(demands))]
     policy = selection or Selection()
+    offers = _offers(workspace, aligned, demands) if chosen is None else [None] * len(demands)
     return [
-        Audience(demand, instant, ranking, policy.keep(ranking), near, embedded, passed)
-        for demand, ranking, near in zip(demands, rankings, nearest_sentences(aligned, vectors), strict=True)
+        Audience(demand, instant, ranking, policy.keep(ranking), near, embedded, passed, offer)
+        for demand, ranking, near, offer in zip(
+            demands, rankings, nearest_sentences(aligned, vectors), offers, strict=True
+        )
     ]
+
+
+def _offers(workspace: Workspace, aligned: Run, demands: Sequence[str]) -> list[str | None]:
+    """For each demand the filter that its own words write, in the values that the model was trained on."""
+    # Aggregates are about events, as demands are: "will spend over 500" does not say who did.
+    columns = profile_columns(replace(workspace.settings.profile, aggregates=()))
+    if not columns:
+        return [None] * len(demands)
+    values = {codes.name: codes.values for codes in ProfileCodes.from_json(aligned.json("columns.json")).columns}
+    spoken = aligned.table("sentences.parquet")["text"].to_list()
+    return [offered_filter(demand, columns, values=values, spoken=spoken) for demand in demands]
 
 
 def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:

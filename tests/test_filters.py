@@ -202,6 +202,7 @@ def test_any_text_is_a_filter_over_the_columns_or_a_problem_to_mend(text: str) -
         ("  Tier == 'gold'", "'Tier' at character 3", "did you mean tier?"),
         ("`é é` == 'é' and x > 3", "'é é' at character 1 ", "`marital status`"),
         ("`marital status` == 'é' and x > 3", "'x' at character 29 ", "the columns are city"),
+        ("marital == 'one'", "'marital' at character 1", "did you mean `marital status`?"),
         ("tier >= gold", "'gold' at character 9", "it is a value of tier; a text stands in quotes: 'gold'"),
         ("tier == 'gld'", "'gld' at character 9 of the filter is no value of tier", "did you mean 'gold'?"),
         ("age >= '30'", "'30' at character 8", "without quotes: age >= 30"),

@@ -192,6 +192,21 @@ def test_a_filter_that_nobody_passes_leaves_an_empty_audience(trained_workspace:
     assert len(audience.ranking) == len(audience.selected) == 0
 
 
+def test_a_filter_is_offered_where_the_demand_names_profile_values(
+    trained_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demands = ["gold tier users with age under 30 from the north who buy tea", "users with spend over 20"]
+    offered = "tier == 'gold' and age < 30 and city == 'north'"
+    named, plain = target(trained_workspace, demands, device="cpu")
+    assert (named.offer, plain.offer) == (offered, None)
+    assert len(named.ranking) == 60
+    (filtered,) = target(trained_workspace, demands[:1], where=named.offer, device="cpu")
+    assert filtered.offer is None
+    with pytest.raises(SystemExit):
+        main(["target", demands[0], "-w", str(trained_workspace.folder)])
+    assert f'to rank only these users: --where "{offered}"' in capsys.readouterr().out
+
+
 def test_a_filter_is_read_before_a_model_is_looked_for(tiny_workspace: Workspace) -> None:
     with pytest.raises(FindCLIError, match="'agee' at character 1"):
         target(tiny_workspace, DEMANDS, where="agee > 3")

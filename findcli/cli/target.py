@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -120,6 +121,10 @@ def print_audience(audience: Audience, *, brief: bool) -> None:
     users = "users" if audience.where is None else "users who pass"
     told = f"{len(selected):,} of {len(ranking):,} {users} ({share:.1%})"
     console.print_line(f"{told}, histories before {day}; rank only")
+    if audience.offer is not None:
+        console.print_line(
+            f"the demand names profile values; to rank only these users: --where {_shell(audience.offer)}"
+        )
     if len(selected):
         low, middle = float(selected["score"][-1]), float(ranking["score"].median())  # type: ignore[arg-type]
         console.print_line(f"scores {float(selected['score'][0]):.3f} to {low:.3f}; the median user has {middle:.3f}")
@@ -131,6 +136,11 @@ def print_audience(audience: Audience, *, brief: bool) -> None:
             console.print_table(["rank", "user", "score"], rows)
         if len(selected) > SHOWN:
             console.print_line(f"... and {len(selected) - SHOWN:,} more; --output FILE.csv writes them all")
+
+
+def _shell(text: str) -> str:
+    """A text as one word of a shell's command line, in double quotes where they are enough."""
+    return shlex.quote(text) if any(mark in text for mark in '"$`\\!') else f'"{text}"'
 
 
 def _head(selected: pl.DataFrame) -> pl.DataFrame:
@@ -145,6 +155,7 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
         "as_of": audience.as_of.isoformat(),
         "users": audience.embedded,
         "where": None if audience.where is None else asdict(audience.where),
+        "offered_where": audience.offer,
         "selected": len(audience.selected),
         "nearest": [{"sentence": text, "cosine": cosine} for text, cosine in audience.nearest],
         "audience": listed,
