@@ -10,6 +10,7 @@ offer to be shown: what a demand means by such words is the user's to decide.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
 
@@ -52,9 +53,11 @@ def offered_filter(
 
 def _beside(column: Column, values: Sequence[str], words: list[str]) -> Iterator[tuple[str, set[int]]]:
     """The conditions that stand next to a column's name, with the places of their words."""
-    name = _words(column.name.replace("_", " "))
+    named = list(_occurrences(_words(column.name.replace("_", " ")), words))
+    if not named:
+        return
     known = sorted(((_words(value), value) for value in values), key=lambda each: -len(each[0]))
-    for begin, end in _occurrences(name, words):
+    for begin, end in named:
         after = end + (words[end : end + 1] != [] and words[end] in LINKS)
         for form, value in known:
             for at in (after, begin - len(form)):
@@ -71,10 +74,10 @@ def _alone(
     columns: Sequence[Column], values: Mapping[str, Sequence[str]], words: list[str]
 ) -> Iterator[tuple[Column, str, set[int]]]:
     every = [(column, value) for column in columns for value in column.values or values.get(column.name, ())]
+    owners = Counter(value.casefold() for _, value in every)
     for column, value in sorted(every, key=lambda each: -len(each[1])):
-        owners = [other for other, known in every if known.casefold() == value.casefold()]
         long_enough = sum(map(str.isalpha, value)) >= FEW_LETTERS
-        if column.kind == "categorical" and len(owners) == 1 and long_enough:
+        if column.kind == "categorical" and owners[value.casefold()] == 1 and long_enough:
             for begin, end in _occurrences(_words(value), words):
                 yield column, value, set(range(begin, end))
 
