@@ -15,9 +15,9 @@ from findcli.embeddings import Embedder, embed, embed_users, scores_by_query
 from findcli.linear_probe import POSSIBLE, REPLICATES, find_task, read_labels, refuse_forbidden_columns
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
+from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
 from findcli.settings import Task
 from findcli.snapshots import read_snapshot, take_snapshot
-from findcli.targeting import load_sentence_encoder, score_by_query, score_by_vector
 from findcli.user_model import load_user_encoder
 from findcli.workspace import Workspace
 

@@ -8,29 +8,22 @@ demand that is a concept's own sentence they are calibrated into a probability; 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
-from safetensors.torch import load_file
-from scipy.special import expit
 
-from findcli import artifacts
+from findcli import artifacts, events
 from findcli.artifacts import Run, replacing
-from findcli.co_occurrence import CoOccurrence
-from findcli.embeddings import embed, scores_by_query
-from findcli.encoders.ranker import Ranker
-from findcli.encoders.sentence import SentenceEncoder
-from findcli.encoders.text import load_text_encoder
+from findcli.embeddings import embed
 from findcli.errors import FindCLIError
-from findcli.module_files import load_module
-from findcli.query_scoring import NAMED, pick_concepts, score
-from findcli.snapshots import Snapshot, read_snapshot
-from findcli.text_space import TextSpace
-from findcli.training import select_device
+from findcli.filters import parse_filter
+from findcli.profile_codes import ProfileCodes
+from findcli.profile_words import offered_filter
+from findcli.profiles import profile_columns, profiles_as_of
+from findcli.scoring import score_demands
 from findcli.workspace import Workspace, to_utc
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
@@ -79,15 +72,33 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """Whom a filter let through.
+
+    Attributes:
+        expression: the filter.
+        users: how many of the embedded users pass it.
+        notes: how it was read, where that is not plain, such as a band that straddles a number.
+    """
+
+    expression: str
+    users: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Audience:
     """The answer to one demand.
 
     Attributes:
         demand: the sentence.
         as_of: the users' histories end before this instant.
-        ranking: user_id, score, probability, rank of everyone, best first.
+        ranking: user_id, score, probability, rank of everyone who passes the filter, best first.
         selected: the rows of those who make the audience.
         nearest: training sentences closest to the demand, with their cosine: how the model reads it.
+        embedded: how many users are embedded, whether they pass or not.
+        where: whom the filter let through; None without one.
+        offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
     """
 
     demand: str
@@ -95,6 +106,9 @@ class Audience:
     ranking: pl.DataFrame
     selected: pl.DataFrame
     nearest: list[tuple[str, float]]
+    embedded: int
+    where: Passed | None = None
+    offer: str | None = None
 
 
 def target(
@@ -102,103 +116,80 @@ def target(
     demands: Sequence[str],
     *,
     selection: Selection | None = None,
+    where: str | None = None,
     as_of: datetime | None = None,
     model: Workspace | None = None,
     device: str = "auto",
 ) -> list[Audience]:
-    """Rank every embedded user for each demand.
+    """Rank every embedded user for each demand, or those who pass a filter.
 
     Args:
         workspace: whose users.
         demands: sentences.
-        selection: who makes the audience; everyone when not given.
+        selection: who of those ranked makes the audience; everyone when not given.
+        where: who is ranked at all: an expression over the columns of the profile as of the same date, such as
+            "age >= 25 and region in ('north', 'east')"; see `filters`. Everyone when not given.
         as_of: which embeddings; those are made when missing. The newest when not given.
         model: the workspace whose trained model ranks; the same when not given.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: a demand is empty, nobody is embedded, or no model is trained.
+        FindCLIError: a demand is empty, the filter cannot be read or names what nobody has, nobody is embedded, or no
+            model is trained.
     """
     empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
     if empty or not demands:
-        where = f"demand {empty[0]} is empty" if empty else "there is no demand"
-        raise FindCLIError(where, hint='write a sentence, such as "users likely to rent phones"')
+        told = f"demand {empty[0]} is empty" if empty else "there is no demand"
+        raise FindCLIError(told, hint='write a sentence, such as "users likely to rent phones"')
+    chosen = None if where is None else parse_filter(where, profile_columns(workspace.settings.profile))
     trained = model or workspace
     aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
-    if scores_by_query(trained):
-        scored = score_by_query(trained, read_snapshot(run), demands, device=device)
-    else:
-        scored = score_by_vector(aligned, run.tensors("users.safetensors")["embeddings"], demands, device=device)
+    scored = score_demands(workspace, trained, run, demands, device=device)
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
-    chosen = selection or Selection()
-    probabilities = scored.probabilities if model is None else np.full_like(scored.scores, np.nan)
-    rankings = [rank(ids, scored.scores[:, i], probabilities[:, i]) for i in range(len(demands))]
+    passed, embedded = None, len(ids)
+    if chosen is not None:
+        passes = chosen.passes(_profiles(workspace, ids, instant, chosen.columns))
+        ids, kept = ids.filter(passes), passes.to_numpy()
+        scored = replace(scored, scores=scored.scores[kept], probabilities=scored.probabilities[kept])
+        passed = Passed(chosen.text, len(ids), chosen.notes)
+    rankings = [rank(ids, scored.scores[:, i], scored.probabilities[:, i]) for i in range(len(demands))]
+    policy = selection or Selection()
+    offers = _offers(workspace, aligned, demands) if chosen is None else [None] * len(demands)
     return [
-        Audience(demand, instant, ranking, chosen.keep(ranking), near)
-        for demand, ranking, near in zip(demands, rankings, scored.nearest, strict=True)
+        Audience(demand, instant, ranking, policy.keep(ranking), near, embedded, passed, offer)
+        for demand, ranking, near, offer in zip(demands, rankings, scored.nearest, offers, strict=True)
     ]
 
 
-@dataclass(frozen=True)
-class Scored:
-    """N users for Q demands.
-
-    Attributes:
-        scores: (N, Q), higher is likelier.
-        probabilities: (N, Q), NaN where a demand is ranked only.
-        nearest: for each demand the sentences that it was read as, with their cosine.
-    """
-
-    scores: np.ndarray
-    probabilities: np.ndarray
-    nearest: list[list[tuple[str, float]]]
+def _offers(workspace: Workspace, aligned: Run, demands: Sequence[str]) -> list[str | None]:
+    """For each demand the filter that its own words write, in the values that the model was trained on."""
+    # Aggregates are about events, as demands are: "will spend over 500" does not say who did.
+    columns = profile_columns(replace(workspace.settings.profile, aggregates=()))
+    if not columns:
+        return [None] * len(demands)
+    values = {codes.name: codes.values for codes in ProfileCodes.from_json(aligned.json("columns.json")).columns}
+    spoken = aligned.table("sentences.parquet")["text"].to_list()
+    return [offered_filter(demand, columns, values=values, spoken=spoken) for demand in demands]
 
 
-def score_by_vector(aligned: Run, embeddings: np.ndarray, demands: Sequence[str], *, device: str = "auto") -> Scored:
-    """The cosine of sentences with FIND's single vector of users (FIND Eq 2).
-
-    Args:
-        aligned: the trained model.
-        embeddings: unit vectors of users, (N, D).
-        demands: Q sentences.
-        device: "auto", "cpu", "cuda" or "mps".
-    """
-    vectors = load_sentence_encoder(aligned, device=device).vectors(demands)  # (Q, D)
-    scores = (torch.from_numpy(embeddings) @ vectors.T).numpy()  # (N, Q)
-    return Scored(scores, np.full_like(scores, np.nan), nearest_sentences(aligned, vectors))
-
-
-def score_by_query(trained: Workspace, snapshot: Snapshot, demands: Sequence[str], *, device: str = "auto") -> Scored:
-    """The log odds of sentences by what they pick from histories; see `query_scoring`.
-
-    Args:
-        trained: the workspace whose model reads them.
-        snapshot: N users and their concepts as of a date.
-        demands: Q sentences.
-        device: "auto", "cpu", "cuda" or "mps".
-    """
-    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
-    space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(select_device(device)))
-    vectors = space.encode(demands)  # (Q, d_text)
-    query = pick_concepts(vectors, snapshot.concepts)
-    learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
-    ranker = load_module(aligned, "ranker", Ranker)
-    odds = score(snapshot.habits, snapshot.concepts, query, learned, ranker)  # (N, Q)
-    probabilities = np.full(odds.shape, np.nan)
-    if aligned.files("calibration.json"):
-        line = aligned.json("calibration.json")
-        calibrated = expit(line["slope"] * odds.astype(np.float64) + line["intercept"])
-        probabilities = np.where(query.nearest >= NAMED, calibrated, np.nan)
-    return Scored(odds, probabilities, _picked(snapshot, vectors))
-
-
-def _picked(snapshot: Snapshot, vectors: np.ndarray, *, most: int = 3) -> list[list[tuple[str, float]]]:
-    """For each demand the concepts that it is nearest to."""
-    cosine = vectors @ snapshot.concepts.vectors.T  # (Q, n_concepts)
-    best = np.argsort(-cosine, axis=1, kind="stable")[:, :most]
-    return [[(snapshot.texts[int(i)], float(row[i])) for i in chosen] for row, chosen in zip(cosine, best, strict=True)]
+def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:
+    """The users' profiles, a row each in their order; of the aggregates only the named, so that few need the events."""
+    profile = workspace.settings.profile
+    aggregates = tuple(aggregate for aggregate in profile.aggregates if aggregate.name in names)
+    settings = replace(workspace.settings, profile=replace(profile, aggregates=aggregates))
+    asked = replace(workspace, settings=settings)
+    if not aggregates:
+        none = pl.DataFrame(schema={"user_id": users.dtype, "time": pl.Datetime("us"), "source": pl.String})
+        return profiles_as_of(asked, none, users, as_of)
+    log = events.build_events(workspace)
+    frames = []
+    for part in events.parts(log):
+        own = events.read_part(log, part, before=as_of)
+        here = users.filter(users.is_in(own["user_id"].unique().implode()))
+        frames.append(profiles_as_of(asked, own, here, as_of))
+    return pl.DataFrame({"user_id": users}).join(pl.concat(frames), on="user_id", how="left", maintain_order="left")
 
 
 def rank(ids: pl.Series, scores: np.ndarray, probabilities: np.ndarray | None = None) -> pl.DataFrame:
@@ -207,28 +198,6 @@ def rank(ids: pl.Series, scores: np.ndarray, probabilities: np.ndarray | None = 
     frame = pl.DataFrame({"user_id": ids, "score": scores.astype(np.float64), "probability": likely})
     ranked = frame.sort("score", "user_id", descending=[True, False])
     return ranked.with_columns(pl.col("probability").fill_nan(None), rank=pl.int_range(1, pl.len() + 1))
-
-
-def load_sentence_encoder(aligned: Run, *, device: str) -> SentenceEncoder:
-    """The sentence's side, LoRA merged, in eval mode."""
-    max_tokens = aligned.manifest.settings["max_tokens"]
-    tower = load_text_encoder(str(aligned.folder / "tower"), max_tokens=max_tokens)
-    with aligned.reading("sentence.safetensors"):
-        weights = load_file(aligned.folder / "sentence.safetensors")
-    encoder = SentenceEncoder(tower=tower, d_embedding=len(weights["bias"]))
-    encoder.project.load_state_dict(weights)
-    return encoder.to(select_device(device)).eval()
-
-
-def nearest_sentences(aligned: Run, vectors: torch.Tensor, *, most: int = 3) -> list[list[tuple[str, float]]]:
-    """For each vector (n, D) the training sentences with the highest cosine."""
-    known = torch.from_numpy(aligned.tensors("sentences.safetensors")["vectors"])  # (S, D)
-    words = aligned.table("sentences.parquet")["text"]
-    best = (vectors @ known.T).topk(min(most, len(known)), dim=1)
-    return [
-        [(words[int(i)], float(v)) for i, v in zip(row, value, strict=True)]
-        for row, value in zip(best.indices, best.values, strict=True)
-    ]
 
 
 def find_embeddings(

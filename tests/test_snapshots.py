@@ -6,8 +6,9 @@ import pytest
 from findcli import artifacts, events
 from findcli.concepts import LEVELS
 from findcli.metrics import weighted_auc_ks
+from findcli.scoring import score_by_query
 from findcli.snapshots import read_snapshot, take_snapshot
-from findcli.targeting import score_by_query, target
+from findcli.targeting import target
 from findcli.workspace import Workspace
 
 
