@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from findcli.cli import console
-from findcli.cli.options import Device, Json, Model, Quiet, Threads, WorkspaceDir
+from findcli.cli import console, ranking
+from findcli.cli.options import Device, Json, Model, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from findcli.evaluation import Evaluation
+    from findcli.workspace import Workspace
 
 Dataset = Annotated[str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1.")]
+Sentences = Annotated[
+    bool, typer.Option("--sentences", help="Rank the held-out users for the sentence of every common category instead.")
+]
 Untrained = Annotated[bool, typer.Option("--untrained", help="Add the ranking of the same model, untrained.")]
 
 
@@ -20,13 +26,20 @@ def evaluate(
     dataset: Dataset = "all",
     model: Model = None,
     untrained: Untrained = False,
+    sentences: Sentences = False,
+    rivals: RivalNames = "none",
+    rival_seconds: RivalSeconds = 600,
+    output: Output = None,
     workspace: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Rank each task's users by its demand sentence alone, without labels: AUC, KS, precision, average precision."""
+    """Rank each task's users by its demand sentence alone, without labels: AUC, KS, precision, average precision.
+
+    With --sentences: the held-out users, by the sentence of every common category, beside rivals where asked for.
+    """
     from dataclasses import asdict
 
     from findcli import evaluation, linear_probe
@@ -35,6 +48,13 @@ def evaluate(
 
     set_determinism(threads)
     found = load_workspace(workspace)
+    if sentences:
+        if model is not None or untrained or dataset != "all":
+            raise typer.BadParameter("it takes no --dataset, --model or --untrained", param_hint="--sentences")
+        _rank_sentences(found, rivals, rival_seconds, output, device=device, as_json=as_json, quiet=quiet)
+        return
+    if rivals != "none" or output is not None:
+        raise typer.BadParameter("--rivals and --output go with --sentences", param_hint="--sentences")
     names = linear_probe.task_names(found, dataset)
     other = None if model is None else load_workspace(model)
     with console.progress("evaluate", quiet=quiet) as progress:
@@ -46,6 +66,20 @@ def evaluate(
         return
     for result in results:
         _print(result)
+
+
+def _rank_sentences(
+    workspace: Workspace, names: str, seconds: float, output: Path | None, *, device: str | None, as_json: bool,
+    quiet: bool,
+) -> None:  # fmt: skip
+    from findcli.ranking_benchmark import run
+    from findcli.ranking_benchmark.rivals import chosen_rivals
+
+    rankers = chosen_rivals(names)
+    ranking.require_parquet(output)
+    with console.progress("rank", quiet=quiet) as progress:
+        ranked = run.rank_sentences([workspace], rankers, seconds=seconds, device=device or "auto", progress=progress)
+    ranking.report(ranked, output=output, as_json=as_json)
 
 
 def _print(result: Evaluation) -> None:

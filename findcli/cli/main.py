@@ -11,6 +11,7 @@ import typer
 from findcli import __version__
 from findcli.cli import (
     align,
+    benchmark,
     build_pairs,
     check,
     clean,
@@ -53,6 +54,7 @@ app.command("embed", rich_help_panel=BUILD)(embed.embed)
 app.command("target", rich_help_panel=USE)(target.target)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 app.command("evaluate", rich_help_panel=EVALUATE)(evaluate.evaluate)
+app.add_typer(benchmark.app, name="benchmark", rich_help_panel=EVALUATE)
 
 
 def _print_version(wanted: bool) -> None:

@@ -31,6 +31,15 @@ Model = Annotated[
     Path | None,
     typer.Option("--model", metavar="DIR", help="The workspace whose trained model is used; else this one's own."),
 ]
+RivalNames = Annotated[
+    str, typer.Option("--rivals", metavar="NAMES", help="Rivals to run too: all, none, or names with commas between.")
+]
+RivalSeconds = Annotated[
+    float, typer.Option("--rival-seconds", min=0, help="What one rival may take for one split; then it is left out.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Parquet file for the figures of every category.")
+]
 
 
 class Group(TyperGroup):

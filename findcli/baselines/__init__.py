@@ -1,0 +1,1 @@
+"""What findcli is measured against: one file a rival, each knowing nothing of the others."""

@@ -1,0 +1,32 @@
+"""Whoever bought a category buys it again: its recency-weighted count, ties by recent activity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from findcli.baselines import inputs
+from findcli.baselines.inputs import RankingInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """A user's purchases of the category.
+
+    Args:
+        decay: what a purchase keeps of its worth a week.
+        activity_decay: the same, of the activity that breaks ties.
+    """
+
+    decay: float = 0.9
+    activity_decay: float = 0.8
+    name = "counts"
+    version = 1
+
+    def scores(self, given: RankingInputs) -> np.ndarray:
+        """Ranks, float32 (U, C)."""
+        at, users = given.test_date, given.users
+        history = inputs.window(given.purchases, start=at - given.history, end=at)
+        counts = inputs.decayed_counts(history, users, given.categories, at=at, decay=self.decay)
+        return inputs.with_ties_by(counts, inputs.activity(history, users, at=at, decay=self.activity_decay))

@@ -1,0 +1,65 @@
+"""How close a user's purchases are to the demand as texts: of the whole history, or of the nearest events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from findcli.baselines import inputs
+from findcli.baselines.inputs import RankingInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanText:
+    """The cosine of the demand and the mean vector of the history's events."""
+
+    name = "text, mean history"
+    version = 1
+
+    def scores(self, given: RankingInputs) -> np.ndarray:
+        """Cosines, float32 (U, C)."""
+        counts, texts, demands = _counts_and_vectors(given)
+        total = counts @ texts  # (U, D)
+        norms = np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+        found: np.ndarray = (total / norms) @ demands.T
+        return found.astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearestText:
+    """The mean cosine of the demand and the events nearest to it.
+
+    Args:
+        events: how many.
+    """
+
+    events: int = 5
+    name = "text, nearest events"
+    version = 1
+
+    def scores(self, given: RankingInputs) -> np.ndarray:
+        """Mean cosines, float32 (U, C); missing events count as the farthest text."""
+        counts, texts, demands = _counts_and_vectors(given)
+        similar = demands @ texts.T  # (C, T)
+        found = np.empty((len(counts), len(demands)), np.float32)
+        for column, row in enumerate(similar):
+            order = np.argsort(-row, kind="stable")
+            taken = np.minimum(counts[:, order].cumsum(1), self.events)  # (U, T)
+            taken[:, -1] = self.events
+            found[:, column] = np.diff(taken, axis=1, prepend=0) @ row[order] / self.events
+            given.keep_time()
+        return found
+
+
+def _counts_and_vectors(given: RankingInputs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How often each user has each distinct event text (U, T), the texts' vectors (T, D) and the demands' (C, D)."""
+    encode = given.require_encoder()
+    history = inputs.window(given.purchases, start=given.test_date - given.history, end=given.test_date)
+    named = history.filter(pl.col("user_id").is_in(given.users.implode())).with_columns(
+        category=pl.concat_str("category", "item", separator=", ", ignore_nulls=True).str.to_lowercase()
+    )
+    texts = named["category"].unique().sort().to_list()
+    counts = inputs.decayed_counts(named, given.users, texts, at=given.test_date, decay=1.0)
+    return counts, encode(texts), encode(list(given.demands))

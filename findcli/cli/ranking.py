@@ -1,0 +1,126 @@
+"""What the commands that rank sentences print: columns, differences, calibration and a marketer's own demands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from findcli.cli import console
+from findcli.errors import FindCLIError
+
+if TYPE_CHECKING:
+    from findcli.metrics import Interval
+    from findcli.ranking_benchmark.calibration import Calibration
+    from findcli.ranking_benchmark.demands import DemandRow
+    from findcli.ranking_benchmark.figures import Row
+    from findcli.ranking_benchmark.run import Ranked
+
+
+def require_parquet(path: Path | None) -> None:
+    """Refuse an output file before any work is done.
+
+    Raises:
+        FindCLIError: it is no Parquet file, or its folder is missing.
+    """
+    from findcli.targeting import require_writable
+
+    if path is None:
+        return
+    require_writable(path)
+    if path.suffix.lower() != ".parquet":
+        raise FindCLIError(f"{path} ends in {path.suffix}", hint="name a file that ends in .parquet")
+
+
+def report(
+    ranked: Ranked | None, demands: Sequence[DemandRow] = (), *, output: Path | None = None, as_json: bool = False
+) -> None:
+    """Print the sections that were run, and write the figures of every category.
+
+    Args:
+        ranked: the template sentences; None where they were not run.
+        demands: the marketer's; empty where they were not run.
+        output: a Parquet file for a row a split, ranker, column and category.
+        as_json: print for a program.
+    """
+    from findcli.targeting import write_audience
+
+    if ranked is not None and output is not None:
+        write_audience(ranked.table, output)
+    if as_json:
+        console.print_json(_plain(ranked, demands))
+        return
+    if ranked is not None:
+        _print_ranked(ranked)
+    if demands:
+        _print_demands(demands)
+    if ranked is not None and output is not None:
+        console.print_line(f"wrote {len(ranked.table):,} rows to {output}")
+
+
+def _plain(ranked: Ranked | None, demands: Sequence[DemandRow]) -> dict[str, object]:
+    """Both sections for a program; the table goes to a file alone."""
+    from dataclasses import asdict
+
+    found: dict[str, object] = {"demands": [asdict(row) for row in demands]}
+    if ranked is not None:
+        found["ranking"] = {
+            "splits": ranked.splits, "users": ranked.users, "rows": [asdict(row) for row in ranked.rows],
+            "differences": [asdict(row) for row in ranked.differences],
+            "calibration": [asdict(row) for row in ranked.calibration], "notes": ranked.notes,
+        }  # fmt: skip
+    return found
+
+
+def _print_ranked(ranked: Ranked) -> None:
+    splits = ", ".join(f'"{salt}"' for salt in ranked.splits)
+    console.print_line(f"{ranked.users:,.0f} held-out users a split; splits {splits}; mean over categories and splits")
+    columns = list(dict.fromkeys(row.column for row in ranked.rows))
+    _print_auc(ranked.rows, columns)
+    console.print_table(
+        ["in detail", "column", "AUC 95 %", "KS", "top tenth", "lift"],
+        [[r.by, r.column, _range(r.auc), r.ks, r.precision, r.lift] for r in ranked.rows],
+    )
+    if ranked.differences:
+        console.print_table(
+            ["findcli less", "column", "AUC", "95 %"],
+            [
+                [d.beside, d.column, f"{d.auc.value:+.3f}", f"{d.auc.low:+.3f} to {d.auc.high:+.3f}"]
+                for d in ranked.differences
+            ],
+        )
+    if ranked.calibration:
+        _print_calibration(ranked.calibration)
+    for note in ranked.notes:
+        console.print_warning(note)
+
+
+def _print_auc(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    found = {(row.by, row.column): row for row in rows}
+    names = list(dict.fromkeys(row.by for row in rows))
+    table = []
+    for name in names:
+        mine = [found.get((name, column)) for column in columns]
+        seconds = next(row.seconds for row in mine if row is not None)
+        table.append([name, *(None if row is None else row.auc.value for row in mine), f"{seconds:.1f}"])
+    console.print_table(["AUC", *(column.replace("new buyers", "new") for column in columns), "seconds"], table)
+
+
+def _print_calibration(rows: Sequence[Calibration]) -> None:
+    console.print_table(
+        ["probabilities of", "column", "pairs", "Brier skill", "log-loss skill", "slope", "intercept", "error"],
+        [
+            [r.by, r.column, r.pairs, r.brier_skill, r.log_loss_skill, r.slope, r.intercept, r.error]
+            for r in rows
+        ],
+    )  # fmt: skip
+
+
+def _print_demands(rows: Sequence[DemandRow]) -> None:
+    table: list[list[object]] = [[row.demand, row.positives, row.auc, row.template_auc] for row in rows]
+    means = [sum(values) / len(rows) for values in zip(*((r.auc, r.template_auc) for r in rows), strict=True)]
+    console.print_table(["demand", "buyers", "AUC", "of its templates"], [*table, ["mean", None, *means]])
+
+
+def _range(interval: Interval) -> str:
+    return f"{interval.low:.3f}-{interval.high:.3f}"

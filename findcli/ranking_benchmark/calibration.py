@@ -1,0 +1,82 @@
+"""Whether probabilities mean what they say, pooled over all pairs of a user and a category."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss
+
+BINS = 15
+SMALLEST = 1e-6
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How good one ranker's probabilities are, over seen or held-out categories.
+
+    Attributes:
+        by: the ranker.
+        column: "seen" or "held-out".
+        pairs: of a user and a category.
+        brier_skill: 1 less the Brier score over that of the base rates known at the test date.
+        log_loss_skill: the same of the log loss.
+        slope: of a logistic regression of the truth on the log odds; 1 where they are neither too bold nor too timid.
+        intercept: of the same; 0 where they are neither too low nor too high.
+        error: mean distance of probability and truth over bins of equally many pairs.
+    """
+
+    by: str
+    column: str
+    pairs: int
+    brier_skill: float
+    log_loss_skill: float
+    slope: float
+    intercept: float
+    error: float
+
+
+def calibration(
+    by: str, column: str, probabilities: np.ndarray, truth: np.ndarray, base_rates: np.ndarray
+) -> Calibration:
+    """Measure one ranker.
+
+    Args:
+        by: its name.
+        column: which categories these are.
+        probabilities: (P,), of every pair.
+        truth: bool (P,), both values among them.
+        base_rates: what was known at the test date of each pair's category, (P,).
+    """
+    told, known = (np.clip(p.astype(np.float64), SMALLEST, 1 - SMALLEST) for p in (probabilities, base_rates))
+    odds = logit(told)[:, None]
+    line = LogisticRegression(C=np.inf).fit(odds, truth)
+    return Calibration(
+        by, column, len(truth),
+        1 - brier_score_loss(truth, told) / brier_score_loss(truth, known),
+        1 - log_loss(truth, told) / log_loss(truth, known),
+        float(line.coef_[0, 0]), float(line.intercept_[0]), calibration_error(told, truth),
+    )  # fmt: skip
+
+
+def calibration_error(probabilities: np.ndarray, truth: np.ndarray, *, bins: int = BINS) -> float:
+    """Mean absolute distance of mean probability and mean truth over bins of equally many pairs.
+
+    Args:
+        probabilities: (P,).
+        truth: bool (P,).
+        bins: at most so many.
+    """
+    order = np.argsort(probabilities, kind="stable")
+    parts = np.array_split(order, min(bins, len(order)))
+    gaps = [len(part) * abs(probabilities[part].mean() - truth[part].mean()) for part in parts]
+    return float(np.sum(gaps) / len(order))
+
+
+def pooled(found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of several splits, one after the other: probabilities, truth and base rates, (P,) each."""
+    probabilities, truth, base = zip(*found, strict=True)
+    return np.concatenate(probabilities), np.concatenate(truth), np.concatenate(base)

@@ -1,0 +1,124 @@
+"""The rivals by name, run within a bound of time, their scores kept on disk until they or their inputs change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from findcli.artifacts import hash_json, replacing
+from findcli.baselines.activity import Activity
+from findcli.baselines.als import Als
+from findcli.baselines.boosted import Boosted
+from findcli.baselines.counts import Counts
+from findcli.baselines.inputs import Ranker, RankingInputs, settings_digest
+from findcli.baselines.rules import Rules
+from findcli.baselines.svd import Svd
+from findcli.baselines.text_similarity import MeanText, NearestText
+from findcli.errors import FindCLIError
+
+RIVALS: dict[str, tuple[Ranker, ...]] = {
+    "activity": (Activity(),),
+    "counts": (Counts(),),
+    "text_similarity": (MeanText(), NearestText()),
+    "als": (Als(),),
+    "svd": (Svd(),),
+    "boosted": (Boosted(),),
+    "rules": (Rules(),),
+}
+SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one ranker came to.
+
+    Attributes:
+        name: what tables call it.
+        scores: float32 (U, C); None where it did not finish.
+        seconds: what it took when it was computed.
+        note: why it did not finish, "" where it did.
+        probabilities: where it gives any, float64 (U, C), NaN where it gives none.
+    """
+
+    name: str
+    scores: np.ndarray | None
+    seconds: float
+    note: str = ""
+    probabilities: np.ndarray | None = None
+
+
+class _OverTimeError(Exception):
+    """A rival has had its time."""
+
+
+def chosen_rivals(wanted: str) -> tuple[Ranker, ...]:
+    """The rankers that "all", "none" or names with commas between them stand for.
+
+    Raises:
+        FindCLIError: a name is unknown.
+    """
+    if wanted in ("all", "none"):
+        return tuple(ranker for group in RIVALS.values() for ranker in group) if wanted == "all" else ()
+    names = [name.strip() for name in wanted.split(",")]
+    unknown = [name for name in names if name not in RIVALS]
+    if unknown:
+        raise FindCLIError(f"there is no rival {unknown[0]!r}", hint=f"name all, none, or some of {', '.join(RIVALS)}")
+    return tuple(ranker for name in names for ranker in RIVALS[name])
+
+
+def score_rival(ranker: Ranker, inputs: RankingInputs, folder: Path, *, seconds: float, digest: str) -> Scored:
+    """A rival's scores, from the disk where they stand.
+
+    Args:
+        ranker: the rival.
+        inputs: what it sees.
+        folder: where scores are kept.
+        seconds: the bound; looked at between its steps and at its end.
+        digest: that of the inputs.
+
+    Returns:
+        Its scores; or none, with the reason, where it took too long or lacks a package.
+    """
+    path = folder / f"{hash_json([settings_digest(ranker), digest])}.safetensors"
+    if (kept := _read(path)) is not None:
+        return _within(Scored(ranker.name, kept["scores"], float(kept["seconds"][0])), seconds)
+    clock = time.perf_counter()
+
+    def keep_time() -> None:
+        if time.perf_counter() - clock > seconds:
+            raise _OverTimeError
+
+    try:
+        scores = ranker.scores(replace(inputs, keep_time=keep_time))
+    except _OverTimeError:
+        return Scored(ranker.name, None, time.perf_counter() - clock, "over time")
+    except FindCLIError as error:
+        return Scored(ranker.name, None, time.perf_counter() - clock, f"{error.message} ({error.hint})")
+    took = time.perf_counter() - clock
+    with replacing(path) as draft:
+        save_file({"scores": np.ascontiguousarray(scores, np.float32), "seconds": np.array([took])}, draft)
+    return _within(Scored(ranker.name, scores.astype(np.float32), took), seconds)
+
+
+def lacking(found: Sequence[Scored]) -> list[str]:
+    """What to tell the user of rivals that did not finish."""
+    return [f"{one.name}: {one.note}" for one in found if one.note]
+
+
+def _within(scored: Scored, seconds: float) -> Scored:
+    """The same, without its scores where it took longer than the bound."""
+    return scored if scored.seconds <= seconds else replace(scored, scores=None, note="over time")
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    """What is kept, None where nothing is or it is torn: it is made again."""
+    try:
+        return load_file(path) if path.is_file() else None
+    except (OSError, SafetensorError):
+        return None
