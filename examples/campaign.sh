@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A grocer plans a campaign: three audiences in one process, one of them as a file, and a look at how far to trust them.
+# A grocer plans a campaign: three audiences in one process, one of them as a file, one among coupon users
+# alone, and a look at how far to trust them.
 # Run it in a Complete Journey workspace after `findcli run`.
 set -euo pipefail
 
@@ -11,4 +12,5 @@ DEMANDS
 
 findcli target --demands campaign.txt --top-percent 10 --output audiences.parquet
 findcli target "users who will buy flowers" --top-k 100 --output flowers.csv
+findcli target "users who will buy flowers" --where "spend >= 500 and coupons_used > 0" --all --output coupon-flowers.csv
 findcli probe --dataset d1

@@ -28,7 +28,9 @@ from findcli.encoders.text import TextEncoder, load_text_encoder, local_model_fi
 from findcli.errors import FindCLIError
 from findcli.module_files import save_module
 from findcli.progress import Progress
+from findcli.ranker_training import RankerTraining
 from findcli.settings import Align
+from findcli.text_space import TextSpace
 from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
 from findcli.training_data import TrainingData, choose_part, seconds
 from findcli.user_model import StageRuns, modalities_of, new_user_encoder
@@ -39,16 +41,22 @@ VALIDATION_PAIRS, VALIDATION_SENTENCES = 512, 200
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
     """What of the workspace file the alignment depends on."""
-    return asdict(workspace.settings.align) | {
-        "max_tokens": workspace.settings.text.max_tokens,
-        "history": workspace.settings.windows.history,
-        "step": workspace.settings.sequence.step,
-    }
+    ranker = {"ranker": asdict(workspace.settings.ranker)} if workspace.settings.align.scorer == "query_aware" else {}
+    return (
+        asdict(workspace.settings.align)
+        | ranker
+        | {
+            "max_tokens": workspace.settings.text.max_tokens,
+            "history": workspace.settings.windows.history,
+            "step": workspace.settings.sequence.step,
+        }
+    )
 
 
 def stage_inputs(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
     """The digests of the pairs and of every encoder that takes part, and of a tower named by folder."""
     inputs = {"pairs": runs.pairs.manifest.digest(), "text": runs.text.manifest.digest()}
+    inputs["events"] = runs.events.manifest.digest("train/")
     inputs |= {name: run.manifest.digest() for name, run in runs.encoders.items()}
     tower = local_model_files(workspace.settings.align.tower, relative_to=workspace.folder)
     return inputs | ({"tower": artifacts.hash_json([artifacts.hash_file(path) for path in tower])} if tower else {})
@@ -63,7 +71,13 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
     runs = StageRuns.open(workspace)
 
     def write(draft: Draft, checkpoints: Path) -> None:
-        _Alignment(workspace, runs, str(select_device(device))).run(draft, checkpoints, progress)
+        where = str(select_device(device))
+        _Alignment(workspace, runs, where).run(draft, checkpoints / "vector", progress)
+        if workspace.settings.align.scorer == "query_aware":
+            space = TextSpace(runs.text, device=where)
+            RankerTraining(workspace, runs.events, TrainingData(runs.pairs), space).run(
+                draft, checkpoints / "ranker", progress
+            )
 
     return artifacts.build(
         workspace.run("aligned"), write, kind="aligned",

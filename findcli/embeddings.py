@@ -2,7 +2,10 @@
 
 `runs/embeddings/AS_OF/` holds `users.parquet` (user_id, ascending) and `users.safetensors`, its rows in the same order:
 `embeddings` (n_users, d_embedding) of unit length, and per modality `sequence`, `tabular`, `search` (zeros where
-missing) with `has_NAME` (0 or 1).
+missing) with `has_NAME` (0 or 1). A model that scores by query adds `activity` and `factors` (what users do together),
+and what its scoring reads: `habits.safetensors` (sparse levels over concepts, CSR: `indptr`, `indices` and the values
+of each level), `concepts.parquet` (text, and the shares `ever` and `late`) and `concepts.safetensors` (their vectors,
+and `known_*`, CSR, how the model's own concepts stand for them).
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
+from findcli.snapshots import take_snapshot, write_snapshot
 from findcli.templates import is_search
 from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
@@ -164,6 +168,9 @@ def embed(
     def write(draft: Draft, _: Path) -> None:
         embedder = Embedder.load(model or workspace, device=device)
         users, tensors = embed_users(workspace, embedder, log, cutoff, progress=progress)
+        if scores_by_query(model or workspace):
+            snapshot = take_snapshot(workspace, model or workspace, log, cutoff, users, device=device)
+            tensors |= write_snapshot(snapshot, model or workspace, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": users}))
         draft.tensors("users.safetensors", tensors)
         draft.metrics |= {"users": len(users), "d_embedding": int(tensors["embeddings"].shape[1])}
@@ -177,6 +184,12 @@ def embed(
         seed=0,
         force=force,
     )
+
+
+def scores_by_query(model: Workspace) -> bool:
+    """Whether a workspace's trained model scores by query."""
+    run = artifacts.open_run(model.run("aligned"), "aligned")
+    return run.manifest.settings["scorer"] == "query_aware" and bool(run.files("ranker.json"))
 
 
 def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from findcli import artifacts, events
-from findcli.embeddings import Embedder, embed, embed_users
+from findcli.embeddings import Embedder, embed, embed_users, scores_by_query
 from findcli.linear_probe import POSSIBLE, REPLICATES, find_task, read_labels, refuse_forbidden_columns
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
+from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
 from findcli.settings import Task
-from findcli.targeting import load_sentence_encoder
+from findcli.snapshots import read_snapshot, take_snapshot
 from findcli.user_model import load_user_encoder
 from findcli.workspace import Workspace
 
@@ -79,32 +80,54 @@ def evaluate(
         task = find_task(workspace, name)
         refuse_forbidden_columns(model or workspace, name, task)
         labels = read_labels(workspace, name, task)
-        scores = {"the demand": _scores(workspace, model or workspace, task, device=device)}
+        scores = _scores(workspace, model or workspace, task, device=device)
         if untrained:
-            scores["the demand, untrained"] = _scores(workspace, model or workspace, task, device=device, trained=False)
+            scores["single vector, untrained"] = _untrained(workspace, model or workspace, task, device=device)
         found.append(_evaluation(name, task, labels, scores))
         (progress or no_progress)(i, len(names), {})
     return found
 
 
-def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str, trained: bool = True) -> pl.DataFrame:
-    """The cosine of every user with the demand: user_id, score."""
+def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> dict[str, pl.DataFrame]:
+    """Every user's score for the demand, by each way the model has: user_id, score; the default way comes first."""
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
-    sentences = load_sentence_encoder(aligned, device=device)
-    if trained and not task.without_sources:
-        run = embed(workspace, as_of=task.as_of, model=model, device=device)
-        users, vectors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")["embeddings"]
-    else:
-        embedder = Embedder.load(model, device=device)
-        if not trained:
-            embedder = replace(embedder, encoder=load_user_encoder(aligned, trained=False).to(embedder.device))
-            torch.manual_seed(aligned.manifest.seed)
-            sentences.project.reset_parameters()
+    by_query = scores_by_query(model)
+    if task.without_sources:
         log = events.build_events(workspace)
-        users, found = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
-        vectors = found["embeddings"]
-    demand = sentences.vectors([task.demand]).numpy()[0]  # (D,)
-    return pl.DataFrame({"user_id": users, "score": (vectors @ demand).astype(np.float64)})
+        embedder = Embedder.load(model, device=device)
+        users, tensors = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
+        left_out = task.without_sources
+        snapshot = (
+            take_snapshot(workspace, model, log, task.as_of, users, device=device, without_sources=left_out)
+            if by_query
+            else None
+        )
+    else:
+        run = embed(workspace, as_of=task.as_of, model=model, device=device)
+        users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
+        snapshot = read_snapshot(run) if by_query else None
+    found = {}
+    if snapshot is not None:
+        found["the demand"] = score_by_query(model, snapshot, [task.demand], device=device).scores
+    found["single vector"] = score_by_vector(aligned, tensors["embeddings"], [task.demand], device=device).scores
+    return {by: _table(users, scores[:, 0]) for by, scores in found.items()}
+
+
+def _untrained(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+    """The cosine with the demand of the same model before its alignment with sentences: user_id, score."""
+    aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    embedder = Embedder.load(model, device=device)
+    embedder = replace(embedder, encoder=load_user_encoder(aligned, trained=False).to(embedder.device))
+    sentences = load_sentence_encoder(aligned, device=device)
+    torch.manual_seed(aligned.manifest.seed)
+    sentences.project.reset_parameters()
+    log = events.build_events(workspace)
+    users, found = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
+    return _table(users, found["embeddings"] @ sentences.vectors([task.demand]).numpy()[0])
+
+
+def _table(users: pl.Series, scores: np.ndarray) -> pl.DataFrame:
+    return pl.DataFrame({"user_id": users, "score": scores.astype(np.float64)})
 
 
 def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: dict[str, pl.DataFrame]) -> Evaluation:

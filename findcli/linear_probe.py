@@ -280,7 +280,7 @@ def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed: the fused one, each modality's, and all of them side by side."""
     kinds = {name: vectors for name, vectors in found.items() if not name.startswith("has_")}
     whole = np.concatenate([found[name].reshape(len(vectors), -1) for name, vectors in found.items()], axis=1)
-    modalities = [vectors for name, vectors in kinds.items() if name != "embeddings"]
+    modalities = [vectors for name, vectors in kinds.items() if f"has_{name}" in found]
     return kinds | {CONCATENATED: np.concatenate(modalities, axis=1), STORED: whole}
 
 

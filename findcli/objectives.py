@@ -33,6 +33,19 @@ def _multi_positive(logits: Tensor, true: Tensor) -> Tensor:
     return -log_p.sum() / positives.count_nonzero().clamp(min=1)
 
 
+def ranking_loss(odds: Tensor, true: Tensor) -> Tensor:
+    """Listwise ranking of users within each sentence: the sentence's side of multi-positive InfoNCE.
+
+    Args:
+        odds: score of user b for sentence s, (B, S).
+        true: whether it holds, bool (B, S); sentences that hold of nobody are left out.
+
+    Returns:
+        The mean over sentences, (); zero when nothing is true.
+    """
+    return _multi_positive(odds.T, true.T)
+
+
 def infonce_loss(users: Tensor, texts: Tensor, positive: Tensor, true: Tensor, logit_scale: Tensor) -> Tensor:
     """Symmetric InfoNCE over one own sentence a user, in which no other true pair serves as a negative.
 

@@ -348,7 +348,7 @@ _TRAINING: dict[str, _Parts] = {
         tabular.pretrain_tabular,
     ),
     "aligned": (
-        ("pairs", "text", "sequence", "tabular"),
+        ("events", "pairs", "text", "sequence", "tabular"),
         alignment.stage_settings,
         lambda workspace: alignment.stage_inputs(StageRuns.open(workspace), workspace),
         alignment.align,

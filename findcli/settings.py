@@ -250,6 +250,10 @@ class Align(Training):
     lora_rank: Annotated[int, Ge(0), Doc("rank of the tower's LoRA; 0 freezes the tower")] = 8
     lora_alpha: Annotated[int, Ge(1), Doc("LoRA's alpha")] = 16
     lora_lr: Annotated[float, Gt(0), Doc("peak learning rate of the LoRA weights")] = 4e-4
+    scorer: Annotated[
+        Literal["query_aware", "vector"],
+        Doc("how a demand ranks users: by what it picks from histories, or by FIND's single vector"),
+    ] = "query_aware"
     loss: Annotated[
         Literal["infonce", "multi_positive", "sigmoid"],
         Doc("which pairs attract: one true sentence a user, or all of them"),
@@ -262,6 +266,21 @@ class Align(Training):
     ] = False
     steps: Annotated[int, Ge(0), Doc("optimiser steps at most")] = 250
     batch_size: Annotated[int, Ge(2), Doc("users a step")] = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranker(Training):
+    """The table [ranker]: query-aware scoring, trained by `findcli align`."""
+
+    vocabulary: Annotated[int, Ge(1), Doc("concepts kept, the best supported")] = 20_000
+    co_occurrence: Annotated[int, Ge(2), Doc("concepts of which it learns what comes with what")] = 2000
+    ridge: Annotated[float, Gt(0), Doc("penalty of that, a multiple of the number of users")] = 3.0
+    factors: Annotated[int, Ge(1), Doc("low-rank directions of what comes with what")] = 24
+    width: Annotated[int, Ge(1), Doc("width of the perceptron")] = 64
+    sentences: Annotated[int, Ge(1), Doc("distinct sentences a step")] = 24
+    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 600
+    batch_size: Annotated[int, Ge(2), Doc("users a step")] = 600
+    lr: Annotated[float, Gt(0), Doc("peak learning rate")] = 3e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +301,7 @@ class Settings:
     sequence: Sequence = field(default_factory=Sequence)
     tabular: Tabular = field(default_factory=Tabular)
     align: Align = field(default_factory=Align)
+    ranker: Ranker = field(default_factory=Ranker)
     tasks: dict[str, Task] = field(default_factory=dict)
 
 

@@ -30,6 +30,7 @@ TABLES: dict[str, type] = {
     "sequence": settings.Sequence,
     "tabular": settings.Tabular,
     "align": settings.Align,
+    "ranker": settings.Ranker,
 }
 FIXES = {
     "string_type": "write text in quotes",

@@ -1,28 +1,29 @@
 """`findcli target`: a sentence -> a ranked audience (FIND Eq 2).
 
-A score is the cosine of the sentence's vector and the user's. It ranks users; it is no probability, and `probability`
-stays null until a calibration exists.
+Where the model scores by query (the default), a score is the log odds that the sentence comes true of the user. For a
+demand that is a concept's own sentence they are calibrated into a probability; any other is ranked only, and
+`probability` is null. Where it scores by FIND's single vector, a score is the cosine of the sentence's and the user's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
-from safetensors.torch import load_file
 
-from findcli import artifacts
+from findcli import artifacts, events
 from findcli.artifacts import Run, replacing
 from findcli.embeddings import embed
-from findcli.encoders.sentence import SentenceEncoder
-from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
-from findcli.training import select_device
+from findcli.filters import parse_filter
+from findcli.profile_codes import ProfileCodes
+from findcli.profile_words import offered_filter
+from findcli.profiles import profile_columns, profiles_as_of
+from findcli.scoring import score_demands
 from findcli.workspace import Workspace, to_utc
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
@@ -39,7 +40,7 @@ class Selection:
     Attributes:
         top_k: at most so many.
         top_percent: at most this percentage, in (0, 100].
-        min_score: at least this cosine.
+        min_score: at least this score.
         min_probability: at least this probability; needs a calibration.
     """
 
@@ -71,15 +72,33 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """Whom a filter let through.
+
+    Attributes:
+        expression: the filter.
+        users: how many of the embedded users pass it.
+        notes: how it was read, where that is not plain, such as a band that straddles a number.
+    """
+
+    expression: str
+    users: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Audience:
     """The answer to one demand.
 
     Attributes:
         demand: the sentence.
         as_of: the users' histories end before this instant.
-        ranking: user_id, score, probability, rank of everyone, best first.
+        ranking: user_id, score, probability, rank of everyone who passes the filter, best first.
         selected: the rows of those who make the audience.
         nearest: training sentences closest to the demand, with their cosine: how the model reads it.
+        embedded: how many users are embedded, whether they pass or not.
+        where: whom the filter let through; None without one.
+        offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
     """
 
     demand: str
@@ -87,6 +106,9 @@ class Audience:
     ranking: pl.DataFrame
     selected: pl.DataFrame
     nearest: list[tuple[str, float]]
+    embedded: int
+    where: Passed | None = None
+    offer: str | None = None
 
 
 def target(
@@ -94,71 +116,88 @@ def target(
     demands: Sequence[str],
     *,
     selection: Selection | None = None,
+    where: str | None = None,
     as_of: datetime | None = None,
     model: Workspace | None = None,
     device: str = "auto",
 ) -> list[Audience]:
-    """Rank every embedded user for each demand.
+    """Rank every embedded user for each demand, or those who pass a filter.
 
     Args:
         workspace: whose users.
         demands: sentences.
-        selection: who makes the audience; everyone when not given.
+        selection: who of those ranked makes the audience; everyone when not given.
+        where: who is ranked at all: an expression over the columns of the profile as of the same date, such as
+            "age >= 25 and region in ('north', 'east')"; see `filters`. Everyone when not given.
         as_of: which embeddings; those are made when missing. The newest when not given.
         model: the workspace whose trained model ranks; the same when not given.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: a demand is empty, nobody is embedded, or no model is trained.
+        FindCLIError: a demand is empty, the filter cannot be read or names what nobody has, nobody is embedded, or no
+            model is trained.
     """
     empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
     if empty or not demands:
-        where = f"demand {empty[0]} is empty" if empty else "there is no demand"
-        raise FindCLIError(where, hint='write a sentence, such as "users likely to rent phones"')
-    aligned = artifacts.open_run((model or workspace).run("aligned"), "aligned")
+        told = f"demand {empty[0]} is empty" if empty else "there is no demand"
+        raise FindCLIError(told, hint='write a sentence, such as "users likely to rent phones"')
+    chosen = None if where is None else parse_filter(where, profile_columns(workspace.settings.profile))
+    trained = model or workspace
+    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
-    sentences = load_sentence_encoder(aligned, device=device)
-    vectors = sentences.vectors(demands)  # (n_demands, D)
-    users = torch.from_numpy(run.tensors("users.safetensors")["embeddings"])  # (n_users, D)
-    scores = (users @ vectors.T).numpy()  # (n_users, n_demands)
+    scored = score_demands(workspace, trained, run, demands, device=device)
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
-    nearest = nearest_sentences(aligned, vectors)
-    chosen = selection or Selection()
-    rankings = [rank(ids, scores[:, i]) for i in range(len(demands))]
+    passed, embedded = None, len(ids)
+    if chosen is not None:
+        passes = chosen.passes(_profiles(workspace, ids, instant, chosen.columns))
+        ids, kept = ids.filter(passes), passes.to_numpy()
+        scored = replace(scored, scores=scored.scores[kept], probabilities=scored.probabilities[kept])
+        passed = Passed(chosen.text, len(ids), chosen.notes)
+    rankings = [rank(ids, scored.scores[:, i], scored.probabilities[:, i]) for i in range(len(demands))]
+    policy = selection or Selection()
+    offers = _offers(workspace, aligned, demands) if chosen is None else [None] * len(demands)
     return [
-        Audience(demand, instant, ranking, chosen.keep(ranking), near)
-        for demand, ranking, near in zip(demands, rankings, nearest, strict=True)
+        Audience(demand, instant, ranking, policy.keep(ranking), near, embedded, passed, offer)
+        for demand, ranking, near, offer in zip(demands, rankings, scored.nearest, offers, strict=True)
     ]
 
 
-def rank(ids: pl.Series, scores: np.ndarray) -> pl.DataFrame:
+def _offers(workspace: Workspace, aligned: Run, demands: Sequence[str]) -> list[str | None]:
+    """For each demand the filter that its own words write, in the values that the model was trained on."""
+    # Aggregates are about events, as demands are: "will spend over 500" does not say who did.
+    columns = profile_columns(replace(workspace.settings.profile, aggregates=()))
+    if not columns:
+        return [None] * len(demands)
+    values = {codes.name: codes.values for codes in ProfileCodes.from_json(aligned.json("columns.json")).columns}
+    spoken = aligned.table("sentences.parquet")["text"].to_list()
+    return [offered_filter(demand, columns, values=values, spoken=spoken) for demand in demands]
+
+
+def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:
+    """The users' profiles, a row each in their order; of the aggregates only the named, so that few need the events."""
+    profile = workspace.settings.profile
+    aggregates = tuple(aggregate for aggregate in profile.aggregates if aggregate.name in names)
+    settings = replace(workspace.settings, profile=replace(profile, aggregates=aggregates))
+    asked = replace(workspace, settings=settings)
+    if not aggregates:
+        none = pl.DataFrame(schema={"user_id": users.dtype, "time": pl.Datetime("us"), "source": pl.String})
+        return profiles_as_of(asked, none, users, as_of)
+    log = events.build_events(workspace)
+    frames = []
+    for part in events.parts(log):
+        own = events.read_part(log, part, before=as_of)
+        here = users.filter(users.is_in(own["user_id"].unique().implode()))
+        frames.append(profiles_as_of(asked, own, here, as_of))
+    return pl.DataFrame({"user_id": users}).join(pl.concat(frames), on="user_id", how="left", maintain_order="left")
+
+
+def rank(ids: pl.Series, scores: np.ndarray, probabilities: np.ndarray | None = None) -> pl.DataFrame:
     """Users best first, ties by id: user_id, score, probability (null: not calibrated), rank from 1."""
-    frame = pl.DataFrame({"user_id": ids, "score": scores.astype(np.float64)})
+    likely = np.full(len(ids), np.nan) if probabilities is None else probabilities.astype(np.float64)
+    frame = pl.DataFrame({"user_id": ids, "score": scores.astype(np.float64), "probability": likely})
     ranked = frame.sort("score", "user_id", descending=[True, False])
-    return ranked.with_columns(probability=pl.lit(None, pl.Float64), rank=pl.int_range(1, pl.len() + 1))
-
-
-def load_sentence_encoder(aligned: Run, *, device: str) -> SentenceEncoder:
-    """The sentence's side, LoRA merged, in eval mode."""
-    max_tokens = aligned.manifest.settings["max_tokens"]
-    tower = load_text_encoder(str(aligned.folder / "tower"), max_tokens=max_tokens)
-    with aligned.reading("sentence.safetensors"):
-        weights = load_file(aligned.folder / "sentence.safetensors")
-    encoder = SentenceEncoder(tower=tower, d_embedding=len(weights["bias"]))
-    encoder.project.load_state_dict(weights)
-    return encoder.to(select_device(device)).eval()
-
-
-def nearest_sentences(aligned: Run, vectors: torch.Tensor, *, most: int = 3) -> list[list[tuple[str, float]]]:
-    """For each vector (n, D) the training sentences with the highest cosine."""
-    known = torch.from_numpy(aligned.tensors("sentences.safetensors")["vectors"])  # (S, D)
-    words = aligned.table("sentences.parquet")["text"]
-    best = (vectors @ known.T).topk(min(most, len(known)), dim=1)
-    return [
-        [(words[int(i)], float(v)) for i, v in zip(row, value, strict=True)]
-        for row, value in zip(best.indices, best.values, strict=True)
-    ]
+    return ranked.with_columns(pl.col("probability").fill_nan(None), rank=pl.int_range(1, pl.len() + 1))
 
 
 def find_embeddings(

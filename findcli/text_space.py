@@ -55,6 +55,13 @@ class TextSpace:
         folder = cache_folder(self.run.folder.parent, self.run.manifest.digest("model/"))
         return whiten(cached_vectors(folder, texts, self.encoder, progress=progress), self.mean, self.matrix)
 
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors of texts that are asked once, float32 (len(texts), width); the cache is left alone."""
+        raw = np.empty((len(texts), len(self.mean)), np.float32)
+        for rows, vectors in self.encoder().vectors(texts):
+            raw[rows] = vectors.numpy()
+        return whiten(raw, self.mean, self.matrix)
+
 
 class UntrainedSpace:
     """The same space with a model of the same form that has learned nothing; whitened on the texts it is given.

@@ -28,11 +28,13 @@ class StageRuns:
     """The opened runs that alignment stands on.
 
     Attributes:
+        events: the event log.
         pairs: user-text pairs.
         text: text encoder and texts' vectors.
         encoders: runs of the modality encoders that take part, "sequence" and "tabular".
     """
 
+    events: Run
     pairs: Run
     text: Run
     encoders: dict[str, Run]
@@ -44,9 +46,9 @@ class StageRuns:
         Raises:
             FindCLIError: one is missing; the hint names the command.
         """
-        pairs, text = (artifacts.open_run(workspace.run(name), name) for name in ("pairs", "text"))
+        events, pairs, text = (artifacts.open_run(workspace.run(name), name) for name in ("events", "pairs", "text"))
         encoders = {name: artifacts.open_run(workspace.run(name), name) for name in encoder_names(workspace)}
-        return cls(pairs, text, encoders)
+        return cls(events, pairs, text, encoders)
 
     def columns(self) -> ProfileCodes:
         """The profile's codes; none where the table takes no part."""

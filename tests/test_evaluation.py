@@ -33,10 +33,10 @@ def test_a_demand_is_evaluated_on_the_scores_that_target_gives(trained_workspace
     (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of)
     labels = read_labels(trained_workspace, name, task)
     rows = labels.join(audience.ranking, on="user_id")
-    own, untrained = found.rankings[:2]
+    own, vector, untrained = found.rankings[:3]
     assert own.auc.value == pytest.approx(roc_auc_score(rows["label"], rows["score"]))
-    assert untrained.by == "the demand, untrained"
-    assert untrained.auc.value != own.auc.value
+    assert untrained.by == "single vector, untrained"
+    assert untrained.auc.value != vector.auc.value
     assert (found.users, found.positives) == (len(rows), rows["label"].sum())
 
 

@@ -74,10 +74,10 @@ def test_a_task_is_probed_with_every_kind_of_vector(trained_workspace: Workspace
     labels = pl.read_parquet(trained_workspace.folder / "data/tea.parquet")["label"]
     assert (result.users, result.positives) == (len(labels), labels.sum())
     widths = {row.vectors: row.width for row in result.rows}
-    assert widths.keys() == {"embeddings", "sequence", "tabular", "search", CONCATENATED, STORED}
+    assert widths.keys() == {"embeddings", "sequence", "tabular", "search", "activity", "factors", CONCATENATED, STORED}
     modalities = widths["sequence"] + widths["tabular"] + widths["search"]
     assert widths[CONCATENATED] == modalities
-    assert widths[STORED] == widths["embeddings"] + modalities + 3
+    assert widths[STORED] == widths["embeddings"] + modalities + 3 + widths["activity"] + widths["factors"]
     assert averages([result, result])[0] == ("embeddings", result.rows[0].auc.value, result.rows[0].ks.value)
 
 

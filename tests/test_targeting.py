@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from findcli.cli.main import main
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
-from findcli.targeting import Selection, one_table, rank, read_demands, require_writable, target, write_audience
+from findcli.targeting import Passed, Selection, one_table, rank, read_demands, require_writable, target, write_audience
 from findcli.workspace import Workspace
 
 SCORES = st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5]), min_size=1, max_size=40)
@@ -161,3 +163,78 @@ def test_the_newest_embeddings_answer_unless_a_date_is_named(trained_workspace: 
 def test_an_empty_demand_is_refused(trained_workspace: Workspace, demands: list[str], told: str) -> None:
     with pytest.raises(FindCLIError, match=told):
         target(trained_workspace, demands)
+
+
+def test_a_filter_comes_before_the_ranking_and_the_policy(trained_workspace: Workspace) -> None:
+    until = trained_workspace.train_until - timedelta(weeks=8)
+    orders = pl.read_parquet(trained_workspace.path("data/orders.parquet"))
+    recent = orders.filter(pl.col("time").is_between(until - timedelta(weeks=12), until, closed="left"))
+    spent = dict(recent.group_by("user_id").agg(pl.col("amount").sum()).iter_rows())
+    tiers = dict(
+        pl.read_parquet(trained_workspace.path("data/profile.parquet"), columns=["user_id", "tier"]).iter_rows()
+    )
+    passing = {user for user in range(60) if tiers.get(user) in ("silver", "gold") and spent.get(user, 0) > 200}
+    assert 5 < len(passing) < 25
+    where = "tier >= 'silver' and spend > 200"
+    found = target(trained_workspace, DEMANDS, where=where, selection=Selection(top_k=5), as_of=until, device="cpu")
+    everyone = target(trained_workspace, DEMANDS, as_of=until, device="cpu")
+    for audience, whole in zip(found, everyone, strict=True):
+        among = whole.ranking.filter(pl.col("user_id").is_in(passing))
+        assert audience.ranking.drop("rank").equals(among.drop("rank"))
+        assert audience.ranking["rank"].to_list() == list(range(1, len(passing) + 1))
+        assert audience.selected.equals(audience.ranking.head(5))
+        assert (audience.embedded, audience.where) == (60, Passed(where, len(passing), ()))
+        assert (whole.embedded, whole.where) == (60, None)
+
+
+def test_a_filter_that_nobody_passes_leaves_an_empty_audience(trained_workspace: Workspace) -> None:
+    (audience,) = target(trained_workspace, DEMANDS[:1], where="age > 200", selection=Selection(top_percent=5))
+    assert len(audience.ranking) == len(audience.selected) == 0
+
+
+def test_a_filter_is_offered_where_the_demand_names_profile_values(
+    trained_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demands = ["gold tier users with age under 30 from the north who buy tea", "users with spend over 20"]
+    offered = "tier == 'gold' and age < 30 and city == 'north'"
+    named, plain = target(trained_workspace, demands, device="cpu")
+    assert (named.offer, plain.offer) == (offered, None)
+    assert len(named.ranking) == 60
+    (filtered,) = target(trained_workspace, demands[:1], where=named.offer, device="cpu")
+    assert filtered.offer is None
+    with pytest.raises(SystemExit):
+        main(["target", demands[0], "-w", str(trained_workspace.folder)])
+    assert f'to rank only these users: --where "{offered}"' in capsys.readouterr().out
+
+
+def test_a_filter_is_read_before_a_model_is_looked_for(tiny_workspace: Workspace) -> None:
+    with pytest.raises(FindCLIError, match="'agee' at character 1"):
+        target(tiny_workspace, DEMANDS, where="agee > 3")
+
+
+def test_the_command_says_how_many_pass_and_writes_them(
+    trained_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed(*words: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            main(["target", "tea", "-w", str(trained_workspace.folder), *words])
+        assert end.value.code == 0
+        return capsys.readouterr().out
+
+    missing = "city is None and tier != 'gold'"
+    lines = printed("--where", missing, "--top-k", "2").splitlines()
+    (answer,) = json.loads(printed("--where", missing, "--all", "--json"))
+    passing = answer["where"]["users"]
+    assert answer["users"] == 60
+    assert answer["where"] == {"expression": missing, "users": passing, "notes": []}
+    assert len(answer["audience"]) == answer["selected"] == passing > 2
+    assert lines[0] == f"{passing} of 60 users ({passing / 60:.1%}) pass {missing}"
+    assert lines[2].startswith(f"2 of {passing} users who pass")
+    printed("--where", missing, "--all", "-o", str(tmp_path / "a.csv"))
+    assert pl.read_csv(tmp_path / "a.csv")["rank"].to_list() == list(range(1, passing + 1))
+    assert "0 of 60 users (0.0%) pass age > 200" in printed("--where", "age > 200")
+    assert json.loads(printed("--json"))[0]["where"] is None
+    with pytest.raises(SystemExit) as end:
+        main(["target", "tea", "-w", str(trained_workspace.folder), "--where", "city == 'norht'"])
+    assert end.value.code == 1
+    assert "did you mean 'north'?" in capsys.readouterr().err

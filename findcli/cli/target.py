@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,11 +25,19 @@ TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="At most so man
 TopPercent = Annotated[
     float | None, typer.Option("--top-percent", min=0, max=100, help="At most this percentage of users.")
 ]
-MinScore = Annotated[float | None, typer.Option("--min-score", min=-1, max=1, help="Users with at least this score.")]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="Users with at least this score.")]
 MinProbability = Annotated[
     float | None, typer.Option("--min-probability", min=0, max=1, help="Users with at least this probability.")
 ]
-Everyone = Annotated[bool, typer.Option("--all", help="Every embedded user with its score.")]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        help="Only users whose profile passes, such as \"age >= 25 and region in ('north', 'east')\".",
+    ),
+]
+Everyone = Annotated[bool, typer.Option("--all", help="Every embedded user with its score, or all who pass --where.")]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the audience to a .parquet, .csv or .jsonl file.")
 ]
@@ -36,6 +46,7 @@ Output = Annotated[
 def target(
     demand: Demand = None,
     demands: Demands = None,
+    where: Where = None,
     top_k: TopK = None,
     top_percent: TopPercent = None,
     min_score: MinScore = None,
@@ -66,6 +77,7 @@ def target(
         load_workspace(workspace),
         wanted,
         selection=targeting.Selection(**limits),  # type: ignore[arg-type]
+        where=where,
         as_of=None if as_of is None else parse_instant(as_of),
         model=None if model is None else load_workspace(model),
         device=device or "auto",
@@ -75,6 +87,7 @@ def target(
     if as_json:
         console.print_json([plain_audience(audience, output) for audience in audiences])
     else:
+        print_passed(audiences[0])
         for audience in audiences[:SHOWN]:
             print_audience(audience, brief=len(audiences) > 1)
         if output is not None:
@@ -89,23 +102,61 @@ def _refuse_contradictions(demand: str | None, demands: Path | None, *, everyone
         raise typer.BadParameter("--all takes everyone: leave it out, or leave out --top-k, --top-percent, --min-score")
 
 
+def print_passed(audience: Audience) -> None:
+    """How many users pass the filter, where there is one, and how it was read."""
+    passed = audience.where
+    if passed is not None:
+        share = passed.users / audience.embedded
+        console.print_line(f"{passed.users:,} of {audience.embedded:,} users ({share:.1%}) pass {passed.expression}")
+        for note in passed.notes:
+            console.print_line(f"note: {note}")
+
+
 def print_audience(audience: Audience, *, brief: bool) -> None:
     """How many, who, how strong, and how the sentence was read."""
     ranking, selected = audience.ranking, audience.selected
-    share = len(selected) / len(ranking)
+    share = len(selected) / max(len(ranking), 1)
     console.print_line(f'"{audience.demand}"')
     day = f"{audience.as_of:%Y-%m-%d}"
-    console.print_line(f"{len(selected):,} of {len(ranking):,} users ({share:.1%}), histories before {day}; rank only")
+    users = "users" if audience.where is None else "users who pass"
+    told = f"{len(selected):,} of {len(ranking):,} {users} ({share:.1%})"
+    console.print_line(f"{told}, histories before {day}; {_strength(selected)}")
+    if audience.offer is not None:
+        console.print_line(
+            f"the demand names profile values; to rank only these users: --where {_shell(audience.offer)}"
+        )
     if len(selected):
         low, middle = float(selected["score"][-1]), float(ranking["score"].median())  # type: ignore[arg-type]
         console.print_line(f"scores {float(selected['score'][0]):.3f} to {low:.3f}; the median user has {middle:.3f}")
     if not brief:
         read = "; ".join(f"{text} ({cosine:.2f})" for text, cosine in audience.nearest)
-        console.print_line(f"nearest sentences in training: {read}")
-        rows = [[row["rank"], str(row["user_id"]), row["score"]] for row in _head(selected).iter_rows(named=True)]
-        console.print_table(["rank", "user", "score"], rows)
+        console.print_line(f"read as: {read}")
+        shown = ["rank", "user", "score", *([] if _ranked_only(selected) else ["probability"])]
+        rows = [
+            [row["rank"], str(row["user_id"]), *(row[name] for name in shown[2:])]
+            for row in _head(selected).iter_rows(named=True)
+        ]
+        if rows:
+            console.print_table(shown, rows)
         if len(selected) > SHOWN:
             console.print_line(f"... and {len(selected) - SHOWN:,} more; --output FILE.csv writes them all")
+
+
+def _ranked_only(selected: pl.DataFrame) -> bool:
+    return selected["probability"].null_count() > 0
+
+
+def _strength(selected: pl.DataFrame) -> str:
+    """Of how many the sentence is expected to come true, where that is known."""
+    if _ranked_only(selected):
+        return "rank only"
+    expected = float(selected["probability"].sum())
+    return f"expected to come true of {expected:,.0f}" + (f" ({expected / len(selected):.0%})" if len(selected) else "")
+
+
+def _shell(text: str) -> str:
+    """A text as one word of a shell's command line, in double quotes where they are enough."""
+    return shlex.quote(text) if any(mark in text for mark in '"$`\\!') else f'"{text}"'
 
 
 def _head(selected: pl.DataFrame) -> pl.DataFrame:
@@ -118,7 +169,9 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
     return {
         "demand": audience.demand,
         "as_of": audience.as_of.isoformat(),
-        "users": len(audience.ranking),
+        "users": audience.embedded,
+        "where": None if audience.where is None else asdict(audience.where),
+        "offered_where": audience.offer,
         "selected": len(audience.selected),
         "nearest": [{"sentence": text, "cosine": cosine} for text, cosine in audience.nearest],
         "audience": listed,

@@ -1,0 +1,117 @@
+"""Concepts: the sentences of single events, and how often and how recently each user did what they say.
+
+An event is rendered by every sentence template of its source that its slots fill ("The user purchased yogurt.", "The
+user purchased dairy."). So histories and demands speak one language, and a demand can pick what it is about from a
+user's history by the likeness of texts, whether or not its sentence was ever trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from findcli.templates import sentence_text, source_templates
+from findcli.workspace import Workspace
+
+DECAYS = (1.0, 0.95, 0.9, 0.7, 0.4)  # what an event weighs a week later
+LEVELS = (*(f"decay {decay}" for decay in DECAYS), "weeks", "recency")
+ACTIVITY = ("decay 0.95", "decay 0.7", "decay 0.4", "weeks", "recency", "concepts")
+FORGOTTEN = 400.0  # days after which a concept counts as never met
+WEEK_US = 7 * 86_400 * 1_000_000
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What users did before a cutoff, a row a user.
+
+    Attributes:
+        levels: by the names of `LEVELS`, sparse (n_users, n_concepts): log(1 + the sum of decayed events) per decay,
+            log(1 + the weeks with an event), and log of `FORGOTTEN` days over those since the last event.
+        activity: the same of all events together, and log(1 + the number of concepts), float32 (n_users, 6) in the
+            order of `ACTIVITY`.
+    """
+
+    levels: dict[str, sparse.csr_matrix]
+    activity: np.ndarray
+
+    def rows(self, users: np.ndarray) -> Habits:
+        """The habits of some of the users."""
+        return Habits({name: level[users] for name, level in self.levels.items()}, self.activity[users])
+
+    def shares(self) -> tuple[np.ndarray, np.ndarray]:
+        """The share of users who met each concept at all, and within about four weeks, float32 (n_concepts,) each."""
+        recency = self.levels["recency"]
+        late = recency.copy()
+        late.data = (late.data >= np.log(FORGOTTEN / 29)).astype(np.float32)
+        users = max(1, recency.shape[0])
+        ever = np.bincount(recency.indices, minlength=recency.shape[1]) / users
+        return ever.astype(np.float32), np.asarray(late.sum(0)).ravel().astype(np.float32) / np.float32(users)
+
+
+def join_habits(found: Sequence[Habits]) -> Habits:
+    """The habits of several groups of users, one below the other."""
+    levels = {name: sparse.vstack([part.levels[name] for part in found], format="csr") for name in LEVELS}
+    return Habits(levels, np.concatenate([part.activity for part in found]))
+
+
+def concept_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:
+    """Every event with each sentence it makes true: event (row of the log), user_id, time, concept (text).
+
+    Args:
+        workspace: gives the templates; those with a lower bound on an amount speak of sums, not of an event.
+        log: events with their slots.
+    """
+    numbered = log.with_row_index("event_row")
+    currency = workspace.settings.workspace.currency
+    frames = []
+    for source in workspace.settings.sources:
+        mine = numbered.filter(pl.col("source") == source.name)
+        for template in source_templates(source):
+            if not template.bounded and not mine.is_empty():
+                text = sentence_text(template, currency=currency)
+                frames.append(mine.select(event="event_row", user_id="user_id", time="time", concept=text))
+    if not frames:
+        empty = numbered.clear().select(event="event_row", user_id="user_id", time="time")
+        return empty.with_columns(concept=pl.lit(None, pl.String))
+    return pl.concat(frames).drop_nulls("concept").unique(["event", "concept"], maintain_order=True)
+
+
+def habits_as_of(
+    events: pl.DataFrame, users: pl.Series, concepts: pl.Series, cutoff: datetime, history: timedelta
+) -> Habits:
+    """What users did in [cutoff - history, cutoff).
+
+    Args:
+        events: those of `concept_events`.
+        users: ids, a row each.
+        concepts: texts, a column each; other concepts are left out.
+        cutoff: the instant.
+        history: how far back it reaches.
+    """
+    rows = pl.DataFrame({"user_id": users}).with_row_index("row")
+    columns = pl.DataFrame({"concept": concepts}).with_row_index("column")
+    recent = events.filter(pl.col("time") < cutoff, pl.col("time") >= cutoff - history).join(rows, on="user_id")
+    aged = recent.with_columns(age=(pl.lit(cutoff) - pl.col("time")).dt.total_microseconds() / WEEK_US)
+    met = aged.join(columns, on="concept").group_by("row", "column").agg(*_measures()).sort("row", "column")
+    shape = (len(users), len(concepts))
+    places = met["row"].to_numpy(), met["column"].to_numpy()
+    levels = {name: sparse.csr_matrix((met[name].to_numpy(), places), shape) for name in LEVELS}
+    each = aged.unique("event").group_by("row").agg(*_measures())
+    distinct = aged.group_by("row").agg(concepts=pl.col("concept").n_unique().log1p().cast(pl.Float32))
+    whole = pl.DataFrame({"row": np.arange(len(users), dtype=np.uint32)})
+    whole = whole.join(each, on="row", how="left").join(distinct, on="row", how="left").sort("row").fill_null(0.0)
+    return Habits(levels, whole.select(ACTIVITY).to_numpy().astype(np.float32))
+
+
+def _measures() -> list[pl.Expr]:
+    age = pl.col("age")
+    decayed = [pl.lit(decay).pow(age).sum().log1p().alias(f"decay {decay}") for decay in DECAYS]
+    days = (age.min() * 7).clip(0, FORGOTTEN - 1)
+    recency = np.log(FORGOTTEN + 1) - days.log1p()
+    weeks = age.floor().n_unique().log1p()
+    return [measure.cast(pl.Float32) for measure in (*decayed, weeks.alias("weeks"), recency.alias("recency"))]

@@ -1,0 +1,357 @@
+"""`--where`: an expression over the profile's columns -> one polars expression that says who passes.
+
+The language is a part of Python's, read by `ast` and taken only where every node is one of these:
+
+- a column, by its name or in backquotes (`marital status`) where the name is no Python name;
+- `==`, `!=`, `<`, `<=`, `>`, `>=` between a column and a number or a text in quotes, or between two numeric columns;
+  they chain (`25 <= age < 35`);
+- `in` and `not in` with a list or tuple of numbers and texts; `is None` and `is not None`;
+- `and`, `or`, `not` and parentheses.
+
+Logic has three values, as SQL's: a comparison with a missing value (null, NaN, of an ordered column also a value that
+the settings do not list) is unknown, `not` of it is unknown too, and only what is true passes. Values of an ordered
+column compare by their order in the settings. Where every one of them is a band such as '25-34' it also compares with
+a number: true when the comparison holds of the whole band, false when of none of it, unknown when the band straddles.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import polars as pl
+
+from findcli.bands import Band, parse_band
+from findcli.errors import FindCLIError
+from findcli.filter_text import FilterText
+from findcli.profiles import Column
+
+MOST_NESTED, LISTED = 50, 20
+SYMBOLS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+}  # fmt: skip
+MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+REFUSED: dict[type[ast.AST], str] = {
+    ast.Call: "a call", ast.Attribute: "an attribute", ast.BinOp: "arithmetic", ast.Subscript: "a subscript",
+    ast.JoinedStr: "a formatted text", ast.Dict: "a dictionary", ast.Set: "a set", ast.IfExp: "an if",
+    ast.Lambda: "a function", ast.NamedExpr: "an assignment", ast.List: "a list", ast.Tuple: "a tuple",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A text that the expression compares with a categorical column; only profiles can tell whether it exists."""
+
+    column: str
+    value: str
+    place: int
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A read expression.
+
+    Attributes:
+        text: as the user wrote it.
+        expression: Boolean over the columns of the profile; null is unknown.
+        columns: the names of the columns it reads.
+        mentions: what to look for among the values of categorical columns.
+        notes: what the user should know of how it was read, such as a band that straddles a number.
+    """
+
+    text: str
+    expression: pl.Expr
+    columns: frozenset[str]
+    mentions: tuple[Mention, ...]
+    notes: tuple[str, ...]
+
+    def passes(self, profiles: pl.DataFrame) -> pl.Series:
+        """Who passes: Boolean, a row a row of the profiles, none of them null.
+
+        Args:
+            profiles: its columns at least, as `profiles.profiles_as_of` gives them.
+
+        Raises:
+            FindCLIError: nobody has a value that the expression names.
+        """
+        for mention in self.mentions:
+            known = profiles[mention.column].drop_nulls().unique().sort().to_list()
+            if mention.value not in known:
+                raise _unknown_value(mention, known, "of these users")
+        return profiles.select(passes=self.expression.fill_null(False))["passes"]
+
+
+def parse_filter(text: str, columns: Sequence[Column]) -> Filter:
+    """Read an expression over the columns of a profile.
+
+    Args:
+        text: such as "age >= 25 and region in ('north', 'east')".
+        columns: those of `profiles.profile_columns`.
+
+    Raises:
+        FindCLIError: it is not of the language, or does not fit the columns; the piece and its place are named.
+    """
+    if not columns:
+        raise FindCLIError(f"the filter {text!r} has no column to look at", hint="add [profile] to findcli.toml")
+    source = FilterText(text, _example(columns))
+    reader = _Reader(source, {column.name: column for column in columns})
+    expression = reader.condition(source.parse(), nested=0)
+    return Filter(text, expression, frozenset(reader.used), tuple(reader.mentions), tuple(dict.fromkeys(reader.notes)))
+
+
+@dataclass
+class _Reader:
+    """Compiles the nodes of one expression and collects what it says of columns."""
+
+    source: FilterText
+    columns: dict[str, Column]
+    used: set[str] = field(default_factory=set)
+    mentions: list[Mention] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def condition(self, node: ast.expr, *, nested: int) -> pl.Expr:
+        if nested > MOST_NESTED:
+            raise self.source.problem(
+                node, f"is nested deeper than {MOST_NESTED} times", hint="write a flatter expression"
+            )
+        match node:
+            case ast.BoolOp(op=op, values=values):
+                parts = [self.condition(value, nested=nested + 1) for value in values]
+                return pl.all_horizontal(parts) if isinstance(op, ast.And) else pl.any_horizontal(parts)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return ~self.condition(operand, nested=nested + 1)
+            case ast.Compare(left=left, ops=ops, comparators=rights):
+                sides = [left, *rights]
+                pairs = zip(sides, ops, rights, strict=False)
+                return pl.all_horizontal([self.comparison(one, op, other) for one, op, other in pairs])
+            case ast.Name():
+                value = {"numeric": "1", "ordered": "'{}'"}.get(self.column(node).kind, "'...'")
+                known = next(iter(self.column(node).values), "")
+                hint = f"compare it, as in {self.source.piece(node)} == {value.format(known)}"
+                raise self.source.problem(node, "says nothing by itself", hint=hint)
+            case ast.Constant():
+                raise self.source.problem(node, "says nothing by itself")
+        raise self.misplaced(node)
+
+    def comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
+        if isinstance(op, ast.Is | ast.IsNot):
+            return self.missing(left, op, right)
+        if isinstance(op, ast.In | ast.NotIn):
+            return self.membership(left, op, right)
+        symbol = SYMBOLS[type(op)]
+        if isinstance(left, ast.Name) and isinstance(right, ast.Name):
+            return self.two_columns(left, symbol, right)
+        if isinstance(right, ast.Name):
+            left, symbol, right = right, MIRRORED[symbol], left
+        if not isinstance(left, ast.Name):
+            self.literal(left)
+            self.literal(right)
+            raise self.source.problem(left, f"is compared with {self.source.piece(right)}, and neither is a column")
+        return self.compare(self.column(left), symbol, right)
+
+    def two_columns(self, left: ast.Name, symbol: str, right: ast.Name) -> pl.Expr:
+        columns = [self.column(node) for node in (left, right)]
+        for node, column in zip((left, right), columns, strict=True):
+            if column.kind != "numeric":
+                hint = f"compare {column.name} with a value; a text stands in quotes"
+                raise self.source.problem(node, "is no number, and only numbers compare with another column", hint=hint)
+        return _related(_number(columns[0]), symbol, _number(columns[1]))
+
+    def missing(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
+        if not (isinstance(right, ast.Constant) and right.value is None):
+            raise self.source.problem(right, "stands after is, where only None may", hint="write == to compare")
+        if not isinstance(left, ast.Name):
+            raise self.source.problem(left, "is no column", hint="write a column before `is None`")
+        column = self.column(left)
+        if column.kind == "numeric":
+            absent = _number(column).is_null()
+        elif column.kind == "ordered":
+            absent = ~pl.col(column.name).is_in(list(column.values)).fill_null(False)
+        else:
+            absent = pl.col(column.name).is_null()
+        return absent if isinstance(op, ast.Is) else ~absent
+
+    def membership(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
+        symbol = "in" if isinstance(op, ast.In) else "not in"
+        if not isinstance(left, ast.Name):
+            raise self.source.problem(left, f"is no column, and stands before {symbol}")
+        column = self.column(left)
+        if not isinstance(right, ast.List | ast.Tuple):
+            one = self.source.piece(right)
+            hint = (
+                f"write {written(column.name)} {symbol} [{one}]"
+                if isinstance(right, ast.Constant)
+                else self.source.example
+            )
+            raise self.source.problem(right, f"is no list, and stands after {symbol}", hint=hint)
+        if not right.elts:
+            raise self.source.problem(
+                right, "is an empty list", hint=f"name the values; or write {written(column.name)} is None"
+            )
+        found = pl.any_horizontal([self.compare(column, "==", value) for value in right.elts])
+        return found if isinstance(op, ast.In) else ~found
+
+    def compare(self, column: Column, symbol: str, node: ast.expr) -> pl.Expr:
+        """A column's relation to the number or text of a node."""
+        value = self.literal(node)
+        if column.kind == "ordered":
+            return self.compare_ordered(column, symbol, node, value)
+        if column.kind == "numeric":
+            if isinstance(value, str):
+                hint = f"write the number without quotes: {written(column.name)} {symbol} {value}"
+                raise self.source.problem(
+                    node, f"is a text, and {column.name} holds numbers", hint=hint if _is_number(value) else ""
+                )
+            return _related(_number(column), symbol, value)
+        if not isinstance(value, str):
+            hint = f"write it in quotes: {written(column.name)} {symbol} '{self.source.piece(node)}'"
+            raise self.source.problem(node, f"is a number, and {column.name} holds texts", hint=hint)
+        if symbol not in ("==", "!="):
+            hint = f"use ==, != or in; or list its values in order under [profile.ordered] {column.name} = [...]"
+            told = f"is compared by {symbol} with {column.name}, whose values have no order"
+            raise self.source.problem(node, told, hint=hint)
+        self.mentions.append(Mention(column.name, value, self.source.place(node)))
+        return _related(pl.col(column.name), symbol, value)
+
+    def compare_ordered(self, column: Column, symbol: str, node: ast.expr, value: float | str) -> pl.Expr:
+        if isinstance(value, str):
+            if value not in column.values:
+                told = f"; a number stands without quotes: {written(column.name)} {symbol} {value}"
+                mention = Mention(column.name, value, self.source.place(node))
+                raise _unknown_value(mention, column.values, "in order", told if _is_number(value) else "")
+            order = {known: i for i, known in enumerate(column.values)}
+            answers = {known: bool(RELATIONS[symbol](order[known], order[value])) for known in column.values}
+            return _table(column, answers)
+        bands = {known: self.band(column, known, node) for known in column.values}
+        sides = {known: band.compare(symbol, value) for known, band in bands.items()}
+        if straddling := [repr(known) for known, side in sides.items() if side is None]:
+            wanted = f"{written(column.name)} {symbol} {self.source.piece(node)}"
+            self.notes.append(
+                f"{wanted} holds of a part of {', '.join(straddling)} only: who is there does not pass by it, "
+                "since a band counts when all of it does"
+            )
+        return _table(column, {known: side for known, side in sides.items() if side is not None})
+
+    def band(self, column: Column, value: str, node: ast.expr) -> Band:
+        band = parse_band(value)
+        if band is None:
+            hint = f"compare {column.name} with one of its values, in order: {_listed(column.values)}"
+            raise self.source.problem(
+                node, f"is a number, and the value {value!r} of {column.name} is no band of numbers", hint=hint
+            )
+        return band
+
+    def column(self, node: ast.Name) -> Column:
+        piece = self.source.piece(node)
+        name = piece[1:-1] if piece.startswith("`") else piece
+        if name not in self.columns:
+            raise FindCLIError(
+                f"{name!r} at character {self.source.place(node)} of the filter is no column of the profile",
+                hint=self.unknown_column(name),
+            )
+        self.used.add(name)
+        return self.columns[name]
+
+    def unknown_column(self, name: str) -> str:
+        owners = [column.name for column in self.columns.values() if name in column.values]
+        if owners:
+            return f"it is a value of {owners[0]}; a text stands in quotes: {name!r}"
+        near = _nearest(name, list(self.columns))
+        known = f"the columns are {_listed(list(self.columns), written)}"
+        return f"did you mean {written(near)}? {known}" if near else f"{known}; a text stands in quotes: {name!r}"
+
+    def literal(self, node: ast.expr) -> float | str:
+        sign = -1 if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else 1
+        inner = node.operand if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd) else node
+        value = inner.value if isinstance(inner, ast.Constant) else inner
+        if isinstance(value, bool):
+            hint = f"write '{str(value).lower()}' for a categorical column, {int(value)} for a numeric one"
+            raise self.source.problem(node, "is neither a number nor a text", hint=hint)
+        if value is None:
+            raise self.source.problem(
+                node, "does not compare: a missing value satisfies no comparison", hint="write: COLUMN is None"
+            )
+        if isinstance(value, str) and inner is node:
+            return value
+        if isinstance(value, int | float):
+            return sign * self.finite(node, value)
+        raise self.misplaced(node)
+
+    def finite(self, node: ast.expr, value: float) -> float:
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise self.source.problem(node, "is too large a number", hint="write a smaller one")
+        return number
+
+    def misplaced(self, node: ast.expr) -> FindCLIError:
+        told = next((told for kind, told in REFUSED.items() if isinstance(node, kind)), "not of the language")
+        return self.source.problem(node, f"is {told}; a filter takes columns, numbers and texts, compared")
+
+
+def _related(left: pl.Expr, symbol: str, right: pl.Expr | float | str) -> pl.Expr:
+    related: pl.Expr = RELATIONS[symbol](left, right)
+    return related
+
+
+def _number(column: Column) -> pl.Expr:
+    return pl.col(column.name).fill_nan(None)
+
+
+def _table(column: Column, answers: dict[str, bool]) -> pl.Expr:
+    """An ordered column's values by what is known of each; the others, and null, are unknown."""
+    value = pl.col(column.name)
+    sides = [value.is_in([known for known, answer in answers.items() if answer is side]) for side in (True, False)]
+    return pl.when(sides[0]).then(True).when(sides[1]).then(False).otherwise(None)
+
+
+def _unknown_value(mention: Mention, known: Sequence[str], which: str, more: str = "") -> FindCLIError:
+    near = _nearest(mention.value, known)
+    first = f"did you mean {near!r}? " if near is not None else ""
+    values = f"its values {which} are {_listed(known)}" if known else f"none {which} has a value there"
+    return FindCLIError(
+        f"{mention.value!r} at character {mention.place} of the filter is no value of {mention.column}",
+        hint=f"{first}{values}{more}",
+    )
+
+
+def _nearest(word: str, known: Sequence[str]) -> str | None:
+    """The known word that is spelt most like one, or that holds it; whatever the case."""
+    folded = {each.casefold(): each for each in known}
+    near = get_close_matches(word.casefold(), folded, n=1)
+    near += [each for each in folded if len(word) > 2 and word.casefold() in each]
+    return folded[near[0]] if near else None
+
+
+def _listed(words: Sequence[str], show: Callable[[str], str] = repr) -> str:
+    more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
+    return ", ".join(map(show, words[:LISTED])) + more
+
+
+def _example(columns: Sequence[Column]) -> str:
+    """What a filter looks like, in the first columns at hand."""
+    forms = {"categorical": "{} in ('...', '...')", "ordered": "{} >= {!r}", "numeric": "{} >= 1"}
+    firsts = {column.kind: column for column in reversed(columns)}
+    parts = [forms[kind].format(written(c.name), next(iter(c.values), "")) for kind, c in firsts.items()]
+    return f"write one such as: {' and '.join(parts)}"
+
+
+def written(name: str) -> str:
+    """A column as it stands in an expression."""
+    return name if name.isidentifier() and not keyword.iskeyword(name) else f"`{name}`"
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?\d+(\.\d+)?", text, re.ASCII) is not None
