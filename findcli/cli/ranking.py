@@ -107,8 +107,9 @@ def _print_auc(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 
 def _print_calibration(rows: Sequence[Calibration]) -> None:
+    console.print_line("probabilities: Brier and log loss as skill over the base rates known at the test date")
     console.print_table(
-        ["probabilities of", "column", "pairs", "Brier skill", "log-loss skill", "slope", "intercept", "error"],
+        ["calibrated", "column", "pairs", "Brier", "log loss", "slope", "intercept", "error"],
         [
             [r.by, r.column, r.pairs, r.brier_skill, r.log_loss_skill, r.slope, r.intercept, r.error]
             for r in rows

@@ -80,6 +80,8 @@ def measure_demands(
         FindCLIError: the file cannot be used, or none of its categories is in the data.
     """
     demands = [demand for demand in read_answered_demands(path) if not without & set(demand.categories)]
+    if not demands:
+        raise FindCLIError(f"every demand in {path} names a category that must not be evaluated", hint="add others")
     found: dict[Demand, list[tuple[float, float, float]]] = {}
     for workspace in workspaces:
         for demand, figures in _one_split(workspace, demands, device=device):
