@@ -276,9 +276,9 @@ class Ranker(Training):
     co_occurrence: Annotated[int, Ge(2), Doc("concepts of which it learns what comes with what")] = 2000
     ridge: Annotated[float, Gt(0), Doc("penalty of that, a multiple of the number of users")] = 3.0
     factors: Annotated[int, Ge(1), Doc("low-rank directions of what comes with what")] = 24
-    width: Annotated[int, Ge(1), Doc("width of the perceptron")] = 64
+    width: Annotated[int, Ge(1), Doc("width of the perceptron")] = 128
     sentences: Annotated[int, Ge(1), Doc("distinct sentences a step")] = 24
-    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 600
+    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 400
     batch_size: Annotated[int, Ge(2), Doc("users a step")] = 600
     lr: Annotated[float, Gt(0), Doc("peak learning rate")] = 3e-3
 
