@@ -21,7 +21,7 @@ from findcli.workspace import FILE, Workspace, load_workspace
 
 DEMAND, TASK, TOP_K = "users likely to rent phones", "d1", 100
 USERS = 5_000
-STEPS = {"text": 120, "sequence": 120, "tabular": 150, "align": 100}
+STEPS = {"text": 120, "sequence": 120, "tabular": 150, "align": 100, "ranker": 150}
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,11 @@ sentences = 8
 validate_every = 3
 lora_rank = 2
 
+[ranker]
+steps = 40
+batch_size = 32
+width = 16
+
 [tasks.tea]
 title = "buys tea"
 path = "data/tea.parquet"
