@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 import torch
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli import artifacts, events
 from findcli.embeddings import Embedder, embed, embed_users
@@ -19,6 +19,8 @@ from findcli.settings import Task
 from findcli.targeting import load_sentence_encoder
 from findcli.user_model import load_user_encoder
 from findcli.workspace import Workspace
+
+DEMAND, UNTRAINED = "the demand", "the demand, untrained"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Ranking:
         ks: Kolmogorov-Smirnov statistic.
         precision: among as many of the best as there are positives.
         average_precision: area under the precision-recall curve.
+        hard_auc: AUC of the positives against the hard negatives alone, where those are marked.
     """
 
     by: str
@@ -38,18 +41,37 @@ class Ranking:
     ks: Interval
     precision: float
     average_precision: float
+    hard_auc: float | None = None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A task's rankings, at natural prevalence."""
+    """A task's rankings, at natural prevalence: by its demand, by each paraphrase of it, and by the true probability.
+
+    Attributes:
+        task: its name.
+        title: its readable name.
+        demand: its sentence.
+        paraphrases: the same in other words.
+        users: with a label and a history.
+        positives: of them.
+        hard_negatives: of them; None where they are not marked.
+        rankings: what each way of scoring reaches.
+    """
 
     task: str
     title: str
     demand: str
+    paraphrases: tuple[str, ...]
     users: int
     positives: int
+    hard_negatives: int | None
     rankings: list[Ranking]
+
+    @property
+    def ceiling(self) -> Ranking | None:
+        """The ranking by the true probability, where a simulator knows it: the most that is possible."""
+        return next((ranking for ranking in self.rankings if ranking.by == POSSIBLE), None)
 
 
 def evaluate(
@@ -61,7 +83,7 @@ def evaluate(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[Evaluation]:
-    """Rank each task's users by its demand sentence, as of the task's date.
+    """Rank each task's users by its demand sentence and by each paraphrase of it, as of the task's date.
 
     Args:
         workspace: whose tasks and users.
@@ -79,16 +101,17 @@ def evaluate(
         task = find_task(workspace, name)
         refuse_forbidden_columns(model or workspace, name, task)
         labels = read_labels(workspace, name, task)
-        scores = {"the demand": _scores(workspace, model or workspace, task, device=device)}
+        scores = _scores(workspace, model or workspace, task, device=device)
         if untrained:
-            scores["the demand, untrained"] = _scores(workspace, model or workspace, task, device=device, trained=False)
+            blank = _scores(workspace, model or workspace, task, device=device, trained=False)
+            scores = scores.join(blank.select("user_id", pl.col(DEMAND).alias(UNTRAINED)), on="user_id")
         found.append(_evaluation(name, task, labels, scores))
         (progress or no_progress)(i, len(names), {})
     return found
 
 
 def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str, trained: bool = True) -> pl.DataFrame:
-    """The cosine of every user with the demand: user_id, score."""
+    """The cosine of every user with the demand and with each paraphrase: user_id and a column a sentence."""
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
     sentences = load_sentence_encoder(aligned, device=device)
     if trained and not task.without_sources:
@@ -103,27 +126,38 @@ def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str, 
         log = events.build_events(workspace)
         users, found = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
         vectors = found["embeddings"]
-    demand = sentences.vectors([task.demand]).numpy()[0]  # (D,)
-    return pl.DataFrame({"user_id": users, "score": (vectors @ demand).astype(np.float64)})
+    words = sentences.vectors([task.demand, *task.paraphrases]).numpy()  # (S, D)
+    cosines = (vectors @ words.T).astype(np.float64)  # (N, S)
+    names = [DEMAND, *(f"paraphrase {i}" for i in range(1, len(words)))]
+    return pl.DataFrame({"user_id": users} | {by: cosines[:, i] for i, by in enumerate(names)})
 
 
-def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: dict[str, pl.DataFrame]) -> Evaluation:
-    rankings = []
-    for by, table in scores.items():
-        rows = labels.join(table, on="user_id", how="inner").sort("user_id")
-        rankings.append(rank_quality(by, rows["score"].to_numpy(), rows["label"].to_numpy()))
-    if "truth" in labels.columns:
-        rankings.append(rank_quality(POSSIBLE, rows["truth"].to_numpy(), rows["label"].to_numpy()))
-    return Evaluation(name, task.title or name, task.demand, len(rows), int(rows["label"].sum()), rankings)
+def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: pl.DataFrame) -> Evaluation:
+    rows = labels.join(scores, on="user_id", how="inner").sort("user_id")
+    columns = {by: by for by in scores.columns if by != "user_id"}
+    columns |= {POSSIBLE: "truth"} if "truth" in labels.columns else {}
+    label = rows["label"].to_numpy()
+    hard = rows["hard_negative"].to_numpy() & ~label if "hard_negative" in rows.columns else None
+    return Evaluation(
+        task=name,
+        title=task.title or name,
+        demand=task.demand,
+        paraphrases=task.paraphrases,
+        users=len(rows),
+        positives=int(label.sum()),
+        hard_negatives=None if hard is None else int(hard.sum()),
+        rankings=[rank_quality(by, rows[column].to_numpy(), label, hard) for by, column in columns.items()],
+    )
 
 
-def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray) -> Ranking:
+def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None) -> Ranking:
     """Measure one ranking, with intervals by bootstrap over users.
 
     Args:
         by: what scores.
         scores: (N,).
         truth: bool (N,), both labels among them.
+        hard: which of the negatives are hard, bool (N,), where that is known.
     """
     resampled = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
     auc, ks = weighted_auc_ks(scores, truth, np.vstack([np.ones(len(truth)), resampled]))
@@ -133,4 +167,12 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray) -> Ranking:
         percentile_interval(float(ks[0]), ks[1:]),
         r_precision(scores, truth),
         float(average_precision_score(truth, scores)),
+        None if hard is None or not hard.any() else float(roc_auc_score(truth[truth | hard], scores[truth | hard])),
     )
+
+
+def averages(results: Sequence[Evaluation]) -> list[tuple[str, float]]:
+    """The mean AUC over tasks of each ranking that all of them have."""
+    first, *others = [{ranking.by: ranking.auc.value for ranking in result.rankings} for result in results]
+    shared = [by for by in first if all(by in other for other in others)]
+    return [(by, float(np.mean([first[by], *(other[by] for other in others)]))) for by in shared]
