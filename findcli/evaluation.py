@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 import torch
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli import artifacts, events
 from findcli.embeddings import Embedder, embed, embed_users, scores_by_query
@@ -21,6 +21,8 @@ from findcli.snapshots import read_snapshot, take_snapshot
 from findcli.user_model import load_user_encoder
 from findcli.workspace import Workspace
 
+DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -32,6 +34,7 @@ class Ranking:
         ks: Kolmogorov-Smirnov statistic.
         precision: among as many of the best as there are positives.
         average_precision: area under the precision-recall curve.
+        hard_auc: AUC of the positives against the hard negatives alone, where those are marked.
     """
 
     by: str
@@ -39,18 +42,37 @@ class Ranking:
     ks: Interval
     precision: float
     average_precision: float
+    hard_auc: float | None = None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A task's rankings, at natural prevalence."""
+    """A task's rankings, at natural prevalence: by its demand, by each paraphrase of it, and by the true probability.
+
+    Attributes:
+        task: its name.
+        title: its readable name.
+        demand: its sentence.
+        paraphrases: the same in other words.
+        users: with a label and a history.
+        positives: of them.
+        hard_negatives: of them; None where they are not marked.
+        rankings: what each way of scoring reaches.
+    """
 
     task: str
     title: str
     demand: str
+    paraphrases: tuple[str, ...]
     users: int
     positives: int
+    hard_negatives: int | None
     rankings: list[Ranking]
+
+    @property
+    def ceiling(self) -> Ranking | None:
+        """The ranking by the true probability, where a simulator knows it: the most that is possible."""
+        return next((ranking for ranking in self.rankings if ranking.by == POSSIBLE), None)
 
 
 def evaluate(
@@ -62,7 +84,7 @@ def evaluate(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[Evaluation]:
-    """Rank each task's users by its demand sentence, as of the task's date.
+    """Rank each task's users by its demand sentence and by each paraphrase of it, as of the task's date.
 
     Args:
         workspace: whose tasks and users.
@@ -82,14 +104,18 @@ def evaluate(
         labels = read_labels(workspace, name, task)
         scores = _scores(workspace, model or workspace, task, device=device)
         if untrained:
-            scores["single vector, untrained"] = _untrained(workspace, model or workspace, task, device=device)
+            blank = _untrained(workspace, model or workspace, task, device=device)
+            scores = scores.join(blank, on="user_id")
         found.append(_evaluation(name, task, labels, scores))
         (progress or no_progress)(i, len(names), {})
     return found
 
 
-def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> dict[str, pl.DataFrame]:
-    """Every user's score for the demand, by each way the model has: user_id, score; the default way comes first."""
+def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+    """Every user's score for the demand and each paraphrase, and for the demand by FIND's single vector.
+
+    The latter stands apart where the model has another way of its own. Columns: user_id, and one a ranking.
+    """
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
     by_query = scores_by_query(model)
     if task.without_sources:
@@ -106,15 +132,17 @@ def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str) 
         run = embed(workspace, as_of=task.as_of, model=model, device=device)
         users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
         snapshot = read_snapshot(run) if by_query else None
-    found = {}
-    if snapshot is not None:
-        found["the demand"] = score_by_query(model, snapshot, [task.demand], device=device).scores
-    found["single vector"] = score_by_vector(aligned, tensors["embeddings"], [task.demand], device=device).scores
-    return {by: _table(users, scores[:, 0]) for by, scores in found.items()}
+    words = [task.demand, *task.paraphrases]
+    vectors = score_by_vector(aligned, tensors["embeddings"], words, device=device).scores  # (N, S)
+    scores = vectors if snapshot is None else score_by_query(model, snapshot, words, device=device).scores
+    names = [DEMAND, *(f"paraphrase {i}" for i in range(1, len(words)))]
+    found = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)}
+    found |= {} if snapshot is None else {VECTOR: vectors[:, 0].astype(np.float64)}
+    return pl.DataFrame({"user_id": users} | found)
 
 
 def _untrained(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
-    """The cosine with the demand of the same model before its alignment with sentences: user_id, score."""
+    """The cosine with the demand of the same model before its alignment with sentences: user_id, UNTRAINED."""
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
     embedder = Embedder.load(model, device=device)
     embedder = replace(embedder, encoder=load_user_encoder(aligned, trained=False).to(embedder.device))
@@ -123,30 +151,36 @@ def _untrained(workspace: Workspace, model: Workspace, task: Task, *, device: st
     sentences.project.reset_parameters()
     log = events.build_events(workspace)
     users, found = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
-    return _table(users, found["embeddings"] @ sentences.vectors([task.demand]).numpy()[0])
+    cosine = found["embeddings"] @ sentences.vectors([task.demand]).numpy()[0]
+    return pl.DataFrame({"user_id": users, UNTRAINED: cosine.astype(np.float64)})
 
 
-def _table(users: pl.Series, scores: np.ndarray) -> pl.DataFrame:
-    return pl.DataFrame({"user_id": users, "score": scores.astype(np.float64)})
+def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: pl.DataFrame) -> Evaluation:
+    rows = labels.join(scores, on="user_id", how="inner").sort("user_id")
+    columns = {by: by for by in scores.columns if by != "user_id"}
+    columns |= {POSSIBLE: "truth"} if "truth" in labels.columns else {}
+    label = rows["label"].to_numpy()
+    hard = rows["hard_negative"].to_numpy() & ~label if "hard_negative" in rows.columns else None
+    return Evaluation(
+        task=name,
+        title=task.title or name,
+        demand=task.demand,
+        paraphrases=task.paraphrases,
+        users=len(rows),
+        positives=int(label.sum()),
+        hard_negatives=None if hard is None else int(hard.sum()),
+        rankings=[rank_quality(by, rows[column].to_numpy(), label, hard) for by, column in columns.items()],
+    )
 
 
-def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: dict[str, pl.DataFrame]) -> Evaluation:
-    rankings = []
-    for by, table in scores.items():
-        rows = labels.join(table, on="user_id", how="inner").sort("user_id")
-        rankings.append(rank_quality(by, rows["score"].to_numpy(), rows["label"].to_numpy()))
-    if "truth" in labels.columns:
-        rankings.append(rank_quality(POSSIBLE, rows["truth"].to_numpy(), rows["label"].to_numpy()))
-    return Evaluation(name, task.title or name, task.demand, len(rows), int(rows["label"].sum()), rankings)
-
-
-def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray) -> Ranking:
+def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None) -> Ranking:
     """Measure one ranking, with intervals by bootstrap over users.
 
     Args:
         by: what scores.
         scores: (N,).
         truth: bool (N,), both labels among them.
+        hard: which of the negatives are hard, bool (N,), where that is known.
     """
     resampled = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
     auc, ks = weighted_auc_ks(scores, truth, np.vstack([np.ones(len(truth)), resampled]))
@@ -156,4 +190,12 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray) -> Ranking:
         percentile_interval(float(ks[0]), ks[1:]),
         r_precision(scores, truth),
         float(average_precision_score(truth, scores)),
+        None if hard is None or not hard.any() else float(roc_auc_score(truth[truth | hard], scores[truth | hard])),
     )
+
+
+def averages(results: Sequence[Evaluation]) -> list[tuple[str, float]]:
+    """The mean AUC over tasks of each ranking that all of them have."""
+    first, *others = [{ranking.by: ranking.auc.value for ranking in result.rankings} for result in results]
+    shared = [by for by in first if all(by in other for other in others)]
+    return [(by, float(np.mean([first[by], *(other[by] for other in others)]))) for by in shared]

@@ -320,7 +320,7 @@ def _check_task(workspace: Workspace, name: str, task: Task, users: pl.DataFrame
             f"{what}: there is no file {path}", hint=f"put the labels there, or correct path in [tasks.{name}]"
         )
     frame = sources.scan_table([path], what=what)
-    wanted = [task.user, task.label, *([task.truth] if task.truth else [])]
+    wanted = [column for column in (task.user, task.label, task.truth, task.hard_negative) if column is not None]
     columns = frame.collect_schema().names()
     if missing := [column for column in wanted if column not in columns]:
         hint = f"its columns are: {', '.join(columns)}; correct [tasks.{name}]"

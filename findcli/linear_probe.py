@@ -233,26 +233,29 @@ def refuse_forbidden_columns(workspace: Workspace, name: str, task: Task) -> Non
 
 
 def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
-    """A task's users and labels: user_id, label (Boolean), and truth where a simulator knows it.
+    """A task's users and labels: user_id, label (Boolean), and truth and hard_negative (Boolean) where they are known.
 
     Raises:
         FindCLIError: the table lacks a column, a label is neither 0 nor 1 or has no users, a user stands twice, or a
-            true probability is none.
+            true probability or the mark of a hard negative is none.
     """
     what = f"the labels of task {name!r}"
     path = workspace.path(task.path)
     with sources.reading(what, [path]):
         frame = sources.scan_table([path], what=what).collect()
-    missing = [
-        column for column in (task.user, task.label, task.truth) if column is not None and column not in frame.columns
-    ]
+    wanted = (task.user, task.label, task.truth, task.hard_negative)
+    missing = [column for column in wanted if column is not None and column not in frame.columns]
     if missing:
         hint = f"its columns are: {', '.join(frame.columns)}; correct [tasks.{name}] in findcli.toml"
         raise FindCLIError(f"{what} ({path}) have no column {', '.join(missing)}", hint=hint)
     user_type = next(iter(sources.user_types(workspace).values()))
     truth = [] if task.truth is None else [pl.col(task.truth).cast(pl.Float64, strict=False).alias("truth")]
+    hard = [] if task.hard_negative is None else [pl.col(task.hard_negative).alias("hard_negative")]
     labels = frame.select(
-        pl.col(task.user).cast(user_type, strict=False).alias("user_id"), pl.col(task.label).alias("label"), *truth
+        pl.col(task.user).cast(user_type, strict=False).alias("user_id"),
+        pl.col(task.label).alias("label"),
+        *truth,
+        *hard,
     )
     if strange := labels["user_id"].null_count():
         hint = "are the ids text here and numbers there, or missing? Write them as the sources do"
@@ -269,7 +272,10 @@ def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
     if truth and not labels["truth"].is_between(0, 1).fill_null(value=False).all():
         hint = f"correct truth in [tasks.{name}]"
         raise FindCLIError(f"{what}: column {task.truth!r} holds other than probabilities", hint=hint)
-    labels = labels.with_columns(pl.col("label").cast(pl.Boolean))
+    if hard and not set(labels["hard_negative"].unique()) <= {0, 1}:
+        hint = "write 1 or true for a hard negative, 0 or false for everybody else"
+        raise FindCLIError(f"{what}: column {task.hard_negative!r} holds other than 0 and 1", hint=hint)
+    labels = labels.with_columns(pl.col("label", *(["hard_negative"] if hard else [])).cast(pl.Boolean))
     if labels["label"].n_unique() < 2:
         one = "positives" if not labels["label"].any() else "negatives"
         raise FindCLIError(f"{what} have no {one} among {len(labels)} users", hint="a task needs users of both labels")
@@ -278,7 +284,8 @@ def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
 
 def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed: the fused one, each modality's, and all of them side by side."""
-    kinds = {name: vectors for name, vectors in found.items() if not name.startswith("has_")}
+    named = sorted((name for name in found if not name.startswith("has_")), key=lambda name: name != "embeddings")
+    kinds = {name: found[name] for name in named}
     whole = np.concatenate([found[name].reshape(len(vectors), -1) for name, vectors in found.items()], axis=1)
     modalities = [vectors for name, vectors in kinds.items() if f"has_{name}" in found]
     return kinds | {CONCATENATED: np.concatenate(modalities, axis=1), STORED: whole}

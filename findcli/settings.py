@@ -123,7 +123,11 @@ class Task:
     title: Annotated[str, Doc("readable name")] = ""
     user: Annotated[str, Doc("column of the user id")] = "user_id"
     label: Annotated[str, Doc("column of the label: 0/1 or false/true")] = "label"
+    paraphrases: Annotated[tuple[str, ...], Doc("the demand in other words; each is evaluated beside it")] = ()
     truth: Annotated[str | None, Doc("column of the label's true probability, where a simulator knows it")] = None
+    hard_negative: Annotated[
+        str | None, Doc("column (0/1 or false/true) that marks negatives who behave much like positives")
+    ] = None
     without_sources: Annotated[tuple[str, ...], Doc("sources left out when users are embedded for this task")] = ()
     without_columns: Annotated[
         tuple[str, ...], Doc("profile columns this task may not use: it is refused when they are inputs")

@@ -437,3 +437,23 @@ def test_a_probe_stands_beside_the_best_possible(
     assert capsys.readouterr().out.count(" of 1.00") >= 12
     assert exit_code(*words, "--json") == 0
     assert json.loads(capsys.readouterr().out)["ceiling"] == {"auc": 1.0, "ks": 1.0, "precision": 1.0}
+
+
+def test_an_evaluation_stands_beside_the_best_possible(
+    finished_workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = finished_workspace.folder / "data/tea.parquet"
+    hard = (pl.col("label") == 0) & (pl.int_range(pl.len()) % 2 == 0)
+    pl.read_parquet(labels).with_columns(p=pl.col("label") * 0.5 + 0.25, hard=hard).write_parquet(labels)
+    words = ("evaluate", "-d", "tea", "-w", str(finished_workspace.folder), "-q", "--untrained")
+    assert exit_code(*words) == 0
+    assert "hard" not in capsys.readouterr().out
+    file = finished_workspace.folder / "findcli.toml"
+    file.write_text(file.read_text() + 'truth = "p"\nhard_negative = "hard"\nparaphrases = ["who drinks tea?"]\n')
+    monkeypatch.setenv("COLUMNS", "80")
+    assert exit_code(*words) == 0
+    out = capsys.readouterr().out
+    assert 'paraphrase 1: "who drinks tea?"' in out
+    assert out.count(" of 1.00") == 3
+    assert "hard negatives" in out
+    assert out.splitlines()[-1].startswith("the best possible")

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.errors import FindCLIError
-from findcli.evaluation import evaluate, rank_quality
+from findcli.evaluation import averages, evaluate, rank_quality
 from findcli.linear_probe import read_labels
 from findcli.targeting import target
 from findcli.workspace import Workspace, load_workspace
@@ -60,6 +60,27 @@ def test_the_best_possible_stands_beside_it(trained_workspace: Workspace) -> Non
     file.write_text(file.read_text().replace("[tasks.tea]", '[tasks.tea]\ntruth = "truth"'))
     (found,) = evaluate(load_workspace(trained_workspace.folder), [name])
     assert found.rankings[-1].auc.value == 1
+    assert found.ceiling is found.rankings[-1]
+
+
+def test_paraphrases_and_hard_negatives_are_measured(trained_workspace: Workspace) -> None:
+    (name, task), *_ = trained_workspace.settings.tasks.items()
+    path = trained_workspace.path(task.path)
+    labels = pl.read_parquet(path).with_columns(hard=(pl.col(task.label) == 0) & (pl.col(task.user) % 2 == 0))
+    labels.write_parquet(path)
+    words = f'[tasks.tea]\nhard_negative = "hard"\nparaphrases = ["{task.demand}", "who likes to cook?"]'
+    file = trained_workspace.folder / "findcli.toml"
+    file.write_text(file.read_text().replace("[tasks.tea]", words))
+    (found,) = evaluate(load_workspace(trained_workspace.folder), [name])
+    demand, same, other = found.rankings
+    assert [ranking.by for ranking in found.rankings] == ["the demand", "paraphrase 1", "paraphrase 2"]
+    assert same.auc == demand.auc != other.auc
+    (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of)
+    rows = labels.rename({task.user: "user_id"}).join(audience.ranking, on="user_id")
+    few = rows.filter(pl.col("hard") | (pl.col(task.label) == 1))
+    assert found.hard_negatives == rows["hard"].sum()
+    assert demand.hard_auc == pytest.approx(roc_auc_score(few[task.label], few["score"]))
+    assert averages([found, found])[0] == ("the demand", demand.auc.value)
 
 
 def test_an_unknown_task_is_named(trained_workspace: Workspace) -> None:

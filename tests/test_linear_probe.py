@@ -112,6 +112,7 @@ def test_labels_are_booleans_whatever_they_were(tiny_workspace: Workspace) -> No
         ({"user_id": [1, 2], "label": [0, 1], "p": [0.1, None]}, {"truth": "p"}, "other than probabilities"),
         ({"user_id": [1, 2], "label": [0, 1], "p": [0.1, 7.0]}, {"truth": "p"}, "other than probabilities"),
         ({"user_id": [1, 2], "label": [0, 1], "p": ["a", "b"]}, {"truth": "p"}, "other than probabilities"),
+        ({"user_id": [1, 2], "label": [0, 1], "h": [2, 0]}, {"hard_negative": "h"}, "other than 0 and 1"),
         ({"user_id": [1, 2], "label": [0, 1]}, {"path": "data/none.parquet"}, "none.parquet"),
     ],
 )

@@ -52,7 +52,7 @@ def written() -> list[list[str]]:
 
 
 def main_job() -> list[list[str]]:
-    return list(commands(blocks("bash")[0]))
+    return list(commands(blocks("bash")[1]))
 
 
 def run(*words: str, cwd: Path) -> str:
@@ -72,8 +72,14 @@ def test_every_command_is_one_that_findcli_takes(words: list[str]) -> None:
     command.make_context(command.name, list(words))  # parses, converts and refuses; calls nothing
 
 
+def test_the_first_command_installs_findcli_and_runs_the_quickstart() -> None:
+    install, job = blocks("bash")[0].split(" && ")[-2:]
+    assert install.startswith("pip install")
+    assert job == "findcli quickstart"  # which tests/test_quickstart.py runs
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
-    assert blocks("bash")[1] in (ROOT / ".ci/run").read_text().splitlines()
+    assert blocks("bash")[2] in (ROOT / ".ci/run").read_text().splitlines()
 
 
 def test_the_workspace_file_is_valid() -> None:

@@ -49,6 +49,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
     stdout().print(table, soft_wrap=False)
 
 
+def figure(value: float, possible: float | None) -> str:
+    """A figure, beside the best that is possible where that is known: "0.812 of 0.87"."""
+    return f"{value:.3f}" if possible is None else f"{value:.3f} of {possible:.2f}"
+
+
 def print_warning(text: str) -> None:
     """Print what the user should know beside the result, on stderr."""
     stderr().print(Text("warning: ", style="bold yellow") + Text(text))

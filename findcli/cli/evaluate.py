@@ -12,7 +12,7 @@ from findcli.cli.options import Device, Json, Model, Output, Quiet, RivalNames, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from findcli.evaluation import Evaluation
+    from findcli.evaluation import Evaluation, Ranking
     from findcli.workspace import Workspace
 
 Dataset = Annotated[str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1.")]
@@ -36,7 +36,10 @@ def evaluate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Rank each task's users by its demand sentence alone, without labels: AUC, KS, precision, average precision.
+    """Rank each task's users by its demand sentence alone, and by its paraphrases: AUC, KS, precision.
+
+    No label is read but to measure. AP is the average precision; hard, the AUC of the positives against the hard
+    negatives alone, where the task marks them.
 
     With --sentences: the held-out users, by the sentence of every common category, beside rivals where asked for.
     """
@@ -66,6 +69,9 @@ def evaluate(
         return
     for result in results:
         _print(result)
+    if len(results) > 1:
+        means = evaluation.averages(results)
+        console.print_table(["ranked by", "AUC"], means, title=f"average of {len(results)} tasks")
 
 
 def _rank_sentences(
@@ -83,11 +89,20 @@ def _rank_sentences(
 
 
 def _print(result: Evaluation) -> None:
-    share = result.positives / result.users
+    """Print a task's rankings, the AUC beside what the true probability reaches where that is known."""
+    share, hard = result.positives / result.users, result.hard_negatives
     users = f"{result.users:,} users, {result.positives:,} positive ({share:.1%})"
-    console.print_line(f'{result.task}: {result.title} - {users}\n"{result.demand}"')
-    rows = [
-        [r.by, r.auc.value, f"{r.auc.low:.3f}-{r.auc.high:.3f}", r.ks.value, r.precision, r.average_precision]
-        for r in result.rankings
-    ]
-    console.print_table(["ranked by", "AUC", "95 %", "KS", "precision", "average precision"], rows)
+    rivals = "" if hard is None else f", {hard:,} hard negatives"
+    console.print_line(f'{result.task}: {result.title} - {users}{rivals}\n"{result.demand}"')
+    for i, words in enumerate(result.paraphrases, 1):
+        console.print_line(f'paraphrase {i}: "{words}"')
+    columns = ["ranked by", "AUC", "95 %", "KS", "precision", "AP", *([] if hard is None else ["hard"])]
+    rows = [_row(ranking, None if ranking is result.ceiling else result.ceiling) for ranking in result.rankings]
+    console.print_table(columns, [row[: len(columns)] for row in rows])
+
+
+def _row(ranking: Ranking, possible: Ranking | None) -> list[object]:
+    auc = console.figure(ranking.auc.value, None if possible is None else possible.auc.value)
+    interval = f"{ranking.auc.low:.2f}-{ranking.auc.high:.2f}"
+    figures = [ranking.ks.value, ranking.precision, ranking.average_precision, ranking.hard_auc]
+    return [ranking.by, auc, interval, *figures]

@@ -63,15 +63,11 @@ def print_result(result: ProbeResult) -> None:
     rows = [
         [
             row.vectors,
-            _figure(row.auc.value, None if possible is None else possible.auc),
+            console.figure(row.auc.value, None if possible is None else possible.auc),
             f"{row.auc.low:.2f}-{row.auc.high:.2f}",
-            _figure(row.ks.value, None if possible is None else possible.ks),
-            _figure(row.precision, None if possible is None else possible.precision),
+            console.figure(row.ks.value, None if possible is None else possible.ks),
+            console.figure(row.precision, None if possible is None else possible.precision),
         ]
         for row in result.rows
     ]
     console.print_table(["vectors", "AUC", "95 %", "KS", "precision"], rows)
-
-
-def _figure(value: float, possible: float | None) -> str:
-    return f"{value:.3f}" if possible is None else f"{value:.3f} of {possible:.2f}"

@@ -64,6 +64,7 @@ def _print_next(folder: Path, *, first: object) -> None:
         f"findcli describe {first}": "what the model sees of the audience's first user",
         'findcli target "users likely to use credit" -o credit.csv': "another audience, in a file",
         "findcli probe --dataset all": "every task beside the best possible",
+        "findcli evaluate": "every demand and its paraphrases, without labels",
         "findcli init ../mine --from tables FILES...": "the same with your own tables",
     }
     console.print_line("\nnext:")

@@ -224,7 +224,9 @@ def test_settings_name_what_is_there_and_leave_the_outcome_out_of_training(
         named = {value for key, value in source.items() if key not in ("name", "path", "families")}
         assert named <= set(events[source["name"]].columns)
         assert events[source["name"]]["time"].max() > as_of(made)
-    assert {task["truth"] for task in written["tasks"].values()} == {"truth"}
+    assert {(task["truth"], task["hard_negative"]) for task in written["tasks"].values()} == {
+        ("truth", "hard_negative")
+    }
     assert {task["as_of"] for task in written["tasks"].values()} == {written["windows"]["train_until"]}
     assert all(table.columns == ["user_id", "label", "truth", "hard_negative"] for table in tasks.values())
 
@@ -233,7 +235,7 @@ def test_every_demand_has_three_paraphrases(made: Summary) -> None:
     table = pl.read_csv(made.folder / "data" / "demands.tsv", separator="\t")
     for name, task in settings(made.folder)["tasks"].items():
         demands = table.filter(pl.col("task") == name)["demand"]
-        assert demands[0] == task["demand"]
+        assert demands.to_list() == [task["demand"], *task["paraphrases"]]
         assert demands.n_unique() == 4
 
 

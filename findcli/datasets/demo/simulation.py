@@ -28,7 +28,8 @@ PART = 5_000
 HEADER = """\
 A simulated world: nobody in it exists. Scenario {scenario}, seed {seed}, {users} users, {days} days.
 Each task's `truth` is the probability its label was drawn from: the best any model can reach, for evaluation alone.
-Labels live in data/tasks alone; no training stage reads them. data/demands.tsv says each demand in other words."""
+Labels live in data/tasks alone; no training stage reads them. `hard_negative` marks those who behave much like
+positives and are none, such as who repairs phones beside who wants to rent one. data/demands.tsv lists all demands."""
 
 SOURCES: tuple[dict[str, Any], ...] = (
     {
@@ -87,7 +88,10 @@ def create(
         rows={f"data/{name}": count for name, count in counts.items() if not name.startswith("tasks/")},
         tasks={name: (table.height, int(table["label"].sum())) for name, table in tasks.items()},
         text_model=model,
-        notes=("the world is simulated: nobody in it exists, and the truth behind every label is known",),
+        notes=(
+            "the world is simulated: nobody in it exists, and the truth behind every label is known",
+            "findcli evaluate ranks by each task's demand and its paraphrases, against its hard negatives too",
+        ),
     )
 
 
@@ -150,9 +154,11 @@ def _settings(words: dict[str, Any], *, scenario: str, days: int, text_model: st
             name: {
                 "title": rule.title,
                 "demand": words["demands"][name][0],
+                "paraphrases": words["demands"][name][1:],
                 "path": f"data/tasks/{name}.parquet",
                 "as_of": as_of,
                 "truth": "truth",
+                "hard_negative": "hard_negative",
             }
             for name, rule in RULES.items()
         },
