@@ -72,8 +72,8 @@ def test_paraphrases_and_hard_negatives_are_measured(trained_workspace: Workspac
     file = trained_workspace.folder / "findcli.toml"
     file.write_text(file.read_text().replace("[tasks.tea]", words))
     (found,) = evaluate(load_workspace(trained_workspace.folder), [name])
-    demand, same, other = found.rankings
-    assert [ranking.by for ranking in found.rankings] == ["the demand", "paraphrase 1", "paraphrase 2"]
+    demand, same, other, _ = found.rankings
+    assert [ranking.by for ranking in found.rankings] == ["the demand", "paraphrase 1", "paraphrase 2", "single vector"]
     assert same.auc == demand.auc != other.auc
     (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of)
     rows = labels.rename({task.user: "user_id"}).join(audience.ranking, on="user_id")
