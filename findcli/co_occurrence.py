@@ -46,10 +46,14 @@ class CoOccurrence:
 
 
 def choose_concepts(levels: sparse.csr_matrix, *, most: int) -> np.ndarray:
-    """The columns of the concepts that enough users have met, at most so many of the best supported, ascending."""
+    """The columns of the concepts that enough users have met, at most so many of the best supported, ascending.
+
+    Where none has met enough users, all of the best are taken.
+    """
     support = np.bincount(levels.indices, minlength=levels.shape[1])
     best = np.argsort(-support, kind="stable")[:most]
-    return np.sort(best[support[best] >= min(FEWEST, max(1, levels.shape[0] // 10))])
+    enough = best[support[best] >= min(FEWEST, max(1, levels.shape[0] // 10))]
+    return np.sort(enough if len(enough) else best)
 
 
 def fit_co_occurrence(levels: sparse.csr_matrix, *, ridge: float, factors: int, seed: int) -> CoOccurrence:

@@ -85,11 +85,11 @@ class RankerTraining:
 
     def run(self, draft: Draft, checkpoints: Path, progress: Progress | None) -> None:
         """Train and fill the draft: `concepts.parquet`, `concepts.safetensors`, `ranker.*`, `calibration.json`."""
+        if self.sentences.is_empty():  # no event of training users says anything: FIND's vector has to score
+            return
         known, learned = self._at_the_end()
         draft.table("concepts.parquet", pl.DataFrame({"text": self.texts}))
         draft.tensors("concepts.safetensors", learned.tensors() | {"known": known, "vectors": self.vectors[known]})
-        if self.sentences.is_empty():
-            return
         cutoffs = self.data.pairs["cutoff"].unique().sort().to_list()
         moments = [self._moment(cutoff) for cutoff in cutoffs]
         calibrating = moments.pop() if len(moments) > 1 else moments[-1]
