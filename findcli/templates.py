@@ -8,6 +8,7 @@ is one.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
@@ -88,10 +89,17 @@ def sentence_text(template: Template, *, currency: str) -> pl.Expr:
     Returns:
         A String expression; null where a slot is null.
     """
-    text = template.text.replace("{currency}", currency)
-    parts = _SLOT.split(text)
-    values = [_bound_text() if name == "amount" else pl.col(name).str.to_lowercase() for name in parts[1::2]]
-    return pl.format(re.sub(r"\{\w+\}", "{}", text), *values) if values else pl.lit(text)
+    parts = _SLOT.split(template.text.replace("{currency}", currency))
+    return _joined(parts, lambda name: _bound_text() if name == "amount" else pl.col(name).str.to_lowercase())
+
+
+def _joined(parts: list[str], value: Callable[[str], pl.Expr]) -> pl.Expr:
+    """Words and slots in turn, as `_SLOT.split` gives them; null where a slot is null.
+
+    NOTE: polars 2.1's `pl.format` panics on some filtered columns with nulls ("assertion failed: i < self.len()").
+    """
+    pieces = [value(part) if i % 2 else pl.lit(part) for i, part in enumerate(parts)]
+    return pl.concat_str(pieces) if len(pieces) > 1 else pieces[0]
 
 
 def _bound_text() -> pl.Expr:
@@ -107,9 +115,7 @@ def event_text(source: Source) -> pl.Expr:
     Search text stands for itself, since it has an encoder of its own (Eq 10); slots that are null are left out.
     """
     if source.event is not None:
-        parts = _SLOT.split(source.event)
-        values = [pl.col(name).str.to_lowercase().fill_null("something") for name in parts[1::2]]
-        return pl.format(re.sub(r"\{\w+\}", "{}", source.event), *values)
+        return _joined(_SLOT.split(source.event), lambda name: pl.col(name).str.to_lowercase().fill_null("something"))
     if is_search(source) and source.text is not None:
         return pl.col("text").str.to_lowercase().fill_null("")
     order = ("item", "category", "department", "merchant", "text", "status", "channel")

@@ -88,3 +88,13 @@ def test_an_event_reads_as_every_sentence_that_it_makes_true(tiny_workspace: Wor
 def test_no_event_reads_as_nothing(tiny_workspace: Workspace) -> None:
     log = events.build_events(tiny_workspace)
     assert concept_events(tiny_workspace, events.read_part(log, events.parts(log)[0]).clear()).is_empty()
+
+
+def test_a_slot_without_a_value_says_nothing_however_few_rows_are_left(tiny_workspace: Workspace) -> None:
+    log = events.build_events(tiny_workspace)
+    whole = events.read_part(log, events.parts(log)[0]).filter(pl.col("source") == "orders")
+    holed = whole.with_columns(category=pl.when(pl.int_range(pl.len()) % 3 > 0).then("category"))
+    for start in range(0, 200, 7):
+        few = holed.filter(pl.int_range(pl.len()).is_between(start, start + 20))
+        said = concept_events(tiny_workspace, few).filter(pl.col("concept").str.contains("purchased .* and paid"))
+        assert len(said) == few["category"].count()
