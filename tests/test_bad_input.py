@@ -101,6 +101,7 @@ PAIRS, ALIGN, PROBE, TARGET = (
     ("probe", "--dataset", "tea"),
     ("target", "tea buyers"),
 )
+EVALUATE = ("evaluate", "-d", "tea")
 EARLIER = ("--as-of", "2024-09-01")
 SOURCES = {
     "missing column": (orders(lambda o: o.drop("category")), "no column for category = 'category'"),
@@ -142,8 +143,11 @@ OTHERS = {
     "torn event log": (torn("runs/events/train/*.parquet"), (*TARGET, *EARLIER), "part-000.parquet cannot be read"),
     "torn pairs": (torn("runs/pairs/incidence.safetensors"), (*ALIGN, "--force"), "incidence.safetensors cannot"),
     "torn vectors": (torn("runs/embeddings/*/users.safetensors"), TARGET, "users.safetensors cannot be read"),
-    "torn model": (torn("runs/aligned/tower/model.safetensors"), TARGET, "model"),
-    "torn head": (torn("runs/aligned/sentence.safetensors"), TARGET, "sentence.safetensors"),
+    "torn habits": (torn("runs/embeddings/*/habits.safetensors"), TARGET, "habits.safetensors cannot be read"),
+    "torn ranker": (torn("runs/aligned/ranker.safetensors"), TARGET, "ranker.safetensors cannot be read"),
+    "torn text model": (torn("runs/text/model/model.safetensors"), TARGET, "model"),
+    "torn tower": (torn("runs/aligned/tower/model.safetensors"), EVALUATE, "model"),
+    "torn head": (torn("runs/aligned/sentence.safetensors"), EVALUATE, "sentence.safetensors"),
     "torn user encoder": (torn("runs/aligned/user.safetensors"), (*TARGET, *EARLIER), "cannot be read"),
     "torn text cache": (torn("runs/cache/*/*.parquet"), (*TARGET, *EARLIER), "cached text vectors"),
     "no file of demands": (lambda _: None, ("target", "--demands", "no-such-file.txt"), "no-such-file.txt"),
