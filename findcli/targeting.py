@@ -56,9 +56,11 @@ class Selection:
             FindCLIError: a probability is asked for that nobody has calibrated.
         """
         if self.min_probability is not None and ranked["probability"].null_count():
-            hint = "use --top-k, --top-percent or --min-score"
+            hint = (
+                "ask in a concept's own sentence, as `read as` shows it, or use --top-k, --top-percent or --min-score"
+            )
             raise FindCLIError(
-                f"probability of at least {self.min_probability}: this model ranks only, it is not calibrated",
+                f"probability of at least {self.min_probability}: this demand is ranked only, not calibrated",
                 hint=hint,
             )
         if self.top_percent is not None and not 0 < self.top_percent <= 100:
