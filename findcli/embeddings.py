@@ -28,6 +28,7 @@ from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
+from findcli.rewriting.opening import write_vocabulary
 from findcli.snapshots import take_snapshot, write_snapshot
 from findcli.templates import is_search
 from findcli.text_space import Space, TextSpace
@@ -171,6 +172,7 @@ def embed(
         if scores_by_query(model or workspace):
             snapshot = take_snapshot(workspace, model or workspace, log, cutoff, users, device=device)
             tensors |= write_snapshot(snapshot, model or workspace, draft)
+        write_vocabulary(workspace, embedder.space, log, cutoff, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": users}))
         draft.tensors("users.safetensors", tensors)
         draft.metrics |= {"users": len(users), "d_embedding": int(tensors["embeddings"].shape[1])}
