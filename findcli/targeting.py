@@ -1,10 +1,10 @@
 """`findcli target`: a sentence -> a ranked audience (FIND Eq 2).
 
 A demand is first rewritten into sentences of the workspace's vocabulary (`rewriting`), unless that is turned off. Where
-the model scores by query (the default), a score is the log odds that what was understood comes true of the user; those of
-a concept's own sentence, and so of a rewritten demand, are calibrated into a probability. A demand that stands as it is
-is ranked only, and `probability` is null. Where the model scores by FIND's single vector, a score is the cosine of the
-sentence's and the user's.
+the model scores by query (the default), a score is the log odds that what was understood comes true of the user. Those
+of a concept's own sentence, and so of a rewritten demand, are calibrated into a probability; a demand that stands as it
+is is ranked only, and `probability` is null. Where the model scores by FIND's single vector, a score is the cosine of
+the sentence's and the user's.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class TextSpace:
         return whiten(self.raw(texts, progress=progress), self.mean, self.matrix)
 
     def raw(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
-        """The model's own vectors, before whitening, float32 (len(texts), d_text), from the cache where they are known."""
+        """The model's own vectors, not whitened, float32 (len(texts), d_text), from the cache where they are known."""
         folder = cache_folder(self.run.folder.parent, self.run.manifest.digest("model/"))
         return cached_vectors(folder, texts, self.encoder, progress=progress)
 

@@ -36,7 +36,7 @@ def build_vocabulary(
         category (the one above an item, null otherwise); items (the most frequent below a category or department).
         Sentences of several slots, such as a category with how it was paid, are left out: parts say them.
     """
-    counted = [_counted(workspace, log, part, as_of, history) for part in events.parts(log)]
+    counted = [_counted(log, part, as_of, history) for part in events.parts(log)]
     slots = [name for name in SLOTS if name in counted[0].columns]
     named = pl.concat(counted).group_by("source", *slots).agg(pl.col("events").sum())
     currency = workspace.settings.workspace.currency
@@ -52,7 +52,7 @@ def build_vocabulary(
     return _merged(found)
 
 
-def _counted(workspace: Workspace, log: Run, part: str, as_of: datetime, history: timedelta) -> pl.DataFrame:
+def _counted(log: Run, part: str, as_of: datetime, history: timedelta) -> pl.DataFrame:
     own = events.read_part(log, part, before=as_of).filter(pl.col("time") >= as_of - history)
     slots = [name for name in SLOTS if name in own.columns]
     return own.group_by("source", *slots).agg(events=pl.len().cast(pl.Int64))

@@ -13,28 +13,33 @@ from findcli.rewriting.horizons import Amount, Horizon, take_amount, take_horizo
 
 # The frame: people in general, function words, and the verbs of wishing and of the five families of sentences.
 PEOPLE = (
-    "people persons person users user customers customer shoppers shopper buyers buyer clients client consumers consumer households "
-    "household homes folks folk individuals guests members audience ppl those anyone anybody someone somebody everyone everybody "
-    "men women families"
+    "people persons person users user customers customer shoppers shopper buyers buyer clients client consumers "
+    "consumer households household homes folks folk individuals guests members audience ppl those anyone anybody "
+    "someone somebody everyone everybody men women families"
 )
 FUNCTION = (
-    "a an the some any all each every this that these those which who whom whose who'll who'd what when where it its they "
-    "them their theirs they'll he she his her we us our you your i me my one ones of for to from with at by on in into about "
-    "as is are was were be been being am do does did have has had will would shall should can could may might must 'll 'd 's "
-    "'re just also really very too so please pls then there here out up off down over again always often usually regularly "
-    "quite rather likely probably most more other"
+    "a an the some any all each every this that these those which who whom whose who'll who'd what when where it "
+    "its they them their theirs they'll he she his her we us our you your i me my one ones of for to from with at "
+    "by on in into about as is are was were be been being am do does did have has had will would shall should can "
+    "could may might must 'll 'd 's 're just also really very too so please pls then there here out up off down "
+    "over again always often usually regularly quite rather likely probably most more other"
 )
 WISHES = (
-    "find show give list get gets getting got need needs needing want wants wanting wanted would-be like likes liking love loves "
-    "enjoy enjoys enjoying prefer prefers looking look looks interested keen fond fans fan lovers lover enthusiasts going go about ready "
-    "planning plan plans intending intend intends hoping expected expecting willing bound prone apt "
-    "buy buys buying bought purchase purchases purchasing purchased order orders ordering shop shopping pick picks picking "
-    "spend spends spending acquire stock try tries trying start starts starting"
+    "find show give list get gets getting got need needs needing want wants wanting wanted would-be like likes "
+    "liking love loves enjoy enjoys enjoying prefer prefers looking look looks interested keen fond fans fan "
+    "lovers lover enthusiasts going go about ready planning plan plans intending intend intends hoping expected "
+    "expecting willing bound prone apt buy buys buying bought purchase purchases purchasing purchased order "
+    "orders ordering shop shopping pick picks picking spend spends spending acquire stock try tries trying start "
+    "starts starting"
 )
 # After the last of these stands what is asked for: "parents of infants who need formula milk".
 ASKING = frozenset(
-    "need needs needing want wants wanting buy buys buying bought purchase purchases purchasing purchased get gets getting "
-    "order orders ordering try tries trying acquire spend spends spending".split()
+    word
+    for forms in (
+        "need needs needing want wants wanting get gets getting buy buys buying bought acquire",
+        "purchase purchases purchasing purchased order orders ordering try tries trying spend spends spending",
+    )
+    for word in forms.split()
 )
 FRAME = frozenset(f"{PEOPLE} {FUNCTION} {WISHES}".split())
 NEGATION = re.compile(
@@ -139,7 +144,7 @@ def _signs(text: str) -> tuple[list[str], list[str]]:
 
 
 def _positive(text: str) -> list[Part]:
-    """The parts of a stretch: all of its "and", each with any of its "or"; a list takes its last word for its commas."""
+    """The parts of a stretch: all of its "and", each with any of its "or"; commas of a list stand for its last word."""
     text = re.sub(r"\b(?:either|both)\s+", "", text, flags=re.IGNORECASE)
     together = [each for piece in _BOTH.split(text) for each in _AND.split(piece)]
     if len(together) > 1 and "," in together[0] and not re.search(r"\bor\b", text, re.IGNORECASE):

@@ -90,7 +90,7 @@ class NameScorer:
 
     @torch.no_grad()
     def continued(self, prefix: Prefix, contexts: Sequence[str], ends: Sequence[str]) -> list[float]:
-        """log P(end | prefix, context) of n pairs, in nats."""
+        """Log P(end | prefix, context) of n pairs, in nats."""
         before, after = [self._ids(text) for text in contexts], [self._ids(text) for text in ends]
         # The token before the first of an end predicts it, so no context may be empty.
         rows = [context + end for context, end in zip(before, after, strict=True)]

@@ -1,4 +1,4 @@
-"""A rewriter for the users of a folder of embeddings: their vocabulary as of its date, with the vectors of its views."""
+"""A rewriter for the users of a folder of embeddings: their vocabulary as of its date, with its vectors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from findcli.training import select_device
 from findcli.vocabulary import build_vocabulary
 from findcli.workspace import Workspace
 
-FLOOR = 0.4  # tuned, as `retrieval.Weights` is: what is less like any sentence is called unanswerable
+FLOOR = 0.42  # tuned, as `retrieval.Weights` is: a demand less like the sentence it would be read as is unanswerable
 
 
 def write_vocabulary(workspace: Workspace, space: TextSpace, log: Run, as_of: datetime, draft: Draft) -> None:

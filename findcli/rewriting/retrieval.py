@@ -19,8 +19,8 @@ from findcli.rewriting.grammar import Phrase
 VERBS = {
     "click": "click clicks clicking clicked tap taps tapping tapped press presses pressing pressed",
     "search": "search searches searching searched google googles googling look looks looking looked query querying",
-    "browse": "visit visits visiting visited browse browses browsing browsed open opens opening opened view views viewing "
-    "viewed check checks checking checked use uses using used",
+    "browse": "visit visits visiting visited browse browses browsing browsed open opens opening opened view views "
+    "viewing viewed check checks checking checked use uses using used",
     "payment": "pay pays paying paid payment payments",
     "purchase": "buy buys buying bought purchase purchases purchasing purchased order orders ordering ordered",
 }  # fmt: skip

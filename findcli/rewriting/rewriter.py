@@ -1,4 +1,4 @@
-"""A demand -> sentences of the workspace's vocabulary, how they combine, and what of it was not understood (FIND 1.7)."""
+"""A demand -> sentences of the vocabulary, how they combine, and what of it was not understood (FIND's query rewriting)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ AS_IT_STANDS, BY_YOU, BY_LIKENESS = "as it stands", "you", "likeness of texts"
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
 APART = -4.0  # things joined by "and" stay apart where one sentence for all of them costs this much log odds on average
 RERANKED = 10
+CLOSE = 0.55  # a phrase whose sentence is less like it is read loosely
 
 
 @dataclass(frozen=True)
@@ -136,13 +137,18 @@ class Rewriter:
         near = tuple(meant for clause in clauses for meant in (*clause.any_of, *clause.others))
         nearest = tuple(sorted(near, key=lambda meant: -meant.cosine)[:SHOWN])
         answerable = self._answerable(clauses)
+        if answerable and any(clause.any_of[0].cosine < CLOSE for clause in clauses):
+            notes = (
+                *notes,
+                "read loosely: these are the nearest that the vocabulary has, and they are not very like it",
+            )
         if answerable is False:
             return Rewriting(demand, AS_IT_STANDS, (), answerable, nearest, notes)
         return Rewriting(demand, self.by, tuple(clauses), answerable, nearest, notes)
 
     def _answerable(self, clauses: Sequence[Clause]) -> bool | None:
         """Whether each clause is like something; None where likeness cannot tell a synonym from a stranger."""
-        found = [max(meant.cosine for meant in (*clause.any_of, *clause.others)) for clause in clauses]
+        found = [clause.any_of[0].cosine for clause in clauses]
         if isinstance(self.retriever.likeness, LetterLikeness):
             return False if max(found) <= 0 else None
         return self.floor is None or min(found) >= self.floor
