@@ -24,8 +24,9 @@ from findcli.artifacts import Draft, Run
 from findcli.batches import UserBatch, user_batch
 from findcli.durations import parse_duration
 from findcli.encoders.sentence import SentenceEncoder
-from findcli.encoders.text import TextEncoder, load_text_encoder, local_model_files
+from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError
+from findcli.model_folders import local_model_files
 from findcli.module_files import save_module
 from findcli.progress import Progress
 from findcli.ranker_training import RankerTraining

