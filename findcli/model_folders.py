@@ -20,7 +20,7 @@ import torch
 from filelock import FileLock, Timeout
 from huggingface_hub import cached_assets_path
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from findcli.artifacts import FULL, disk_problem, first_line, hash_file
@@ -55,7 +55,7 @@ def find_model(name: str, *, relative_to: Path | None = None) -> Path | None:
 
 
 def load_pretrained(
-    kind: Any, name: str, *, relative_to: Path | None = None, dtype: torch.dtype = torch.float32
+    kind: Any, name: str, *, relative_to: Path | None = None, dtype: torch.dtype = torch.float32, layers: int = 0
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model and its tokenizer by name; the hub is asked only for what its cache does not hold.
 
@@ -64,17 +64,21 @@ def load_pretrained(
         name: what findcli.toml says.
         relative_to: where a relative folder is looked for.
         dtype: of the weights in memory.
+        layers: keep so many of the first layers; 0 keeps all.
 
     Raises:
-        FindCLIError: none of the places answers; it says what was tried and which command mends it.
+        FindCLIError: none of the places answers; it says what was tried and which command mends it. Or the model has
+            fewer layers.
     """
     folder = find_model(name, relative_to=relative_to)
-    if folder is not None:
-        return _load(kind, name, folder, dtype, local=True)
+    options: dict[str, Any] = {"local_files_only": True}
     try:
-        return _load(kind, name, None, dtype, local=True)
+        return _load(kind, name, folder, dtype, layers=layers, options=options)
     except FindCLIError:
-        return _load(kind, name, None, dtype, local=False)
+        if folder is not None:
+            raise
+        options["local_files_only"] = False
+        return _load(kind, name, folder, dtype, layers=layers, options=options)
 
 
 def load_language_model(
@@ -110,18 +114,36 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def _load(
-    kind: Any, name: str, folder: Path | None, dtype: torch.dtype, *, local: bool
+    kind: Any, name: str, folder: Path | None, dtype: torch.dtype, *, layers: int, options: dict[str, Any]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
+        config = AutoConfig.from_pretrained(folder or name, **options)
+        if layers:
+            _truncate(config, name, layers)
         with quiet_transformers():
-            model = kind.from_pretrained(folder or name, dtype=dtype, local_files_only=local)
-        return model, AutoTokenizer.from_pretrained(folder or name, local_files_only=local)
+            model = kind.from_pretrained(folder or name, config=config, dtype=dtype, **options)
+        return model, AutoTokenizer.from_pretrained(folder or name, **options)
     except (OSError, ValueError, SafetensorError) as error:
         where = folder or f"the hub cache and the hub under {name!r}"
         raise FindCLIError(
             f"the text model {name!r} cannot be loaded from {where}: {first_line(error)}",
             hint=f"download it with: hf download {name}, or name an installed package or a local folder",
         ) from error
+
+
+def _truncate(config: Any, name: str, layers: int) -> None:
+    """Let a model be built with its first layers alone; the weights of the others are then not read.
+
+    Raises:
+        FindCLIError: it has fewer.
+    """
+    there = getattr(config, "num_hidden_layers", 0)
+    if layers > there:
+        hint = f"set tower_layers in [align], or model_layers in [text], to at most {there}; 0 keeps all"
+        raise FindCLIError(f"{layers} layers are asked of the text model {name!r}, which has {there}", hint=hint)
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
 
 
 def _in_folder(folder: Path) -> Path | None:
