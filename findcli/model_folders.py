@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import shutil
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -223,7 +224,7 @@ def _convert(file: Path, folder: Path) -> None:
             f"the model {file.name} is a GGUF, and the package that reads it is missing: {first_line(error)}",
             hint="install it with: pip install gguf",
         ) from error
-    except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
+    except (ValueError, RuntimeError, KeyError, struct.error) as error:
         hint = "transformers reads GGUFs of few families, Llama, Qwen2 and Qwen3 among them; name a safetensors model"
         raise FindCLIError(f"the GGUF {file} cannot be converted: {first_line(error)}", hint=hint) from error
     finally:
