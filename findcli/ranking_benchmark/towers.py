@@ -39,6 +39,7 @@ from findcli.training import set_determinism
 from findcli.workspace import Workspace
 
 SHARED = ("events", "pairs", "text", "sequence", "tabular")
+OF_TEXT = "text"  # the tower that is the model of [text]
 COST = "cost.json"
 TIMED = 20
 
@@ -160,8 +161,8 @@ def measure_towers(
         FindCLIError: a stage or a tower is missing, or the workspace's purchases cannot be scored.
     """
     _require_stages(workspace)
-    for tower in towers:
-        find_model(str(tower.align.get("tower", "text/")), relative_to=workspace.folder)
+    for name in {tower.align.get("tower", workspace.settings.align.tower) for tower in towers} - {OF_TEXT}:
+        find_model(name, relative_to=workspace.folder)
     case = build_case(workspace, without=without)
     found, costs, tasked = [], [], []
     for i, tower in enumerate(towers, 1):
