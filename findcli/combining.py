@@ -1,8 +1,8 @@
 """One score of several sentences: any of them, all of them, and none of what must not hold.
 
 Probabilities are taken as independent given the user: any is 1 - prod(1 - p), all is prod p, not is 1 - p. A sentence
-of which it is not sure that it is meant counts by its share: 1 - prod(1 - share p). Cosines of FIND's single vector are no
-probabilities: any is their largest, all their smallest, not the negative.
+of which it is not sure that it is meant counts by its share: 1 - prod(1 - share p). Cosines of FIND's single vector are
+no probabilities: any is their largest, all their smallest, not the negative.
 """
 
 from __future__ import annotations

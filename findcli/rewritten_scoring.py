@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
@@ -17,7 +18,11 @@ from findcli.rewriting.rewriter import AS_IT_STANDS, Meant, Rewriting
 from findcli.scoring import Scored, score_demands
 from findcli.workspace import Workspace
 
+if TYPE_CHECKING:
+    from findcli.rewriting.language_model import LanguageModel
+
 AUTO, OFF = "auto", "off"
+NONE, TUNED = "none", "tuned"
 
 
 def rewrite_demands(
@@ -43,8 +48,28 @@ def rewrite_demands(
             hint = "leave it at auto, or turn it off, for a file of demands"
             raise FindCLIError(f"one rewriting is given for {len(demands)} demands", hint=hint)
         return [parse_rewriting(demands[0], rewrite)]
-    rewriter = open_rewriter(workspace, trained, run, device=device)
+    rewriter = open_rewriter(workspace, trained, run, device=device, reranker=language_model(workspace))
     return [rewriter.rewrite(demand) for demand in demands]
+
+
+def language_model(workspace: Workspace) -> LanguageModel | None:
+    """The language model that [rewriter] names; None where demands are read by likeness alone.
+
+    Raises:
+        FindCLIError: it cannot be loaded.
+    """
+    settings = workspace.settings.rewriter
+    if settings.model == NONE:
+        return None
+    if settings.model == TUNED:
+        from findcli.rewriter_tuning import load_tuned
+
+        return load_tuned(workspace, weight=settings.weight)
+    from findcli.model_folders import load_language_model
+    from findcli.rewriting.language_model import LanguageModel
+
+    model, tokenizer = load_language_model(settings.model, relative_to=workspace.folder)
+    return LanguageModel(settings.model, model, tokenizer, weight=settings.weight)
 
 
 def score_rewritings(

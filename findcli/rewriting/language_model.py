@@ -1,8 +1,8 @@
 """A language model's say on which sentence a demand means: likelihoods of what retrieval has found, never free text.
 
-A model of 135 M parameters writes badly, but it can tell whether "aspirin" goes on from "people with a headache buy".
-So its output is checked by construction: it only weighs names of the workspace. Two directions are read, what such
-customers buy and who buys such a thing; the common beginning of all texts goes through the model once.
+A model of 135 M parameters writes badly, but it can tell whether "hotel night" goes on from "travellers who need a
+hotel want". So its output is checked by construction: it weighs names of the workspace, and writes nothing. The common
+beginning of all texts goes through the model once.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+# What the form of the question is, for a model that was not tuned for it; of no workspace.
 EXAMPLES = (
     ("people who mend their own bicycle", "bicycle tools"),
     ("brides to be", "wedding dresses"),
@@ -23,6 +25,17 @@ EXAMPLES = (
     ("who plays the guitar?", "musical instruments"),
 )
 ANYONE = "customers"
+ASK, ANSWER = "Customers:", "\nThey want:"
+
+
+def question(demand: str) -> str:
+    """How a demand is put to the model."""
+    return f"{ASK} {demand}{ANSWER}"
+
+
+def answer(name: str) -> str:
+    """How a name answers it."""
+    return f" {name}\n"
 
 
 @dataclass(frozen=True)
@@ -33,83 +46,75 @@ class Prefix:
     length: int
 
 
-class NameScorer:
-    """Weighs names by a language model.
+class LanguageModel:
+    """Weighs names for a demand.
 
     Args:
+        name: what reports call it.
         model: a decoder, in eval mode.
         tokenizer: its own.
+        weight: what a nat of its log likelihood counts, in log odds.
+        examples: demands with their answers, which show it the form of the question.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.model, self.tokenizer = model, tokenizer
-        wanted = "".join(f"Customers: {demand}\nThey want: {name}\n\n" for demand, name in EXAMPLES)
-        asked = "".join(f"Product: {name}\nWho wants it: {demand}\n\n" for demand, name in EXAMPLES)
-        self._wanted, self._asked = self.read(wanted + "Customers:"), self.read(asked + "Product:")
+    def __init__(
+        self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, weight: float,
+        examples: Sequence[tuple[str, str]] = EXAMPLES,
+    ) -> None:  # fmt: skip
+        self.name, self.model, self.tokenizer, self.weight = name, model, tokenizer, weight
+        self._body: Any = model.model
+        self._shown = self._read("".join(f"{question(d)}{answer(n)}\n" for d, n in examples) + ASK)
         self._blank: dict[str, float] = {}
 
-    @torch.no_grad()
-    def read(self, text: str) -> Prefix:
-        """Put a text through the model once, for all that follow it."""
-        ids = self._ids(text)
-        cache = DynamicCache(config=self.model.config)
-        self.model.model(input_ids=torch.tensor([ids]), past_key_values=cache, use_cache=True)
-        return Prefix(cache, len(ids))
-
-    def log_likelihoods(self, demand: str, names: Sequence[str]) -> np.ndarray:
-        """What the model says of each name, float64 (n, 2).
+    def adjustments(self, demand: str, names: Sequence[str]) -> np.ndarray:
+        """Log odds to be added to each name's: weight * (log P(name | demand) - log P(name | anyone)), float64 (n,).
 
         Args:
             demand: what customers are like.
             names: n names of the workspace.
-
-        Returns:
-            log P(name | demand) - log P(name | anyone), and log P(demand | name).
         """
         missing = [name for name in dict.fromkeys(names) if name not in self._blank]
         if missing:
-            self._blank |= dict(zip(missing, self._names_after(ANYONE, missing), strict=True))
-        given = np.array(self._names_after(demand, names))
-        blank = np.array([self._blank[name] for name in names])
-        asked = self.continued(
-            self._asked, [f" {name}\nWho wants it:" for name in names], [f" {demand}\n"] * len(names)
-        )
-        return np.stack([given - blank, np.array(asked)], axis=1)
+            self._blank |= dict(zip(missing, self.log_likelihoods(ANYONE, missing), strict=True))
+        given = np.array(self.log_likelihoods(demand, names))
+        return self.weight * (given - np.array([self._blank[name] for name in names]))
 
-    def _names_after(self, demand: str, names: Sequence[str]) -> list[float]:
-        longer = self.extended(self._wanted, f" {demand}")
-        return self.continued(longer, ["\nThey want:"] * len(names), [f" {name}\n" for name in names])
-
-    @torch.no_grad()
-    def extended(self, prefix: Prefix, text: str) -> Prefix:
-        """A prefix with more text after it; the first stays as it is."""
-        ids = self._ids(text)
-        cache = copy.deepcopy(prefix.cache)
-        self.model.model(input_ids=torch.tensor([ids]), past_key_values=cache, use_cache=True)
-        return Prefix(cache, prefix.length + len(ids))
-
-    @torch.no_grad()
-    def continued(self, prefix: Prefix, contexts: Sequence[str], ends: Sequence[str]) -> list[float]:
-        """Log P(end | prefix, context) of n pairs, in nats."""
-        before, after = [self._ids(text) for text in contexts], [self._ids(text) for text in ends]
-        # The token before the first of an end predicts it, so no context may be empty.
-        rows = [context + end for context, end in zip(before, after, strict=True)]
-        longest = max(map(len, rows))
-        ids = torch.full((len(rows), longest), self.tokenizer.pad_token_id or 0)
-        mask = torch.zeros(len(rows), prefix.length + longest, dtype=torch.int64)
-        mask[:, : prefix.length] = 1
-        for i, row in enumerate(rows):
+    @torch.inference_mode()
+    def log_likelihoods(self, demand: str, names: Sequence[str]) -> list[float]:
+        """Log P(name | demand) of n names, in nats."""
+        prefix = self._read(f" {demand}", after=self._shown)
+        before, after = self._ids(ANSWER), [self._ids(answer(name)) for name in names]
+        longest = len(before) + max(map(len, after))
+        ids = torch.full((len(names), longest), self.tokenizer.pad_token_id or 0)
+        mask = torch.zeros(len(names), prefix.length + longest, dtype=torch.int64)
+        for i, end in enumerate(after):
+            row = [*before, *end]
             ids[i, : len(row)] = torch.tensor(row)
-            mask[i, prefix.length : prefix.length + len(row)] = 1
+            mask[i, : prefix.length + len(row)] = 1
         cache = copy.deepcopy(prefix.cache)
-        cache.batch_repeat_interleave(len(rows))
-        hidden = self.model.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(names))
+        states = self._run(ids, cache, mask)
         found = []
-        for i, (context, end) in enumerate(zip(before, after, strict=True)):
-            states = hidden.last_hidden_state[i, len(context) - 1 : len(context) + len(end) - 1]
-            log_p = self.model.lm_head(states).log_softmax(-1)
+        for i, end in enumerate(after):
+            predicted = self.model.lm_head(states[i, len(before) - 1 : len(before) + len(end) - 1])  # (tokens, V)
+            log_p = predicted.log_softmax(-1)
             found.append(float(log_p[torch.arange(len(end)), torch.tensor(end)].sum()))
         return found
+
+    @torch.inference_mode()
+    def _read(self, text: str, *, after: Prefix | None = None) -> Prefix:
+        """Put a text through the model once, for all that follow it."""
+        ids = self._ids(text)
+        cache = DynamicCache(config=self.model.config) if after is None else copy.deepcopy(after.cache)
+        length = (after.length if after is not None else 0) + len(ids)
+        self._run(torch.tensor([ids]), cache, torch.ones(1, length, dtype=torch.int64))
+        return Prefix(cache, length)
+
+    def _run(self, ids: torch.Tensor, cache: DynamicCache, mask: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self._body(
+            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True
+        ).last_hidden_state
+        return states
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

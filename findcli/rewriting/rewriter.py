@@ -1,4 +1,4 @@
-"""A demand -> sentences of the vocabulary, how they combine, and what of it was not understood (FIND's query rewriting)."""
+"""A demand -> sentences of the vocabulary, how they combine, and what of it was not understood."""
 
 from __future__ import annotations
 
