@@ -263,5 +263,5 @@ def lm_loss(model: Callable[..., Any], tokenizer: PreTrainedTokenizerBase, texts
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write the merged model in half precision."""
     with quiet_transformers():
-        model.half().save_pretrained(folder)
+        model.to(torch.float16).save_pretrained(folder)  # type: ignore[arg-type]
     tokenizer.save_pretrained(folder)

@@ -19,7 +19,7 @@ from findcli.workspace import Workspace
 
 MOST_ITEMS = 40
 NAMES = ("department", "category", "item")
-SCHEMA = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "text": pl.String, "family": pl.String, "level": pl.String, "name": pl.String, "names": pl.List(pl.String),
     "events": pl.Int64, "category": pl.String, "items": pl.List(pl.String),
 }  # fmt: skip

@@ -54,7 +54,7 @@ def with_lora(
     with warnings.catch_warnings():
         # Of peft's own making: it asks transformers by the old name of the property.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        wrapped: nn.Module = get_peft_model(model, config)  # type: ignore[arg-type]
+        wrapped: nn.Module = get_peft_model(model, config)
     return wrapped
 
 

@@ -1,8 +1,8 @@
 """What a language model is tuned on to rewrite demands, from the workspace's own sources alone (FIND, zero-shot part).
 
 Stage 1 tells it what there is, as dialogues: what belongs to what, what goes with what, and what came next of training
-users. Stage 2 asks as marketers do: demands by a small grammar of paraphrases over the vocabulary, with slips of the pen,
-each with the name that it means.
+users. Stage 2 asks as marketers do: demands by a small grammar of paraphrases over the vocabulary, with slips of
+the pen, each with the name that it means.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ beginning of all texts goes through the model once.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,10 @@ class LanguageModel:
     ) -> None:  # fmt: skip
         self.name, self.model, self.tokenizer, self.weight = name, model, tokenizer, weight
         self._body: Any = model.model
+        known = inspect.signature(self._body.forward).parameters
+        self._cache_name = (
+            "cache" if "cache" in known else "past_key_values"
+        )  # the older name warns where both are known
         self._shown = self._read("".join(f"{question(d)}{answer(n)}\n" for d, n in examples) + ASK)
         self._blank: dict[str, float] = {}
 
@@ -77,7 +82,8 @@ class LanguageModel:
         if missing:
             self._blank |= dict(zip(missing, self.log_likelihoods(ANYONE, missing), strict=True))
         given = np.array(self.log_likelihoods(demand, names))
-        return self.weight * (given - np.array([self._blank[name] for name in names]))
+        gained: np.ndarray = self.weight * (given - np.array([self._blank[name] for name in names]))
+        return gained
 
     @torch.inference_mode()
     def log_likelihoods(self, demand: str, names: Sequence[str]) -> list[float]:
@@ -111,9 +117,8 @@ class LanguageModel:
         return Prefix(cache, length)
 
     def _run(self, ids: torch.Tensor, cache: DynamicCache, mask: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = self._body(
-            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True
-        ).last_hidden_state
+        past = {self._cache_name: cache}
+        states: torch.Tensor = self._body(input_ids=ids, attention_mask=mask, use_cache=True, **past).last_hidden_state
         return states
 
     def _ids(self, text: str) -> list[int]:

@@ -13,7 +13,7 @@ from findcli.durations import parse_duration
 from findcli.encoders.text import TextEncoder
 from findcli.rewriting.retrieval import Encode, LetterLikeness, Retriever, VectorLikeness, Views, build_views
 from findcli.rewriting.rewriter import Reranker, Rewriter
-from findcli.text_space import TextSpace
+from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
 from findcli.vocabulary import build_vocabulary
 from findcli.workspace import Workspace
@@ -21,7 +21,7 @@ from findcli.workspace import Workspace
 FLOOR = 0.42  # tuned, as `retrieval.Weights` is: a demand less like the sentence it would be read as is unanswerable
 
 
-def write_vocabulary(workspace: Workspace, space: TextSpace, log: Run, as_of: datetime, draft: Draft) -> None:
+def write_vocabulary(workspace: Workspace, space: Space, log: Run, as_of: datetime, draft: Draft) -> None:
     """Fill a draft of embeddings with what `open_rewriter` reads.
 
     Args:
@@ -33,7 +33,7 @@ def write_vocabulary(workspace: Workspace, space: TextSpace, log: Run, as_of: da
     """
     vocabulary = build_vocabulary(workspace, log, as_of, parse_duration(workspace.settings.windows.history))
     draft.table("vocabulary.parquet", vocabulary)
-    if _is_pretrained(space) and len(vocabulary):
+    if isinstance(space, TextSpace) and _is_pretrained(space) and len(vocabulary):
         draft.tensors("vocabulary.safetensors", build_views(vocabulary, space.raw).tensors())
 
 

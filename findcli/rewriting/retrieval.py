@@ -105,8 +105,9 @@ def build_views(vocabulary: pl.DataFrame, encode: Encode) -> Views:
     vectors = _unit(encode(distinct))
     row = {text: i for i, text in enumerate(distinct)}
     place = {item: i for i, item in enumerate(items)}
+    kinds = {"sentences": texts, "names": names, "contexts": contexts, "items": items}
     return Views(
-        *(vectors[[row[text] for text in chosen]] for chosen in (texts, names, contexts, items)),
+        **{kind: vectors[[row[text] for text in chosen]] for kind, chosen in kinds.items()},
         starts=np.cumsum([0, *map(len, below)], dtype=np.int64),
         members=np.array([place[item] for each in below for item in each], np.int64),
     )
@@ -229,7 +230,8 @@ class LetterLikeness:
     def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
         """The cosine of names, and of items to a fifth, float64 (p, n)."""
         asked = self._runs.transform([phrase.object for phrase in phrases])
-        return np.asarray((0.8 * (asked @ self._names.T) + 0.2 * (asked @ self._below.T)).todense(), np.float64)
+        found: np.ndarray = (0.8 * (asked @ self._names.T) + 0.2 * (asked @ self._below.T)).toarray()
+        return found.astype(np.float64)
 
     def of_names(self, one: int, other: int) -> float:
         """The cosine of two sentences' names."""

@@ -14,6 +14,7 @@ from findcli.rewriting.retrieval import LetterLikeness, Retriever
 
 AS_IT_STANDS, BY_YOU, BY_LIKENESS = "as it stands", "you", "likeness of texts"
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
+SOFTER = 2.0  # log odds are divided by so much before they become shares: they are surer than they are right
 APART = -4.0  # things joined by "and" stay apart where one sentence for all of them costs this much log odds on average
 RERANKED = 10
 CLOSE = 0.55  # a phrase whose sentence is less like it is read loosely
@@ -200,7 +201,8 @@ class Rewriter:
         """The sentences that readings of alternatives choose, those of the first before those of the next."""
         chosen: dict[int, Meant] = {}
         others: dict[int, Meant] = {}
-        for reading in readings:
+        for sharp in readings:
+            reading = replace(sharp, log_share=sharp.log_share / SOFTER).normed()
             best = np.argsort(-reading.log_share, kind="stable")[: KEPT + SHOWN]
             kept = [i for i in best[:KEPT] if reading.log_share[i] >= reading.log_share[best[0]] + np.log(LEAST_SHARE)]
             total = np.exp(reading.log_share[kept]).sum()
