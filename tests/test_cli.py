@@ -350,7 +350,9 @@ def test_another_workspaces_model_embeds(
     assert exit_code("target", "tea drinkers", *words[1:5], "--top-k", "3", "--json") == 0
     ranked = json.loads(capsys.readouterr().out)[0]["audience"]
     assert exit_code("target", "tea drinkers", "-w", str(finished_workspace.folder), "--top-k", "3", "--json") == 0
-    assert json.loads(capsys.readouterr().out)[0]["audience"] == ranked
+    at_home = json.loads(capsys.readouterr().out)[0]["audience"]
+    # Another workspace's odds are not calibrated for these users.
+    assert [{**row, "probability": None} for row in at_home] == ranked
 
 
 def test_status_says_what_stands_and_what_has_to_run(

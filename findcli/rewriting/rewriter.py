@@ -17,6 +17,7 @@ KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
 SOFTER = 2.0  # log odds are divided by so much before they become shares: they are surer than they are right
 APART = -4.0  # things joined by "and" stay apart where one sentence for all of them costs this much log odds on average
 RERANKED = 10
+SPELT_ALIKE = 0.35  # without a text model a phrase means only what it nearly spells
 CLOSE = 0.55  # a phrase whose sentence is less like it is read loosely
 
 
@@ -60,7 +61,8 @@ class Rewriting:
         demand: the sentence.
         by: who rewrote it: "likeness of texts", the name of a language model, "you"; or "as it stands".
         clauses: all of them must hold; empty where the demand is ranked as it stands.
-        answerable: whether the vocabulary holds anything like it; None where that cannot be told.
+        answerable: whether the vocabulary holds anything like it; None where that cannot be told, since it was not
+            asked or no pretrained text model knows.
         nearest: the nearest things that can be answered.
         notes: what of the demand was read or ignored: its horizon, its amount.
     """
@@ -143,16 +145,16 @@ class Rewriter:
                 *notes,
                 "read loosely: these are the nearest that the vocabulary has, and they are not very like it",
             )
-        if answerable is False:
+        if not answerable:
             return Rewriting(demand, AS_IT_STANDS, (), answerable, nearest, notes)
         return Rewriting(demand, self.by, tuple(clauses), answerable, nearest, notes)
 
     def _answerable(self, clauses: Sequence[Clause]) -> bool | None:
         """Whether each clause is like something; None where likeness cannot tell a synonym from a stranger."""
-        found = [clause.any_of[0].cosine for clause in clauses]
+        least = min(clause.any_of[0].cosine for clause in clauses)
         if isinstance(self.retriever.likeness, LetterLikeness):
-            return False if max(found) <= 0 else None
-        return self.floor is None or min(found) >= self.floor
+            return True if least >= SPELT_ALIKE else None
+        return self.floor is None or least >= self.floor
 
     def _clauses(self, parsed: Parsed) -> list[Clause]:
         wanted = [part for part in parsed.parts if not part.negated]
