@@ -31,7 +31,7 @@ from findcli.vocabulary import build_vocabulary
 from findcli.workspace import Workspace
 
 MERGED, ADAPTER = "model", "adapter"
-HELD_ONE_IN, CHOICES, ASKED = 5, 10, 100
+HELD_ONE_IN, CHOICES, ASKED = 5, 10, 40
 LINES, LINE, TOGETHER = 2000, 12, 3
 
 

@@ -94,7 +94,7 @@ class Reranker(Protocol):
 
     name: str
 
-    def adjustments(self, demand: str, names: Sequence[str]) -> np.ndarray:
+    def adjustments(self, demand: str, names: Sequence[str], /) -> np.ndarray:
         """Log odds to be added to each name's, float64 (n,)."""
 
 
