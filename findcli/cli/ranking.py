@@ -120,9 +120,10 @@ def _print_calibration(rows: Sequence[Calibration]) -> None:
 
 
 def _print_demands(rows: Sequence[DemandRow]) -> None:
-    table: list[list[object]] = [[row.demand, row.positives, row.auc, row.template_auc] for row in rows]
-    means = [sum(values) / len(rows) for values in zip(*((r.auc, r.template_auc) for r in rows), strict=True)]
-    console.print_table(["demand", "buyers", "AUC", "of its templates"], [*table, ["mean", None, *means]])
+    figures = [(row.auc, row.rewritten_auc, row.template_auc) for row in rows]
+    table: list[list[object]] = [[r.demand, r.positives, *three] for r, three in zip(rows, figures, strict=True)]
+    means = [sum(values) / len(rows) for values in zip(*figures, strict=True)]
+    console.print_table(["demand", "buyers", "AUC", "rewritten", "of its templates"], [*table, ["mean", None, *means]])
 
 
 def report_rewriting(found: Result, *, as_json: bool) -> None:

@@ -327,11 +327,10 @@ class Truth:
 
     def answers(self, asked: Asked, vocabulary: Vocabulary) -> np.ndarray:
         """Of whom a demand came true, bool (N,)."""
-        kept = self._any(vocabulary.sentences(asked.right))
-        if asked.also:
-            kept &= self._any(vocabulary.sentences(asked.also))
-        kept &= ~self._any(vocabulary.sentences(asked.without))
-        return kept
+        everyone = np.ones(len(self.came), bool)
+        also = self._any(vocabulary.sentences(asked.also)) if asked.also else everyone
+        refused = self._any(vocabulary.sentences(asked.without))
+        return np.asarray(self._any(vocabulary.sentences(asked.right)) & also & ~refused)
 
     def _any(self, sentences: Sequence[str]) -> np.ndarray:
         came: np.ndarray = self.came[:, [self.column[sentence] for sentence in sentences]].any(1)

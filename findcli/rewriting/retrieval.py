@@ -200,7 +200,7 @@ class VectorLikeness:
     def _best_item(self, vector: np.ndarray) -> np.ndarray:
         """The cosine of each sentence's nearest item, of its name where it has none, (n,)."""
         views, sizes = self.views, np.diff(self.views.starts)
-        found = (views.names @ vector).astype(np.float64)
+        found: np.ndarray = (views.names @ vector).astype(np.float64)
         if len(views.members):
             several = np.flatnonzero(sizes)
             found[several] = np.maximum.reduceat((views.items @ vector)[views.members], views.starts[several])
