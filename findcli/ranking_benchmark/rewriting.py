@@ -333,5 +333,4 @@ class Truth:
         return np.asarray(self._any(vocabulary.sentences(asked.right)) & also & ~refused)
 
     def _any(self, sentences: Sequence[str]) -> np.ndarray:
-        came: np.ndarray = self.came[:, [self.column[sentence] for sentence in sentences]].any(1)
-        return came
+        return np.asarray(self.came[:, [self.column[sentence] for sentence in sentences]].any(1))
