@@ -43,13 +43,13 @@ class Weights:
         plain: it tells a purchase, and the phrase has no verb of another family.
     """
 
-    likeness: float = 29.0
-    events: float = 0.85
-    department: float = -3.5
-    item: float = -0.5
-    typical: float = -6.0
-    verb: float = 2.5
-    plain: float = 2.4
+    likeness: float = 27.0
+    events: float = 0.6
+    department: float = -3.6
+    item: float = -1.5
+    typical: float = -6.4
+    verb: float = 2.2
+    plain: float = 3.0
 
 
 WEIGHTS = Weights()
