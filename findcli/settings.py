@@ -279,7 +279,7 @@ class Ranker(Training):
     vocabulary: Annotated[int, Ge(1), Doc("concepts kept, the best supported")] = 20_000
     co_occurrence: Annotated[int, Ge(2), Doc("concepts of which it learns what comes with what")] = 2000
     ridge: Annotated[float, Gt(0), Doc("penalty of that, a multiple of the number of users")] = 3.0
-    factors: Annotated[int, Ge(1), Doc("low-rank directions of what comes with what")] = 24
+    factors: Annotated[int, Ge(1), Doc("width of users' places among what comes with what")] = 32
     width: Annotated[int, Ge(1), Doc("width of the perceptron")] = 128
     sentences: Annotated[int, Ge(1), Doc("distinct sentences a step")] = 24
     steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 400
