@@ -1,4 +1,4 @@
-"""`findcli benchmark journey`: findcli beside its rivals on a year of a grocer's purchases."""
+"""`findcli benchmark`: journey, findcli beside its rivals on a year of a grocer's purchases; and towers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from findcli.cli import console, ranking
 from findcli.cli.options import Device, Group, Json, Output, Quiet, RivalNames, RivalSeconds, Threads
 from findcli.cli.stage import settle_threads
+from findcli.cli.towers import towers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,7 @@ Root = Annotated[Path, typer.Option("--workspace-root", metavar="DIR", help="Whe
 Users = Annotated[int | None, typer.Option("--users", min=50, help="Keep so many households, for a quick look.")]
 
 app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
+app.command("towers")(towers)
 
 
 @app.command("journey")

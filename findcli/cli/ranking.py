@@ -75,8 +75,7 @@ def _plain(ranked: Ranked | None, demands: Sequence[DemandRow]) -> dict[str, obj
 def _print_ranked(ranked: Ranked) -> None:
     splits = ", ".join(f'"{salt}"' for salt in ranked.splits)
     console.print_line(f"{ranked.users:,.0f} held-out users a split; splits {splits}; mean over categories and splits")
-    columns = list(dict.fromkeys(row.column for row in ranked.rows))
-    _print_auc(ranked.rows, columns)
+    print_auc(ranked.rows)
     console.print_table(
         ["in detail", "column", "AUC 95 %", "KS", "top tenth", "lift"],
         [[r.by, r.column, _range(r.auc), r.ks, r.precision, r.lift] for r in ranked.rows],
@@ -95,7 +94,9 @@ def _print_ranked(ranked: Ranked) -> None:
         console.print_warning(note)
 
 
-def _print_auc(rows: Sequence[Row], columns: Sequence[str]) -> None:
+def print_auc(rows: Sequence[Row]) -> None:
+    """Print the AUC of every ranker, a column of users and categories each, and the seconds it took."""
+    columns = list(dict.fromkeys(row.column for row in rows))
     found = {(row.by, row.column): row for row in rows}
     names = list(dict.fromkeys(row.by for row in rows))
     table = []
