@@ -8,7 +8,7 @@ a (user, demand) are the weighted levels, what co-occurrence adds, the user's ac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,22 @@ from findcli.concepts import ACTIVITY, LEVELS, Habits
 SHARP, WIDE = 0.04, 0.15  # temperatures of the two kernels, in cosine
 NAMED = 0.98  # a demand whose nearest concept is at least so near is that concept's own sentence
 WIDE_LEVEL, CO_LEVEL = "decay 0.9", "decay 0.95"
-FEATURES = (*LEVELS, "alike", "co-occurrence", "factors", *ACTIVITY, "base rate", "late base rate")
+FEATURES = (
+    *LEVELS,
+    "alike",
+    "co-occurrence",
+    "factors",
+    *(f"user's {name}" for name in ACTIVITY),
+    "base rate",
+    "late base rate",
+)
+GROUPS = {
+    "kernel": ("alike",),
+    "co-occurrence": ("co-occurrence",),
+    "factors": ("factors",),
+    "activity": tuple(f"user's {name}" for name in ACTIVITY),
+    "base-rates": ("base rate", "late base rate"),
+}  # what a ranker can do without, by the features that it is made of
 ROWS = 4096
 
 
@@ -93,6 +108,11 @@ def pick_concepts(vectors: np.ndarray, concepts: Concepts) -> Query:
     base = np.stack([_log_odds(rate @ sharp) for rate in (concepts.ever, concepts.late)])
     known = np.asarray(concepts.known.T @ sharp, np.float32)
     return Query(sharp, softmax(cosine, WIDE), known, base, cosine.max(0))
+
+
+def columns_of(groups: Iterable[str]) -> list[int]:
+    """The columns of features that some of `GROUPS` are made of."""
+    return [FEATURES.index(name) for group in groups for name in GROUPS[group]]
 
 
 def softmax(cosine: np.ndarray, temperature: float) -> np.ndarray:

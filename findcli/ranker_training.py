@@ -33,6 +33,7 @@ from findcli.query_scoring import (
     Company,
     Concepts,
     Query,
+    columns_of,
     company,
     pick_concepts,
     query_features,
@@ -44,7 +45,6 @@ from findcli.training import fit, step_seed
 from findcli.training_data import TrainingData
 from findcli.workspace import Workspace
 
-RANKING_WEIGHT = 0.5
 RARE, COMMON = 0.005, 0.8  # shares of users between which a sentence is learned from at a cutoff
 
 
@@ -109,7 +109,8 @@ class RankerTraining:
         calibrating = moments.pop() if len(moments) > 1 else moments[-1]
         made_of = {"features": len(FEATURES), "width": self.settings.width}
         ranker = new_module(Ranker, made_of, seed=self.seed)
-        ranker.set_scale(torch.cat([self._examples(moment) for moment in moments]))
+        examples = torch.cat([self._examples(moment) for moment in moments])
+        ranker.set_scale(examples, without=columns_of(self.settings.without))
         history = fit(
             lambda step: self._loss(ranker, moments, step), {"ranker": ranker}, steps=self.settings.steps,
             lr=self.settings.lr, weight_decay=self.settings.weight_decay, warmup=self.settings.warmup,
@@ -202,7 +203,7 @@ class RankerTraining:
         features, true = self._draw(moments[int(rng.integers(len(moments)))], rng)
         odds = ranker(features)  # (B, S)
         return {
-            "ranking": RANKING_WEIGHT * objectives.ranking_loss(odds, true),
+            "ranking": self.settings.ranking_weight * objectives.ranking_loss(odds, true),
             "truth": torch.nn.functional.binary_cross_entropy_with_logits(odds, true.float()),
         }
 
