@@ -57,7 +57,7 @@ def test_every_feature_has_its_place() -> None:
     among = company(habits, concepts, learned)
     features = query_features(habits, among, query, learned)
     assert features.shape == (40, 3, len(FEATURES))
-    first = FEATURES.index(ACTIVITY[0], len(LEVELS))
+    first = FEATURES.index(f"user's {ACTIVITY[0]}")
     assert np.array_equal(features[:, 1, first : first + len(ACTIVITY)], habits.activity)
     assert np.array_equal(features[0, :, -2], query.base[0])
     places = learned.places(habits.levels["decay 0.95"])
