@@ -193,18 +193,13 @@ class _Alignment:
         self.sampler = PairSampler(workspace, self.data, codes, texts)
         self.made_of, self.users = new_user_encoder(self.settings, runs, modalities_of(workspace, runs), seed=self.seed)
         self.users.to(device)
+        self.words = runs.pairs.table("sentences.parquet")["text"].to_list()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_seed(self.seed, -2))
             self.sentences = SentenceEncoder(tower=self._tower(), d_embedding=self.settings.d_embedding).to(device)
             if self.settings.lora_rank:
-                from findcli.encoders.lora import add_lora
-
-                add_lora(
-                    self.sentences.tower, rank=self.settings.lora_rank, alpha=self.settings.lora_alpha,
-                    targets=self.settings.lora_targets, layers=self.settings.lora_layers,
-                )  # fmt: skip
+                self._adapt(self.sentences.tower)
         self.objective = Objective(self.settings).to(device)
-        self.words = runs.pairs.table("sentences.parquet")["text"].to_list()
 
     def _tower(self) -> TextEncoder:
         settings = self.settings
@@ -213,6 +208,17 @@ class _Alignment:
             name, max_tokens=self.workspace.settings.text.max_tokens, relative_to=self.workspace.folder,
             pooling=settings.pooling, layers=settings.tower_layers,
         )  # fmt: skip
+
+    def _adapt(self, tower: TextEncoder) -> None:
+        from findcli.encoders.lora import add_lora, bound_memory
+
+        settings = self.settings
+        add_lora(
+            tower, rank=settings.lora_rank, alpha=settings.lora_alpha,
+            targets=settings.lora_targets, layers=settings.lora_layers,
+        )  # fmt: skip
+        longest = sorted(map(len, tower.tokens(self.words)))[-settings.sentences :]
+        bound_memory(tower, tokens=sum(longest), layers=settings.lora_layers)
 
     def run(self, draft: Draft, checkpoints: Path, progress: Progress | None) -> None:
         """Train and fill the draft."""

@@ -35,8 +35,8 @@ FORMATS = {
     "text": 1,
     "sequence": 1,
     "tabular": 1,
-    "aligned": 2,
-    "embeddings": 3,
+    "aligned": 3,
+    "embeddings": 4,
     "rewriter": 1,
 }
 COMMANDS = {

@@ -171,7 +171,7 @@ def embed(
         users, tensors = embed_users(workspace, embedder, log, cutoff, progress=progress)
         if scores_by_query(model or workspace):
             snapshot = take_snapshot(workspace, model or workspace, log, cutoff, users, device=device)
-            tensors |= write_snapshot(snapshot, model or workspace, draft)
+            tensors |= write_snapshot(snapshot, draft)
         write_vocabulary(workspace, embedder.space, log, cutoff, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": users}))
         draft.tensors("users.safetensors", tensors)

@@ -289,7 +289,12 @@ class Ranker(Training):
     vocabulary: Annotated[int, Ge(1), Doc("concepts kept, the best supported")] = 20_000
     co_occurrence: Annotated[int, Ge(2), Doc("concepts of which it learns what comes with what")] = 2000
     ridge: Annotated[float, Gt(0), Doc("penalty of that, a multiple of the number of users")] = 3.0
-    factors: Annotated[int, Ge(1), Doc("low-rank directions of what comes with what")] = 24
+    factors: Annotated[int, Ge(1), Doc("width of users' places among what comes with what")] = 32
+    without: Annotated[
+        tuple[Literal["kernel", "co-occurrence", "factors", "activity", "base-rates"], ...],
+        Doc("features that it does without, to see what each is worth"),
+    ] = ()
+    ranking_weight: Annotated[float, Ge(0), Doc("weight of ranking users within a sentence, beside log loss")] = 0.5
     width: Annotated[int, Ge(1), Doc("width of the perceptron")] = 128
     sentences: Annotated[int, Ge(1), Doc("distinct sentences a step")] = 24
     steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 400

@@ -15,7 +15,7 @@ from findcli.artifacts import Draft, Run
 from findcli.co_occurrence import CoOccurrence
 from findcli.concepts import LEVELS, Habits, concept_events, habits_as_of, join_habits
 from findcli.durations import parse_duration
-from findcli.query_scoring import Concepts, translate, user_factors
+from findcli.query_scoring import Concepts, company, translate
 from findcli.text_space import TextSpace
 from findcli.training import select_device
 from findcli.workspace import Workspace
@@ -29,11 +29,13 @@ class Snapshot:
         texts: of the concepts, in the order of the columns.
         habits: a row a user.
         concepts: what a demand can pick from.
+        factors: the users' places among what comes with what, float32 (n_users, R).
     """
 
     texts: pl.Series
     habits: Habits
     concepts: Concepts
+    factors: np.ndarray
 
 
 def take_snapshot(
@@ -64,39 +66,39 @@ def take_snapshot(
     texts = window.vocabulary(most=settings["ranker"]["vocabulary"])
     habits = window.habits(users, texts)
     vectors = space.vectors(texts.to_list())
-    known = translate(vectors, aligned.tensors("concepts.safetensors")["vectors"])
-    return Snapshot(texts, habits, Concepts(vectors, *habits.shares(), known))
+    learned = aligned.tensors("concepts.safetensors")
+    concepts = Concepts(vectors, *habits.shares(), translate(vectors, learned["vectors"]))
+    among = company(habits, concepts, CoOccurrence.from_tensors(learned))
+    return Snapshot(texts, habits, concepts, among.factors)
 
 
-def write_snapshot(snapshot: Snapshot, model: Workspace, draft: Draft) -> dict[str, np.ndarray]:
+def write_snapshot(snapshot: Snapshot, draft: Draft) -> dict[str, np.ndarray]:
     """Fill a draft of embeddings; give what goes beside their vectors.
 
     Returns:
         Tensors of users: `activity` (n_users, 6) and `factors` (n_users, R), float32.
     """
-    aligned = artifacts.open_run(model.run("aligned"), "aligned")
     habits, concepts = snapshot.habits, snapshot.concepts
     rates = {"ever": concepts.ever, "late": concepts.late}
     draft.table("concepts.parquet", pl.DataFrame({"text": snapshot.texts, **rates}))
     draft.tensors("concepts.safetensors", {"vectors": concepts.vectors, **_csr("known", concepts.known)})
     draft.tensors("habits.safetensors", _pattern(habits) | {name: habits.levels[name].data for name in LEVELS})
-    learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
-    return {"activity": habits.activity, "factors": user_factors(habits, concepts, learned)}
+    return {"activity": habits.activity, "factors": snapshot.factors}
 
 
 def read_snapshot(run: Run) -> Snapshot:
     """What `write_snapshot` has written."""
     tensors = run.tensors("habits.safetensors")
     table, vectors = run.table("concepts.parquet"), run.tensors("concepts.safetensors")
-    activity = run.tensors("users.safetensors")["activity"]
-    shape = (len(activity), len(table))
+    users = run.tensors("users.safetensors")
+    shape = (len(users["activity"]), len(table))
     levels = {name: sparse.csr_matrix((tensors[name], tensors["indices"], tensors["indptr"]), shape) for name in LEVELS}
     known = sparse.csr_matrix(
         (vectors["known_data"], vectors["known_indices"], vectors["known_indptr"]),
         (len(table), int(vectors["known_columns"][0])),
     )
     concepts = Concepts(vectors["vectors"], table["ever"].to_numpy(), table["late"].to_numpy(), known)
-    return Snapshot(table["text"], Habits(levels, activity), concepts)
+    return Snapshot(table["text"], Habits(levels, users["activity"]), concepts, users["factors"])
 
 
 def _pattern(habits: Habits) -> dict[str, np.ndarray]:

@@ -31,7 +31,7 @@ def installed(*names: str) -> bool:
 
 def findcli(*words: str, cwd: Path) -> tuple[str, int]:
     """Run findcli in a process of its own: what it wrote on stdout, and the most bytes of memory that it held."""
-    command = [sys.executable, "-m", "findcli.cli.main", *words]
+    command = [str(Path(sys.executable).parent / "findcli"), *words]
     with (cwd / "stdout").open("w+") as out, (cwd / "stderr").open("w+") as err:
         started = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=err)
         _, status, used = os.wait4(started.pid, 0)

@@ -32,6 +32,11 @@ Tune = Annotated[bool, typer.Option("--tune", help="Other splits, at an earlier 
 Demands = Annotated[
     Path | None, typer.Option("--demands", metavar="FILE", help="TSV of demands and the categories, A|B, they mean.")
 ]
+Variants = Annotated[
+    str,
+    typer.Option("--variants", metavar="NAMES", help="Other forms of findcli, trained apart: all, none, or names."),
+]
+Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.md", help="Write the tables as Markdown.")]
 Root = Annotated[Path, typer.Option("--workspace-root", metavar="DIR", help="Where the workspaces lie or are made.")]
 Users = Annotated[int | None, typer.Option("--users", min=50, help="Keep so many households, for a quick look.")]
 
@@ -54,10 +59,12 @@ app.command("towers")(towers)
 def journey(
     salts: Salts = None,
     rivals: RivalNames = "all",
+    variants: Variants = "none",
     only: Only = None,
     tune: Tune = False,
     demands: Demands = None,
     output: Output = None,
+    report: Report = None,
     root: Root = Path("benchmark-journey"),
     users: Users = None,
     rival_seconds: RivalSeconds = 600,
@@ -75,9 +82,12 @@ def journey(
     from findcli.ranking_benchmark import run
     from findcli.ranking_benchmark.demands import read_answered_demands
     from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of, train
+    from findcli.ranking_benchmark.report import write_report
     from findcli.ranking_benchmark.rivals import chosen_rivals
+    from findcli.ranking_benchmark.variants import chosen_variants
 
-    rankers = chosen_rivals(rivals)
+    rankers, others = chosen_rivals(rivals), chosen_variants(variants)
+    ranking.require_report(report)
     ranking.require_parquet(output)
     if only == "demands" and demands is None:
         raise typer.BadParameter("the section demands needs a file", param_hint="--demands")
@@ -92,10 +102,13 @@ def journey(
     if only != "demands":
         with console.progress("rank", quiet=quiet) as progress:
             ranked = run.rank_sentences(
-                workspaces, rankers, without=without, seconds=rival_seconds, device=device or "auto", progress=progress
-            )
+                workspaces, rankers, variants=others, without=without, seconds=rival_seconds,
+                device=device or "auto", progress=progress,
+            )  # fmt: skip
     if demands is not None and only != "ranking":
         answered = run.rank_demands(workspaces, demands, without=without, device=device or "auto")
+    if ranked is not None and report is not None:
+        write_report(ranked, others, report, tune=tune)
     ranking.report(ranked, answered, output=output, as_json=as_json)
 
 

@@ -33,6 +33,18 @@ def require_parquet(path: Path | None) -> None:
         raise FindCLIError(f"{path} ends in {path.suffix}", hint="name a file that ends in .parquet")
 
 
+def require_report(path: Path | None) -> None:
+    """Refuse a report's file before any work is done.
+
+    Raises:
+        FindCLIError: it is no Markdown file, or its folder is missing.
+    """
+    if path is not None and path.suffix.lower() != ".md":
+        raise FindCLIError(f"{path} ends in {path.suffix or 'nothing'}", hint="name a file that ends in .md")
+    if path is not None and not path.absolute().parent.is_dir():
+        raise FindCLIError(f"there is no folder {path.absolute().parent}", hint="make it, or name another file")
+
+
 def report(
     ranked: Ranked | None, demands: Sequence[DemandRow] = (), *, output: Path | None = None, as_json: bool = False
 ) -> None:

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
@@ -15,6 +16,8 @@ from transformers.pytorch_utils import Conv1D
 from findcli.encoders.text import TextEncoder
 from findcli.errors import FindCLIError
 
+KEPT = 2**30
+BYTES = 80  # that a layer keeps of one token for the backward pass, for each of its dimensions: measured on SmolLM2
 # What the families of models call the projections of queries and values.
 TARGETS = ("query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "query_key_value", "qkv_proj", "c_attn")
 
@@ -56,6 +59,28 @@ def with_lora(
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         wrapped: nn.Module = get_peft_model(model, config)
     return wrapped
+
+
+def bound_memory(tower: TextEncoder, *, tokens: int, layers: int = 0) -> bool:
+    """Recompute a deep tower's activations in the backward pass: the same gradients, for a fifth more time.
+
+    Args:
+        tower: with its LoRA.
+        tokens: the most that are encoded at once.
+        layers: how many of its last layers are adapted; 0 stands for all.
+
+    Returns:
+        Whether it does: where keeping them would take more than `KEPT` bytes, and the model can.
+    """
+    config, model = tower.model.config, tower.model
+    kept = tokens * (layers or config.num_hidden_layers) * BYTES * config.hidden_size  # type: ignore[union-attr, operator]
+    if kept <= KEPT or not getattr(model, "supports_gradient_checkpointing", False):
+        return False
+    # transformers 5.24 gave it a new name, and warns of the old one.
+    new = getattr(model, "activation_checkpointing_enable", None)
+    enable: Any = new or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+    return True
 
 
 def _targets(model: nn.Module, wanted: Sequence[str], layers: int) -> list[str] | str:

@@ -184,6 +184,8 @@ def load_text_encoder(
         FindCLIError: none of them answers; it says what was tried and which command mends it.
     """
     model, tokenizer = load_pretrained(AutoModel, name, relative_to=relative_to, layers=layers)
+    if is_decoder_only(model.config):
+        model.config.use_cache = False  # it is made to continue texts; here each is read once
     chosen = _saved_pooling(find_model(name, relative_to=relative_to)) if pooling == "auto" else None
     return TextEncoder(
         model=model, tokenizer=tokenizer, max_tokens=max_tokens, pooling=chosen or pooling_of(model.config, pooling)

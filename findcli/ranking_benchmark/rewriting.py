@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -221,8 +221,8 @@ def _own_scores(workspace: Workspace, run: Run, sentences: list[str], *, device:
     held = ids.is_in(list(held_out_users(workspace, ids)))
     if not held.any():
         raise FindCLIError("nobody is held out", hint="set held_out_users in [split], such as 5")
-    snapshot = read_snapshot(run)
-    snapshot = type(snapshot)(snapshot.texts, snapshot.habits.rows(np.flatnonzero(held.to_numpy())), snapshot.concepts)
+    whole, rows = read_snapshot(run), np.flatnonzero(held.to_numpy())
+    snapshot = replace(whole, habits=whole.habits.rows(rows), factors=whole.factors[rows])
     return score_by_query(workspace, snapshot, sentences, device=device), ids.filter(held)
 
 

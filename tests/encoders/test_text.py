@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, Qwen2Config, Qwen2Model
 
-from findcli.encoders.lora import add_lora, merge_lora
+from findcli.encoders import lora
+from findcli.encoders.lora import add_lora, bound_memory, merge_lora
 from findcli.encoders.text import TextEncoder, load_text_encoder, new_albert, new_text_encoder, pooling_of
 from findcli.errors import FindCLIError
 from findcli.pretraining.text import train_tokenizer
@@ -190,3 +191,19 @@ def test_layers_that_share_their_weights_are_one() -> None:
     )  # fmt: skip
     with pytest.raises(FindCLIError, match="2 layers are to be adapted of a text model that has 1"):
         add_lora(plain, rank=2, alpha=4, layers=2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recomputed_activations_give_the_same_gradients(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for kept in (lora.KEPT, 0):
+        monkeypatch.setattr(lora, "KEPT", kept)
+        encoder = tower(kind).requires_grad_(requires_grad=False)
+        add_lora(encoder, rank=2, alpha=4)
+        assert bound_memory(encoder, tokens=32) == (kept == 0)
+        torch.manual_seed(1)  # of the dropout
+        encoder.train().embed(TEXTS).square().sum().backward()
+        found.append({name: w.grad for name, w in encoder.named_parameters() if w.grad is not None})
+    kept_grads, recomputed = found
+    assert kept_grads
+    assert all(torch.equal(grad, recomputed[name]) for name, grad in kept_grads.items())
