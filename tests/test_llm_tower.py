@@ -52,7 +52,7 @@ def test_smollm2_with_lora_trains_and_targets_in_bounded_memory(trained_workspac
     _, embedding = findcli("embed", "--as-of", "2024-09-09", "--device", "cpu", "-q", cwd=folder)
     told, targeting = findcli(
         "target", "people who will buy tea", "--as-of", "2024-09-09", "--all", "--output", "all.parquet",
-        "--json", "-q",
+        "--json",
         cwd=folder,
     )  # fmt: skip
     assert max(training, embedding, targeting) < MOST, f"{training:,} {embedding:,} {targeting:,} bytes"

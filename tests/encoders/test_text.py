@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, Qwen2Config, Qwen2Model
 
-from findcli.encoders import lora
+from findcli.encoders import lora, text
 from findcli.encoders.lora import add_lora, bound_memory, merge_lora
 from findcli.encoders.text import TextEncoder, load_text_encoder, new_albert, new_text_encoder, pooling_of
 from findcli.errors import FindCLIError
@@ -56,6 +56,17 @@ def test_padding_and_what_stands_beside_a_text_change_no_vector(kind: str, pooli
     padded, mask = torch.tensor([[*ids, 3, 3]]), torch.tensor([[1] * len(ids) + [0, 0]])
     with torch.no_grad():
         torch.testing.assert_close(encoder(padded, mask)[0], together[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("wide", [1, 10_000])
+def test_many_texts_come_in_their_order(wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "WIDE", wide)
+    encoder = tower("llama")
+    many = [f"{name} {i}" for i in range(40) for name in TEXTS]
+    together = vectors(encoder, many)
+    assert torch.equal(together[3:4], vectors(encoder, many[3:4]))
+    with torch.no_grad():
+        torch.testing.assert_close(encoder.embed(many), together, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,8 +129,8 @@ def test_weights_beyond_half_precision_are_kept_whole(tmp_path: Path) -> None:
 def test_a_pooling_that_is_unknown_or_torn_is_named(tmp_path: Path) -> None:
     tower("llama").save(tmp_path / "tower")
     path = tmp_path / "tower/pooling.json"
-    for text, said in ((json.dumps({"pooling": "max"}), "names the pooling 'max'"), ("{", "cannot be read")):
-        path.write_text(text)
+    for written, said in ((json.dumps({"pooling": "max"}), "names the pooling 'max'"), ("{", "cannot be read")):
+        path.write_text(written)
         with pytest.raises(FindCLIError, match=said):
             load_text_encoder(str(tmp_path / "tower"), max_tokens=16)
 
