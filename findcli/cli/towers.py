@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from findcli.cli import console, ranking
-from findcli.cli.options import Changes, Device, Json, Output, Quiet, Threads, WorkspaceDir
-from findcli.cli.stage import prepare
+from findcli.cli.options import Changes, Device, DryRun, Json, Output, Quiet, Threads, WorkspaceDir
+from findcli.cli.stage import prepare, print_plan
 
 if TYPE_CHECKING:
     from findcli.ranking_benchmark.towers import Cost, TowerTable
@@ -30,6 +30,7 @@ def towers(
     workspace: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -40,13 +41,16 @@ def towers(
     """
     from dataclasses import asdict
 
-    from findcli.ranking_benchmark.towers import chosen_towers, measure_towers
+    from findcli.ranking_benchmark.towers import chosen_towers, measure_towers, plan_towers
     from findcli.splits import read_names
     from findcli.targeting import write_audience
 
     chosen = chosen_towers(names)
     ranking.require_parquet(output)
     found = prepare(workspace, threads=threads, changes=changes)
+    if dry_run:
+        print_plan(plan_towers(found, chosen), as_json=as_json)
+        return
     left_out = read_names(without) if without else ()
     with console.progress("towers", quiet=quiet) as progress:
         table = measure_towers(found, chosen, without=left_out, tasks=tasks, device=device or "auto", progress=progress)

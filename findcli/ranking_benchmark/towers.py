@@ -25,7 +25,7 @@ import polars as pl
 import torch
 
 from findcli import artifacts, evaluation, pipeline
-from findcli.alignment import align
+from findcli.alignment import align, stage_inputs, stage_settings
 from findcli.artifacts import Run
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
@@ -36,6 +36,7 @@ from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.scoring import load_sentence_encoder
 from findcli.training import set_determinism
+from findcli.user_model import StageRuns
 from findcli.workspace import Workspace
 
 SHARED = ("events", "pairs", "text", "sequence", "tabular")
@@ -119,6 +120,18 @@ def chosen_towers(wanted: str) -> tuple[Tower, ...]:
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
+def plan_towers(workspace: Workspace, towers: Sequence[Tower]) -> list[tuple[str, str]]:
+    """Which towers would be trained, and why; nothing is written.
+
+    Raises:
+        FindCLIError: a stage or a tower is missing.
+    """
+    _require_stages(workspace)
+    _require_towers(workspace, towers)
+    reasons = ((tower.name, _why_stale(workspace, _own(workspace, tower))) for tower in towers)
+    return [(name, reason) for name, reason in reasons if reason]
+
+
 def train_apart(workspace: Workspace, device: str) -> int | None:
     """Align in a process of its own; the most memory it held, in bytes.
 
@@ -161,13 +174,13 @@ def measure_towers(
         FindCLIError: a stage or a tower is missing, or the workspace's purchases cannot be scored.
     """
     _require_stages(workspace)
-    for name in {tower.align.get("tower", workspace.settings.align.tower) for tower in towers} - {OF_TEXT}:
-        find_model(name, relative_to=workspace.folder)
+    _require_towers(workspace, towers)
     case = build_case(workspace, without=without)
     found, costs, tasked = [], [], []
     for i, tower in enumerate(towers, 1):
-        own = _with_own_runs(workspace, tower)
-        aligned, peak = _aligned(own, device, train)
+        own = _own(workspace, tower)
+        _link_shared(workspace, own)
+        aligned, peak = _aligned(workspace, own, device, train)
         embed(own, as_of=own.train_until, device=device)
         found.append(replace(score_own(own, case, device=device), name=tower.name))
         costs.append(_cost(tower.name, aligned, case, peak, device=device))
@@ -210,15 +223,15 @@ def _require_stages(workspace: Workspace) -> None:
             )
 
 
-def _with_own_runs(workspace: Workspace, tower: Tower) -> Workspace:
-    """The workspace with the tower's settings and run folders of its own; what it shares is linked, not copied."""
-    runs = workspace.runs / "benchmark" / "towers" / tower.name
-    with artifacts.locked(runs):
-        for name in (*SHARED, "cache"):
-            shutil.rmtree(runs / name, ignore_errors=True)
-            if (workspace.runs / name).is_dir():
-                shutil.copytree(workspace.runs / name, runs / name, copy_function=_link)
+def _require_towers(workspace: Workspace, towers: Sequence[Tower]) -> None:
+    for name in {tower.align.get("tower", workspace.settings.align.tower) for tower in towers} - {OF_TEXT}:
+        find_model(name, relative_to=workspace.folder)
+
+
+def _own(workspace: Workspace, tower: Tower) -> Workspace:
+    """The workspace with the tower's settings and run folders of its own."""
     settings = workspace.settings
+    runs = workspace.runs / "benchmark" / "towers" / tower.name
     return replace(
         workspace,
         settings=replace(
@@ -229,6 +242,23 @@ def _with_own_runs(workspace: Workspace, tower: Tower) -> Workspace:
     )
 
 
+def _link_shared(workspace: Workspace, own: Workspace) -> None:
+    """What the alignment stands on is linked, not copied."""
+    with artifacts.locked(own.runs):
+        for name in (*SHARED, "cache"):
+            shutil.rmtree(own.runs / name, ignore_errors=True)
+            if (workspace.runs / name).is_dir():
+                shutil.copytree(workspace.runs / name, own.runs / name, copy_function=_link)
+
+
+def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
+    """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
+    seed, inputs = workspace.settings.workspace.seed, stage_inputs(StageRuns.open(workspace), own)
+    folder = own.run("aligned")
+    reason = artifacts.why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
+    return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")
+
+
 def _link(source: str, target: str) -> None:
     """A hard link, since files of run folders are replaced and never changed; a copy where the disk has no links."""
     try:
@@ -237,18 +267,18 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _aligned(own: Workspace, device: str, train: Callable[[Workspace, str], int | None]) -> tuple[Run, int | None]:
+def _aligned(
+    workspace: Workspace, own: Workspace, device: str, train: Callable[[Workspace, str], int | None]
+) -> tuple[Run, int | None]:
     """The aligned run, made where it does not stand, and the most memory that making it took."""
     path = own.runs / COST
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    run = None if pipeline.why_stale(own, "aligned") else artifacts.open_run(own.run("aligned"), "aligned")
-    if run is None or kept.get("aligned") != run.manifest.digest():
+    if _why_stale(workspace, own):
+        path.unlink(missing_ok=True)
         peak = train(own, device)
-        run = artifacts.open_run(own.run("aligned"), "aligned")
-        kept = {"aligned": run.manifest.digest(), "peak_bytes": peak}
         with artifacts.replacing(path) as draft:
-            draft.write_text(json.dumps(kept), encoding="utf-8")
-    return run, kept["peak_bytes"]
+            draft.write_text(json.dumps({"peak_bytes": peak}), encoding="utf-8")
+    found: int | None = json.loads(path.read_text(encoding="utf-8"))["peak_bytes"]
+    return artifacts.open_run(own.run("aligned"), "aligned"), found
 
 
 def _cost(name: str, aligned: Run, case: Case, peak: int | None, *, device: str) -> Cost:

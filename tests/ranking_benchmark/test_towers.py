@@ -16,7 +16,7 @@ from findcli.alignment import align
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
 from findcli.pretraining.text import train_tokenizer
-from findcli.ranking_benchmark.towers import TOWERS, Tower, chosen_towers, measure_towers, train_apart
+from findcli.ranking_benchmark.towers import TOWERS, Tower, chosen_towers, measure_towers, plan_towers, train_apart
 from findcli.workspace import Workspace, load_workspace
 
 TINY = (
@@ -55,6 +55,8 @@ def workspace(template: Path, tmp_path: Path) -> Workspace:
 
 def test_towers_are_measured_beside_the_first_and_the_model_stays(workspace: Workspace) -> None:
     before = artifacts.read_manifest(workspace.run("aligned"))
+    assert plan_towers(workspace, TINY) == [("own-frozen", "missing"), ("llama-lora", "missing")]
+    assert not (workspace.runs / "benchmark").exists()
     found = measure_towers(workspace, TINY, tasks=True, device="cpu", train=train_here)
     assert artifacts.read_manifest(workspace.run("aligned")) == before
     assert not pipeline.why_stale(workspace, "aligned")
@@ -67,6 +69,9 @@ def test_towers_are_measured_beside_the_first_and_the_model_stays(workspace: Wor
     assert lora.sentence_seconds > 0
     assert 0 < lora.parameters < lora.tower_bytes
     assert {(task, tower) for task, tower, _ in found.tasks} == {("tea", "own-frozen"), ("tea", "llama-lora")}
+    assert plan_towers(workspace, TINY) == []
+    longer = load_workspace(workspace.folder, overrides={"align": {"steps": 7}})
+    assert plan_towers(longer, TINY[1:]) == [("llama-lora", "settings changed: steps")]
     again = measure_towers(workspace, TINY, device="cpu", train=lambda *_: pytest.fail("trained again"))
     assert [row.auc for row in again.rows] == [row.auc for row in found.rows]
     assert [cost.peak_bytes for cost in again.costs] == [PEAK, PEAK]
