@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaModel
 
 from findcli import artifacts, pipeline
 from findcli.alignment import align
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
-from findcli.pretraining.text import train_tokenizer
 from findcli.ranking_benchmark.towers import TOWERS, Tower, chosen_towers, measure_towers, plan_towers, train_apart
 from findcli.workspace import Workspace, load_workspace
 
@@ -32,17 +28,13 @@ def train_here(workspace: Workspace, device: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def template(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tiny_template: Path, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained workspace with every other user held out, and a small Llama in it."""
     folder = shutil.copytree(tiny_template, tmp_path_factory.mktemp("towers") / "workspace")
     file = folder / "findcli.toml"
     text = file.read_text().replace("held_out_users = 6", "held_out_users = 2\nheld_out_categories = 3")
     file.write_text(text.replace('future = "4w"', 'future = "1w"'))
-    tokenizer: Any = train_tokenizer(["The user purchased tea.", "The user searched for bread."], vocabulary=300)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    torch.manual_seed(0)
-    LlamaModel(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder / "llama")
-    tokenizer.save_pretrained(folder / "llama")
+    shutil.copytree(tiny_llama, folder / "llama")
     workspace = load_workspace(folder)
     pipeline.run(workspace, as_of=workspace.train_until, device="cpu")
     return folder
