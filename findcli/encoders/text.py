@@ -98,9 +98,13 @@ class TextEncoder(nn.Module):
         return mean
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text, special tokens included, cut at `max_tokens`."""
+        """The token ids of each text, special tokens included, cut at `max_tokens`; at least one."""
         found: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
-        return found
+        return [ids or [self._padding] for ids in found]
+
+    @property
+    def _padding(self) -> int:
+        return int(self.tokenizer.pad_token_id or 0)  # Llama has none; whatever stands there is masked
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Encode one batch with gradients: (len(texts), d_text).
@@ -109,11 +113,11 @@ class TextEncoder(nn.Module):
         """
         ids = self.tokens(texts)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        device, padding = next(self.parameters()).device, self.tokenizer.pad_token_id or 0
+        device = next(self.parameters()).device
         found = []
         for start in range(0, len(order), self.rows):
             some = [ids[i] for i in order[start : start + self.rows]]
-            input_ids, mask = _pad(some, rows=len(some), length=len(some[-1]), padding=padding)
+            input_ids, mask = _pad(some, rows=len(some), length=len(some[-1]), padding=self._padding)
             found.append(self(input_ids.to(device), mask.to(device)))
         return torch.cat(found)[torch.tensor(order, device=device).argsort()]
 
@@ -134,7 +138,7 @@ class TextEncoder(nn.Module):
             for start in range(0, len(mine), self.rows):
                 rows = mine[start : start + self.rows]
                 some = [ids[i] for i in rows]
-                batch = _pad(some, rows=self.rows, length=length, padding=self.tokenizer.pad_token_id or 0)
+                batch = _pad(some, rows=self.rows, length=length, padding=self._padding)
                 yield rows, self(batch[0].to(device), batch[1].to(device))[: len(rows)].cpu()
 
     def save(self, folder: Path, *, halve: bool = False) -> None:

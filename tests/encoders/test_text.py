@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import processors
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, Qwen2Config, Qwen2Model
 
 from findcli.encoders import lora, text
@@ -85,6 +86,23 @@ def test_a_text_of_one_token_has_a_mean_without_its_first(monkeypatch: pytest.Mo
     encoder = tower("llama", "mean")
     monkeypatch.setattr(encoder, "tokens", lambda texts: [[7] for _ in texts])
     assert vectors(encoder, ["a"]).abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_without_a_token_has_a_vector(kind: str) -> None:
+    encoder = tower(kind)
+    encoder.tokenizer = without_ends(encoder.tokenizer)
+    assert encoder.tokenizer([""])["input_ids"] == [[]]
+    found = vectors(encoder, ["", "tea"])
+    assert found.isfinite().all()
+    assert found[0].abs().sum() > 0
+    assert torch.equal(found[1], vectors(encoder, ["tea"])[0])
+
+
+def without_ends(tokenizer: Any) -> Any:
+    """The tokenizer without the special tokens that stand around a text, as those of most decoder-only models."""
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel()
+    return tokenizer
 
 
 def test_a_model_without_a_padding_token_pads_all_the_same() -> None:
