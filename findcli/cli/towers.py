@@ -75,7 +75,7 @@ def _print(table: TowerTable) -> None:
         ],
     )  # fmt: skip
     console.print_table(
-        ["costs", "steps", "training s", "peak GiB", "sentence ms", "MB on disk", "parameters"],
+        ["costs", "steps", "seconds", "of CPU", "GiB", "ms a sentence", "MB", "weights"],
         [_cost(cost) for cost in table.costs],
     )
     if table.tasks:
@@ -88,8 +88,9 @@ def _print(table: TowerTable) -> None:
 
 
 def _cost(cost: Cost) -> list[object]:
-    peak = None if cost.peak_bytes is None else f"{cost.peak_bytes / 2**30:.2f}"
+    spent = cost.training
+    peak = None if spent.peak_bytes is None else f"{spent.peak_bytes / 2**30:.2f}"
     return [
-        cost.tower, cost.steps, f"{cost.training_seconds:.0f}", peak, f"{1000 * cost.sentence_seconds:.1f}",
-        f"{cost.tower_bytes / 1e6:.0f}", f"{cost.parameters / 1e6:.1f} M",
+        cost.tower, cost.steps, f"{cost.training_seconds:.0f}", f"{spent.cpu_seconds:.0f}", peak,
+        f"{1000 * cost.sentence_seconds:.0f}", f"{cost.tower_bytes / 1e6:.0f}", f"{cost.parameters / 1e6:.1f} M",
     ]  # fmt: skip

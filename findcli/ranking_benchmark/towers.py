@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,22 @@ TOWERS = (
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What a training took of its process.
+
+    Attributes:
+        cpu_seconds: of the process, which other work on the machine changes little.
+        peak_bytes: most memory that it held; None where the system does not tell.
+    """
+
+    cpu_seconds: float
+    peak_bytes: int | None
+
+
+Train = Callable[[Workspace, str], Spent]
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a tower costs.
 
@@ -70,7 +86,7 @@ class Cost:
         tower: its name.
         steps: optimiser steps taken.
         training_seconds: of the whole alignment.
-        peak_bytes: most memory that its process held; None where the system does not tell.
+        training: what it took of its process.
         sentence_seconds: to encode one sentence once the tower is loaded, the median.
         tower_bytes: on disk.
         parameters: of the tower, merged.
@@ -79,7 +95,7 @@ class Cost:
     tower: str
     steps: int
     training_seconds: float
-    peak_bytes: int | None
+    training: Spent
     sentence_seconds: float
     tower_bytes: int
     parameters: int
@@ -132,8 +148,8 @@ def plan_towers(workspace: Workspace, towers: Sequence[Tower]) -> list[tuple[str
     return [(name, reason) for name, reason in reasons if reason]
 
 
-def train_apart(workspace: Workspace, device: str) -> int | None:
-    """Align in a process of its own; the most memory it held, in bytes.
+def train_apart(workspace: Workspace, device: str) -> Spent:
+    """Align in a process of its own.
 
     Raises:
         FindCLIError: the training fails, or its process is killed.
@@ -156,7 +172,7 @@ def measure_towers(
     without: Iterable[str] = (),
     tasks: bool = False,
     device: str = "auto",
-    train: Callable[[Workspace, str], int | None] = train_apart,
+    train: Train = train_apart,
     progress: Progress | None = None,
 ) -> TowerTable:
     """Align with every tower and measure it; a tower that stands is not trained again.
@@ -167,7 +183,7 @@ def measure_towers(
         without: categories that are not evaluated.
         tasks: rank each task's users by its demand too.
         device: "auto", "cpu", "cuda" or "mps".
-        train: aligns a workspace; gives the most memory that it took.
+        train: aligns a workspace.
         progress: told after each tower.
 
     Raises:
@@ -180,10 +196,10 @@ def measure_towers(
     for i, tower in enumerate(towers, 1):
         own = _own(workspace, tower)
         _link_shared(workspace, own)
-        aligned, peak = _aligned(workspace, own, device, train)
+        aligned, spent = _aligned(workspace, own, device, train)
         embed(own, as_of=own.train_until, device=device)
         found.append(replace(score_own(own, case, device=device), name=tower.name))
-        costs.append(_cost(tower.name, aligned, case, peak, device=device))
+        costs.append(_cost(tower.name, aligned, case, spent, device=device))
         for one in evaluation.evaluate(own, list(own.settings.tasks), device=device) if tasks else ():
             tasked.append((one.task, tower.name, one.rankings[0].auc.value))
         (progress or no_progress)(i, len(towers), {})
@@ -194,10 +210,10 @@ def measure_towers(
     return TowerTable(len(case.truth), rows, apart, costs, tasked, measured[0].table)
 
 
-def _train(workspace: Workspace, device: str, threads: int) -> int | None:
+def _train(workspace: Workspace, device: str, threads: int) -> Spent:
     set_determinism(threads)
     align(workspace, device=device, force=True)
-    return _peak_memory()
+    return Spent(time.process_time(), _peak_memory())
 
 
 def _peak_memory() -> int | None:
@@ -267,21 +283,19 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _aligned(
-    workspace: Workspace, own: Workspace, device: str, train: Callable[[Workspace, str], int | None]
-) -> tuple[Run, int | None]:
-    """The aligned run, made where it does not stand, and the most memory that making it took."""
+def _aligned(workspace: Workspace, own: Workspace, device: str, train: Train) -> tuple[Run, Spent]:
+    """The aligned run, made where it does not stand, and what that took."""
     path = own.runs / COST
     if _why_stale(workspace, own):
         path.unlink(missing_ok=True)
-        peak = train(own, device)
+        spent = train(own, device)
         with artifacts.replacing(path) as draft:
-            draft.write_text(json.dumps({"peak_bytes": peak}), encoding="utf-8")
-    found: int | None = json.loads(path.read_text(encoding="utf-8"))["peak_bytes"]
-    return artifacts.open_run(own.run("aligned"), "aligned"), found
+            draft.write_text(json.dumps(asdict(spent)), encoding="utf-8")
+    kept = Spent(**json.loads(path.read_text(encoding="utf-8")))
+    return artifacts.open_run(own.run("aligned"), "aligned"), kept
 
 
-def _cost(name: str, aligned: Run, case: Case, peak: int | None, *, device: str) -> Cost:
+def _cost(name: str, aligned: Run, case: Case, spent: Spent, *, device: str) -> Cost:
     encoder = load_sentence_encoder(aligned, device=device)
     seconds = []
     for demand in [*case.inputs.demands[:1], *case.inputs.demands][: TIMED + 1]:
@@ -292,7 +306,7 @@ def _cost(name: str, aligned: Run, case: Case, peak: int | None, *, device: str)
         tower=name,
         steps=int(aligned.manifest.metrics["steps"]),
         training_seconds=aligned.manifest.seconds,
-        peak_bytes=peak,
+        training=spent,
         sentence_seconds=statistics.median(seconds[1:]),  # the first call warms up
         tower_bytes=sum(path.stat().st_size for path in aligned.files("tower/*")),
         parameters=sum(weight.numel() for weight in encoder.tower.parameters()),

@@ -12,19 +12,27 @@ from findcli import artifacts, pipeline
 from findcli.alignment import align
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
-from findcli.ranking_benchmark.towers import TOWERS, Tower, chosen_towers, measure_towers, plan_towers, train_apart
+from findcli.ranking_benchmark.towers import (
+    TOWERS,
+    Spent,
+    Tower,
+    chosen_towers,
+    measure_towers,
+    plan_towers,
+    train_apart,
+)
 from findcli.workspace import Workspace, load_workspace
 
 TINY = (
     Tower("own-frozen", {"tower": "text", "lora_rank": 0}),
     Tower("llama-lora", {"tower": "llama", "tower_layers": 1, "lora_rank": 2, "pooling": "last"}),
 )
-PEAK = 123_456_789
+SPENT = Spent(cpu_seconds=1.5, peak_bytes=123_456_789)
 
 
-def train_here(workspace: Workspace, device: str) -> int:
+def train_here(workspace: Workspace, device: str) -> Spent:
     align(workspace, device=device, force=True)
-    return PEAK
+    return SPENT
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,7 @@ def test_towers_are_measured_beside_the_first_and_the_model_stays(workspace: Wor
     assert {row.by for row in found.rows} == {"own-frozen", "llama-lora"}
     assert {(d.by, d.beside) for d in found.differences} == {("llama-lora", "own-frozen")}
     frozen, lora = found.costs
-    assert (frozen.peak_bytes, lora.peak_bytes) == (PEAK, PEAK)
+    assert (frozen.training, lora.training) == (SPENT, SPENT)
     assert lora.steps == workspace.settings.align.steps
     assert lora.training_seconds > 0
     assert lora.sentence_seconds > 0
@@ -66,7 +74,7 @@ def test_towers_are_measured_beside_the_first_and_the_model_stays(workspace: Wor
     assert plan_towers(longer, TINY[1:]) == [("llama-lora", "settings changed: steps")]
     again = measure_towers(workspace, TINY, device="cpu", train=lambda *_: pytest.fail("trained again"))
     assert [row.auc for row in again.rows] == [row.auc for row in found.rows]
-    assert [cost.peak_bytes for cost in again.costs] == [PEAK, PEAK]
+    assert [cost.training for cost in again.costs] == [SPENT, SPENT]
 
 
 def test_categories_may_be_left_out_of_the_figures(workspace: Workspace) -> None:
@@ -110,9 +118,10 @@ def test_the_command_trains_in_a_process_of_its_own(
             main([*words, *more])
         assert end.value.code == 0
     printed = capsys.readouterr().out
-    assert "peak GiB" in printed
+    assert "ms a sentence" in printed
     (cost,) = json.loads(printed[printed.index("{") :])["costs"]
-    assert 2**27 < cost["peak_bytes"] < 2**33
+    assert 2**27 < cost["training"]["peak_bytes"] < 2**33
+    assert 0 < cost["training"]["cpu_seconds"] < 600
     assert output.is_file()
     with pytest.raises(FindCLIError, match="9 layers are asked"):
         train_apart(load_workspace(workspace.folder, overrides={"align": {"tower": "llama", "tower_layers": 9}}), "cpu")
