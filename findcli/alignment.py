@@ -2,8 +2,8 @@
 
 `runs/aligned/` holds `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the
 text tower, LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projection), `sentences.parquet` and
-`sentences.safetensors`
-(the training sentences and their vectors) and `history.parquet`.
+`sentences.safetensors` (the training sentences and their vectors), `summary.safetensors` (the leading directions of
+training users' vectors) and `history.parquet`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from findcli.module_files import save_module
 from findcli.progress import Progress
 from findcli.ranker_training import RankerTraining
 from findcli.settings import Align
+from findcli.summaries import Directions
 from findcli.text_space import TextSpace
 from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
 from findcli.training_data import TrainingData, choose_part, seconds
@@ -37,6 +38,7 @@ from findcli.user_model import StageRuns, modalities_of, new_user_encoder
 from findcli.workspace import Workspace
 
 VALIDATION_PAIRS, VALIDATION_SENTENCES = 512, 200
+SUMMARY_PAIRS = 10_000
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
@@ -235,7 +237,19 @@ class _Alignment:
         batch = self.sampler.draw("validation", users=settings.batch_size, sentences=settings.sentences, seed=self.seed)
         with torch.no_grad():
             draft.metrics["warning"] = collapse_warning(self.users(batch.users))
+        draft.tensors("summary.safetensors", Directions.fit(self._latest_vectors()).tensors())
         self._save(draft)
+
+    @torch.no_grad()
+    def _latest_vectors(self) -> np.ndarray:
+        """Training users as of their last cutoff, some thousands of them: (N, D)."""
+        latest = self.data.pairs.filter(pl.col("split") == "train").group_by("user", maintain_order=True).last()
+        latest = latest.sample(min(SUMMARY_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
+        found = []
+        for (part,), group in latest.group_by("part", maintain_order=True):
+            for rows in group.iter_slices(VALIDATION_PAIRS):
+                found.append(self.users(self.sampler.read(rows["pair"].to_numpy(), str(part))).float().cpu().numpy())
+        return np.concatenate(found)
 
     def _sentence_encoder(self) -> Callable[[np.ndarray], Tensor]:
         """Sentences by row; where the tower is frozen its vectors are computed once."""

@@ -14,7 +14,11 @@ import polars as pl
 from findcli import artifacts, events, profiles
 from findcli.artifacts import Run, hash_json
 from findcli.baselines.aggregates import Aggregates, CategoryCounts
+from findcli.baselines.coles import Coles
+from findcli.baselines.cpc import Cpc
+from findcli.baselines.msdp import Msdp
 from findcli.baselines.one4all import One4all
+from findcli.baselines.stage_one import Concatenated, TabTransformer, TextModel
 from findcli.baselines.user_inputs import Head, Representation, UserInputs
 from findcli.durations import parse_duration
 from findcli.errors import FindCLIError
@@ -30,7 +34,13 @@ from findcli.workspace import Workspace
 RIVALS: dict[str, tuple[Representation, ...]] = {
     "aggregates": (Aggregates(),),
     "category_counts": (CategoryCounts(), CategoryCounts(head="boosted")),
+    "coles": (Coles(),),
+    "cpc": (Cpc(),),
+    "msdp": (Msdp(),),
     "one4all": (One4all(), One4all(head="perceptron")),
+    "tabtransformer": (TabTransformer(),),
+    "text_model": (TextModel(),),
+    "concatenation": (Concatenated(),),
 }
 SECONDS = 900.0
 

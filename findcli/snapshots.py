@@ -68,20 +68,21 @@ def take_snapshot(
     return Snapshot(texts, habits, Concepts(vectors, *habits.shares(), known))
 
 
-def write_snapshot(snapshot: Snapshot, model: Workspace, draft: Draft) -> dict[str, np.ndarray]:
-    """Fill a draft of embeddings; give what goes beside their vectors.
-
-    Returns:
-        Tensors of users: `activity` (n_users, 6) and `factors` (n_users, R), float32.
-    """
+def snapshot_tensors(snapshot: Snapshot, model: Workspace) -> dict[str, np.ndarray]:
+    """What of it goes beside the users' vectors: `activity` (n_users, 6) and `factors` (n_users, R), float32."""
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
+    factors = user_factors(snapshot.habits, snapshot.concepts, learned)
+    return {"activity": snapshot.habits.activity, "factors": factors}
+
+
+def write_snapshot(snapshot: Snapshot, draft: Draft) -> None:
+    """Fill a draft of embeddings with what scoring reads."""
     habits, concepts = snapshot.habits, snapshot.concepts
     rates = {"ever": concepts.ever, "late": concepts.late}
     draft.table("concepts.parquet", pl.DataFrame({"text": snapshot.texts, **rates}))
     draft.tensors("concepts.safetensors", {"vectors": concepts.vectors, **_csr("known", concepts.known)})
     draft.tensors("habits.safetensors", _pattern(habits) | {name: habits.levels[name].data for name in LEVELS})
-    learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
-    return {"activity": habits.activity, "factors": user_factors(habits, concepts, learned)}
 
 
 def read_snapshot(run: Run) -> Snapshot:
