@@ -3,12 +3,12 @@
 `runs/aligned/` holds `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the
 text tower, LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projection), `sentences.parquet` and
 `sentences.safetensors` (the training sentences and their vectors), `summary.safetensors` (the leading directions of
-training users' vectors) and `history.parquet`.
+training users' vectors), `summary.json` (the kinds of behaviour) and `history.parquet`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from findcli import artifacts, metrics, objectives
+from findcli import artifacts, events, metrics, objectives
 from findcli.artifacts import Draft, Run
 from findcli.batches import UserBatch, user_batch
 from findcli.durations import parse_duration
@@ -29,6 +29,7 @@ from findcli.errors import FindCLIError
 from findcli.module_files import save_module
 from findcli.progress import Progress
 from findcli.ranker_training import RankerTraining
+from findcli.rhythms import common_kinds
 from findcli.settings import Align
 from findcli.summaries import Directions
 from findcli.text_space import TextSpace
@@ -238,7 +239,14 @@ class _Alignment:
         with torch.no_grad():
             draft.metrics["warning"] = collapse_warning(self.users(batch.users))
         draft.tensors("summary.safetensors", Directions.fit(self._latest_vectors()).tensors())
+        draft.json("summary.json", {"kinds": common_kinds(self.workspace, self._training_logs())})
         self._save(draft)
+
+    def _training_logs(self) -> Iterator[pl.DataFrame]:
+        """Training users' events before `train_until`, a partition at a time."""
+        for part, users in self.data.users.group_by("part"):
+            log = events.read_part(self.runs.events, str(part[0]))
+            yield log.filter(pl.col("user_id").is_in(users["user_id"].implode()))
 
     @torch.no_grad()
     def _latest_vectors(self) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 `runs/embeddings/AS_OF/` holds `users.parquet` (user_id, ascending) and `users.safetensors`, its rows in the same order:
 `embeddings` (n_users, d_embedding) of unit length, per modality `sequence`, `tabular`, `search` (zeros where missing)
-with `has_NAME` (0 or 1), `profile` (its columns as numbers from 0 to 1), and `summary`, all of them in short for linear
-models of few labels (`summaries.py`). A model that scores by query adds `activity` and `factors` (what users do
-together), and what its scoring reads: `habits.safetensors` (sparse levels over concepts, CSR: `indptr`, `indices` and
-the values of each level), `concepts.parquet` (text, and the shares `ever` and `late`) and `concepts.safetensors` (their
-vectors, and `known_*`, CSR, how the model's own concepts stand for them).
+with `has_NAME` (0 or 1), `profile` (its columns as numbers from 0 to 1), `rhythm` (weeks and recency of each kind of
+behaviour), and `summary`, all of them in short, for linear models of few labels (`summaries.py`). A model that scores
+by query adds `activity` and `factors` (what users do together), and what its scoring reads: `habits.safetensors`
+(sparse levels over concepts, CSR: `indptr`, `indices` and the values of each level), `concepts.parquet` (text, and the
+shares `ever` and `late`) and `concepts.safetensors` (their vectors, and `known_*`, CSR, how the model's own concepts
+stand for them).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
+from findcli.rhythms import rhythm
 from findcli.snapshots import Snapshot, snapshot_tensors, take_snapshot, write_snapshot
 from findcli.summaries import Directions, profile_numbers, summarise
 from findcli.templates import is_search
@@ -50,6 +52,7 @@ class Embedder:
         space: of the history texts.
         columns: the profile's codes.
         directions: of fused vectors, for the summary.
+        kinds: of behaviour, for the rhythm.
         history: seconds of history.
         step: seconds of a time step.
         device: where it computes.
@@ -59,6 +62,7 @@ class Embedder:
     space: Space
     columns: ProfileCodes
     directions: Directions
+    kinds: tuple[str, ...]
     history: int
     step: int
     device: torch.device
@@ -79,6 +83,7 @@ class Embedder:
             space=TextSpace(text, device=str(where)),
             columns=ProfileCodes.from_json(aligned.json("columns.json")),
             directions=Directions.from_tensors(aligned.tensors("summary.safetensors")),
+            kinds=tuple(aligned.json("summary.json")["kinds"]),
             history=int(parse_duration(settings["history"]).total_seconds()),
             step=int(parse_duration(settings["step"]).total_seconds()),
             device=where,
@@ -217,7 +222,14 @@ def describe_users(
         FindCLIError: no model is trained, or no user has an event before `as_of`.
     """
     embedder = Embedder.load(model, device=device)
-    users, tensors = embed_users(workspace, embedder, log, as_of, without_sources=without_sources, progress=progress)
+    history = timedelta(seconds=embedder.history)
+
+    def count(own: pl.DataFrame, ids: pl.Series) -> dict[str, np.ndarray]:
+        return {"rhythm": rhythm(workspace, own, ids, embedder.kinds, as_of, history)} if embedder.kinds else {}
+
+    users, tensors = embed_users(
+        workspace, embedder, log, as_of, without_sources=without_sources, count=count, progress=progress
+    )
     snapshot = None
     if scores_by_query(model):
         snapshot = take_snapshot(workspace, model, log, as_of, users, device=device, without_sources=without_sources)
@@ -282,6 +294,7 @@ def embed_users(
     *,
     without_sources: Sequence[str] = (),
     encode: Callable[[UserBatch], dict[str, torch.Tensor]] | None = None,
+    count: Callable[[pl.DataFrame, pl.Series], dict[str, np.ndarray]] | None = None,
     progress: Progress | None = None,
 ) -> tuple[pl.Series, dict[str, np.ndarray]]:
     """Encode every user with an event before a date, one partition at a time.
@@ -293,6 +306,7 @@ def embed_users(
         as_of: the cutoff.
         without_sources: sources whose events are left out; their users stay.
         encode: what is computed of a batch, tensors with a row a user; `embedder.encode` when not given.
+        count: what is computed besides of a partition's events and users, arrays with a row a user.
         progress: told after each partition.
 
     Returns:
@@ -310,6 +324,7 @@ def embed_users(
             kept = own.filter(~pl.col("source").is_in(list(without_sources)))
             ids.append(users)
             found.append(_collect(map(encode or embedder.encode, embedder.batches(workspace, kept, users, as_of))))
+            found[-1] |= count(kept, users) if count else {}
         (progress or no_progress)(i + 1, len(parts), {})
     if not ids:
         first = events.first_and_last(log)[0]

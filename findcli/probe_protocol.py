@@ -147,8 +147,9 @@ def _boosted(vectors: np.ndarray, truth: np.ndarray, others: np.ndarray) -> np.n
             "boosted trees need the package lightgbm", hint='pip install "findcli[benchmark]"'
         ) from error
     model = lightgbm.LGBMClassifier(
-        n_estimators=100, num_leaves=7, learning_rate=0.05, min_child_samples=10, subsample=0.8, subsample_freq=1,
-        colsample_bytree=0.3, n_jobs=1, verbose=-1, deterministic=True, force_col_wise=True, random_state=0,
+        n_estimators=150, num_leaves=7, learning_rate=0.03, min_child_samples=10, subsample=0.8, subsample_freq=1,
+        colsample_bytree=0.2, reg_lambda=10.0, n_jobs=1, verbose=-1, deterministic=True, force_col_wise=True,
+        random_state=0,
     )  # fmt: skip
     model.fit(vectors, truth)
     return np.asarray(model.booster_.predict(others, raw_score=True))

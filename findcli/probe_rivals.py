@@ -32,7 +32,7 @@ from findcli.user_model import encoder_names
 from findcli.workspace import Workspace
 
 RIVALS: dict[str, tuple[Representation, ...]] = {
-    "aggregates": (Aggregates(),),
+    "aggregates": (Aggregates(), Aggregates(logs=True)),
     "category_counts": (CategoryCounts(), CategoryCounts(head="boosted")),
     "coles": (Coles(),),
     "cpc": (Cpc(),),

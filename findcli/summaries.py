@@ -1,10 +1,10 @@
 """A short vector a user out of all that is stored, for a linear model fitted on few labels.
 
 A penalised linear model weighs a block of columns by their number: hundreds of columns of an encoder that say much the
-same drown a few that count. So each block enters by little: the profile as numbers, the activity, the leading
-directions of what users do together, and the leading principal directions of the fused vector, each of unit variance.
-They are learned at alignment from training users' vectors, without any label, so that vectors of other dates and of
-new users can be compared. The numbers of directions were chosen on the tuning split.
+same drown a few that count. So each block enters by little: the profile as numbers, the activity, the rhythm of each
+kind of behaviour, the leading factors of what users do together, and the leading principal directions of the fused
+vector, each of unit variance. These are learned at alignment from training users' vectors, without any label, so that
+vectors of other dates and of new users can be compared. What enters, and how much, was chosen on the tuning split.
 
 Legend: B users, F profile columns, D width.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from findcli.profile_codes import FIRST_VALUE, ColumnCodes, ProfileCodes
 
 DIRECTIONS, FACTORS = 8, 12
-COUNTED = ("profile", "activity")  # what stands first in it: no training is behind that
+COUNTED = ("profile", "activity", "rhythm")  # what stands first in it: no training is behind that
 MOST_VALUES = 20  # of a column, the most frequent, get a number of their own
 
 
@@ -90,7 +90,7 @@ def _numbers(column: ColumnCodes, codes: np.ndarray, fractions: np.ndarray) -> n
 
 
 def summarise(tensors: Mapping[str, np.ndarray], directions: Directions) -> np.ndarray:
-    """The short vector: profile, activity, factors and directions, of these what there is: float32 (n_users, W).
+    """The short vector: profile, activity, rhythm, factors and directions, what there is of them: float32 (n_users, W).
 
     Args:
         tensors: of `users.safetensors`, by name.

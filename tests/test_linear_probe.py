@@ -76,10 +76,10 @@ def test_a_task_is_probed_with_every_kind_of_vector(trained_workspace: Workspace
     labels = pl.read_parquet(trained_workspace.folder / "data/tea.parquet")["label"]
     assert (result.users, result.positives) == (len(labels), labels.sum())
     widths = {row.vectors: row.width for row in result.rows}
-    tensors = ("embeddings", "sequence", "tabular", "search", "activity", "factors", "profile")
+    tensors = ("embeddings", "sequence", "tabular", "search", "activity", "factors", "profile", "rhythm")
     assert widths.keys() == {*tensors, CONCATENATED, LEARNED, STORED}
     assert widths[CONCATENATED] == widths["sequence"] + widths["tabular"] + widths["search"]
-    assert widths[STORED] == widths["profile"] + widths["activity"] + widths[LEARNED]
+    assert widths[STORED] == widths["profile"] + widths["activity"] + widths["rhythm"] + widths[LEARNED]
     assert widths[LEARNED] == min(FACTORS, widths["factors"]) + DIRECTIONS
     assert averages([result, result])[0] == ("embeddings", result.rows[0].auc.value, result.rows[0].ks.value)
 

@@ -21,8 +21,12 @@ class Aggregates:
 
     logs: bool = False
     head: Head = "linear"
-    name = "aggregates"
     version = 1
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return "aggregates, logs" if self.logs else "aggregates"
 
     def vectors(self, given: UserInputs) -> np.ndarray:
         """Float32 (U, columns).
@@ -43,8 +47,8 @@ class CategoryCounts:
         head: what is fitted on the vectors.
     """
 
-    most: int = 400
-    logs: bool = False
+    most: int = 200
+    logs: bool = True
     head: Head = "linear"
     version = 1
 

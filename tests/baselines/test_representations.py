@@ -171,7 +171,12 @@ def test_a_workspace_without_a_profile_has_no_aggregates(given: UserInputs) -> N
 def test_rivals_are_chosen_by_name() -> None:
     assert chosen_rivals("none") == ()
     assert len(chosen_rivals("all")) == sum(map(len, RIVALS.values()))
-    assert [rival.name for rival in chosen_rivals("one4all, aggregates")] == ["one4all", "one4all, U-MLP", "aggregates"]
+    assert [rival.name for rival in chosen_rivals("one4all, aggregates")] == [
+        "one4all",
+        "one4all, U-MLP",
+        "aggregates",
+        "aggregates, logs",
+    ]
     with pytest.raises(FindCLIError, match="no rival 'word2vec'") as error:
         chosen_rivals("word2vec")
     assert "coles" in error.value.hint
