@@ -38,7 +38,7 @@ class Cpc:
     d_model: int = 128
     positives: int = 4
     pool: Pool = "last"
-    steps: int = 400
+    steps: int = 300
     batch_size: int = 128
     lr: float = 2e-3
     head: Head = "linear"
