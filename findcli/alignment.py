@@ -24,8 +24,9 @@ from findcli.artifacts import Draft, Run
 from findcli.batches import UserBatch, user_batch
 from findcli.durations import parse_duration
 from findcli.encoders.sentence import SentenceEncoder
-from findcli.encoders.text import TextEncoder, load_text_encoder, local_model_files
+from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError
+from findcli.model_folders import local_model_files
 from findcli.module_files import save_module
 from findcli.progress import Progress
 from findcli.ranker_training import RankerTraining
@@ -195,21 +196,32 @@ class _Alignment:
         self.sampler = PairSampler(workspace, self.data, codes, texts)
         self.made_of, self.users = new_user_encoder(self.settings, runs, modalities_of(workspace, runs), seed=self.seed)
         self.users.to(device)
+        self.words = runs.pairs.table("sentences.parquet")["text"].to_list()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_seed(self.seed, -2))
             self.sentences = SentenceEncoder(tower=self._tower(), d_embedding=self.settings.d_embedding).to(device)
             if self.settings.lora_rank:
-                from findcli.encoders.lora import add_lora
-
-                add_lora(self.sentences.tower, rank=self.settings.lora_rank, alpha=self.settings.lora_alpha)
+                self._adapt(self.sentences.tower)
         self.objective = Objective(self.settings).to(device)
-        self.words = runs.pairs.table("sentences.parquet")["text"].to_list()
 
     def _tower(self) -> TextEncoder:
-        max_tokens = self.workspace.settings.text.max_tokens
-        if self.settings.tower == "text":
-            return load_text_encoder(str(self.runs.text.folder / "model"), max_tokens=max_tokens)
-        return load_text_encoder(self.settings.tower, max_tokens=max_tokens, relative_to=self.workspace.folder)
+        settings = self.settings
+        name = str(self.runs.text.folder / "model") if settings.tower == "text" else settings.tower
+        return load_text_encoder(
+            name, max_tokens=self.workspace.settings.text.max_tokens, relative_to=self.workspace.folder,
+            pooling=settings.pooling, layers=settings.tower_layers,
+        )  # fmt: skip
+
+    def _adapt(self, tower: TextEncoder) -> None:
+        from findcli.encoders.lora import add_lora, bound_memory
+
+        settings = self.settings
+        add_lora(
+            tower, rank=settings.lora_rank, alpha=settings.lora_alpha,
+            targets=settings.lora_targets, layers=settings.lora_layers,
+        )  # fmt: skip
+        longest = sorted(map(len, tower.tokens(self.words)))[-settings.sentences :]
+        bound_memory(tower, tokens=sum(longest), layers=settings.lora_layers)
 
     def run(self, draft: Draft, checkpoints: Path, progress: Progress | None) -> None:
         """Train and fill the draft."""
@@ -307,7 +319,7 @@ class _Alignment:
             from findcli.encoders.lora import merge_lora
 
             merge_lora(self.sentences.tower, draft.path("adapter"))
-        self.sentences.tower.save(draft.path("tower"))
+        self.sentences.tower.save(draft.path("tower"), halve=True)
         draft.table("sentences.parquet", self.runs.pairs.table("sentences.parquet"))
         draft.tensors("sentences.safetensors", {"vectors": self.sentences.eval().vectors(self.words).numpy()})
         project = {

@@ -1,20 +1,23 @@
-"""Who does what together: a linear autoencoder and a low-rank factorisation of users' habits.
+"""Who does what together: a linear autoencoder and a factorisation of users' habits.
 
 Both are fitted on histories alone, without any label: what speaks for a concept that a user has never met are the
-concepts that come with it. The autoencoder is EASE (Steck 2019, arXiv 1905.03375), the factorisation a truncated SVD.
+concepts that come with it. The autoencoder is EASE (Steck 2019, arXiv 1905.03375), over histories as of several
+instants; the factorisation weighs what was met by confidence (Hu, Koren and Volinsky 2008), and finds a place for users
+whom it was not fitted on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.decomposition import TruncatedSVD
 
 FLOOR = 0.05  # added to a concept's spread, lest a rare one weigh without bound
 FEWEST = 10
+CONFIDENCE, PENALTY, SWEEPS = 4.0, 30.0, 6  # of the factorisation
+ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class CoOccurrence:
     Attributes:
         spread: standard deviation of each concept's level, float32 (M,).
         weights: what the level of one concept (row) adds to another's (column), float32 (M, M), zero on the diagonal.
-        factors: low-rank directions, float32 (M, R).
+        factors: each concept's place, float32 (M, R).
     """
 
     spread: np.ndarray
@@ -44,6 +47,10 @@ class CoOccurrence:
         """Levels (N, M) in units of each concept's spread."""
         return levels.multiply(1 / self.spread).tocsr()
 
+    def places(self, levels: sparse.csr_matrix) -> np.ndarray:
+        """Where users with levels (N, M) stand among the concepts' places, float32 (N, R)."""
+        return _solve(levels, self.factors)
+
 
 def choose_concepts(levels: sparse.csr_matrix, *, most: int) -> np.ndarray:
     """The columns of the concepts that enough users have met, at most so many of the best supported, ascending.
@@ -56,27 +63,64 @@ def choose_concepts(levels: sparse.csr_matrix, *, most: int) -> np.ndarray:
     return np.sort(enough if len(enough) else best)
 
 
-def fit_co_occurrence(levels: sparse.csr_matrix, *, ridge: float, factors: int, seed: int) -> CoOccurrence:
+def fit_co_occurrence(levels: Sequence[sparse.csr_matrix], *, ridge: float, factors: int, seed: int) -> CoOccurrence:
     """Learn what comes with what.
 
     Args:
-        levels: log recency counts of N users, (N, M).
-        ridge: L2 penalty of the autoencoder, a multiple of the number of users.
-        factors: directions of the factorisation at most.
+        levels: log recency counts of N_i users as of one or several instants, (N_i, M) each, the present one last. The
+            factorisation reads the last alone.
+        ridge: L2 penalty of the autoencoder, a multiple of the number of rows.
+        factors: width R of the factorisation at most.
         seed: of the factorisation's start.
     """
-    users, concepts = levels.shape
-    mean = np.asarray(levels.mean(0)).ravel()
-    square = np.asarray(levels.multiply(levels).mean(0)).ravel()
+    every = sparse.vstack(levels, format="csr")
+    rows, concepts = every.shape
+    mean = np.asarray(every.mean(0)).ravel()
+    square = np.asarray(every.multiply(every).mean(0)).ravel()
     spread = (np.sqrt(np.maximum(square - mean**2, 0)) + FLOOR).astype(np.float32)
-    scaled = levels.multiply(1 / spread).tocsr()
+    scaled = every.multiply(1 / spread).tocsr()
     gram = (scaled.T @ scaled).toarray().astype(np.float64)
-    gram[np.diag_indices(concepts)] += ridge * users
+    gram[np.diag_indices(concepts)] += ridge * rows
     inverse = np.linalg.inv(gram)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
-    rank = min(factors, concepts - 1, users - 1)
-    directions = np.zeros((concepts, 1), np.float32)
-    if rank >= 1:
-        directions = TruncatedSVD(rank, random_state=seed).fit(scaled).components_.T
-    return CoOccurrence(spread, weights.astype(np.float32), np.ascontiguousarray(directions, np.float32))
+    width = max(1, min(factors, concepts - 1, rows - 1))
+    return CoOccurrence(spread, weights.astype(np.float32), _factorise(levels[-1], width, seed))
+
+
+def _factorise(levels: sparse.csr_matrix, width: int, seed: int) -> np.ndarray:
+    """Places of concepts, float32 (M, width), by alternating least squares."""
+    rng = np.random.default_rng(seed)
+    concepts = rng.normal(0, 0.1, (levels.shape[1], width)).astype(np.float32)
+    by_concept = levels.T.tocsr()
+    for _ in range(SWEEPS):
+        concepts = _solve(by_concept, _solve(levels, concepts))
+    return concepts
+
+
+def _solve(levels: sparse.csr_matrix, others: np.ndarray) -> np.ndarray:
+    """Places of N rows among fixed places of their columns (Hu, Koren and Volinsky 2008, Eqs 4 and 5).
+
+    A cell is 1 where its level is above 0, with a confidence of 1 + CONFIDENCE times the level, and 0 elsewhere.
+
+    Args:
+        levels: (N, M).
+        others: (M, R).
+
+    Returns:
+        float32 (N, R).
+    """
+    width = others.shape[1]
+    upper = np.triu_indices(width)
+    products = CONFIDENCE * others[:, upper[0]] * others[:, upper[1]]  # (M, R (R + 1) / 2)
+    shared = others.T @ others + PENALTY * np.eye(width, dtype=np.float32)  # (R, R)
+    found = np.empty((levels.shape[0], width), np.float32)
+    for start in range(0, levels.shape[0], ROWS):
+        block = levels[start : start + ROWS]
+        matrices = np.empty((block.shape[0], width, width), np.float32)
+        matrices[:, upper[0], upper[1]] = block @ products
+        matrices[:, upper[1], upper[0]] = matrices[:, upper[0], upper[1]]
+        trusted = sparse.csr_matrix((1 + CONFIDENCE * block.data, block.indices, block.indptr), block.shape)
+        wanted = np.asarray(trusted @ others, np.float32)
+        found[start : start + ROWS] = np.linalg.solve(matrices + shared, wanted[:, :, None])[:, :, 0]
+    return found

@@ -31,7 +31,7 @@ from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
 from findcli.rhythms import rhythm
-from findcli.snapshots import Snapshot, snapshot_tensors, take_snapshot, write_snapshot
+from findcli.snapshots import Snapshot, take_snapshot, write_snapshot
 from findcli.summaries import Directions, profile_numbers, summarise
 from findcli.templates import is_search
 from findcli.text_space import Space, TextSpace
@@ -53,6 +53,7 @@ class Embedder:
         columns: the profile's codes.
         directions: of fused vectors, for the summary.
         kinds: of behaviour, for the rhythm.
+        concepts: their places among what comes with what, (M, R), None where the model does not score by query.
         history: seconds of history.
         step: seconds of a time step.
         device: where it computes.
@@ -63,6 +64,7 @@ class Embedder:
     columns: ProfileCodes
     directions: Directions
     kinds: tuple[str, ...]
+    concepts: np.ndarray | None
     history: int
     step: int
     device: torch.device
@@ -84,6 +86,7 @@ class Embedder:
             columns=ProfileCodes.from_json(aligned.json("columns.json")),
             directions=Directions.from_tensors(aligned.tensors("summary.safetensors")),
             kinds=tuple(aligned.json("summary.json")["kinds"]),
+            concepts=aligned.tensors("concepts.safetensors")["factors"] if scores_by_query(model) else None,
             history=int(parse_duration(settings["history"]).total_seconds()),
             step=int(parse_duration(settings["step"]).total_seconds()),
             device=where,
@@ -233,8 +236,8 @@ def describe_users(
     snapshot = None
     if scores_by_query(model):
         snapshot = take_snapshot(workspace, model, log, as_of, users, device=device, without_sources=without_sources)
-        tensors |= snapshot_tensors(snapshot, model)
-    return users, tensors | {"summary": summarise(tensors, embedder.directions)}, snapshot
+        tensors |= {"activity": snapshot.habits.activity, "factors": snapshot.factors}
+    return users, tensors | {"summary": summarise(tensors, embedder.directions, embedder.concepts)}, snapshot
 
 
 def scores_by_query(model: Workspace) -> bool:

@@ -8,7 +8,7 @@ a (user, demand) are the weighted levels, what co-occurrence adds, the user's ac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,22 @@ from findcli.concepts import ACTIVITY, LEVELS, Habits
 SHARP, WIDE = 0.04, 0.15  # temperatures of the two kernels, in cosine
 NAMED = 0.98  # a demand whose nearest concept is at least so near is that concept's own sentence
 WIDE_LEVEL, CO_LEVEL = "decay 0.9", "decay 0.95"
-FEATURES = (*LEVELS, "alike", "co-occurrence", "factors", *ACTIVITY, "base rate", "late base rate")
+FEATURES = (
+    *LEVELS,
+    "alike",
+    "co-occurrence",
+    "factors",
+    *(f"user's {name}" for name in ACTIVITY),
+    "base rate",
+    "late base rate",
+)
+GROUPS = {
+    "kernel": ("alike",),
+    "co-occurrence": ("co-occurrence",),
+    "factors": ("factors",),
+    "activity": tuple(f"user's {name}" for name in ACTIVITY),
+    "base-rates": ("base rate", "late base rate"),
+}  # what a ranker can do without, by the features that it is made of
 ROWS = 4096
 
 
@@ -95,6 +110,11 @@ def pick_concepts(vectors: np.ndarray, concepts: Concepts) -> Query:
     return Query(sharp, softmax(cosine, WIDE), known, base, cosine.max(0))
 
 
+def columns_of(groups: Iterable[str]) -> list[int]:
+    """The columns of features that some of `GROUPS` are made of."""
+    return [FEATURES.index(name) for group in groups for name in GROUPS[group]]
+
+
 def softmax(cosine: np.ndarray, temperature: float) -> np.ndarray:
     """Weights over the rows of (n, Q), float32; those that hardly count are left out."""
     weights = np.exp((cosine - cosine.max(0)) / temperature)
@@ -109,22 +129,44 @@ def _log_odds(rate: np.ndarray) -> np.ndarray:
     return odds
 
 
-def user_factors(habits: Habits, concepts: Concepts, learned: CoOccurrence) -> np.ndarray:
-    """Each user's place in the low-rank space of what comes with what, float32 (n_users, R)."""
-    levels = habits.levels[CO_LEVEL] @ concepts.known
-    return np.asarray(learned.scale(levels) @ learned.factors, np.float32)
+@dataclass(frozen=True)
+class Company:
+    """N users among what comes with what.
+
+    Attributes:
+        levels: of the M concepts that co-occurrence knows, in units of their spread, sparse (N, M).
+        factors: the users' places, float32 (N, R).
+    """
+
+    levels: sparse.csr_matrix
+    factors: np.ndarray
+
+    def rows(self, users: np.ndarray) -> Company:
+        """That of some of the users."""
+        return Company(self.levels[users], self.factors[users])
 
 
-def query_features(habits: Habits, concepts: Concepts, query: Query, learned: CoOccurrence) -> np.ndarray:
+def company(habits: Habits, concepts: Concepts, learned: CoOccurrence, *, factors: np.ndarray | None = None) -> Company:
+    """See users among what comes with what.
+
+    Args:
+        habits: of N users.
+        concepts: those that the habits are of.
+        learned: what comes with what.
+        factors: the users' places, where they are known already.
+    """
+    levels = habits.levels[CO_LEVEL] @ concepts.known  # (N, M)
+    return Company(learned.scale(levels), learned.places(levels) if factors is None else factors)
+
+
+def query_features(habits: Habits, among: Company, query: Query, learned: CoOccurrence) -> np.ndarray:
     """What the histories of N users say about Q demands: float32 (N, Q, F), in the order of `FEATURES`."""
-    scaled = learned.scale(habits.levels[CO_LEVEL] @ concepts.known)  # (N, M)
     adds = learned.weights @ (query.known * learned.spread[:, None])  # (M, Q)
-    directions = learned.factors.T @ (query.known * learned.spread[:, None])  # (R, Q)
     per_pair = [
         *(habits.levels[name] @ query.sharp for name in LEVELS),
         habits.levels[WIDE_LEVEL] @ query.wide,
-        scaled @ adds,
-        (scaled @ learned.factors) @ directions,
+        among.levels @ adds,
+        among.factors @ (learned.factors.T @ query.known),
     ]
     n_users, n_queries = per_pair[0].shape
     features = np.empty((n_users, n_queries, len(FEATURES)), np.float32)
@@ -137,14 +179,12 @@ def query_features(habits: Habits, concepts: Concepts, query: Query, learned: Co
 
 
 @torch.no_grad()
-def score(
-    habits: Habits, concepts: Concepts, query: Query, learned: CoOccurrence, ranker: torch.nn.Module
-) -> np.ndarray:
+def score(habits: Habits, among: Company, query: Query, learned: CoOccurrence, ranker: torch.nn.Module) -> np.ndarray:
     """The log odds of Q demands for N users, float32 (N, Q), a few thousand users at a time."""
     n_users = habits.activity.shape[0]
     found = [np.empty((0, query.sharp.shape[1]), np.float32)]
     for rows in _row_blocks(n_users, max(1, 200 * ROWS // query.sharp.shape[1])):
-        features = query_features(habits.rows(rows), concepts, query, learned)
+        features = query_features(habits.rows(rows), among.rows(rows), query, learned)
         found.append(ranker(torch.from_numpy(features)).numpy())
     return np.concatenate(found)
 

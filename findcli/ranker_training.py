@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
@@ -26,13 +27,24 @@ from findcli.encoders.ranker import Ranker
 from findcli.metrics import weighted_auc_ks
 from findcli.module_files import new_module, save_module
 from findcli.progress import Progress
-from findcli.query_scoring import CO_LEVEL, FEATURES, Concepts, Query, pick_concepts, query_features, score, translate
+from findcli.query_scoring import (
+    CO_LEVEL,
+    FEATURES,
+    Company,
+    Concepts,
+    Query,
+    columns_of,
+    company,
+    pick_concepts,
+    query_features,
+    score,
+    translate,
+)
 from findcli.text_space import TextSpace
 from findcli.training import fit, step_seed
 from findcli.training_data import TrainingData
 from findcli.workspace import Workspace
 
-RANKING_WEIGHT = 0.5
 RARE, COMMON = 0.005, 0.8  # shares of users between which a sentence is learned from at a cutoff
 
 
@@ -46,6 +58,7 @@ class Moment:
         pairs: their rows in the pairs table, (n,).
         trains: which of them are training users, the others validate, bool (n,).
         concepts: with base rates among the training users.
+        among: the users among what comes with what.
         learned: co-occurrence among the training users.
         query: the training sentences as weights over concepts, Q of them.
         likely: chance that each is drawn in a step, (Q,).
@@ -56,6 +69,7 @@ class Moment:
     pairs: np.ndarray
     trains: np.ndarray
     concepts: Concepts
+    among: Company
     learned: CoOccurrence
     query: Query
     likely: np.ndarray
@@ -87,15 +101,16 @@ class RankerTraining:
         """Train and fill the draft: `concepts.parquet`, `concepts.safetensors`, `ranker.*`, `calibration.json`."""
         if self.sentences.is_empty():  # no event of training users says anything: FIND's vector has to score
             return
-        known, learned = self._at_the_end()
+        past: list[sparse.csr_matrix] = []
+        moments = [self._moment(cutoff, past) for cutoff in self.data.pairs["cutoff"].unique().sort()]
+        known, learned = self._at_the_end(past)
         draft.table("concepts.parquet", pl.DataFrame({"text": self.texts}))
         draft.tensors("concepts.safetensors", learned.tensors() | {"known": known, "vectors": self.vectors[known]})
-        cutoffs = self.data.pairs["cutoff"].unique().sort().to_list()
-        moments = [self._moment(cutoff) for cutoff in cutoffs]
         calibrating = moments.pop() if len(moments) > 1 else moments[-1]
         made_of = {"features": len(FEATURES), "width": self.settings.width}
         ranker = new_module(Ranker, made_of, seed=self.seed)
-        ranker.set_scale(torch.cat([self._examples(moment) for moment in moments]))
+        examples = torch.cat([self._examples(moment) for moment in moments])
+        ranker.set_scale(examples, without=columns_of(self.settings.without))
         history = fit(
             lambda step: self._loss(ranker, moments, step), {"ranker": ranker}, steps=self.settings.steps,
             lr=self.settings.lr, weight_decay=self.settings.weight_decay, warmup=self.settings.warmup,
@@ -129,28 +144,34 @@ class RankerTraining:
             found.append(habits_as_of(met, ids[-1], self.texts, cutoff, self.history))
         return pl.concat(ids), join_habits(found)
 
-    def _at_the_end(self) -> tuple[np.ndarray, CoOccurrence]:
+    def _at_the_end(self, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
         """What comes with what among training users as of `train_until`."""
         users = self.data.users.filter(pl.col("split") == "train")["user_id"]
-        return self._co_occurrence(self._habits(users, self.workspace.train_until)[1])
+        return self._co_occurrence(self._habits(users, self.workspace.train_until)[1], past)
 
-    def _co_occurrence(self, habits: Habits) -> tuple[np.ndarray, CoOccurrence]:
-        """The columns of the concepts that it knows, and what comes with what."""
-        levels = habits.levels[CO_LEVEL]
-        known = choose_concepts(levels, most=self.settings.co_occurrence)
+    def _co_occurrence(self, habits: Habits, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
+        """The columns of the concepts that it knows, and what comes with what; the habits join the past."""
+        past.append(habits.levels[CO_LEVEL])
+        known = choose_concepts(past[-1], most=self.settings.co_occurrence)
         settings = self.settings
         return known, fit_co_occurrence(
-            levels[:, known], ridge=settings.ridge, factors=settings.factors, seed=self.seed
+            [levels[:, known] for levels in past], ridge=settings.ridge, factors=settings.factors, seed=self.seed
         )
 
-    def _moment(self, cutoff: datetime) -> Moment:
+    def _moment(self, cutoff: datetime, past: list[sparse.csr_matrix]) -> Moment:
+        """A cutoff as the ranker reads it.
+
+        Args:
+            cutoff: the instant.
+            past: training users' levels as of earlier cutoffs; those as of this one join them.
+        """
         pairs = self.data.pairs.filter(pl.col("cutoff") == cutoff)
         pairs = pairs.with_columns(user_id=self.data.users["user_id"].gather(pairs["user"]))
         ids, habits = self._habits(pairs["user_id"], cutoff)
         rows = pl.DataFrame({"user_id": ids}).join(pairs, on="user_id", maintain_order="left")
         trains = (rows["split"] == "train").to_numpy()
         mine = habits.rows(np.flatnonzero(trains))
-        known, learned = self._co_occurrence(mine)
+        known, learned = self._co_occurrence(mine, past)
         ever, late = mine.shares()
         concepts = Concepts(self.vectors, ever, late, translate(self.vectors, self.vectors[known]))
         numbers = rows["pair"].to_numpy()
@@ -158,7 +179,7 @@ class RankerTraining:
         chance = np.sqrt(share) * ((share >= RARE) & (share <= COMMON))
         chance = chance if chance.any() else np.ones_like(chance)
         return Moment(
-            cutoff, habits, numbers, trains, concepts, learned,
+            cutoff, habits, numbers, trains, concepts, company(habits, concepts, learned), learned,
             pick_concepts(self.sentence_vectors, concepts), chance / chance.sum(),
         )  # fmt: skip
 
@@ -169,7 +190,7 @@ class RankerTraining:
         drawable = min(self.settings.sentences, int((moment.likely > 0).sum()))
         chosen = np.sort(rng.choice(len(moment.likely), drawable, replace=False, p=moment.likely))
         query = some(moment.query, chosen)
-        features = query_features(moment.habits.rows(users), moment.concepts, query, moment.learned)
+        features = query_features(moment.habits.rows(users), moment.among.rows(users), query, moment.learned)
         true = self.data.truth.dense(moment.pairs[users], self.sentences["sentence"].to_numpy()[chosen])
         return torch.from_numpy(features), torch.from_numpy(true)
 
@@ -182,7 +203,7 @@ class RankerTraining:
         features, true = self._draw(moments[int(rng.integers(len(moments)))], rng)
         odds = ranker(features)  # (B, S)
         return {
-            "ranking": RANKING_WEIGHT * objectives.ranking_loss(odds, true),
+            "ranking": self.settings.ranking_weight * objectives.ranking_loss(odds, true),
             "truth": torch.nn.functional.binary_cross_entropy_with_logits(odds, true.float()),
         }
 
@@ -191,7 +212,7 @@ class RankerTraining:
         rows = np.flatnonzero(~moment.trains)
         learnt = np.flatnonzero(moment.likely)
         query = some(moment.query, learnt)
-        odds = score(moment.habits.rows(rows), moment.concepts, query, moment.learned, ranker)
+        odds = score(moment.habits.rows(rows), moment.among.rows(rows), query, moment.learned, ranker)
         true = self.data.truth.dense(moment.pairs[rows], self.sentences["sentence"].to_numpy()[learnt])
         ranked = [i for i in range(len(learnt)) if 5 <= true[:, i].sum() <= len(rows) - 5]
         if ranked:

@@ -18,7 +18,7 @@ from findcli.encoders.ranker import Ranker
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import load_text_encoder
 from findcli.module_files import load_module
-from findcli.query_scoring import NAMED, pick_concepts, score
+from findcli.query_scoring import NAMED, company, pick_concepts, score
 from findcli.snapshots import Snapshot, read_snapshot
 from findcli.text_space import TextSpace
 from findcli.training import select_device
@@ -89,7 +89,8 @@ def score_by_query(trained: Workspace, snapshot: Snapshot, demands: Sequence[str
     query = pick_concepts(vectors, snapshot.concepts)
     learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
     ranker = load_module(aligned, "ranker", Ranker)
-    odds = score(snapshot.habits, snapshot.concepts, query, learned, ranker)  # (N, Q)
+    among = company(snapshot.habits, snapshot.concepts, learned, factors=snapshot.factors)
+    odds = score(snapshot.habits, among, query, learned, ranker)  # (N, Q)
     probabilities = np.full(odds.shape, np.nan)
     if aligned.files("calibration.json"):
         line = aligned.json("calibration.json")

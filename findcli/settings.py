@@ -23,6 +23,8 @@ Family = Literal["purchase", "browse", "search", "click", "payment", "exposure"]
 Instant = datetime  # naive UTC; findcli.toml may also give a date (its midnight) or a time with a zone
 Duration = Annotated[str, Predicate(re.compile(PATTERN).fullmatch)]
 Share = Annotated[float, Ge(0), Lt(1)]
+PoolingChoice = Literal["auto", "mean", "last"]
+_POOLING = "how tokens become one vector: 'auto' is the mean for encoders, the last token for decoder-only models"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +180,8 @@ class Text(Training):
     model: Annotated[
         str, Doc("'scratch' trains a small ALBERT here; or a local folder, installed package or hub id")
     ] = "scratch"
+    model_layers: Annotated[int, Ge(0), Doc("keep so many of a named model's first layers; 0 keeps all")] = 0
+    pooling: Annotated[PoolingChoice, Doc(_POOLING)] = "auto"
     max_tokens: Annotated[int, Ge(4), Doc("longer texts are cut")] = 48
     whiten: Annotated[
         int, Ge(0), Doc("dimensions of the whitened text space (PCA on training texts); 0 keeps the raw vectors")
@@ -251,8 +255,14 @@ class Align(Training):
     tower: Annotated[
         str, Doc("the sentence's encoder: 'text' takes that of [text]; or a folder, package or hub id")
     ] = "text"
+    tower_layers: Annotated[int, Ge(0), Doc("keep so many of the tower's first layers; 0 keeps all")] = 0
+    pooling: Annotated[PoolingChoice, Doc(_POOLING)] = "auto"
     lora_rank: Annotated[int, Ge(0), Doc("rank of the tower's LoRA; 0 freezes the tower")] = 8
     lora_alpha: Annotated[int, Ge(1), Doc("LoRA's alpha")] = 16
+    lora_targets: Annotated[
+        tuple[str, ...], Doc("linear maps that LoRA adapts, such as q_proj; empty: the queries and values")
+    ] = ()
+    lora_layers: Annotated[int, Ge(0), Doc("adapt so many of the tower's last layers; 0 adapts all")] = 0
     lora_lr: Annotated[float, Gt(0), Doc("peak learning rate of the LoRA weights")] = 4e-4
     scorer: Annotated[
         Literal["query_aware", "vector"],
@@ -279,7 +289,12 @@ class Ranker(Training):
     vocabulary: Annotated[int, Ge(1), Doc("concepts kept, the best supported")] = 20_000
     co_occurrence: Annotated[int, Ge(2), Doc("concepts of which it learns what comes with what")] = 2000
     ridge: Annotated[float, Gt(0), Doc("penalty of that, a multiple of the number of users")] = 3.0
-    factors: Annotated[int, Ge(1), Doc("low-rank directions of what comes with what")] = 24
+    factors: Annotated[int, Ge(1), Doc("width of users' places among what comes with what")] = 32
+    without: Annotated[
+        tuple[Literal["kernel", "co-occurrence", "factors", "activity", "base-rates"], ...],
+        Doc("features that it does without, to see what each is worth"),
+    ] = ()
+    ranking_weight: Annotated[float, Ge(0), Doc("weight of ranking users within a sentence, beside log loss")] = 0.5
     width: Annotated[int, Ge(1), Doc("width of the perceptron")] = 128
     sentences: Annotated[int, Ge(1), Doc("distinct sentences a step")] = 24
     steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 400

@@ -15,7 +15,7 @@ from findcli.artifacts import Draft, Run
 from findcli.co_occurrence import CoOccurrence
 from findcli.concepts import LEVELS, Habits, concept_events, habits_as_of, join_habits
 from findcli.durations import parse_duration
-from findcli.query_scoring import Concepts, translate, user_factors
+from findcli.query_scoring import Concepts, company, translate
 from findcli.text_space import TextSpace
 from findcli.training import select_device
 from findcli.workspace import Workspace
@@ -29,11 +29,13 @@ class Snapshot:
         texts: of the concepts, in the order of the columns.
         habits: a row a user.
         concepts: what a demand can pick from.
+        factors: the users' places among what comes with what, float32 (n_users, R).
     """
 
     texts: pl.Series
     habits: Habits
     concepts: Concepts
+    factors: np.ndarray
 
 
 def take_snapshot(
@@ -64,16 +66,10 @@ def take_snapshot(
     texts = window.vocabulary(most=settings["ranker"]["vocabulary"])
     habits = window.habits(users, texts)
     vectors = space.vectors(texts.to_list())
-    known = translate(vectors, aligned.tensors("concepts.safetensors")["vectors"])
-    return Snapshot(texts, habits, Concepts(vectors, *habits.shares(), known))
-
-
-def snapshot_tensors(snapshot: Snapshot, model: Workspace) -> dict[str, np.ndarray]:
-    """What of it goes beside the users' vectors: `activity` (n_users, 6) and `factors` (n_users, R), float32."""
-    aligned = artifacts.open_run(model.run("aligned"), "aligned")
-    learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
-    factors = user_factors(snapshot.habits, snapshot.concepts, learned)
-    return {"activity": snapshot.habits.activity, "factors": factors}
+    learned = aligned.tensors("concepts.safetensors")
+    concepts = Concepts(vectors, *habits.shares(), translate(vectors, learned["vectors"]))
+    among = company(habits, concepts, CoOccurrence.from_tensors(learned))
+    return Snapshot(texts, habits, concepts, among.factors)
 
 
 def write_snapshot(snapshot: Snapshot, draft: Draft) -> None:
@@ -89,15 +85,15 @@ def read_snapshot(run: Run) -> Snapshot:
     """What `write_snapshot` has written."""
     tensors = run.tensors("habits.safetensors")
     table, vectors = run.table("concepts.parquet"), run.tensors("concepts.safetensors")
-    activity = run.tensors("users.safetensors")["activity"]
-    shape = (len(activity), len(table))
+    users = run.tensors("users.safetensors")
+    shape = (len(users["activity"]), len(table))
     levels = {name: sparse.csr_matrix((tensors[name], tensors["indices"], tensors["indptr"]), shape) for name in LEVELS}
     known = sparse.csr_matrix(
         (vectors["known_data"], vectors["known_indices"], vectors["known_indptr"]),
         (len(table), int(vectors["known_columns"][0])),
     )
     concepts = Concepts(vectors["vectors"], table["ever"].to_numpy(), table["late"].to_numpy(), known)
-    return Snapshot(table["text"], Habits(levels, activity), concepts)
+    return Snapshot(table["text"], Habits(levels, users["activity"]), concepts, users["factors"])
 
 
 def _pattern(habits: Habits) -> dict[str, np.ndarray]:

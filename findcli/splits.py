@@ -29,18 +29,23 @@ def held_out(kind: str, names: Iterable[object], *, salt: str, one_in: int, file
         FindCLIError: the file cannot be read.
     """
     if file is not None:
-        listed = _read_lines(file)
+        listed = read_names(file)
         return {name for name in names if str(name) in listed}
     if one_in == 0:
         return set()
     return {name for name in names if bucket(kind, name, salt=salt, buckets=one_in) == 0}
 
 
-def _read_lines(file: Path) -> set[str]:
+def read_names(file: Path) -> set[str]:
+    """The names of a text file, one a line.
+
+    Raises:
+        FindCLIError: the file cannot be read.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FindCLIError(
-            f"the split's file {file} cannot be read: {error}", hint="give a text file with a name a line"
+            f"the file of names {file} cannot be read: {error}", hint="give a text file with a name a line"
         ) from error
     return {line.strip() for line in text.splitlines() if line.strip()}

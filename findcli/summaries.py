@@ -89,13 +89,28 @@ def _numbers(column: ColumnCodes, codes: np.ndarray, fractions: np.ndarray) -> n
     return np.asarray(np.where(codes >= FIRST_VALUE, place, 0.5)[:, None], np.float32)
 
 
-def summarise(tensors: Mapping[str, np.ndarray], directions: Directions) -> np.ndarray:
+def leading_places(users: np.ndarray, concepts: np.ndarray) -> np.ndarray:
+    """Users' places along the directions in which concepts differ most: float32 (N, at most FACTORS).
+
+    Args:
+        users: places among what comes with what, (N, R).
+        concepts: the concepts' places, (M, R).
+    """
+    _, spread, axes = np.linalg.svd(concepts, full_matrices=False)
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1)  # an axis has no sign of its own
+    return np.asarray(users @ (axes * np.sign(largest)).T[:, :FACTORS] * spread[:FACTORS], np.float32)
+
+
+def summarise(
+    tensors: Mapping[str, np.ndarray], directions: Directions, concepts: np.ndarray | None = None
+) -> np.ndarray:
     """The short vector: profile, activity, rhythm, factors and directions, what there is of them: float32 (n_users, W).
 
     Args:
         tensors: of `users.safetensors`, by name.
         directions: learned at alignment.
+        concepts: places of what users' `factors` are places among, (M, R); None where there are none.
     """
     counted = [tensors[name] for name in COUNTED if name in tensors]
-    factors = [tensors["factors"][:, :FACTORS]] if "factors" in tensors else []
+    factors = [] if concepts is None else [leading_places(tensors["factors"], concepts)]
     return np.concatenate([*counted, *factors, directions.apply(tensors["embeddings"])], axis=1)

@@ -6,18 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from findcli.co_occurrence import fit_co_occurrence
+from findcli.co_occurrence import CoOccurrence, fit_co_occurrence
 from findcli.concepts import ACTIVITY, LEVELS, Habits
 from findcli.encoders.ranker import Ranker
 from findcli.query_scoring import (
     FEATURES,
     Concepts,
+    company,
     pick_concepts,
     query_features,
     score,
     softmax,
     translate,
-    user_factors,
 )
 
 
@@ -35,44 +35,45 @@ def world(users: int = 40, concepts: int = 6) -> tuple[Habits, Concepts]:
     return habits, Concepts(vectors, *habits.shares(), translate(vectors, vectors))
 
 
+def companions_of(habits: Habits) -> CoOccurrence:
+    return fit_co_occurrence([habits.levels["decay 0.95"]], ridge=1, factors=2, seed=0)
+
+
 def test_a_concepts_own_sentence_picks_that_concept_alone() -> None:
     habits, concepts = world()
     query = pick_concepts(concepts.vectors[[2]], concepts)
     assert query.nearest[0] > 0.999
     assert query.sharp[2, 0] > 0.99
-    features = query_features(
-        habits, concepts, query, fit_co_occurrence(habits.levels["decay 0.95"], ridge=1, factors=2, seed=0)
-    )
+    learned = companions_of(habits)
+    features = query_features(habits, company(habits, concepts, learned), query, learned)
     own = np.asarray(habits.levels[LEVELS[0]][:, [2]].todense()).ravel()
     assert np.allclose(features[:, 0, 0], own, atol=0.01)
 
 
 def test_every_feature_has_its_place() -> None:
     habits, concepts = world()
-    learned = fit_co_occurrence(habits.levels["decay 0.95"], ridge=1, factors=2, seed=0)
+    learned = companions_of(habits)
     query = pick_concepts(concepts.vectors[:3], concepts)
-    features = query_features(habits, concepts, query, learned)
+    among = company(habits, concepts, learned)
+    features = query_features(habits, among, query, learned)
     assert features.shape == (40, 3, len(FEATURES))
-    first = FEATURES.index(ACTIVITY[0], len(LEVELS))
+    first = FEATURES.index(f"user's {ACTIVITY[0]}")
     assert np.array_equal(features[:, 1, first : first + len(ACTIVITY)], habits.activity)
     assert np.array_equal(features[0, :, -2], query.base[0])
-    assert np.allclose(
-        features[:, :, FEATURES.index("factors")], _factors_of(habits, concepts, learned, query), atol=1e-5
-    )
-
-
-def _factors_of(habits, concepts, learned, query):
-    return user_factors(habits, concepts, learned) @ (learned.factors.T @ (query.known * learned.spread[:, None]))
+    places = learned.places(habits.levels["decay 0.95"])
+    meant = places @ (learned.factors.T @ query.known)
+    assert np.allclose(features[:, :, FEATURES.index("factors")], meant, atol=1e-3)
 
 
 def test_users_are_scored_alike_alone_and_together() -> None:
     habits, concepts = world()
-    learned = fit_co_occurrence(habits.levels["decay 0.95"], ridge=1, factors=2, seed=0)
+    learned = companions_of(habits)
     torch.manual_seed(0)
     ranker = Ranker(features=len(FEATURES), width=8).eval()
     query = pick_concepts(concepts.vectors[:3], concepts)
-    whole = score(habits, concepts, query, learned, ranker)
-    alone = score(habits.rows(np.array([7])), concepts, query, learned, ranker)
+    among, alone = (company(some, concepts, learned) for some in (habits, habits.rows(np.array([7]))))
+    whole = score(habits, among, query, learned, ranker)
+    alone = score(habits.rows(np.array([7])), alone, query, learned, ranker)
     assert np.allclose(whole[7], alone[0], atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""`findcli benchmark journey`: findcli beside its rivals on a year of a grocer's purchases."""
+"""`findcli benchmark`: journey, findcli beside its rivals on a year of a grocer's purchases; and towers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from findcli.cli import console, ranking
 from findcli.cli.options import Device, Group, Json, Output, Quiet, RivalNames, RivalSeconds, Threads
 from findcli.cli.stage import settle_threads
+from findcli.cli.towers import towers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,20 +35,28 @@ Tune = Annotated[bool, typer.Option("--tune", help="Other splits, at an earlier 
 Demands = Annotated[
     Path | None, typer.Option("--demands", metavar="FILE", help="TSV of demands and the categories, A|B, they mean.")
 ]
+Variants = Annotated[
+    str,
+    typer.Option("--variants", metavar="NAMES", help="Other forms of findcli, trained apart: all, none, or names."),
+]
+Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.md", help="Write the tables as Markdown.")]
 Root = Annotated[Path, typer.Option("--workspace-root", metavar="DIR", help="Where the workspaces lie or are made.")]
 Users = Annotated[int | None, typer.Option("--users", min=50, help="Keep so many households, for a quick look.")]
 
 app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
+app.command("towers")(towers)
 
 
 @app.command("journey")
 def journey(
     salts: Salts = None,
     rivals: RivalNames = "all",
+    variants: Variants = "none",
     only: Only = None,
     tune: Tune = False,
     demands: Demands = None,
     output: Output = None,
+    report: Report = None,
     root: Root = Path("benchmark-journey"),
     users: Users = None,
     rival_seconds: RivalSeconds = 600,
@@ -65,9 +74,12 @@ def journey(
     from findcli.ranking_benchmark import run
     from findcli.ranking_benchmark.demands import read_answered_demands
     from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of, train
+    from findcli.ranking_benchmark.report import write_report
     from findcli.ranking_benchmark.sections import chosen_rivals, probe_splits
+    from findcli.ranking_benchmark.variants import chosen_variants
 
-    rankers, described = chosen_rivals(rivals)
+    (rankers, described), others = chosen_rivals(rivals), chosen_variants(variants)
+    ranking.require_report(report)
     ranking.require_parquet(output)
     if only == "demands" and demands is None:
         raise typer.BadParameter("the section demands needs a file", param_hint="--demands")
@@ -83,8 +95,9 @@ def journey(
     if only in (None, "ranking"):
         with console.progress("rank", quiet=quiet) as progress:
             ranked = run.rank_sentences(
-                workspaces, rankers, without=without, seconds=rival_seconds, device=device or "auto", progress=progress
-            )
+                workspaces, rankers, variants=others, without=without, seconds=rival_seconds,
+                device=device or "auto", progress=progress,
+            )  # fmt: skip
     if demands is not None and only in (None, "demands"):
         answered = run.rank_demands(workspaces, demands, without=without, device=device or "auto")
     if only in (None, "probes"):
@@ -92,6 +105,8 @@ def journey(
             probed = probe_splits(
                 workspaces, described, seconds=rival_seconds, device=device or "auto", progress=progress
             )
+    if ranked is not None and report is not None:
+        write_report(ranked, others, report, tune=tune)
     ranking.report(ranked, answered, probed, output=output, as_json=as_json)
 
 

@@ -34,6 +34,18 @@ def require_parquet(path: Path | None) -> None:
         raise FindCLIError(f"{path} ends in {path.suffix}", hint="name a file that ends in .parquet")
 
 
+def require_report(path: Path | None) -> None:
+    """Refuse a report's file before any work is done.
+
+    Raises:
+        FindCLIError: it is no Markdown file, or its folder is missing.
+    """
+    if path is not None and path.suffix.lower() != ".md":
+        raise FindCLIError(f"{path} ends in {path.suffix or 'nothing'}", hint="name a file that ends in .md")
+    if path is not None and not path.absolute().parent.is_dir():
+        raise FindCLIError(f"there is no folder {path.absolute().parent}", hint="make it, or name another file")
+
+
 def report(
     ranked: Ranked | None,
     demands: Sequence[DemandRow] = (),
@@ -93,8 +105,7 @@ def _plain(ranked: Ranked | None, demands: Sequence[DemandRow], probed: Compared
 def _print_ranked(ranked: Ranked) -> None:
     splits = ", ".join(f'"{salt}"' for salt in ranked.splits)
     console.print_line(f"{ranked.users:,.0f} held-out users a split; splits {splits}; mean over categories and splits")
-    columns = list(dict.fromkeys(row.column for row in ranked.rows))
-    _print_auc(ranked.rows, columns)
+    print_auc(ranked.rows)
     console.print_table(
         ["in detail", "column", "AUC 95 %", "KS", "top tenth", "lift"],
         [[r.by, r.column, _range(r.auc), r.ks, r.precision, r.lift] for r in ranked.rows],
@@ -113,7 +124,9 @@ def _print_ranked(ranked: Ranked) -> None:
         console.print_warning(note)
 
 
-def _print_auc(rows: Sequence[Row], columns: Sequence[str]) -> None:
+def print_auc(rows: Sequence[Row]) -> None:
+    """Print the AUC of every ranker, a column of users and categories each, and the seconds it took."""
+    columns = list(dict.fromkeys(row.column for row in rows))
     found = {(row.by, row.column): row for row in rows}
     names = list(dict.fromkeys(row.by for row in rows))
     table = []

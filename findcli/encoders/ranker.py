@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -31,10 +33,11 @@ class Ranker(nn.Module):
             nn.Linear(features, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
         )
 
-    def set_scale(self, examples: Tensor) -> None:
-        """Standardise by examples, (N, features)."""
+    def set_scale(self, examples: Tensor, *, without: Sequence[int] = ()) -> None:
+        """Standardise by examples, (N, features); the columns `without` are made 0, whatever they hold."""
         self.mean.copy_(examples.mean(0))
         self.deviation.copy_(examples.std(0) + 1e-3)
+        self.deviation[list(without)] = torch.inf
 
     def forward(self, features: Tensor) -> Tensor:
         """The log odds: (..., features) -> (...)."""

