@@ -78,7 +78,8 @@ def test_the_summary_is_stored_and_of_the_same_form_for_every_date(trained_works
     aligned = artifacts.open_run(trained_workspace.run("aligned"), "aligned")
     directions = Directions.from_tensors(aligned.tensors("summary.safetensors"))
     assert 1 <= directions.matrix.shape[1] <= DIRECTIONS
-    np.testing.assert_array_equal(tensors["summary"], summarise(tensors, directions))
+    places = aligned.tensors("concepts.safetensors")["factors"]
+    np.testing.assert_array_equal(tensors["summary"], summarise(tensors, directions, places))
     assert early.tensors("users.safetensors")["summary"].shape[1] == tensors["summary"].shape[1]
     without = {name: array for name, array in tensors.items() if name not in ("activity", "factors", "rhythm")}
     width = tensors["profile"].shape[1] + directions.matrix.shape[1]
