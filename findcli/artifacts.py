@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-FORMATS = {"events": 1, "pairs": 1, "text": 1, "sequence": 1, "tabular": 1, "aligned": 3, "embeddings": 3}
+FORMATS = {"events": 1, "pairs": 1, "text": 1, "sequence": 1, "tabular": 1, "aligned": 4, "embeddings": 4}
 COMMANDS = {
     "events": "findcli build-pairs",
     "pairs": "findcli build-pairs",
