@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import shutil
 import statistics
 import sys
 import time
@@ -31,6 +29,7 @@ from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.model_folders import find_model
 from findcli.progress import Progress, no_progress
+from findcli.ranking_benchmark.apart import STAGES, link_stages, under_other_settings
 from findcli.ranking_benchmark.figures import Difference, Row, differences, measure, pooled_rows, resampling_of
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
@@ -39,7 +38,6 @@ from findcli.training import set_determinism
 from findcli.user_model import StageRuns
 from findcli.workspace import Workspace
 
-SHARED = ("events", "pairs", "text", "sequence", "tabular")
 OF_TEXT = "text"  # the tower that is the model of [text]
 COST = "cost.json"
 TIMED = 20
@@ -195,7 +193,7 @@ def measure_towers(
     found, costs, tasked = [], [], []
     for i, tower in enumerate(towers, 1):
         own = _own(workspace, tower)
-        _link_shared(workspace, own)
+        link_stages(workspace, own)
         aligned, spent = _aligned(workspace, own, device, train)
         embed(own, as_of=own.train_until, device=device)
         found.append(replace(score_own(own, case, device=device), name=tower.name))
@@ -232,7 +230,7 @@ def _peak_memory() -> int | None:
 
 def _require_stages(workspace: Workspace) -> None:
     for status in pipeline.plan(workspace, as_of=workspace.train_until):
-        if status.name in SHARED and status.state != "current":
+        if status.name in STAGES and status.state != "current":
             raise FindCLIError(
                 f"{status.name} in {workspace.runs} is {status.state} ({status.reason or 'never made'})",
                 hint=f"bring it up to date with: findcli run --workspace {workspace.folder}",
@@ -246,25 +244,8 @@ def _require_towers(workspace: Workspace, towers: Sequence[Tower]) -> None:
 
 def _own(workspace: Workspace, tower: Tower) -> Workspace:
     """The workspace with the tower's settings and run folders of its own."""
-    settings = workspace.settings
-    runs = workspace.runs / "benchmark" / "towers" / tower.name
-    return replace(
-        workspace,
-        settings=replace(
-            settings,
-            align=replace(settings.align, scorer="vector", **tower.align),
-            workspace=replace(settings.workspace, runs=str(runs)),
-        ),
-    )
-
-
-def _link_shared(workspace: Workspace, own: Workspace) -> None:
-    """What the alignment stands on is linked, not copied."""
-    with artifacts.locked(own.runs):
-        for name in (*SHARED, "cache"):
-            shutil.rmtree(own.runs / name, ignore_errors=True)
-            if (workspace.runs / name).is_dir():
-                shutil.copytree(workspace.runs / name, own.runs / name, copy_function=_link)
+    changes = {"align": {"scorer": "vector", **tower.align}}
+    return under_other_settings(workspace, changes, group="towers", name=tower.name)
 
 
 def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
@@ -273,14 +254,6 @@ def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
     folder = own.run("aligned")
     reason = artifacts.why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
     return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")
-
-
-def _link(source: str, target: str) -> None:
-    """A hard link, since files of run folders are replaced and never changed; a copy where the disk has no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _aligned(workspace: Workspace, own: Workspace, device: str, train: Train) -> tuple[Run, Spent]:

@@ -19,7 +19,8 @@ from findcli.training import set_determinism
 from findcli.workspace import FILE, load_workspace
 
 SMALL = {
-    "text": {"model": "scratch", "steps": 2, "max_tokens": 16}, "sequence": {"steps": 2}, "tabular": {"steps": 2}, "align": {"steps": 2, "lora_rank": 0}, "ranker": {"steps": 10},
+    "text": {"model": "scratch", "steps": 2, "max_tokens": 16}, "sequence": {"steps": 2}, "tabular": {"steps": 2},
+    "align": {"steps": 2, "lora_rank": 0}, "ranker": {"steps": 10},
 }  # fmt: skip
 
 
