@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-FORMATS = {"events": 1, "pairs": 1, "text": 1, "sequence": 1, "tabular": 1, "aligned": 4, "embeddings": 4}
+FORMATS = {
+    "events": 1,
+    "pairs": 1,
+    "text": 1,
+    "sequence": 1,
+    "tabular": 1,
+    "aligned": 4,
+    "embeddings": 5,
+    "rewriter": 1,
+}
 COMMANDS = {
     "events": "findcli build-pairs",
     "pairs": "findcli build-pairs",
@@ -38,6 +47,7 @@ COMMANDS = {
     "tabular": "findcli pretrain tabular",
     "aligned": "findcli align",
     "embeddings": "findcli embed",
+    "rewriter": "findcli tune-rewriter",
 }
 
 

@@ -30,6 +30,7 @@ from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
+from findcli.rewriting.opening import write_vocabulary
 from findcli.rhythms import rhythm
 from findcli.snapshots import Snapshot, take_snapshot, write_snapshot
 from findcli.summaries import Directions, profile_numbers, summarise
@@ -185,6 +186,8 @@ def embed(
         )
         if snapshot is not None:
             write_snapshot(snapshot, draft)
+        text = artifacts.open_run((model or workspace).run("text"), "text")
+        write_vocabulary(workspace, TextSpace(text, device=str(select_device(device))), log, cutoff, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": users}))
         draft.tensors("users.safetensors", tensors)
         draft.metrics |= {"users": len(users), "d_embedding": int(tensors["embeddings"].shape[1])}

@@ -16,6 +16,7 @@ from findcli.linear_probe import POSSIBLE, find_task, read_labels, refuse_forbid
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
 from findcli.probe_protocol import REPLICATES
 from findcli.progress import Progress, no_progress
+from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
 from findcli.settings import Task
 from findcli.snapshots import read_snapshot, take_snapshot
@@ -23,6 +24,7 @@ from findcli.user_model import load_user_encoder
 from findcli.workspace import Workspace
 
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
+REWRITTEN = "the demand, rewritten"
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,14 @@ def evaluate(
 
 
 def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
-    """Every user's score for the demand and each paraphrase, and for the demand by FIND's single vector.
+    """Every user's score for the demand and each paraphrase, for the demand as it is understood, and by single vector.
 
-    The latter stands apart where the model has another way of its own. Columns: user_id, and one a ranking.
+    The last stands apart where the model has another way of its own; where sources are left out there is no vocabulary
+    to understand the demand by. Columns: user_id, and one a ranking.
     """
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
     by_query = scores_by_query(model)
+    rewritten: dict[str, np.ndarray] = {}
     if task.without_sources:
         log = events.build_events(workspace)
         embedder = Embedder.load(model, device=device)
@@ -133,11 +137,14 @@ def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str) 
         run = embed(workspace, as_of=task.as_of, model=model, device=device)
         users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
         snapshot = read_snapshot(run) if by_query else None
+        understood = rewrite_demands(workspace, model, run, [task.demand], AUTO, device=device)
+        as_read = score_rewritings(workspace, model, run, understood, device=device).scores
+        rewritten = {REWRITTEN: as_read[:, 0].astype(np.float64)}
     words = [task.demand, *task.paraphrases]
     vectors = score_by_vector(aligned, tensors["embeddings"], words, device=device).scores  # (N, S)
     scores = vectors if snapshot is None else score_by_query(model, snapshot, words, device=device).scores
     names = [DEMAND, *(f"paraphrase {i}" for i in range(1, len(words)))]
-    found = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)}
+    found = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)} | rewritten
     found |= {} if snapshot is None else {VECTOR: vectors[:, 0].astype(np.float64)}
     return pl.DataFrame({"user_id": users} | found)
 

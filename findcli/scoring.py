@@ -85,7 +85,7 @@ def score_by_query(trained: Workspace, snapshot: Snapshot, demands: Sequence[str
     """
     aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(select_device(device)))
-    vectors = space.encode(demands)  # (Q, d_text)
+    vectors = _vectors(space, snapshot, demands)  # (Q, d_text)
     query = pick_concepts(vectors, snapshot.concepts)
     learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
     ranker = load_module(aligned, "ranker", Ranker)
@@ -97,6 +97,18 @@ def score_by_query(trained: Workspace, snapshot: Snapshot, demands: Sequence[str
         calibrated = expit(line["slope"] * odds.astype(np.float64) + line["intercept"])
         probabilities = np.where(query.nearest >= NAMED, calibrated, np.nan)
     return Scored(odds, probabilities, _picked(snapshot, vectors))
+
+
+def _vectors(space: TextSpace, snapshot: Snapshot, demands: Sequence[str]) -> np.ndarray:
+    """Unit vectors of demands, (Q, d_text): a concept's own sentence has one already, the others are encoded."""
+    known = {text: i for i, text in enumerate(snapshot.texts)}
+    strange = [demand for demand in demands if demand not in known]
+    vectors = np.empty((len(demands), space.width), np.float32)
+    if strange:
+        vectors[[demand not in known for demand in demands]] = space.encode(strange)
+    own = [i for i, demand in enumerate(demands) if demand in known]
+    vectors[own] = snapshot.concepts.vectors[[known[demands[i]] for i in own]]
+    return vectors
 
 
 def _picked(snapshot: Snapshot, vectors: np.ndarray, *, most: int = 3) -> list[list[tuple[str, float]]]:

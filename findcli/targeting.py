@@ -1,8 +1,10 @@
 """`findcli target`: a sentence -> a ranked audience (FIND Eq 2).
 
-Where the model scores by query (the default), a score is the log odds that the sentence comes true of the user. For a
-demand that is a concept's own sentence they are calibrated into a probability; any other is ranked only, and
-`probability` is null. Where it scores by FIND's single vector, a score is the cosine of the sentence's and the user's.
+A demand is first rewritten into sentences of the workspace's vocabulary (`rewriting`), unless that is turned off. Where
+the model scores by query (the default), a score is the log odds that what was understood comes true of the user. Those
+of a concept's own sentence, and so of a rewritten demand, are calibrated into a probability; a demand that stands as it
+is is ranked only, and `probability` is null. Where the model scores by FIND's single vector, a score is the cosine of
+the sentence's and the user's.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from findcli.filters import parse_filter
 from findcli.profile_codes import ProfileCodes
 from findcli.profile_words import offered_filter
 from findcli.profiles import profile_columns, profiles_as_of
-from findcli.scoring import score_demands
+from findcli.rewriting.rewriter import Rewriting
+from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.workspace import Workspace, to_utc
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
@@ -97,10 +100,11 @@ class Audience:
         as_of: the users' histories end before this instant.
         ranking: user_id, score, probability, rank of everyone who passes the filter, best first.
         selected: the rows of those who make the audience.
-        nearest: training sentences closest to the demand, with their cosine: how the model reads it.
+        nearest: the sentences that the demand was read as, with their cosine.
         embedded: how many users are embedded, whether they pass or not.
         where: whom the filter let through; None without one.
         offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
+        rewriting: how the demand was understood; what the vocabulary cannot answer selects nobody.
     """
 
     demand: str
@@ -111,6 +115,7 @@ class Audience:
     embedded: int
     where: Passed | None = None
     offer: str | None = None
+    rewriting: Rewriting | None = None
 
 
 def target(
@@ -121,6 +126,7 @@ def target(
     where: str | None = None,
     as_of: datetime | None = None,
     model: Workspace | None = None,
+    rewrite: str = AUTO,
     device: str = "auto",
 ) -> list[Audience]:
     """Rank every embedded user for each demand, or those who pass a filter.
@@ -133,21 +139,20 @@ def target(
             "age >= 25 and region in ('north', 'east')"; see `filters`. Everyone when not given.
         as_of: which embeddings; those are made when missing. The newest when not given.
         model: the workspace whose trained model ranks; the same when not given.
+        rewrite: "auto", "off", or the sentences that stand for the one demand; see `rewritten_scoring.rewrite_demands`.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: a demand is empty, the filter cannot be read or names what nobody has, nobody is embedded, or no
-            model is trained.
+        FindCLIError: a demand is empty, the filter or the rewriting cannot be read, the filter names what nobody has,
+            nobody is embedded, or no model is trained.
     """
-    empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
-    if empty or not demands:
-        told = f"demand {empty[0]} is empty" if empty else "there is no demand"
-        raise FindCLIError(told, hint='write a sentence, such as "users likely to rent phones"')
+    require_demands(demands)
     chosen = None if where is None else parse_filter(where, profile_columns(workspace.settings.profile))
     trained = model or workspace
     aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
-    scored = score_demands(workspace, trained, run, demands, device=device)
+    rewritings = rewrite_demands(workspace, trained, run, demands, rewrite, device=device)
+    scored = score_rewritings(workspace, trained, run, rewritings, device=device)
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
     passed, embedded = None, len(ids)
@@ -160,9 +165,43 @@ def target(
     policy = selection or Selection()
     offers = _offers(workspace, aligned, demands) if chosen is None else [None] * len(demands)
     return [
-        Audience(demand, instant, ranking, policy.keep(ranking), near, embedded, passed, offer)
-        for demand, ranking, near, offer in zip(demands, rankings, scored.nearest, offers, strict=True)
+        Audience(demand, instant, ranking, _selected(policy, ranking, how), near, embedded, passed, offer, how)
+        for demand, ranking, near, offer, how in zip(demands, rankings, scored.nearest, offers, rewritings, strict=True)
     ]
+
+
+def explain(
+    workspace: Workspace,
+    demands: Sequence[str],
+    *,
+    as_of: datetime | None = None,
+    model: Workspace | None = None,
+    rewrite: str = AUTO,
+    device: str = "auto",
+) -> list[Rewriting]:
+    """How demands are understood, without ranking anybody; arguments and errors as `target`."""
+    require_demands(demands)
+    trained = model or workspace
+    run = find_embeddings(
+        workspace, artifacts.open_run(trained.run("aligned"), "aligned"), as_of, model=model, device=device
+    )
+    return rewrite_demands(workspace, trained, run, demands, rewrite, device=device)
+
+
+def require_demands(demands: Sequence[str]) -> None:
+    """Refuse an empty demand, or none.
+
+    Raises:
+        FindCLIError: there is one.
+    """
+    empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
+    if empty or not demands:
+        told = f"demand {empty[0]} is empty" if empty else "there is no demand"
+        raise FindCLIError(told, hint='write a sentence, such as "users likely to rent phones"')
+
+
+def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting) -> pl.DataFrame:
+    return ranking.clear() if how.answerable is False else policy.keep(ranking)
 
 
 def _offers(workspace: Workspace, aligned: Run, demands: Sequence[str]) -> list[str | None]:

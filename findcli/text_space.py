@@ -52,8 +52,12 @@ class TextSpace:
         """Unit vectors of distinct texts, float32 (len(texts), width), from the cache where they are known."""
         if not len(texts):
             return np.zeros((0, self.width), np.float32)
+        return whiten(self.raw(texts, progress=progress), self.mean, self.matrix)
+
+    def raw(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+        """The model's own vectors, not whitened, float32 (len(texts), d_text), from the cache where they are known."""
         folder = cache_folder(self.run.folder.parent, self.run.manifest.digest("model/"))
-        return whiten(cached_vectors(folder, texts, self.encoder, progress=progress), self.mean, self.matrix)
+        return cached_vectors(folder, texts, self.encoder, progress=progress)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of texts that are asked once, float32 (len(texts), width); the cache is left alone."""

@@ -30,11 +30,13 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
 def test_a_demand_is_evaluated_on_the_scores_that_target_gives(trained_workspace: Workspace) -> None:
     (name, task), *_ = trained_workspace.settings.tasks.items()
     (found,) = evaluate(trained_workspace, [name], untrained=True)
-    (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of)
     labels = read_labels(trained_workspace, name, task)
-    rows = labels.join(audience.ranking, on="user_id")
-    own, vector, untrained = found.rankings[:3]
-    assert own.auc.value == pytest.approx(roc_auc_score(rows["label"], rows["score"]))
+    own, understood, vector, untrained = found.rankings[:4]
+    for ranking, rewrite in ((own, "off"), (understood, "auto")):
+        (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of, rewrite=rewrite)
+        rows = labels.join(audience.ranking, on="user_id")
+        assert ranking.auc.value == pytest.approx(roc_auc_score(rows["label"], rows["score"]))
+    assert understood.by == "the demand, rewritten"
     assert untrained.by == "single vector, untrained"
     assert untrained.auc.value != vector.auc.value
     assert (found.users, found.positives) == (len(rows), rows["label"].sum())
@@ -72,14 +74,15 @@ def test_paraphrases_and_hard_negatives_are_measured(trained_workspace: Workspac
     file = trained_workspace.folder / "findcli.toml"
     file.write_text(file.read_text().replace("[tasks.tea]", words))
     (found,) = evaluate(load_workspace(trained_workspace.folder), [name])
-    demand, same, other, _ = found.rankings
-    assert [ranking.by for ranking in found.rankings] == ["the demand", "paraphrase 1", "paraphrase 2", "single vector"]
+    demand, same, other, understood, _ = found.rankings
+    names = ["the demand", "paraphrase 1", "paraphrase 2", "the demand, rewritten", "single vector"]
+    assert [ranking.by for ranking in found.rankings] == names
     assert same.auc == demand.auc != other.auc
     (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of)
     rows = labels.rename({task.user: "user_id"}).join(audience.ranking, on="user_id")
     few = rows.filter(pl.col("hard") | (pl.col(task.label) == 1))
     assert found.hard_negatives == rows["hard"].sum()
-    assert demand.hard_auc == pytest.approx(roc_auc_score(few[task.label], few["score"]))
+    assert understood.hard_auc == pytest.approx(roc_auc_score(few[task.label], few["score"]))
     assert averages([found, found])[0] == ("the demand", demand.auc.value)
 
 

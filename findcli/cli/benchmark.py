@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from findcli.cli import console, ranking
-from findcli.cli.options import Device, Group, Json, Output, Quiet, RivalNames, RivalSeconds, Threads
+from findcli.cli.options import Device, Group, Json, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
 from findcli.cli.stage import settle_threads
 from findcli.cli.towers import towers
 
@@ -42,6 +42,17 @@ Variants = Annotated[
 Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.md", help="Write the tables as Markdown.")]
 Root = Annotated[Path, typer.Option("--workspace-root", metavar="DIR", help="Where the workspaces lie or are made.")]
 Users = Annotated[int | None, typer.Option("--users", min=50, help="Keep so many households, for a quick look.")]
+
+AskedDemands = Annotated[
+    Path,
+    typer.Option("--demands", metavar="FILE", help="TSV: demand, categories, also, without; see examples/demands."),
+]
+HalfOf = Annotated[
+    Literal["tuning", "final", "all"], typer.Option("--half", help="Of the demands, by a hash of their words.")
+]
+Without = Annotated[
+    Path | None, typer.Option("--without", metavar="FILE", help="Categories, one a line, that users are not ranked by.")
+]
 
 app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
 app.command("towers")(towers)
@@ -108,6 +119,34 @@ def journey(
     if ranked is not None and report is not None:
         write_report(ranked, others, report, tune=tune)
     ranking.report(ranked, answered, probed, output=output, as_json=as_json)
+
+
+@app.command("rewriting")
+def rewriting(
+    demands: AskedDemands,
+    half: HalfOf = "all",
+    without: Without = None,
+    output: Output = None,
+    workspace: WorkspaceDir = None,
+    device: Device = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how demands are understood: the first sentence against what counts as right, and the ranking it gives.
+
+    The workspace is trained; demands are read by likeness, and by the language model of [rewriter] where it names one.
+    """
+    settle_threads(threads)
+    from findcli.ranking_benchmark.rewriting import measure_rewriting
+    from findcli.targeting import write_audience
+    from findcli.workspace import load_workspace
+
+    ranking.require_parquet(output)
+    left_out = () if without is None else without.read_text(encoding="utf-8").splitlines()
+    found = measure_rewriting(load_workspace(workspace), demands, half=half, without=left_out, device=device or "auto")
+    if output is not None:
+        write_audience(found.table, output)
+    ranking.report_rewriting(found, as_json=as_json)
 
 
 def _progress(folder: str, quiet: bool, stage: str) -> AbstractContextManager[Progress]:

@@ -26,6 +26,7 @@ from findcli.cli import (
     run,
     status,
     target,
+    tune_rewriter,
 )
 from findcli.cli.options import Group
 from findcli.errors import FindCLIError
@@ -51,6 +52,7 @@ app.command("build-pairs", rich_help_panel=BUILD)(build_pairs.build_pairs)
 app.add_typer(pretrain.app, name="pretrain", rich_help_panel=BUILD)
 app.command("align", rich_help_panel=BUILD, help=align.HELP)(align.align)
 app.command("embed", rich_help_panel=BUILD)(embed.embed)
+app.command("tune-rewriter", rich_help_panel=BUILD)(tune_rewriter.tune_rewriter)
 app.command("target", rich_help_panel=USE)(target.target)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 app.command("evaluate", rich_help_panel=EVALUATE)(evaluate.evaluate)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from findcli.ranking_benchmark.calibration import Calibration
     from findcli.ranking_benchmark.demands import DemandRow
     from findcli.ranking_benchmark.figures import Row
+    from findcli.ranking_benchmark.rewriting import Result
     from findcli.ranking_benchmark.run import Ranked
 
 
@@ -149,9 +150,41 @@ def _print_calibration(rows: Sequence[Calibration]) -> None:
 
 
 def _print_demands(rows: Sequence[DemandRow]) -> None:
-    table: list[list[object]] = [[row.demand, row.positives, row.auc, row.template_auc] for row in rows]
-    means = [sum(values) / len(rows) for values in zip(*((r.auc, r.template_auc) for r in rows), strict=True)]
-    console.print_table(["demand", "buyers", "AUC", "of its templates"], [*table, ["mean", None, *means]])
+    figures = [(row.auc, row.rewritten_auc, row.template_auc) for row in rows]
+    table: list[list[object]] = [[r.demand, r.positives, *three] for r, three in zip(rows, figures, strict=True)]
+    means = [sum(values) / len(rows) for values in zip(*figures, strict=True)]
+    console.print_table(["demand", "buyers", "AUC", "rewritten", "of its templates"], [*table, ["mean", None, *means]])
+
+
+def report_rewriting(found: Result, *, as_json: bool) -> None:
+    """Print how demands were understood."""
+    if as_json:
+        from dataclasses import asdict
+
+        console.print_json({
+            "readers": [asdict(reader) for reader in found.readers],
+            "ranking": None if found.ranking is None else asdict(found.ranking),
+            "demands": found.table.to_dicts(),
+        })  # fmt: skip
+        return
+    shown = ["read by", "demands", "first right", "95 %", "refused", "strange", "caught", "ms", "at most"]
+    console.print_table(
+        shown,
+        [
+            [
+                r.by, r.answerable, r.first_right.value, _range(r.first_right), r.refused, r.unanswerable, r.caught,
+                *(f"{ms:.0f}" for ms in r.milliseconds),
+            ]
+            for r in found.readers
+        ],
+    )  # fmt: skip
+    if found.ranking is not None:
+        ranked, more = found.ranking, found.ranking.difference
+        console.print_line(
+            f"mean AUC over {ranked.demands} demands: raw {ranked.raw.value:.3f}, "
+            f"rewritten {ranked.rewritten.value:.3f}; "
+            f"difference {more.value:+.4f} ({more.low:+.4f} to {more.high:+.4f})"
+        )
 
 
 def _range(interval: Interval) -> str:

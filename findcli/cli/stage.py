@@ -190,6 +190,9 @@ def headline(kind: str, metrics: dict[str, Any]) -> str:
     if "validation_auc" in metrics:
         auc, recall = metrics["validation_auc"], metrics["validation_recall_at_10"]
         told.append(f"validation AUC {auc:.3f}, recall@10 {recall:.3f}")
+    if kind == "rewriter":
+        before, after = metrics["accuracy_before"], metrics["accuracy_after"]
+        told.append(f"right name first for {before:.0%} → {after:.0%} of {metrics['held_out']} held-out demands")
     if "loss_last" in metrics:
         told.append(f"loss {metrics['loss_first']:.3g} → {metrics['loss_last']:.3g} in {metrics['steps']:.0f} steps")
     return "; ".join(told)

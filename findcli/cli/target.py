@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console
+from findcli.cli import console, understood
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
 from findcli.durations import parse_instant
 
@@ -38,6 +38,16 @@ Where = Annotated[
     ),
 ]
 Everyone = Annotated[bool, typer.Option("--all", help="Every embedded user with its score, or all who pass --where.")]
+Rewrite = Annotated[
+    str,
+    typer.Option(
+        "--rewrite",
+        metavar="auto|off|SENTENCES",
+        help="How the demand is read: by sentences of the vocabulary, as it stands, or by sentences of yours, joined "
+        'by or, and, and not: "The user purchased tea. and not The user purchased coffee."',
+    ),
+]
+Explain = Annotated[bool, typer.Option("--explain-query", help="Say how demands are understood, and rank nobody.")]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the audience to a .parquet, .csv or .jsonl file.")
 ]
@@ -53,6 +63,8 @@ def target(
     min_probability: MinProbability = None,
     everyone: Everyone = False,
     output: Output = None,
+    rewrite: Rewrite = "auto",
+    explain_query: Explain = False,
     as_of: AsOf = None,
     model: Model = None,
     workspace: WorkspaceDir = None,
@@ -60,7 +72,11 @@ def target(
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Rank users by one sentence, or by many in one process; the best 100 unless you choose otherwise."""
+    """Rank users by one sentence, or by many in one process; the best 100 unless you choose otherwise.
+
+    A demand in your own words is read as sentences of the workspace's vocabulary; --explain-query shows which, and
+    --rewrite keeps or replaces them.
+    """
     from findcli import targeting
     from findcli.training import set_determinism
     from findcli.workspace import load_workspace
@@ -73,15 +89,23 @@ def target(
     if not everyone and all(value is None for value in limits.values()):
         limits["top_k"] = DEFAULT_TOP
     set_determinism(threads)
+    instant = None if as_of is None else parse_instant(as_of)
+    users, other = load_workspace(workspace), None if model is None else load_workspace(model)
+    if explain_query:
+        found = targeting.explain(users, wanted, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
+        understood.report(found, as_json=as_json)
+        return
     audiences = targeting.target(
-        load_workspace(workspace),
+        users,
         wanted,
         selection=targeting.Selection(**limits),  # type: ignore[arg-type]
         where=where,
-        as_of=None if as_of is None else parse_instant(as_of),
-        model=None if model is None else load_workspace(model),
+        as_of=instant,
+        model=other,
+        rewrite=rewrite,
         device=device or "auto",
     )
+    understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
     if output is not None:
         targeting.write_audience(targeting.one_table(audiences, named=demands is not None), output)
     if as_json:
@@ -128,9 +152,13 @@ def print_audience(audience: Audience, *, brief: bool) -> None:
     if len(selected):
         low, middle = float(selected["score"][-1]), float(ranking["score"].median())  # type: ignore[arg-type]
         console.print_line(f"scores {float(selected['score'][0]):.3f} to {low:.3f}; the median user has {middle:.3f}")
+    how = audience.rewriting
+    if how is not None and how.clauses:
+        understood.print_understood(how, brief=brief, calibrated=bool(len(selected)) and not _ranked_only(selected))
     if not brief:
-        read = "; ".join(f"{text} ({cosine:.2f})" for text, cosine in audience.nearest)
-        console.print_line(f"read as: {read}")
+        if how is None or not how.clauses:
+            read = "; ".join(f"{text} ({cosine:.2f})" for text, cosine in audience.nearest)
+            console.print_line(f"read as: {read}")
         shown = ["rank", "user", "score", *([] if _ranked_only(selected) else ["probability"])]
         rows = [
             [row["rank"], str(row["user_id"]), *(row[name] for name in shown[2:])]
@@ -173,6 +201,7 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
         "where": None if audience.where is None else asdict(audience.where),
         "offered_where": audience.offer,
         "selected": len(audience.selected),
+        "rewriting": None if audience.rewriting is None else understood.plain(audience.rewriting),
         "nearest": [{"sentence": text, "cosine": cosine} for text, cosine in audience.nearest],
         "audience": listed,
         "output": output,

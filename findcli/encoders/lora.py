@@ -35,13 +35,30 @@ def add_lora(tower: TextEncoder, *, rank: int, alpha: int, targets: Sequence[str
     Raises:
         FindCLIError: the model has no linear maps of these names, or fewer layers.
     """
-    config = LoraConfig(
-        task_type="FEATURE_EXTRACTION", r=rank, lora_alpha=alpha, target_modules=_targets(tower.model, targets, layers)
+    tower.model = with_lora(
+        tower.model, task="FEATURE_EXTRACTION", rank=rank, alpha=alpha, targets=targets, layers=layers
     )
+
+
+def with_lora(
+    model: nn.Module, *, task: str, rank: int, alpha: int, targets: Sequence[str] = (), layers: int = 0
+) -> nn.Module:
+    """Wrap a model; arguments and errors as `add_lora`.
+
+    Args:
+        model: it is changed in place, too.
+        task: what peft calls its task, such as "CAUSAL_LM".
+        rank: of the updates.
+        alpha: they are multiplied by alpha / rank.
+        targets: names of linear maps.
+        layers: how many of the last layers.
+    """
+    config = LoraConfig(task_type=task, r=rank, lora_alpha=alpha, target_modules=_targets(model, targets, layers))
     with warnings.catch_warnings():
         # Of peft's own making: it asks transformers by the old name of the property.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        tower.model = get_peft_model(tower.model, config)
+        wrapped: nn.Module = get_peft_model(model, config)
+    return wrapped
 
 
 def bound_memory(tower: TextEncoder, *, tokens: int, layers: int = 0) -> bool:
@@ -96,11 +113,16 @@ def _stack(model: nn.Module) -> tuple[str, int]:
 
 def merge_lora(tower: TextEncoder, adapter: Path) -> None:
     """Write the adapter to a folder and merge it into the tower's model, in place."""
-    model = tower.model
+    tower.model = merged(tower.model, adapter)
+
+
+def merged(model: nn.Module, adapter: Path) -> nn.Module:
+    """Write a wrapped model's adapter to a folder; give the model with the adapter merged into it."""
     assert isinstance(model, PeftModel)
     model.save_pretrained(str(adapter))
     _make_reproducible(adapter)
-    tower.model = model.merge_and_unload()
+    found: nn.Module = model.merge_and_unload()
+    return found
 
 
 def _make_reproducible(adapter: Path) -> None:

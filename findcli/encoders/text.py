@@ -122,6 +122,14 @@ class TextEncoder(nn.Module):
         return torch.cat(found)[torch.tensor(order, device=device).argsort()]
 
     @torch.no_grad()
+    def few(self, texts: Sequence[str]) -> Tensor:
+        """Encode a few texts at once and at no more than their own length, (len(texts), d_text) on the CPU.
+
+        Many times quicker than `vectors` for a dozen texts; what stands beside a text may move its last bits.
+        """
+        return self.embed(texts).cpu()
+
+    @torch.no_grad()
     def vectors(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:
         """Encode many texts without gradients, batch by batch, shortest first.
 

@@ -15,6 +15,7 @@ from findcli.metrics import auc_by_column
 from findcli.ranking_benchmark.figures import FEWEST
 from findcli.ranking_benchmark.own import answers
 from findcli.ranking_benchmark.protocol import build_case
+from findcli.rewritten_scoring import AUTO
 from findcli.workspace import Workspace
 
 
@@ -35,6 +36,7 @@ class DemandRow:
         categories: what it means.
         positives: who bought any of them, mean over splits.
         auc: of the demand's own words.
+        rewritten_auc: of the demand as `target` understands it.
         template_auc: of the mean of the template sentences of its categories.
     """
 
@@ -42,6 +44,7 @@ class DemandRow:
     categories: tuple[str, ...]
     positives: float
     auc: float
+    rewritten_auc: float
     template_auc: float
 
 
@@ -82,7 +85,7 @@ def measure_demands(
     demands = [demand for demand in read_answered_demands(path) if not without & set(demand.categories)]
     if not demands:
         raise FindCLIError(f"every demand in {path} names a category that must not be evaluated", hint="add others")
-    found: dict[Demand, list[tuple[float, float, float]]] = {}
+    found: dict[Demand, list[tuple[float, ...]]] = {}
     for workspace in workspaces:
         for demand, figures in _one_split(workspace, demands, device=device):
             found.setdefault(demand, []).append(figures)
@@ -101,12 +104,13 @@ def measure_demands(
 
 def _one_split(
     workspace: Workspace, demands: Sequence[Demand], *, device: str
-) -> list[tuple[Demand, tuple[float, float, float]]]:
-    """Positives, AUC and template AUC of each demand that enough users answered."""
+) -> list[tuple[Demand, tuple[float, ...]]]:
+    """Positives, AUC, AUC as understood and template AUC of each demand that enough users answered."""
     case = build_case(workspace, scored={name for demand in demands for name in demand.categories})
     column = {name: i for i, name in enumerate(case.inputs.categories)}
     sentences = [demand.text for demand in demands]
     scores, _ = answers(workspace, [*sentences, *case.inputs.demands], case.inputs.users, device=device)
+    understood, _ = answers(workspace, sentences, case.inputs.users, device=device, rewrite=AUTO)
     own, templates = scores[:, : len(sentences)], scores[:, len(sentences) :]
     rows = []
     for i, demand in enumerate(demands):
@@ -114,7 +118,7 @@ def _one_split(
         truth = np.any(case.truth[:, columns], axis=1)
         if min(truth.sum(), (~truth).sum()) < FEWEST:
             continue
-        pair = np.stack([own[:, i], templates[:, columns].mean(1)], axis=1)
-        auc = auc_by_column(pair, np.repeat(truth[:, None], 2, axis=1))
-        rows.append((demand, (float(truth.sum()), float(auc[0]), float(auc[1]))))
+        ways = np.stack([own[:, i], understood[:, i], templates[:, columns].mean(1)], axis=1)
+        auc = auc_by_column(ways, np.repeat(truth[:, None], 3, axis=1))
+        rows.append((demand, (float(truth.sum()), *map(float, auc))))
     return rows

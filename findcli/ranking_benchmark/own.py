@@ -10,6 +10,7 @@ import polars as pl
 
 from findcli.ranking_benchmark.protocol import Case
 from findcli.ranking_benchmark.rivals import Scored
+from findcli.rewritten_scoring import OFF
 from findcli.targeting import target
 from findcli.workspace import Workspace
 
@@ -24,7 +25,7 @@ def score_own(workspace: Workspace, case: Case, *, device: str) -> Scored:
 
 
 def answers(
-    workspace: Workspace, demands: Sequence[str], users: pl.Series, *, device: str
+    workspace: Workspace, demands: Sequence[str], users: pl.Series, *, device: str, rewrite: str = OFF
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The score of each user for each demand, and the probability where the model gives one.
 
@@ -33,13 +34,14 @@ def answers(
         demands: sentences, (C,).
         users: (U,); one that is not embedded gets each demand's lowest score.
         device: "auto", "cpu", "cuda" or "mps".
+        rewrite: whether demands are rewritten: "auto" or "off".
 
     Returns:
         float32 (U, C), and float64 (U, C), NaN where a demand is ranked only; None where all are.
     """
     rows = pl.DataFrame({"user_id": users})
     scores, probabilities = [], []
-    for audience in target(workspace, demands, as_of=workspace.train_until, device=device):
+    for audience in target(workspace, demands, as_of=workspace.train_until, rewrite=rewrite, device=device):
         ranking = audience.ranking.with_columns(pl.col("score", "probability").cast(pl.Float64).fill_nan(None))
         lowest = ranking.select(pl.col("score", "probability").min())
         found = rows.join(ranking, on="user_id", how="left", maintain_order="left").select(

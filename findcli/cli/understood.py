@@ -1,0 +1,96 @@
+"""What commands print of how a demand was understood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from findcli.cli import console
+from findcli.errors import FindCLIError
+
+if TYPE_CHECKING:
+    from findcli.rewriting.rewriter import Clause, Meant, Rewriting
+
+
+def report(rewritings: Sequence[Rewriting], *, as_json: bool) -> None:
+    """Print how demands are understood, for themselves."""
+    if as_json:
+        console.print_json([plain(rewriting) for rewriting in rewritings])
+        return
+    for rewriting in rewritings:
+        console.print_line(f'"{rewriting.demand}"')
+        if not rewriting.clauses:
+            console.print_line("cannot be answered" if rewriting.answerable is False else "is ranked as it stands")
+            _print_nearest(rewriting)
+            continue
+        print_understood(rewriting, brief=False)
+        for clause in rewriting.clauses:
+            if clause.others:
+                console.print_line(f'"{clause.words}" may mean also: {_listed(clause.others)}')
+        console.print_line(f'keep or change it with: --rewrite "{rewriting.expression}"')
+
+
+def print_understood(rewriting: Rewriting, *, brief: bool, calibrated: bool = False) -> None:
+    """Print the clauses of a rewriting, and what of the demand was read or ignored.
+
+    Args:
+        rewriting: of a demand.
+        brief: leave out the notes.
+        calibrated: say what the probability is of.
+    """
+    console.print_line(f"understood (by {rewriting.by}) as: {_joined(rewriting.clauses)}")
+    if brief:
+        return
+    for note in rewriting.notes:
+        console.print_line(f"note: {note}")
+    if calibrated:
+        one = len(rewriting.sentences) == 1 and not rewriting.clauses[0].negated
+        told = f"that {_quoted(rewriting.sentences[0])} comes true" if one else "that what was understood comes true"
+        console.print_line(f"probability: {told} within the model's future window")
+
+
+def refuse_or_warn(rewritings: Sequence[Rewriting]) -> None:
+    """Say which demands the vocabulary cannot answer.
+
+    Raises:
+        FindCLIError: the only demand is one.
+    """
+    lost = [rewriting for rewriting in rewritings if rewriting.answerable is False]
+    if lost and len(rewritings) == 1:
+        near = "; ".join(meant.sentence for meant in lost[0].nearest)
+        told = f"the nearest it can answer: {near}; or " if near else ""
+        raise FindCLIError(
+            f'nothing in this workspace\'s vocabulary is like "{lost[0].demand}"',
+            hint=f"{told}rank by the words as they stand with --rewrite off",
+        )
+    for rewriting in lost:
+        console.print_warning(f'"{rewriting.demand}" cannot be answered, and selects nobody')
+
+
+def plain(rewriting: Rewriting) -> dict[str, Any]:
+    """A rewriting for a program."""
+    return {**asdict(rewriting), "sentences": rewriting.sentences, "expression": rewriting.expression}
+
+
+def _joined(clauses: Sequence[Clause]) -> str:
+    return ", and ".join(
+        f"{'not ' if clause.negated else ''}{'any of ' if len(clause.any_of) > 1 else ''}{_listed(clause.any_of)}"
+        for clause in clauses
+    )
+
+
+def _listed(meant: Sequence[Meant]) -> str:
+    return "; ".join(f"{_quoted(each.sentence)} ({each.share:.0%}, cosine {each.cosine:.2f})" for each in meant)
+
+
+def _quoted(sentence: str) -> str:
+    """A sentence inside another."""
+    return f'"{sentence}"'
+
+
+def _print_nearest(rewriting: Rewriting) -> None:
+    if rewriting.nearest:
+        console.print_line(f"the nearest it can answer: {_listed(rewriting.nearest)}")
+    for note in rewriting.notes:
+        console.print_line(f"note: {note}")

@@ -1,0 +1,267 @@
+"""`findcli tune-rewriter`: a language model learns the workspace's domain, then which name a demand means."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from findcli import artifacts, events
+from findcli.artifacts import Draft, Run
+from findcli.errors import FindCLIError
+from findcli.model_folders import load_language_model, quiet_transformers
+from findcli.pairs import held_out_users
+from findcli.progress import Progress
+from findcli.rewriting.dialogues import Pair, Shelf, shelves_of, write_dialogue, write_pair
+from findcli.rewriting.language_model import EXAMPLES, LanguageModel, answer, question
+from findcli.settings import Rewriter
+from findcli.splits import bucket
+from findcli.training import fit, select_device, step_seed
+from findcli.vocabulary import build_vocabulary
+from findcli.workspace import Workspace
+
+MERGED, ADAPTER = "model", "adapter"
+HELD_ONE_IN, CHOICES, ASKED = 5, 10, 40
+LINES, LINE, TOGETHER = 2000, 12, 3
+
+
+def stage_settings(workspace: Workspace) -> dict[str, Any]:
+    """What of the workspace file the tuned rewriter depends on."""
+    settings = asdict(workspace.settings.rewriter)
+    return {key: value for key, value in settings.items() if key not in ("model", "weight", "checkpoint_every")}
+
+
+def stage_inputs(log: Run) -> dict[str, str]:
+    """The digest of the events before `train_until`."""
+    return {"events": log.manifest.digest("train/")}
+
+
+def why_stale(workspace: Workspace) -> str | None:
+    """Why `tune-rewriter` has work to do; None where the tuned model stands.
+
+    Raises:
+        FindCLIError: the events are not read yet.
+    """
+    log = artifacts.open_run(workspace.run("events"), "events")
+    return artifacts.why_stale(
+        workspace.run("rewriter"), kind="rewriter", settings=stage_settings(workspace), inputs=stage_inputs(log),
+        seed=workspace.settings.workspace.seed,
+    )  # fmt: skip
+
+
+def tune_rewriter(
+    workspace: Workspace, *, device: str = "auto", force: bool = False, progress: Progress | None = None
+) -> Run:
+    """Write `runs/rewriter` where it is missing or out of date: the adapter, and the model with it merged.
+
+    Args:
+        workspace: whose vocabulary and training users it learns from, before `train_until` alone.
+        device: "auto", "cpu", "cuda" or "mps".
+        force: tune even where it stands.
+        progress: told after every step.
+
+    Raises:
+        FindCLIError: the language model cannot be loaded, or the vocabulary holds too little.
+    """
+    log = events.build_events(workspace)
+    seed = workspace.settings.workspace.seed
+
+    def write(draft: Draft, checkpoints: Path) -> None:
+        lessons = _Lessons.of(workspace, log)
+        model, tokenizer = load_language_model(workspace.settings.rewriter.base, relative_to=workspace.folder)
+        asked = lessons.held_out(seed)
+        draft.metrics |= {"held_out": len(asked), "accuracy_before": accuracy(asked, model, tokenizer, EXAMPLES)}
+        tuned = _tune(model, tokenizer, lessons, workspace, draft, checkpoints, device, progress)
+        draft.metrics["accuracy_after"] = accuracy(asked, tuned, tokenizer, ())
+        _save(tuned, tokenizer, draft.path(MERGED))
+
+    return artifacts.build(
+        workspace.run("rewriter"), write, kind="rewriter", settings=stage_settings(workspace),
+        inputs=stage_inputs(log), seed=seed, force=force,
+    )  # fmt: skip
+
+
+def load_tuned(workspace: Workspace, *, weight: float) -> LanguageModel:
+    """The tuned rewriter.
+
+    Raises:
+        FindCLIError: there is none, or its workspace has changed since.
+    """
+    run = artifacts.open_run(workspace.run("rewriter"), "rewriter")
+    if reason := why_stale(workspace):
+        hint = "tune it again: findcli tune-rewriter, or set model = 'none' in [rewriter]"
+        raise FindCLIError(f"the tuned rewriter is out of date ({reason})", hint=hint)
+    model, tokenizer = load_language_model(str(run.folder / MERGED))
+    return LanguageModel("tuned rewriter", model, tokenizer, weight=weight, examples=())
+
+
+@dataclass(frozen=True)
+class Question:
+    """A demand that took no part in tuning, its answer, and other names to choose from."""
+
+    pair: Pair
+    names: tuple[str, ...]
+
+
+def accuracy(
+    asked: Sequence[Question], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[tuple[str, str]],
+) -> float:  # fmt: skip
+    """Of how many demands a language model puts the right name first."""
+    judge = LanguageModel("", model, tokenizer, weight=1.0, examples=examples)
+    right = [
+        each.names[int(judge.adjustments(each.pair.demand, each.names).argmax())] == each.pair.name for each in asked
+    ]
+    return float(np.mean(right)) if right else float("nan")
+
+
+@dataclass(frozen=True)
+class _Lessons:
+    """What there is to learn from.
+
+    Attributes:
+        shelves: the vocabulary.
+        together: for a category those that training users want with it.
+        timelines: what training users wanted, in the order of time.
+    """
+
+    shelves: list[Shelf]
+    together: dict[str, list[str]]
+    timelines: list[list[str]]
+
+    @classmethod
+    def of(cls, workspace: Workspace, log: Run) -> _Lessons:
+        until = workspace.train_until
+        vocabulary = build_vocabulary(workspace, log, until, until - datetime.min)
+        shelves = shelves_of(vocabulary)
+        if len(shelves) < 2:
+            hint = "name the columns of categories and items in [[sources]] of findcli.toml"
+            raise FindCLIError(f"the vocabulary names {len(shelves)} things, too few to tune on", hint=hint)
+        lines = _timelines(workspace, log)
+        return cls(shelves, _together(lines), lines)
+
+    def split(self, shelf: Shelf, *, held: bool) -> list[str]:
+        """The items of a shelf that demands may name; one in five is kept for measuring."""
+        return [item for item in shelf.items if (bucket("item", item, salt="", buckets=HELD_ONE_IN) == 0) == held]
+
+    def held_out(self, seed: int) -> list[Question]:
+        """Demands by items that no demand of the tuning names."""
+        rng = np.random.default_rng(step_seed(seed, -2))
+        able = [shelf for shelf in self.shelves if len(shelf.items) > 1 and self.split(shelf, held=True)]
+        found = []
+        for i in rng.permutation(len(able))[:ASKED]:
+            items = self.split(able[i], held=True)
+            pair = Pair(write_pair(Shelf(items[0], able[i].family, (items[0],), 1.0), items, rng).demand, able[i].name)
+            others = [s.name for s in able if s.family == able[i].family and s.name != pair.name]
+            drawn = rng.permutation(others)[: CHOICES - 1]
+            found.append(Question(pair, (pair.name, *map(str, drawn))))
+        return found
+
+    def texts(self, step: int, *, settings: Rewriter, seed: int) -> list[tuple[str, str]]:
+        """One step's texts, as what is given and what is to be learned."""
+        rng = np.random.default_rng(step_seed(seed, step))
+        if step < round(settings.dialogues * settings.steps):
+            return [
+                ("", write_dialogue(self.shelves, self.together, self.timelines, rng))
+                for _ in range(settings.batch_size)
+            ]
+        weights = np.array([shelf.weight for shelf in self.shelves])
+        drawn = rng.choice(len(self.shelves), settings.batch_size, p=weights / weights.sum())
+        pairs = [write_pair(self.shelves[i], self.split(self.shelves[i], held=False), rng) for i in drawn]
+        return [(question(pair.demand), answer(pair.name)) for pair in pairs]
+
+
+def _timelines(workspace: Workspace, log: Run) -> list[list[str]]:
+    """The categories of training users in the order of time, before `train_until`, a few thousand users at most."""
+    found: list[list[str]] = []
+    for part in events.parts(log):
+        own = events.read_part(log, part)
+        if "category" not in own.columns:
+            return []
+        held = held_out_users(workspace, own["user_id"].unique())
+        kept = own.filter(~pl.col("user_id").is_in(list(held)), pl.col("category").is_not_null())
+        lines = kept.group_by("user_id", maintain_order=True).agg(
+            pl.col("category").str.to_lowercase().unique(maintain_order=True).tail(LINE)
+        )
+        found += [line for line in lines["category"].to_list() if len(line) > 1]
+        if len(found) >= LINES:
+            break
+    return found[:LINES]
+
+
+def _together(lines: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """For each category those that stand in the same timelines more often than chance."""
+    alone = Counter(name for line in lines for name in line)
+    pairs = Counter((one, other) for line in lines for one in line for other in line if one != other)
+    found: dict[str, list[str]] = {}
+    lift = {pair: count / (alone[pair[0]] * alone[pair[1]]) for pair, count in pairs.items() if count > 2}
+    for one, other in sorted(lift, key=lambda pair: (-lift[pair], pair)):
+        if len(found.setdefault(one, [])) < TOGETHER:
+            found[one].append(other)
+    return found
+
+
+def _tune(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lessons: _Lessons, workspace: Workspace, draft: Draft,
+    checkpoints: Path, device: str, progress: Progress | None,
+) -> PreTrainedModel:  # fmt: skip
+    from findcli.encoders.lora import merged, with_lora
+
+    settings, seed = workspace.settings.rewriter, workspace.settings.workspace.seed
+    torch.manual_seed(step_seed(seed, -1))
+    wrapped = with_lora(model, task="CAUSAL_LM", rank=settings.lora_rank, alpha=settings.lora_alpha)
+    wrapped.to(select_device(device))
+
+    def loss(step: int) -> dict[str, Tensor]:
+        return {"lm": lm_loss(wrapped, tokenizer, lessons.texts(step, settings=settings, seed=seed))}
+
+    history = fit(
+        loss, {"model": wrapped}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay,
+        warmup=settings.warmup, clip=settings.clip, seed=seed, progress=progress,
+        checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
+    )  # fmt: skip
+    draft.table("history.parquet", history.table())
+    draft.metrics |= history.summary()
+    found = merged(wrapped, draft.path(ADAPTER)).to("cpu").eval()
+    assert isinstance(found, PreTrainedModel)
+    return found
+
+
+def lm_loss(model: Callable[..., Any], tokenizer: PreTrainedTokenizerBase, texts: Sequence[tuple[str, str]]) -> Tensor:
+    """The cross-entropy of next tokens, over what is to be learned alone, ().
+
+    Args:
+        model: a decoder.
+        tokenizer: its own.
+        texts: for each what is given and what is to be learned.
+    """
+    rows = [[tokenizer(part, add_special_tokens=False)["input_ids"] for part in text] for text in texts]
+    longest = max(len(given) + len(learned) for given, learned in rows)
+    ids = torch.full((len(rows), longest), tokenizer.pad_token_id or 0)
+    labels = torch.full((len(rows), longest), -100)
+    mask = torch.zeros(len(rows), longest, dtype=torch.int64)
+    for i, (given, learned) in enumerate(rows):
+        end = len(given) + len(learned)
+        ids[i, :end] = torch.tensor([*given, *learned])
+        labels[i, len(given) : end] = ids[i, len(given) : end]
+        mask[i, :end] = 1
+    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    logits = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits[:, :-1]
+    return functional.cross_entropy(logits.flatten(0, 1).float(), labels[:, 1:].flatten().to(device))
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write the merged model in half precision."""
+    with quiet_transformers():
+        model.to(torch.float16).save_pretrained(folder)  # type: ignore[arg-type]
+    tokenizer.save_pretrained(folder)

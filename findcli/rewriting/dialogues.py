@@ -1,0 +1,122 @@
+"""What a language model is tuned on to rewrite demands, from the workspace's own sources alone (FIND, zero-shot part).
+
+Stage 1 tells it what there is, as dialogues: what belongs to what, what goes with what, and what came next of training
+users. Stage 2 asks as marketers do: demands by a small grammar of paraphrases over the vocabulary, with slips of
+the pen, each with the name that it means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+FRAMES = {
+    "purchase": (
+        "people who will buy {}", "customers who need {}", "{} buyers", "who wants {}?", "households that use {}", "{}",
+        "shoppers looking for {} next month", "users likely to purchase {} soon", "find me customers for {}",
+        "anyone running out of {}", "families that like {}", "those who cannot do without {}", "ppl who get {}",
+    ),
+    "click": ("users who will tap on {}", "people who click {}", "who would open the page about {}?"),
+    "browse": ("people who open {}", "users who will visit {}", "regulars of {}"),
+    "search": ("people searching for {}", "who looks for {}?", "users that google {}"),
+    "payment": ("customers who pay {}", "people paying {} next time"),
+}  # fmt: skip
+SLIPS = 0.15
+_WORDS = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A demand and the name that answers it."""
+
+    demand: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What a name of the vocabulary covers.
+
+    Attributes:
+        name: a category, department or other name.
+        family: of its sentence.
+        items: below it; itself alone where there are none.
+        weight: how often it is drawn.
+    """
+
+    name: str
+    family: str
+    items: tuple[str, ...]
+    weight: float
+
+
+def shelves_of(vocabulary: pl.DataFrame) -> list[Shelf]:
+    """The names that demands are written for: all but items of a category, which their category answers."""
+    kept = vocabulary.filter(pl.col("category").is_null(), pl.col("level") != "text")
+    rows = kept.select("name", "family", "items", "events").iter_rows()
+    return [Shelf(name, family, tuple(items) or (name,), float(events) ** 0.5) for name, family, items, events in rows]
+
+
+def write_pair(shelf: Shelf, items: Sequence[str], rng: np.random.Generator) -> Pair:
+    """One demand for a shelf, by its own name or by one or two of its items.
+
+    Args:
+        shelf: what answers.
+        items: of its items those that may be used.
+        rng: draws frame, words and slips.
+    """
+    words = [spoken(shelf.name)]
+    if items and rng.random() < 0.7:
+        count = min(len(items), 1 if rng.random() < 0.7 else 2)
+        words = [spoken(items[i]) for i in rng.choice(len(items), count, replace=False)]
+    asked = rng.choice([" and ", " or "]).join(words)
+    frames = FRAMES.get(shelf.family, FRAMES["purchase"])
+    demand = frames[int(rng.integers(len(frames)))].format(asked)
+    return Pair(_slip(demand, rng) if rng.random() < SLIPS else demand, shelf.name)
+
+
+def write_dialogue(
+    shelves: Sequence[Shelf], together: Mapping[str, Sequence[str]], timelines: Sequence[Sequence[str]],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """Three turns about what there is.
+
+    Args:
+        shelves: the vocabulary.
+        together: for a category those that training users buy with it.
+        timelines: categories of training users in the order of time, before `train_until`.
+        rng: draws them.
+    """
+    shelf = shelves[int(rng.integers(len(shelves)))]
+    items = [str(item) for item in rng.permutation(shelf.items)[:3]]
+    turns = [
+        (f"What belongs to {spoken(shelf.name)}?", ", ".join(spoken(item) for item in items)),
+        (f"Where do I find {spoken(items[0])}?", shelf.name),
+    ]
+    if shelf.name in together:
+        turns.append((f"What do customers of {spoken(shelf.name)} also want?", ", ".join(together[shelf.name])))
+    if timelines:
+        line = timelines[int(rng.integers(len(timelines)))]
+        end = int(rng.integers(1, len(line)))
+        turns.append(
+            (f"A customer wanted {', '.join(map(spoken, line[max(0, end - 3) : end]))}. What next?", line[end])
+        )
+    return "".join(f"Question: {asked}\nAnswer: {told}\n" for asked, told in turns)
+
+
+def spoken(name: str) -> str:
+    """A name as a person would say it: its words, without marks."""
+    return " ".join(_WORDS.findall(name.lower())) or name
+
+
+def _slip(text: str, rng: np.random.Generator) -> str:
+    """A letter left out, doubled or swapped with the next."""
+    if len(text) < 3:
+        return text
+    i = int(rng.integers(1, len(text) - 1))
+    kinds = (text[:i] + text[i + 1 :], text[:i] + text[i] + text[i:], text[:i] + text[i + 1] + text[i] + text[i + 2 :])
+    return kinds[int(rng.integers(len(kinds)))]

@@ -1,0 +1,106 @@
+"""How far ahead a demand looks ("next month", "in the next 6 weeks"), and how much it asks for ("over 50 dollars").
+
+A grammar of English durations and bounds, nothing else: what it does not understand stays in the demand.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+DAYS = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "quarter": 91, "season": 91, "year": 365}
+WORDS = {
+    word: number
+    for number, words in enumerate(
+        ("", "a an one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
+    for word in words.split()
+} | {"couple of": 2, "few": 3}
+_UNIT = "|".join(DAYS)
+_NUMBER = r"\d{1,3}|" + "|".join(sorted(WORDS, key=len, reverse=True))
+_HORIZONS = (
+    rf"(?:with)?in (?:the )?(?:next |coming |following )?(?:(?:a )?(?P<n1>{_NUMBER}) )(?P<u1>{_UNIT})s?(?:' time)?",
+    rf"(?:for|over|during|in) the (?:next|coming|following) (?:(?P<n2>{_NUMBER}) )?(?P<u2>{_UNIT})s?",
+    rf"(?:within |during |in |over )?(?:the )?(?:next|coming|following) (?:(?P<n3>{_NUMBER}) )?(?P<u3>{_UNIT})s?",
+    rf"(?:with)?in the (?P<u4>{_UNIT})",
+    rf"(?:by the end of |later |some ?time )?this (?P<u5>{_UNIT})",
+    rf"(?P<n6>{_NUMBER}) (?P<u6>{_UNIT})s? (?:from now|ahead)",
+    r"(?:with)?in (?:the )?(?:next )?(?P<hours>\d{1,3}) hours?",
+    r"(?P<tomorrow>by tomorrow|tomorrow)",
+    r"(?P<today>today|tonight|this (?:morning|afternoon|evening))",
+    r"(?P<weekend>(?:on |over |at )?(?:the |this |next |coming )+weekend)",
+    r"(?P<vague>(?:very )?soon|shortly|in the near future|before long|any day now)",
+)
+_HORIZON = re.compile(rf"\b(?:{'|'.join(_HORIZONS)})(?!\w)", re.IGNORECASE)
+_MORE = r"(?:more than|over|above|at least|upwards of|no less than|in excess of|exceeding|from|>=?)"
+_MONEY = r"(?:[$£€¥]\s?(?P<before>\d[\d,]*(?:\.\d+)?)|(?P<after>\d[\d,]*(?:\.\d+)?)\s?(?P<unit>[$£€¥]|[a-z]+))"
+_AMOUNT = re.compile(
+    rf"\b(?:(?:who |that )?(?:will |would |'ll |are going to )?spend(?:s|ing)? )?{_MORE}\s?{_MONEY}(?: or more)?"
+    r"(?: (?:worth of|on|of|for|in)\b)?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How far ahead a demand looks.
+
+    Attributes:
+        words: as the demand has them.
+        length: how long that is; None where the words are vague, such as "soon".
+    """
+
+    words: str
+    length: timedelta | None
+
+
+@dataclass(frozen=True)
+class Amount:
+    """The least that a demand asks for.
+
+    Attributes:
+        words: as the demand has them.
+        least: the number.
+    """
+
+    words: str
+    least: float
+
+
+def take_horizon(demand: str) -> tuple[str, Horizon | None]:
+    """The demand without its horizon, and the horizon; of several the first is taken for it, and all are taken out."""
+    found = [_horizon(match) for match in _HORIZON.finditer(demand)]
+    return (_HORIZON.sub(" ", demand), found[0]) if found else (demand, None)
+
+
+def take_amount(demand: str, currency: str) -> tuple[str, Amount | None]:
+    """The demand without its lower bound on money, and the bound.
+
+    Args:
+        demand: the sentence.
+        currency: the workspace's word for money, singular or plural.
+    """
+    words = {currency.lower(), currency.lower().rstrip("s"), "dollars", "dollar", "euros", "euro", "pounds", "pound"}
+    for match in _AMOUNT.finditer(demand):
+        unit = (match["unit"] or "").lower()
+        if match["before"] or unit in words | {"$", "£", "€", "¥", "usd", "eur", "gbp", "bucks"}:
+            number = float((match["before"] or match["after"]).replace(",", ""))
+            return demand[: match.start()] + " " + demand[match.end() :], Amount(match[0].strip(), number)
+    return demand, None
+
+
+def _horizon(match: re.Match[str]) -> Horizon:
+    named = match.groupdict()
+    words = " ".join(match[0].split())
+    if named["vague"]:
+        return Horizon(words, None)
+    if named["hours"]:
+        return Horizon(words, timedelta(hours=int(named["hours"])))
+    for name, days in (("today", 1), ("tomorrow", 2), ("weekend", 7)):
+        if named[name]:
+            return Horizon(words, timedelta(days=days))
+    unit = next(value for key, value in named.items() if key.startswith("u") and value)
+    number = next((value for key, value in named.items() if key.startswith("n") and value), "1").lower()
+    count = int(number) if number.isdigit() else WORDS[number]
+    return Horizon(words, timedelta(days=count * DAYS[unit.lower()]))

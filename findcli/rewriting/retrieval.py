@@ -1,0 +1,243 @@
+"""Which sentences of a vocabulary a phrase is like: several views of both sides, and what speaks for a sentence at all.
+
+A phrase is seen whole, without its frame, and by its object; a sentence by its words, by the name in it, by that name
+with its items, and by its items alone. Shapes: n sentences, m items, D width of the text model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from findcli.rewriting.grammar import Phrase
+
+# The verbs of the five families, in all their forms: "people who tap on flights" are asked for by clicks.
+VERBS = {
+    "click": "click clicks clicking clicked tap taps tapping tapped press presses pressing pressed",
+    "search": "search searches searching searched google googles googling look looks looking looked query querying",
+    "browse": "visit visits visiting visited browse browses browsing browsed open opens opening opened view views "
+    "viewing viewed check checks checking checked use uses using used",
+    "payment": "pay pays paying paid payment payments",
+    "purchase": "buy buys buying bought purchase purchases purchasing purchased order orders ordering ordered",
+}  # fmt: skip
+CONTEXT_ITEMS = 6
+Encode = Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What speaks for a sentence, as log odds; tuned on demands of their own (examples/demands), a number a reason.
+
+    Attributes:
+        likeness: a unit of cosine, mean over the views.
+        events: a factor of e in how often it came true: a marketer asks for what is common.
+        department: it names a whole department.
+        item: it names an item.
+        typical: it names an item, times the cosine of that item with its category: "eggs - large" is better said by
+            "eggs", "pizza" is not by "meal delivery".
+        verb: the phrase has a verb of its family.
+        plain: it tells a purchase, and the phrase has no verb of another family.
+    """
+
+    likeness: float = 27.0
+    events: float = 0.6
+    department: float = -3.6
+    item: float = -1.5
+    typical: float = -6.4
+    verb: float = 2.2
+    plain: float = 3.0
+
+
+WEIGHTS = Weights()
+
+
+@dataclass(frozen=True)
+class Views:
+    """What a text model makes of a vocabulary: unit vectors, float32.
+
+    Attributes:
+        sentences: of the sentences themselves, (n, D).
+        names: of the names in them, (n, D).
+        contexts: of a name with its most frequent items, (n, D).
+        items: of the items, (m, D).
+        starts: where each sentence's items begin in `members`, int64 (n + 1,).
+        members: rows of `items`, int64.
+    """
+
+    sentences: np.ndarray
+    names: np.ndarray
+    contexts: np.ndarray
+    items: np.ndarray
+    starts: np.ndarray
+    members: np.ndarray
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """As files hold them: half as wide, which moves a cosine by .0005 at most."""
+        wide = ("sentences", "names", "contexts", "items")
+        halves = {name: getattr(self, name).astype(np.float16) for name in wide}
+        return halves | {"starts": self.starts, "members": self.members}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, np.ndarray]) -> Views:
+        """What `tensors` gave."""
+        return cls(**{k: v.astype(np.float32) if v.dtype == np.float16 else v for k, v in tensors.items()})
+
+
+def build_views(vocabulary: pl.DataFrame, encode: Encode) -> Views:
+    """Encode a vocabulary; each distinct text once.
+
+    Args:
+        vocabulary: that of `vocabulary.build_vocabulary`.
+        encode: gives the vectors of texts, (n, D), of any length.
+    """
+    texts, names = vocabulary["text"].to_list(), vocabulary["name"].to_list()
+    below: list[list[str]] = vocabulary["items"].to_list()
+    contexts = [
+        f"{name}: {', '.join(items[:CONTEXT_ITEMS])}" if items else name
+        for name, items in zip(names, below, strict=True)
+    ]
+    items = sorted({item for each in below for item in each})
+    distinct = list(dict.fromkeys([*texts, *names, *contexts, *items]))
+    vectors = _unit(encode(distinct))
+    row = {text: i for i, text in enumerate(distinct)}
+    place = {item: i for i, item in enumerate(items)}
+    kinds = {"sentences": texts, "names": names, "contexts": contexts, "items": items}
+    return Views(
+        **{kind: vectors[[row[text] for text in chosen]] for kind, chosen in kinds.items()},
+        starts=np.cumsum([0, *map(len, below)], dtype=np.int64),
+        members=np.array([place[item] for each in below for item in each], np.int64),
+    )
+
+
+class Retriever:
+    """Scores the sentences of a vocabulary for phrases.
+
+    Args:
+        vocabulary: that of `vocabulary.build_vocabulary`, n rows.
+        likeness: `VectorLikeness`, or `LetterLikeness` where there is no pretrained text model.
+        weights: what speaks for a sentence.
+    """
+
+    def __init__(
+        self, vocabulary: pl.DataFrame, likeness: VectorLikeness | LetterLikeness, *, weights: Weights = WEIGHTS
+    ) -> None:
+        self.vocabulary, self.likeness, self.weights = vocabulary, likeness, weights
+        self._families = vocabulary["family"].to_numpy()
+        self._prior = self._standing()
+
+    def _standing(self) -> np.ndarray:
+        """What speaks for each sentence whatever is asked, (n,)."""
+        w, level = self.weights, self.vocabulary["level"].to_numpy()
+        events = np.log(np.maximum(self.vocabulary["events"].to_numpy(), 1.0))
+        rows = {
+            name: i for i, (name, at) in enumerate(zip(self.vocabulary["name"], level, strict=True)) if at == "category"
+        }
+        typical = np.array([
+            self.likeness.of_names(i, rows[above]) if at == "item" and above in rows else 0.0
+            for i, (at, above) in enumerate(zip(level, self.vocabulary["category"], strict=True))
+        ])  # fmt: skip
+        by_level = w.department * (level == "department") + (level == "item") * (w.item + w.typical * typical)
+        standing: np.ndarray = w.events * (events - events.max(initial=0.0)) + by_level
+        return standing
+
+    def scores(self, phrases: Sequence[Phrase]) -> tuple[np.ndarray, np.ndarray]:
+        """Log odds, up to a constant, and mean cosine of each sentence for each phrase: two of float64 (p, n)."""
+        cosine = self.likeness(phrases)
+        verbs = np.stack([self._verb(phrase) for phrase in phrases])
+        return self.weights.likeness * cosine + self._prior + verbs, cosine
+
+    def _verb(self, phrase: Phrase) -> np.ndarray:
+        words = set(re.findall(r"[a-z]+", phrase.words.lower()))
+        spoken = {family for family, forms in VERBS.items() if words & set(forms.split())}
+        found: np.ndarray = self.weights.verb * np.isin(self._families, sorted(spoken))
+        if not spoken - {"payment", "purchase"}:
+            found = found + self.weights.plain * (self._families == "purchase")
+        return found
+
+
+class VectorLikeness:
+    """Likeness by a text model.
+
+    Args:
+        views: of the vocabulary.
+        encode: gives the vectors of a few texts.
+    """
+
+    def __init__(self, views: Views, encode: Encode) -> None:
+        self.views, self.encode = views, encode
+        self._centroids = self._centroids_of()
+
+    def _centroids_of(self) -> np.ndarray:
+        views = self.views
+        sums = views.names.copy()
+        sizes = np.diff(views.starts)
+        for i in np.flatnonzero(sizes):
+            sums[i] = views.items[views.members[views.starts[i] : views.starts[i + 1]]].mean(0)
+        return _unit(sums)
+
+    def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
+        """Mean cosine over the views, float64 (p, n)."""
+        distinct = list(dict.fromkeys(text for p in phrases for text in (p.words, p.content, p.object)))
+        vectors = dict(zip(distinct, _unit(self.encode(distinct)), strict=True))
+        return np.stack([self._one(*(vectors[text] for text in (p.words, p.content, p.object))) for p in phrases])
+
+    def _one(self, words: np.ndarray, content: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        views = self.views
+        pairs = (
+            (views.names, words), (views.names, content), (views.names, asked),
+            (views.sentences, words), (views.sentences, content), (views.contexts, content),
+            (self._centroids, content), (self._centroids, asked),
+        )  # fmt: skip
+        total = np.sum([matrix @ vector for matrix, vector in pairs], axis=0, dtype=np.float64)
+        best = self._best_item(content) + self._best_item(asked)
+        mean: np.ndarray = (total + best) / (len(pairs) + 2)
+        return mean
+
+    def _best_item(self, vector: np.ndarray) -> np.ndarray:
+        """The cosine of each sentence's nearest item, of its name where it has none, (n,)."""
+        views, sizes = self.views, np.diff(self.views.starts)
+        found: np.ndarray = (views.names @ vector).astype(np.float64)
+        if len(views.members):
+            several = np.flatnonzero(sizes)
+            found[several] = np.maximum.reduceat((views.items @ vector)[views.members], views.starts[several])
+        return found
+
+    def of_names(self, one: int, other: int) -> float:
+        """The cosine of two sentences' names."""
+        return float(self.views.names[one] @ self.views.names[other])
+
+
+class LetterLikeness:
+    """Likeness by runs of three and four letters: all there is without a pretrained text model; it knows no synonym.
+
+    Args:
+        vocabulary: that of `vocabulary.build_vocabulary`.
+    """
+
+    def __init__(self, vocabulary: pl.DataFrame) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self._runs = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4), sublinear_tf=True)
+        names = vocabulary["name"].to_list()
+        self._names = self._runs.fit_transform([name if name.strip() else "-" for name in names])
+        below = [" ".join(items) or name for items, name in zip(vocabulary["items"].to_list(), names, strict=True)]
+        self._below = self._runs.transform(below)
+
+    def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
+        """The cosine of names, and of items to a fifth, float64 (p, n)."""
+        asked = self._runs.transform([phrase.object for phrase in phrases])
+        found: np.ndarray = (0.8 * (asked @ self._names.T) + 0.2 * (asked @ self._below.T)).toarray()
+        return found.astype(np.float64)
+
+    def of_names(self, one: int, other: int) -> float:
+        """The cosine of two sentences' names."""
+        return float((self._names[one] @ self._names[other].T).sum())
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    unit: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return unit

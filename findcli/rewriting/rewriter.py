@@ -1,0 +1,263 @@
+"""A demand -> sentences of the vocabulary, how they combine, and what of it was not understood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+import numpy as np
+
+from findcli.rewriting.grammar import Parsed, Part, Phrase, parse_demand
+from findcli.rewriting.retrieval import LetterLikeness, Retriever
+
+AS_IT_STANDS, BY_YOU, BY_LIKENESS = "as it stands", "you", "likeness of texts"
+KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
+SOFTER = 2.0  # log odds are divided by so much before they become shares: they are surer than they are right
+APART = -4.0  # things joined by "and" stay apart where one sentence for all of them costs this much log odds on average
+RERANKED = 10
+SPELT_ALIKE = 0.35  # without a text model a phrase means only what it nearly spells
+CLOSE = 0.55  # a phrase whose sentence is less like it is read loosely
+
+
+@dataclass(frozen=True)
+class Meant:
+    """A sentence of the vocabulary that a phrase may mean.
+
+    Attributes:
+        sentence: its text.
+        share: how surely it is what is meant, in (0, 1]; those of a phrase sum to 1.
+        cosine: how like it the phrase is.
+    """
+
+    sentence: str
+    share: float
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One thing that a demand asks for.
+
+    Attributes:
+        words: of the demand.
+        negated: whether it must not hold.
+        any_of: the sentences that were chosen, the likeliest first.
+        others: what else it may mean.
+    """
+
+    words: str
+    negated: bool
+    any_of: tuple[Meant, ...]
+    others: tuple[Meant, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """How a demand was understood.
+
+    Attributes:
+        demand: the sentence.
+        by: who rewrote it: "likeness of texts", the name of a language model, "you"; or "as it stands".
+        clauses: all of them must hold; empty where the demand is ranked as it stands.
+        answerable: whether the vocabulary holds anything like it; None where that cannot be told, since it was not
+            asked or no pretrained text model knows.
+        nearest: the nearest things that can be answered.
+        notes: what of the demand was read or ignored: its horizon, its amount.
+    """
+
+    demand: str
+    by: str
+    clauses: tuple[Clause, ...] = ()
+    answerable: bool | None = None
+    nearest: tuple[Meant, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """Every sentence it scores, once."""
+        return list(dict.fromkeys(meant.sentence for clause in self.clauses for meant in clause.any_of))
+
+    @property
+    def expression(self) -> str:
+        """The sentences as `--rewrite` takes them."""
+        parts = []
+        for clause in self.clauses:
+            joined = " or ".join(meant.sentence for meant in clause.any_of)
+            parts.append(f"not {joined}" if clause.negated else joined)
+        return " and ".join(parts)
+
+
+class Reranker(Protocol):
+    """A language model's say."""
+
+    name: str
+
+    def adjustments(self, demand: str, names: Sequence[str], /) -> np.ndarray:
+        """Log odds to be added to each name's, float64 (n,)."""
+
+
+class Rewriter:
+    """Rewrites demands into the sentences of one vocabulary.
+
+    Args:
+        retriever: knows the vocabulary.
+        future: how far ahead the model was trained to look.
+        currency: the workspace's word for money.
+        reranker: a language model's say; none for likeness alone.
+        floor: the least likeness at which a phrase means anything at all.
+    """
+
+    def __init__(
+        self, retriever: Retriever, *, future: timedelta, currency: str, reranker: Reranker | None = None,
+        floor: float | None = None,
+    ) -> None:  # fmt: skip
+        self.retriever, self.reranker = retriever, reranker
+        self.future, self.currency, self.floor = future, currency, floor
+        self.texts: list[str] = retriever.vocabulary["text"].to_list()
+        self.names: list[str] = retriever.vocabulary["name"].to_list()
+        self._own = {_plain(text): text for text in self.texts}
+
+    @property
+    def by(self) -> str:
+        """Who rewrites."""
+        return BY_LIKENESS if self.reranker is None else self.reranker.name
+
+    def rewrite(self, demand: str) -> Rewriting:
+        """Read a demand; a sentence of the vocabulary stays what it is."""
+        own = self._own.get(_plain(demand))
+        if own is not None:
+            kept = (Meant(own, 1.0, 1.0),)
+            return Rewriting(
+                demand, self.by, (Clause(demand, negated=False, any_of=kept),), answerable=True, nearest=kept
+            )
+        parsed = parse_demand(demand, currency=self.currency)
+        notes = tuple(self._notes(parsed))
+        if not parsed.parts or not self.texts:
+            return Rewriting(demand, AS_IT_STANDS, answerable=False, notes=("it names nothing to look for", *notes))
+        clauses = self._clauses(parsed)
+        near = tuple(meant for clause in clauses for meant in (*clause.any_of, *clause.others))
+        nearest = tuple(sorted(near, key=lambda meant: -meant.cosine)[:SHOWN])
+        answerable = self._answerable(clauses)
+        if answerable and any(clause.any_of[0].cosine < CLOSE for clause in clauses):
+            notes = (
+                *notes,
+                "read loosely: these are the nearest that the vocabulary has, and they are not very like it",
+            )
+        if not answerable:
+            return Rewriting(demand, AS_IT_STANDS, (), answerable, nearest, notes)
+        return Rewriting(demand, self.by, tuple(clauses), answerable, nearest, notes)
+
+    def _answerable(self, clauses: Sequence[Clause]) -> bool | None:
+        """Whether each clause is like something; None where likeness cannot tell a synonym from a stranger."""
+        least = min(clause.any_of[0].cosine for clause in clauses)
+        if isinstance(self.retriever.likeness, LetterLikeness):
+            return True if least >= SPELT_ALIKE else None
+        return self.floor is None or least >= self.floor
+
+    def _clauses(self, parsed: Parsed) -> list[Clause]:
+        wanted = [part for part in parsed.parts if not part.negated]
+        refused = [part for part in parsed.parts if part.negated]
+        phrases = [phrase for part in wanted for phrase in part.phrases]
+        read = self._read([*phrases, *(phrase for part in refused for phrase in part.phrases)], parsed.whole)
+        clauses = self._wanted(parsed, wanted, read) if wanted else []
+        for part in refused:
+            clauses.append(self._clause(part, [read[phrase] for phrase in part.phrases], negated=True))
+        return clauses
+
+    def _wanted(self, parsed: Parsed, parts: Sequence[Part], read: dict[Phrase, _Reading]) -> list[Clause]:
+        """One clause a part; or one for all, where one sentence fits all that "and" joins."""
+        readings = [read[phrase] for part in parts for phrase in part.phrases]
+        if len(parts) > 1:
+            together = [read[parsed.whole], *readings] if parsed.whole in read else readings
+            one = _Reading(
+                np.mean([r.log_share for r in together], 0), np.max([r.cosine for r in together], 0)
+            ).normed()
+            best = int(one.log_share.argmax())
+            if np.mean([r.log_share[best] - r.log_share.max() for r in readings]) > APART:
+                words = parsed.whole.words if parsed.whole is not None else parsed.demand
+                return [self._chosen(words, [one], negated=False)]
+        return [self._clause(part, [read[phrase] for phrase in part.phrases], negated=False) for part in parts]
+
+    def _read(self, phrases: Sequence[Phrase], whole: Phrase | None) -> dict[Phrase, _Reading]:
+        """How each phrase, and the whole, reads: by likeness, and by the language model's say where there is one."""
+        distinct = list(dict.fromkeys([*phrases, *([whole] if whole is not None else [])]))
+        scores, cosine = self.retriever.scores(distinct)
+        found = {}
+        for phrase, mine, near in zip(distinct, scores, cosine, strict=True):
+            reading = _Reading(mine, near).normed()
+            if self.reranker is not None and (phrase is not whole or phrase in phrases):
+                best = np.argsort(-reading.log_share, kind="stable")[:RERANKED]
+                said = self.reranker.adjustments(phrase.words, [self.names[i] for i in best])
+                changed = reading.log_share.copy()
+                changed[best] += said - said.mean()
+                reading = replace(reading, log_share=changed).normed()
+            found[phrase] = reading
+        return found
+
+    def _clause(self, part: Part, readings: Sequence[_Reading], *, negated: bool) -> Clause:
+        return self._chosen(" or ".join(phrase.words for phrase in part.phrases), readings, negated=negated)
+
+    def _chosen(self, words: str, readings: Sequence[_Reading], *, negated: bool) -> Clause:
+        """The sentences that readings of alternatives choose, those of the first before those of the next."""
+        chosen: dict[int, Meant] = {}
+        others: dict[int, Meant] = {}
+        for sharp in readings:
+            reading = replace(sharp, log_share=sharp.log_share / SOFTER).normed()
+            best = np.argsort(-reading.log_share, kind="stable")[: KEPT + SHOWN]
+            kept = [i for i in best[:KEPT] if reading.log_share[i] >= reading.log_share[best[0]] + np.log(LEAST_SHARE)]
+            total = np.exp(reading.log_share[kept]).sum()
+            for i in best:
+                share = float(np.exp(reading.log_share[i]) / (total if i in kept else 1.0))
+                meant = Meant(self.texts[i], share, float(reading.cosine[i]))
+                into = chosen if i in kept else others
+                if i not in into or into[i].share < share:
+                    into[i] = meant
+        rest = sorted((meant for i, meant in others.items() if i not in chosen), key=lambda meant: -meant.share)
+        return Clause(words, negated, tuple(chosen.values()), tuple(rest[:SHOWN]))
+
+    def _notes(self, parsed: Parsed) -> list[str]:
+        notes = []
+        if parsed.horizon is not None:
+            notes.append(_horizon_note(parsed.horizon.words, parsed.horizon.length, self.future))
+        if parsed.amount is not None:
+            notes.append(f'the amount ("{parsed.amount.words}") is ignored: ranked by whether, not by how much')
+        return notes
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How surely a phrase means each sentence of the vocabulary.
+
+    Attributes:
+        log_share: log of the shares, (n,).
+        cosine: likeness, (n,).
+    """
+
+    log_share: np.ndarray
+    cosine: np.ndarray
+
+    def normed(self) -> _Reading:
+        """With shares that sum to 1."""
+        return replace(self, log_share=self.log_share - np.logaddexp.reduce(self.log_share))
+
+
+def _plain(sentence: str) -> str:
+    return " ".join(sentence.lower().split()).rstrip(".?! ")
+
+
+def in_words(length: timedelta) -> str:
+    """A length of time as a person would say it: "9 weeks", "5 days"."""
+    days = length / timedelta(days=1)
+    number, unit = (days / 7, "week") if days >= 7 and days % 7 == 0 else (days, "day")
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
+
+
+def _horizon_note(words: str, length: timedelta | None, future: timedelta) -> str:
+    trained = f"within {in_words(future)}, as the model was trained"
+    if length is None:
+        return f'{trained}; "{words}" names no length of time'
+    if abs(length - future) <= future / 10:
+        return f'{trained}, which is "{words}"'
+    return f'{trained}; "{words}" is {"shorter" if length < future else "longer"}: ranked all the same'

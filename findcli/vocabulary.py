@@ -1,0 +1,108 @@
+"""The vocabulary of a workspace: every sentence of a single event with the names behind it, for demands to be read in.
+
+A sentence's words say little of what it covers ("The user purchased hispanic."); the items sold under a category's name
+say more. So each sentence keeps what its events name: the category above it, and the items below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from findcli import events
+from findcli.artifacts import Run
+from findcli.settings import SLOTS
+from findcli.templates import Template, sentence_text, source_templates
+from findcli.workspace import Workspace
+
+MOST_ITEMS = 40
+NAMES = ("department", "category", "item")
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "text": pl.String, "family": pl.String, "level": pl.String, "name": pl.String, "names": pl.List(pl.String),
+    "events": pl.Int64, "category": pl.String, "items": pl.List(pl.String),
+}  # fmt: skip
+
+
+def build_vocabulary(
+    workspace: Workspace, log: Run, as_of: datetime, history: timedelta, *, without_sources: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The sentences that events of [as_of - history, as_of) make true, sorted by text.
+
+    Returns:
+        text; family; level (the slot that it names, "" for none); name (what stands in that slot, or the sentence
+        without its subject); names (of all slots through which events make this text true); events (how many);
+        category (the one above an item, null otherwise); items (the most frequent below a category or department).
+        Sentences of several slots, such as a category with how it was paid, are left out: parts say them.
+    """
+    counted = [_counted(log, part, as_of, history) for part in events.parts(log)]
+    slots = [name for name in SLOTS if name in counted[0].columns]
+    named = pl.concat(counted).group_by("source", *slots).agg(pl.col("events").sum())
+    currency = workspace.settings.workspace.currency
+    frames = []
+    for source in workspace.settings.sources:
+        mine = named.filter(pl.col("source") == source.name)
+        if mine.is_empty() or source.name in without_sources:
+            continue
+        for template in source_templates(source):
+            if not template.bounded and len(template.slots) <= 1:
+                frames.append(_sentences(mine, template, currency=currency))
+    found = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
+    return _merged(found)
+
+
+def _counted(log: Run, part: str, as_of: datetime, history: timedelta) -> pl.DataFrame:
+    own = events.read_part(log, part, before=as_of).filter(pl.col("time") >= as_of - history)
+    slots = [name for name in SLOTS if name in own.columns]
+    return own.group_by("source", *slots).agg(events=pl.len().cast(pl.Int64))
+
+
+def _sentences(named: pl.DataFrame, template: Template, *, currency: str) -> pl.DataFrame:
+    """The sentences of one template, a row each."""
+    level = template.slots[0] if template.slots else ""
+    plain = template.text.removeprefix("The user ").removesuffix(".")
+    lower = {name: pl.col(name).str.to_lowercase() for name in NAMES if name in named.columns}
+    rows = named.select(
+        "events",
+        text=sentence_text(template, currency=currency),
+        name=pl.col(level).str.to_lowercase() if level else pl.lit(plain),
+        category=lower.get("category", pl.lit(None, pl.String)),
+        item=lower.get("item", pl.lit(None, pl.String)),
+    ).drop_nulls("text")
+    below = (
+        rows.drop_nulls("item").group_by("text", "item").agg(pl.col("events").sum())
+        .sort("text", "events", "item", descending=[False, True, False])
+        .group_by("text", maintain_order=True).agg(items=pl.col("item").head(MOST_ITEMS))
+    )  # fmt: skip
+    above = (
+        rows.drop_nulls("category").group_by("text", "category").agg(pl.col("events").sum())
+        .sort("text", "events", "category", descending=[False, True, False])
+        .group_by("text", maintain_order=True).agg(pl.col("category").first())
+    )  # fmt: skip
+    each = rows.group_by("text").agg(pl.col("name").first(), pl.col("events").sum())
+    wide, particular = level in ("department", "category"), level == "item"
+    each = each.join(below, on="text", how="left").join(above, on="text", how="left")
+    return each.select(
+        "text", pl.lit(template.family).alias("family"), pl.lit(level).alias("level"), "name",
+        pl.concat_list("name").alias("names"), "events",
+        (pl.col("category") if particular else pl.lit(None, pl.String)).alias("category"),
+        (pl.col("items") if wide else pl.lit(None, pl.List(pl.String))).fill_null([]).alias("items"),
+    )  # fmt: skip
+
+
+def _merged(found: pl.DataFrame) -> pl.DataFrame:
+    """One row a text: of an item and a category of the same name the category stands."""
+    order = {level: i for i, level in enumerate(("category", "", "channel", "status", "merchant", "item", "text"))}
+    rank = pl.col("level").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    return (
+        found.with_columns(_order=rank)
+        .sort("text", "_order", "family")
+        .group_by("text", maintain_order=True)
+        .agg(
+            pl.col("family", "level", "name").first(), pl.col("names").explode().unique().sort(),
+            pl.col("events").max(), pl.col("category").first(), pl.col("items").list.explode().unique().sort(),
+        )
+        .with_columns(pl.col("items").list.drop_nulls().list.head(MOST_ITEMS))
+        .select(list(SCHEMA))
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""Demands by grammar alone: parts, signs, horizons, amounts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from findcli.rewriting.grammar import FRAME, Parsed, content_words, parse_demand
+from findcli.rewriting.horizons import take_amount, take_horizon
+
+THINGS = st.sampled_from(["marmalade", "green tea", "candles", "bicycles", "hair dye", "hammers", "paper", "violins"])
+
+
+def shape(parsed: Parsed) -> list[tuple[bool, list[str]]]:
+    return [(part.negated, [phrase.content for phrase in part.phrases]) for part in parsed.parts]
+
+
+@pytest.mark.parametrize(
+    ("demand", "parts"),
+    [
+        ("people who will buy tea", [(False, ["tea"])]),
+        ("tea", [(False, ["tea"])]),
+        ("beer or wine", [(False, ["beer", "wine"])]),
+        ("beer, cider or wine", [(False, ["beer", "cider", "wine"])]),
+        ("households that buy both milk and bread", [(False, ["milk"]), (False, ["bread"])]),
+        ("buy meat but no seafood", [(False, ["meat"]), (True, ["seafood"])]),
+        ("people who drink tea, not coffee", [(False, ["drink tea"]), (True, ["coffee"])]),
+        ("shoppers who don't smoke but drink wine", [(False, ["drink wine"]), (True, ["smoke"])]),
+        ("people who buy a phone but do not rent one", [(False, ["phone"]), (True, ["rent phone"])]),
+        ("people who would rather rent a phone than buy one", [(False, ["rent phone"]), (True, ["phone"])]),
+        ("customers without a garden", [(True, ["garden"])]),
+        ("who?", []),
+    ],
+)
+def test_parts_and_signs(demand: str, parts: list[tuple[bool, list[str]]]) -> None:
+    assert shape(parse_demand(demand)) == parts
+
+
+def test_what_is_asked_for_stands_after_the_last_verb_of_asking() -> None:
+    (part,) = parse_demand("parents of infants who need formula milk").parts
+    assert part.phrases[0].object == "formula milk"
+    assert part.phrases[0].content == "parents infants formula milk"
+
+
+@given(THINGS, THINGS, st.sampled_from(["people who want {}", "find {}", "{} please", "who needs {}?", "BUY {}!"]))
+def test_the_frame_changes_nothing_of_what_is_asked_for(one: str, other: str, frame: str) -> None:
+    assert shape(parse_demand(frame.format(f"{one} or {other}"))) == [(False, [one, other])]
+    negated = parse_demand(frame.format(f"{one} but no {other}"))
+    assert shape(negated) == [(False, [one]), (True, [other])]
+
+
+@given(st.text(max_size=80))
+def test_any_text_can_be_read(demand: str) -> None:
+    parsed = parse_demand(demand)
+    for part in parsed.parts:
+        assert part.phrases
+        for phrase in part.phrases:
+            assert phrase.content
+            assert not set(phrase.content.split()) & FRAME
+    assert parse_demand(demand) == parsed
+
+
+@pytest.mark.parametrize(
+    ("demand", "words", "days"),
+    [
+        ("who will buy tea next month?", "next month", 30),
+        ("tea in the next 6 weeks", "in the next 6 weeks", 42),
+        ("tea within two weeks", "within two weeks", 14),
+        ("tea in two weeks", "in two weeks", 14),
+        ("in a fortnight tea", "in a fortnight", 14),
+        ("tea this quarter", "this quarter", 91),
+        ("tea over the coming 10 days", "over the coming 10 days", 10),
+        ("tea within the week", "within the week", 7),
+        ("tea tonight", "tonight", 1),
+        ("tea within 48 hours", "within 48 hours", 2),
+        ("tea soon", "soon", None),
+    ],
+)
+def test_horizons(demand: str, words: str, days: float | None) -> None:
+    rest, horizon = take_horizon(demand)
+    assert horizon is not None
+    assert horizon.words == words
+    assert horizon.length == (None if days is None else timedelta(days=days))
+    assert content_words(rest) == ["tea"]
+
+
+@pytest.mark.parametrize("demand", ["tea for the weak", "a month of sundays", "weekly papers", "people in two minds"])
+def test_what_is_no_horizon_stays(demand: str) -> None:
+    assert take_horizon(demand) == (demand, None)
+
+
+@given(st.integers(2, 99), st.sampled_from(["day", "week", "month", "year"]))
+def test_any_number_of_units_is_a_horizon(count: int, unit: str) -> None:
+    horizon = parse_demand(f"people who buy tea in the next {count} {unit}s").horizon
+    assert horizon is not None
+    assert horizon.length == timedelta(days=count * {"day": 1, "week": 7, "month": 30, "year": 365}[unit])
+
+
+@pytest.mark.parametrize(
+    ("demand", "least"),
+    [
+        ("people spending more than 20 dollars on cheese", 20),
+        ("customers who will spend over $50 on cheese", 50),
+        ("at least 1,000 crowns worth of cheese", 1000),
+        ("cheese for over 12.50 euros", 12.5),
+    ],
+)
+def test_amounts(demand: str, least: float) -> None:
+    rest, amount = take_amount(demand, "crowns")
+    assert amount is not None
+    assert amount.least == least
+    assert content_words(rest) == ["cheese"]
+
+
+def test_a_number_of_anything_else_is_no_amount() -> None:
+    assert take_amount("people over 30 years of age", "dollars")[1] is None

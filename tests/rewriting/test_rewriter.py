@@ -1,0 +1,161 @@
+"""Demands as sentences of a small vocabulary: by letters, by vectors, by a language model's say, and by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from findcli.errors import FindCLIError
+from findcli.rewriting.expressions import parse_rewriting
+from findcli.rewriting.retrieval import LetterLikeness, Retriever, VectorLikeness, Views, build_views
+from findcli.rewriting.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
+from findcli.vocabulary import SCHEMA
+
+WORDS = ("tea", "coffee", "hot", "drinks", "bread", "rolls", "flights", "phone", "rental", "drink", "warm", "plane")
+MEANING = {"warm": "hot", "drink": "drinks", "plane": "flights"}  # what only a model that knows words can tell
+
+
+def vocabulary() -> pl.DataFrame:
+    rows = [
+        ("The user purchased hot drinks.", "purchase", "category", "hot drinks", 900, None, ["tea", "coffee"]),
+        ("The user purchased tea.", "purchase", "item", "tea", 500, "hot drinks", []),
+        ("The user purchased bread rolls.", "purchase", "category", "bread rolls", 800, None, ["bread rolls"]),
+        ("The user purchased flights.", "purchase", "category", "flights", 300, None, ["flights"]),
+        ("The user clicked flights.", "click", "category", "flights", 300, None, []),
+        ("The user purchased phone rental.", "purchase", "category", "phone rental", 200, None, ["phone rental"]),
+    ]  # fmt: skip
+    frame = [
+        (text, family, level, name, [name], n, above, below) for text, family, level, name, n, above, below in rows
+    ]
+    return pl.DataFrame(frame, schema=SCHEMA, orient="row")
+
+
+def encode(texts: Sequence[str]) -> np.ndarray:
+    """Counts of known words: a text model that knows which words mean the same."""
+    found = np.full((len(texts), len(WORDS)), 1e-3, np.float32)
+    for row, text in zip(found, texts, strict=True):
+        for word in text.lower().replace(".", " ").replace(",", " ").replace(":", " ").split():
+            word = MEANING.get(word, word)
+            if word in WORDS:
+                row[WORDS.index(word)] += 1
+    return found
+
+
+def rewriter(*, floor: float | None = 0.5, reranker: object = None) -> Rewriter:
+    table = vocabulary()
+    likeness = VectorLikeness(build_views(table, encode), encode)
+    return Rewriter(
+        Retriever(table, likeness), future=timedelta(weeks=9), currency="dollars", floor=floor, reranker=reranker
+    )  # type: ignore[arg-type]
+
+
+def first(rewriting: Rewriting) -> str:
+    return rewriting.clauses[0].any_of[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("demand", "sentence"),
+    [
+        ("people who love a warm drink", "The user purchased hot drinks."),
+        ("users who will take a plane next month", "The user purchased flights."),
+        ("users who will tap on flights", "The user clicked flights."),
+        ("the user purchased tea", "The user purchased tea."),
+        ("phone rental!!", "The user purchased phone rental."),
+    ],
+)
+def test_a_demand_is_read_as_the_sentence_that_it_means(demand: str, sentence: str) -> None:
+    found = rewriter().rewrite(demand)
+    assert first(found) == sentence
+    assert found.answerable
+    assert found.by == BY_LIKENESS
+
+
+def test_parts_become_clauses_with_signs_and_shares() -> None:
+    found = rewriter().rewrite("bread rolls or flights but no phone rental")
+    wanted, refused = found.clauses
+    assert not wanted.negated
+    assert refused.negated
+    assert {"The user purchased bread rolls.", "The user purchased flights."} <= {m.sentence for m in wanted.any_of}
+    assert refused.any_of[0].sentence == "The user purchased phone rental."
+    for clause in found.clauses:
+        assert all(0 < meant.share <= 1 for meant in clause.any_of)
+
+
+def test_things_that_one_sentence_covers_stay_together() -> None:
+    assert len(rewriter(floor=None).rewrite("coffee and warm drinks").clauses) == 1
+    assert len(rewriter(floor=None).rewrite("both flights and bread rolls").clauses) == 2
+
+
+def test_what_nothing_is_like_is_said_to_be_so_with_the_nearest_things() -> None:
+    found = rewriter().rewrite("people who vote")
+    assert found.answerable is False
+    assert not found.clauses
+    assert found.by == AS_IT_STANDS
+    assert found.nearest
+
+
+def test_horizon_and_amount_are_told() -> None:
+    soon, longer, amount = (
+        rewriter().rewrite(demand).notes
+        for demand in ("tea next month", "tea in the next 20 weeks", "tea for more than 20 dollars")
+    )
+    assert soon == ('within 9 weeks, as the model was trained; "next month" is shorter: ranked all the same',)
+    assert "longer" in longer[0]
+    assert "ignored" in amount[0]
+
+
+def test_views_survive_a_file() -> None:
+    views = build_views(vocabulary(), encode)
+    again = Views.from_tensors(views.tensors())
+    assert np.allclose(again.names, views.names, atol=1e-3)
+    assert again.names.dtype == np.float32
+    assert (again.members == views.members).all()
+
+
+class Stubborn:
+    """A language model that wants one name whatever is asked."""
+
+    name = "stubborn"
+
+    def adjustments(self, _: str, names: Sequence[str]) -> np.ndarray:
+        return np.array([50.0 * (name == "bread rolls") for name in names])
+
+
+def test_a_language_model_weighs_what_likeness_finds() -> None:
+    found = rewriter(reranker=Stubborn(), floor=None).rewrite("people who love a warm drink")
+    assert first(found) == "The user purchased bread rolls."
+    assert found.by == "stubborn"
+
+
+def test_letters_alone_find_what_is_spelt_alike_and_leave_the_rest_as_it_stands() -> None:
+    table = vocabulary()
+    letters = Rewriter(Retriever(table, LetterLikeness(table)), future=timedelta(weeks=9), currency="dollars")
+    assert first(letters.rewrite("people who need a bread roll")) == "The user purchased bread rolls."
+    unknown = letters.rewrite("people who vote")
+    assert unknown.answerable is None
+    assert not unknown.clauses
+
+
+def test_sentences_of_the_user_are_taken_as_they_are() -> None:
+    found = parse_rewriting("x", "The user purchased tea. or The user bought rice. and not The user purchased mr. tea.")
+    assert [(c.negated, [m.sentence for m in c.any_of]) for c in found.clauses] == [
+        (False, ["The user purchased tea.", "The user bought rice."]),
+        (True, ["The user purchased mr. tea."]),
+    ]
+    assert found.by == BY_YOU
+    assert parse_rewriting("x", found.expression).clauses == found.clauses
+
+
+def test_a_rewriting_is_what_the_option_takes() -> None:
+    found = rewriter().rewrite("bread rolls or flights but no phone rental")
+    assert parse_rewriting(found.demand, found.expression).sentences == found.sentences
+
+
+@pytest.mark.parametrize("expression", ["tea", "", "The user purchased tea. or not The user purchased milk.", "not ."])
+def test_what_is_no_sentence_is_refused(expression: str) -> None:
+    with pytest.raises(FindCLIError, match="the rewriting has"):
+        parse_rewriting("x", expression)
