@@ -2,13 +2,13 @@
 
 `runs/aligned/` holds `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the
 text tower, LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projection), `sentences.parquet` and
-`sentences.safetensors`
-(the training sentences and their vectors) and `history.parquet`.
+`sentences.safetensors` (the training sentences and their vectors), `summary.safetensors` (the leading directions of
+training users' vectors), `summary.json` (the kinds of behaviour) and `history.parquet`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from findcli import artifacts, metrics, objectives
+from findcli import artifacts, events, metrics, objectives
 from findcli.artifacts import Draft, Run
 from findcli.batches import UserBatch, user_batch
 from findcli.durations import parse_duration
@@ -30,7 +30,9 @@ from findcli.model_folders import local_model_files
 from findcli.module_files import save_module
 from findcli.progress import Progress
 from findcli.ranker_training import RankerTraining
+from findcli.rhythms import common_kinds
 from findcli.settings import Align
+from findcli.summaries import Directions
 from findcli.text_space import TextSpace
 from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
 from findcli.training_data import TrainingData, choose_part, seconds
@@ -38,6 +40,7 @@ from findcli.user_model import StageRuns, modalities_of, new_user_encoder
 from findcli.workspace import Workspace
 
 VALIDATION_PAIRS, VALIDATION_SENTENCES = 512, 200
+SUMMARY_PAIRS = 10_000
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
@@ -247,7 +250,26 @@ class _Alignment:
         batch = self.sampler.draw("validation", users=settings.batch_size, sentences=settings.sentences, seed=self.seed)
         with torch.no_grad():
             draft.metrics["warning"] = collapse_warning(self.users(batch.users))
+        draft.tensors("summary.safetensors", Directions.fit(self._latest_vectors()).tensors())
+        draft.json("summary.json", {"kinds": common_kinds(self.workspace, self._training_logs())})
         self._save(draft)
+
+    def _training_logs(self) -> Iterator[pl.DataFrame]:
+        """Training users' events before `train_until`, a partition at a time."""
+        for part, users in self.data.users.group_by("part"):
+            log = events.read_part(self.runs.events, str(part[0]))
+            yield log.filter(pl.col("user_id").is_in(users["user_id"].implode()))
+
+    @torch.no_grad()
+    def _latest_vectors(self) -> np.ndarray:
+        """Training users as of their last cutoff, some thousands of them: (N, D)."""
+        latest = self.data.pairs.filter(pl.col("split") == "train").group_by("user", maintain_order=True).last()
+        latest = latest.sample(min(SUMMARY_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
+        found = []
+        for (part,), group in latest.group_by("part", maintain_order=True):
+            for rows in group.iter_slices(VALIDATION_PAIRS):
+                found.append(self.users(self.sampler.read(rows["pair"].to_numpy(), str(part))).float().cpu().numpy())
+        return np.concatenate(found)
 
     def _sentence_encoder(self) -> Callable[[np.ndarray], Tensor]:
         """Sentences by row; where the tower is frozen its vectors are computed once."""

@@ -35,8 +35,8 @@ FORMATS = {
     "text": 1,
     "sequence": 1,
     "tabular": 1,
-    "aligned": 3,
-    "embeddings": 4,
+    "aligned": 4,
+    "embeddings": 5,
     "rewriter": 1,
 }
 COMMANDS = {

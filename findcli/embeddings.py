@@ -1,11 +1,13 @@
 """`findcli embed`: one vector a user as of any date, new users included, without retraining.
 
 `runs/embeddings/AS_OF/` holds `users.parquet` (user_id, ascending) and `users.safetensors`, its rows in the same order:
-`embeddings` (n_users, d_embedding) of unit length, and per modality `sequence`, `tabular`, `search` (zeros where
-missing) with `has_NAME` (0 or 1). A model that scores by query adds `activity` and `factors` (what users do together),
-and what its scoring reads: `habits.safetensors` (sparse levels over concepts, CSR: `indptr`, `indices` and the values
-of each level), `concepts.parquet` (text, and the shares `ever` and `late`) and `concepts.safetensors` (their vectors,
-and `known_*`, CSR, how the model's own concepts stand for them).
+`embeddings` (n_users, d_embedding) of unit length, per modality `sequence`, `tabular`, `search` (zeros where missing)
+with `has_NAME` (0 or 1), `profile` (its columns as numbers from 0 to 1), `rhythm` (weeks and recency of each kind of
+behaviour), and `summary`, all of them in short, for linear models of few labels (`summaries.py`). A model that scores
+by query adds `activity` and `factors` (what users do together), and what its scoring reads: `habits.safetensors`
+(sparse levels over concepts, CSR: `indptr`, `indices` and the values of each level), `concepts.parquet` (text, and the
+shares `ever` and `late`) and `concepts.safetensors` (their vectors, and `known_*`, CSR, how the model's own concepts
+stand for them).
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
 from findcli.rewriting.opening import write_vocabulary
-from findcli.snapshots import take_snapshot, write_snapshot
+from findcli.rhythms import rhythm
+from findcli.snapshots import Snapshot, take_snapshot, write_snapshot
+from findcli.summaries import Directions, profile_numbers, summarise
 from findcli.templates import is_search
 from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
@@ -48,6 +52,9 @@ class Embedder:
         encoder: the user encoder, in eval mode.
         space: of the history texts.
         columns: the profile's codes.
+        directions: of fused vectors, for the summary.
+        kinds: of behaviour, for the rhythm.
+        concepts: their places among what comes with what, (M, R), None where the model does not score by query.
         history: seconds of history.
         step: seconds of a time step.
         device: where it computes.
@@ -56,6 +63,9 @@ class Embedder:
     encoder: UserEncoder
     space: Space
     columns: ProfileCodes
+    directions: Directions
+    kinds: tuple[str, ...]
+    concepts: np.ndarray | None
     history: int
     step: int
     device: torch.device
@@ -75,6 +85,9 @@ class Embedder:
             encoder=load_user_encoder(aligned).to(where),
             space=TextSpace(text, device=str(where)),
             columns=ProfileCodes.from_json(aligned.json("columns.json")),
+            directions=Directions.from_tensors(aligned.tensors("summary.safetensors")),
+            kinds=tuple(aligned.json("summary.json")["kinds"]),
+            concepts=aligned.tensors("concepts.safetensors")["factors"] if scores_by_query(model) else None,
             history=int(parse_duration(settings["history"]).total_seconds()),
             step=int(parse_duration(settings["step"]).total_seconds()),
             device=where,
@@ -88,7 +101,8 @@ class Embedder:
         for name, (vector, present) in modalities.items():
             found[name] = vector.masked_fill(~present.unsqueeze(1), 0)
             found[f"has_{name}"] = present.to(torch.uint8)
-        return found
+        numbers = profile_numbers(self.columns, batch.codes.cpu().numpy(), batch.fractions.cpu().numpy())
+        return found | ({"profile": torch.from_numpy(numbers)} if numbers.shape[1] else {})
 
     def batches(
         self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime
@@ -167,12 +181,13 @@ def embed(
     settings, inputs = stage_settings(workspace, cutoff), stage_inputs(workspace, model or workspace, log, cutoff)
 
     def write(draft: Draft, _: Path) -> None:
-        embedder = Embedder.load(model or workspace, device=device)
-        users, tensors = embed_users(workspace, embedder, log, cutoff, progress=progress)
-        if scores_by_query(model or workspace):
-            snapshot = take_snapshot(workspace, model or workspace, log, cutoff, users, device=device)
-            tensors |= write_snapshot(snapshot, draft)
-        write_vocabulary(workspace, embedder.space, log, cutoff, draft)
+        users, tensors, snapshot = describe_users(
+            workspace, model or workspace, log, cutoff, device=device, progress=progress
+        )
+        if snapshot is not None:
+            write_snapshot(snapshot, draft)
+        text = artifacts.open_run((model or workspace).run("text"), "text")
+        write_vocabulary(workspace, TextSpace(text, device=str(select_device(device))), log, cutoff, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": users}))
         draft.tensors("users.safetensors", tensors)
         draft.metrics |= {"users": len(users), "d_embedding": int(tensors["embeddings"].shape[1])}
@@ -186,6 +201,46 @@ def embed(
         seed=0,
         force=force,
     )
+
+
+def describe_users(
+    workspace: Workspace,
+    model: Workspace,
+    log: Run,
+    as_of: datetime,
+    *,
+    device: str,
+    without_sources: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> tuple[pl.Series, dict[str, np.ndarray], Snapshot | None]:
+    """All that is stored of users as of a date: ids, the tensors of `users.safetensors`, and what scoring reads.
+
+    Args:
+        workspace: whose users.
+        model: the workspace whose trained model is used.
+        log: the event log.
+        as_of: the cutoff.
+        device: "auto", "cpu", "cuda" or "mps".
+        without_sources: sources whose events are left out; their users stay.
+        progress: told after each partition.
+
+    Raises:
+        FindCLIError: no model is trained, or no user has an event before `as_of`.
+    """
+    embedder = Embedder.load(model, device=device)
+    history = timedelta(seconds=embedder.history)
+
+    def count(own: pl.DataFrame, ids: pl.Series) -> dict[str, np.ndarray]:
+        return {"rhythm": rhythm(workspace, own, ids, embedder.kinds, as_of, history)} if embedder.kinds else {}
+
+    users, tensors = embed_users(
+        workspace, embedder, log, as_of, without_sources=without_sources, count=count, progress=progress
+    )
+    snapshot = None
+    if scores_by_query(model):
+        snapshot = take_snapshot(workspace, model, log, as_of, users, device=device, without_sources=without_sources)
+        tensors |= {"activity": snapshot.habits.activity, "factors": snapshot.factors}
+    return users, tensors | {"summary": summarise(tensors, embedder.directions, embedder.concepts)}, snapshot
 
 
 def scores_by_query(model: Workspace) -> bool:
@@ -245,6 +300,7 @@ def embed_users(
     *,
     without_sources: Sequence[str] = (),
     encode: Callable[[UserBatch], dict[str, torch.Tensor]] | None = None,
+    count: Callable[[pl.DataFrame, pl.Series], dict[str, np.ndarray]] | None = None,
     progress: Progress | None = None,
 ) -> tuple[pl.Series, dict[str, np.ndarray]]:
     """Encode every user with an event before a date, one partition at a time.
@@ -256,6 +312,7 @@ def embed_users(
         as_of: the cutoff.
         without_sources: sources whose events are left out; their users stay.
         encode: what is computed of a batch, tensors with a row a user; `embedder.encode` when not given.
+        count: what is computed besides of a partition's events and users, arrays with a row a user.
         progress: told after each partition.
 
     Returns:
@@ -273,6 +330,7 @@ def embed_users(
             kept = own.filter(~pl.col("source").is_in(list(without_sources)))
             ids.append(users)
             found.append(_collect(map(encode or embedder.encode, embedder.batches(workspace, kept, users, as_of))))
+            found[-1] |= count(kept, users) if count else {}
         (progress or no_progress)(i + 1, len(parts), {})
     if not ids:
         first = events.first_and_last(log)[0]

@@ -12,8 +12,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli import artifacts, events
 from findcli.embeddings import Embedder, embed, embed_users, scores_by_query
-from findcli.linear_probe import POSSIBLE, REPLICATES, find_task, read_labels, refuse_forbidden_columns
+from findcli.linear_probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+from findcli.probe_protocol import REPLICATES
 from findcli.progress import Progress, no_progress
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector

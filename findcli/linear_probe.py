@@ -1,68 +1,36 @@
 """`findcli probe`: what frozen user vectors are worth to a linear model (FIND section 1.9, Table 4).
 
-The protocol: standardise, logistic regression with L2 (C = 0.01), fitted on one fifth of the task's users and
-evaluated on the rest, stratified, ten draws; intervals by bootstrap over users. Where a simulator knows each label's
+Where a simulator knows each label's
 true probability, what that reaches on the same users and draws is the most that any model can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
 
 import numpy as np
 import polars as pl
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from findcli import events, sources
+from findcli import embeddings, events, sources
 from findcli.artifacts import Run
-from findcli.embeddings import Embedder, embed, embed_users
+from findcli.baselines.user_inputs import Head, Representation
+from findcli.embeddings import embed
 from findcli.errors import FindCLIError
-from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+from findcli.probe_protocol import Ceiling, ProbeRow, ceiling, probe_vectors, resampling
+from findcli.probe_rivals import SECONDS, describe_users, user_inputs
 from findcli.profiles import profile_columns
 from findcli.progress import Progress, no_progress
 from findcli.settings import Task
+from findcli.summaries import COUNTED
 from findcli.untrained import untrained_vectors
 from findcli.workspace import Workspace
 
-DRAWS, FIT_SHARE, STRENGTH = 10, 0.2, 0.01
 FEWEST = 10
-REPLICATES = 200
-CONCATENATED, STORED = "modalities side by side", "all that is stored"
+CONCATENATED, STORED, LEARNED = "modalities side by side", "all that is stored", "all that was learned"
 POSSIBLE = "the best possible"
-
-
-@dataclass(frozen=True)
-class ProbeRow:
-    """What one kind of vector is worth.
-
-    Attributes:
-        vectors: which vectors, such as "embeddings" or "sequence".
-        width: their width.
-        auc: area under the ROC curve, mean over draws.
-        ks: Kolmogorov-Smirnov statistic, mean over draws.
-        precision: share of positives among as many top users as there are positives, mean over draws.
-    """
-
-    vectors: str
-    width: int
-    auc: Interval
-    ks: Interval
-    precision: float
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """The same figures of the true probability: the most that is possible."""
-
-    auc: float
-    ks: float
-    precision: float
 
 
 @dataclass(frozen=True)
@@ -78,6 +46,38 @@ class ProbeResult:
     ceiling: Ceiling | None = None
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A task's figures with the replicates that differences and averages are taken from.
+
+    Attributes:
+        result: the figures.
+        replicates: of each kind of vector, the AUC on all users and on every resampling of them, (1 + R,).
+        notes: rivals that did not finish, and why.
+    """
+
+    result: ProbeResult
+    replicates: dict[str, np.ndarray]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of vector.
+
+    Attributes:
+        vectors: a row a user, (n_users, D).
+        head: what is fitted on them.
+        rival: whether it is a rival's.
+        seconds: what a rival took.
+    """
+
+    vectors: np.ndarray
+    head: Head = "linear"
+    rival: bool = False
+    seconds: float = 0.0
+
+
 def probe(workspace: Workspace, name: str, *, untrained: bool = False, device: str = "auto") -> ProbeResult:
     """Fit and evaluate the linear probe of one task; see `probe_tasks`."""
     return probe_tasks(workspace, [name], untrained=untrained, device=device)[0]
@@ -91,11 +91,28 @@ def probe_tasks(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[ProbeResult]:
+    """Fit and evaluate the linear probe of several tasks; see `measure_tasks`."""
+    found = measure_tasks(workspace, names, untrained=untrained, device=device, progress=progress)
+    return [one.result for one in found]
+
+
+def measure_tasks(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    rivals: Sequence[Representation] = (),
+    seconds: float = SECONDS,
+    untrained: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> list[Measured]:
     """Fit and evaluate the linear probe of several tasks; users are embedded once a date.
 
     Args:
         workspace: whose tasks and model.
         names: the tasks, such as ["d1"].
+        rivals: what is probed beside the workspace's own vectors, on the same users and draws.
+        seconds: what a rival may take for one date.
         untrained: add rows for each encoder of stage 1 by itself, beside its own untrained self.
         device: "auto", "cpu", "cuda" or "mps".
         progress: told after each task.
@@ -108,32 +125,66 @@ def probe_tasks(
         refuse_forbidden_columns(workspace, name, task)
     labels = {name: read_labels(workspace, name, task) for name, task in tasks.items()}
     log = events.build_events(workspace)
-    vectors_of = cache(partial(_vectors, workspace, log, untrained=untrained, device=device))
+    read = cache(
+        partial(_read_kinds, workspace, log, rivals=rivals, seconds=seconds, untrained=untrained, device=device)
+    )
+    weights = _resampling(labels.values())
     results = []
     for name, task in tasks.items():
-        users, kinds = vectors_of(task.as_of, task.without_sources)
-        results.append(_evaluate(name, task, labels[name], users, kinds))
+        users, kinds, notes = read(task.as_of, task.without_sources)
+        result, replicates = _evaluate(name, task, labels[name], users, kinds, weights)
+        results.append(Measured(result, replicates, notes))
         (progress or no_progress)(len(results), len(tasks), {})
     return results
 
 
-def _vectors(
-    workspace: Workspace, log: Run, as_of: datetime, without_sources: tuple[str, ...], *, untrained: bool, device: str
-) -> tuple[pl.Series, dict[str, np.ndarray]]:
+def _read_kinds(
+    workspace: Workspace,
+    log: Run,
+    as_of: datetime,
+    without_sources: tuple[str, ...],
+    *,
+    rivals: Sequence[Representation],
+    seconds: float,
+    untrained: bool,
+    device: str,
+) -> tuple[pl.Series, dict[str, Kind], list[str]]:
+    """Users as of a date, every kind of their vectors, and what to tell of rivals that did not finish."""
     if without_sources:
-        embedder = Embedder.load(workspace, device=device)
-        users, found = embed_users(workspace, embedder, log, as_of, without_sources=without_sources)
+        users, found, _ = embeddings.describe_users(
+            workspace, workspace, log, as_of, device=device, without_sources=without_sources
+        )
     else:
         run = embed(workspace, as_of=as_of, device=device)
         users, found = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
-    return users, vector_kinds(found) | (untrained_vectors(workspace, log, as_of, device=device) if untrained else {})
+    plain = vector_kinds(found) | (untrained_vectors(workspace, log, as_of, device=device) if untrained else {})
+    kinds, notes = {name: Kind(vectors) for name, vectors in plain.items()}, []
+    if rivals:
+        given = user_inputs(workspace, log, as_of, users, without_sources=without_sources, device=device)
+        folder, digest = workspace.runs / "benchmark" / "vectors", given.digest()
+        for rival in rivals:
+            one = describe_users(rival, given, folder, seconds=seconds, digest=digest)
+            if one.vectors is None:
+                notes.append(f"{one.name}: {one.note}")
+            else:
+                kinds[one.name] = Kind(one.vectors, one.head, rival=True, seconds=one.seconds)
+    return users, kinds, notes
+
+
+def _resampling(labels: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Bootstrap weights of every user of any task, the same in each: user_id and weights, (1 + R,) a row."""
+    users = pl.concat([frame.select("user_id") for frame in labels]).unique().sort("user_id")
+    weights = np.ascontiguousarray(resampling(len(users)).T)
+    return users.with_columns(weights=pl.Series(weights, dtype=pl.Array(pl.Int64, weights.shape[1])))
 
 
 def _evaluate(
-    name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kinds: Mapping[str, np.ndarray]
-) -> ProbeResult:
-    rows = labels.join(pl.DataFrame({"user_id": users}).with_row_index("row"), on="user_id", how="inner").sort(
-        "user_id"
+    name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kinds: Mapping[str, Kind], weights: pl.DataFrame
+) -> tuple[ProbeResult, dict[str, np.ndarray]]:
+    rows = (
+        labels.join(pl.DataFrame({"user_id": users}).with_row_index("row"), on="user_id", how="inner")
+        .join(weights, on="user_id")
+        .sort("user_id")
     )
     index, truth = rows["row"].to_numpy(), rows["label"].to_numpy()
     if min(truth.sum(), (~truth).sum()) < FEWEST:
@@ -142,51 +193,14 @@ def _evaluate(
             f"task {name!r}: {truth.sum()} positive and {(~truth).sum()} negative users are too few for ten draws",
             hint=hint,
         )
-    figures = [linear_probe(kind, vectors[index], truth) for kind, vectors in kinds.items()]
+    resampled = rows["weights"].to_numpy().T  # (1 + R, N)
+    figures, replicates = [], {}
+    for kind, given in kinds.items():
+        row, replicates[kind] = probe_vectors(kind, given.vectors[index], truth, head=given.head, weights=resampled)
+        figures.append(replace(row, rival=given.rival, seconds=given.seconds))
     possible = ceiling(rows["truth"].to_numpy(), truth) if "truth" in rows.columns else None
-    return ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures, possible)
-
-
-def linear_probe(kind: str, vectors: np.ndarray, truth: np.ndarray) -> ProbeRow:
-    """The protocol on one set of vectors.
-
-    Args:
-        kind: what the vectors are called.
-        vectors: (N, D), users in ascending id.
-        truth: bool (N,).
-    """
-    rng = np.random.default_rng(0)
-    weights = np.vstack(
-        [np.ones(len(truth)), rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)]
-    )
-    figures, precisions = [], []
-    for fitted, evaluated in _draws(truth):
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
-        scores = model.fit(vectors[fitted], truth[fitted]).decision_function(vectors[evaluated])
-        figures.append(weighted_auc_ks(scores, truth[evaluated], weights[:, evaluated]))
-        precisions.append(r_precision(scores, truth[evaluated]))
-    auc, ks = (percentile_interval(float(found[0]), found[1:]) for found in np.mean(figures, axis=0))
-    return ProbeRow(kind, vectors.shape[1], auc, ks, float(np.mean(precisions)))
-
-
-def ceiling(probabilities: np.ndarray, truth: np.ndarray) -> Ceiling:
-    """What the true probabilities reach on the users that the probe evaluates.
-
-    Args:
-        probabilities: (N,), users in ascending id.
-        truth: bool (N,).
-    """
-    figures = []
-    for _, evaluated in _draws(truth):
-        scores, labels = probabilities[evaluated], truth[evaluated]
-        auc, ks = weighted_auc_ks(scores, labels, np.ones((1, len(labels))))
-        figures.append((auc[0], ks[0], r_precision(scores, labels)))
-    return Ceiling(*(float(mean) for mean in np.mean(figures, axis=0)))
-
-
-def _draws(truth: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The rows to fit and those to evaluate, of each draw."""
-    return StratifiedShuffleSplit(DRAWS, train_size=FIT_SHARE, random_state=0).split(truth, truth)  # type: ignore[no-any-return]
+    result = ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures, possible)
+    return result, replicates
 
 
 def task_names(workspace: Workspace, wanted: str) -> list[str]:
@@ -283,12 +297,21 @@ def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
 
 
 def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The sets of vectors that are probed: the fused one, each modality's, and all of them side by side."""
-    named = sorted((name for name in found if not name.startswith("has_")), key=lambda name: name != "embeddings")
-    kinds = {name: found[name] for name in named}
-    whole = np.concatenate([found[name].reshape(len(vectors), -1) for name, vectors in found.items()], axis=1)
-    modalities = [vectors for name, vectors in kinds.items() if f"has_{name}" in found]
-    return kinds | {CONCATENATED: np.concatenate(modalities, axis=1), STORED: whole}
+    """The sets of vectors that are probed.
+
+    Each tensor by itself, the fused one first; the modalities side by side; and in short, as `summaries.py` says, what
+    training has learned and all that is stored.
+    """
+    summary = found["summary"]
+    raw = [name for name in found if name != "summary" and not name.startswith("has_")]
+    named = sorted(raw, key=lambda name: name != "embeddings")
+    modalities = [found[name] for name in named if f"has_{name}" in found]
+    counted = sum(found[name].shape[1] for name in COUNTED if name in found)
+    return {name: found[name] for name in named} | {
+        CONCATENATED: np.concatenate(modalities, axis=1),
+        LEARNED: summary[:, counted:],
+        STORED: summary,
+    }
 
 
 def averages(results: Sequence[ProbeResult]) -> list[tuple[str, float, float]]:

@@ -72,18 +72,13 @@ def take_snapshot(
     return Snapshot(texts, habits, concepts, among.factors)
 
 
-def write_snapshot(snapshot: Snapshot, draft: Draft) -> dict[str, np.ndarray]:
-    """Fill a draft of embeddings; give what goes beside their vectors.
-
-    Returns:
-        Tensors of users: `activity` (n_users, 6) and `factors` (n_users, R), float32.
-    """
+def write_snapshot(snapshot: Snapshot, draft: Draft) -> None:
+    """Fill a draft of embeddings with what scoring reads."""
     habits, concepts = snapshot.habits, snapshot.concepts
     rates = {"ever": concepts.ever, "late": concepts.late}
     draft.table("concepts.parquet", pl.DataFrame({"text": snapshot.texts, **rates}))
     draft.tensors("concepts.safetensors", {"vectors": concepts.vectors, **_csr("known", concepts.known)})
     draft.tensors("habits.safetensors", _pattern(habits) | {name: habits.levels[name].data for name in LEVELS})
-    return {"activity": habits.activity, "factors": snapshot.factors}
 
 
 def read_snapshot(run: Run) -> Snapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -42,6 +42,27 @@ def untrained_vectors(
     text = artifacts.open_run(workspace.run("text"), "text")
     blank = replace(embedder, space=UntrainedSpace(text, device=str(embedder.device)))
     return found | collect(blank, lambda batch: {"text, untrained": _mean_text(batch)})
+
+
+def stage_one_vectors(
+    workspace: Workspace, log: Run, as_of: datetime, *, without_sources: Sequence[str] = (), device: str = "auto"
+) -> dict[str, np.ndarray]:
+    """What each encoder of stage 1 says of every user with an event before a date, before any alignment.
+
+    Returns:
+        By name, "sequence", "tabular" and "search" where the workspace has them, arrays (n_users, D), ids ascending,
+        zeros where a user lacks the modality.
+    """
+    embedder = Embedder.load(workspace, device=device)
+    runs = {name: artifacts.open_run(workspace.run(name), name) for name in encoder_names(workspace)}
+    modules = {name: load_module(run, "encoder", ENCODERS[name]).to(embedder.device) for name, run in runs.items()}
+
+    @torch.no_grad()
+    def encode(batch: UserBatch) -> dict[str, Tensor]:
+        found = {name: _modality(name, module, batch) for name, module in modules.items()}
+        return found | ({"search": batch.search} if embedder.encoder.search else {})
+
+    return embed_users(workspace, embedder, log, as_of, without_sources=without_sources, encode=encode)[1]
 
 
 def _stage_one(workspace: Workspace, embedder: Embedder) -> Encode:

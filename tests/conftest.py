@@ -241,3 +241,20 @@ def finished_template(tiny_template: Path, tmp_path_factory: pytest.TempPathFact
 def finished_workspace(finished_template: Path, tmp_path: Path) -> Workspace:
     """A workspace of one's own with every stage run."""
     return load_workspace(shutil.copytree(finished_template, tmp_path / "finished"))
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a decoder-only model of random weights, two layers deep."""
+    import torch
+    from transformers import LlamaConfig, LlamaModel
+
+    from findcli.pretraining.text import train_tokenizer
+
+    folder = tmp_path_factory.mktemp("models") / "llama"
+    tokenizer = train_tokenizer(["The user purchased tea.", "The user searched for bread."], vocabulary=300)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    LlamaModel(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

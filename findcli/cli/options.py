@@ -37,9 +37,7 @@ RivalNames = Annotated[
 RivalSeconds = Annotated[
     float, typer.Option("--rival-seconds", min=0, help="What one rival may take for one split; then it is left out.")
 ]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Parquet file for the figures of every category.")
-]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Parquet file for all figures.")]
 
 
 class Group(TyperGroup):

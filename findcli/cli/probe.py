@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from findcli.cli import console
-from findcli.cli.options import Device, Json, Quiet, Threads, WorkspaceDir
+from findcli.cli import console, ranking
+from findcli.cli.options import Device, Json, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
 
 if TYPE_CHECKING:
     from findcli.linear_probe import ProbeResult
@@ -23,26 +23,44 @@ Untrained = Annotated[
 def probe(
     dataset: Dataset,
     untrained: Untrained = False,
+    rivals: RivalNames = "none",
+    rival_seconds: RivalSeconds = 900,
+    output: Output = None,
     workspace: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit a linear probe on one fifth of a task's users and evaluate it on the rest: AUC and KS, ten draws."""
+    """Fit a linear probe on one fifth of a task's users and evaluate it on the rest: AUC and KS, ten draws.
+
+    With rivals, their vectors are probed on the same users and draws, and paired differences printed.
+    """
     from dataclasses import asdict
 
     from findcli import linear_probe
+    from findcli.probe_comparison import compare
+    from findcli.probe_rivals import chosen_rivals
     from findcli.training import set_determinism
     from findcli.workspace import load_workspace
 
+    described = chosen_rivals(rivals)
+    if output is not None and not described:
+        raise typer.BadParameter("it takes the figures beside rivals; name some with --rivals", param_hint="--output")
+    ranking.require_parquet(output)
     set_determinism(threads)
     found = load_workspace(workspace)
     names = linear_probe.task_names(found, dataset)
     with console.progress("probe", quiet=quiet or len(names) == 1) as progress:
-        results = linear_probe.probe_tasks(
-            found, names, untrained=untrained, device=device or "auto", progress=progress
-        )
+        measured = linear_probe.measure_tasks(
+            found, names, rivals=described, seconds=rival_seconds, untrained=untrained, device=device or "auto",
+            progress=progress,
+        )  # fmt: skip
+    if described:
+        compared = compare([found.settings.split.salt], [measured])
+        ranking.report(None, probed=compared, output=output, as_json=as_json)
+        return
+    results = [one.result for one in measured]
     if as_json:
         plain = [asdict(result) for result in results]
         console.print_json(plain if dataset == "all" else plain[0])

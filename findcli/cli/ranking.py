@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from findcli.cli import console
+from findcli.cli.probe_tables import print_compared
 from findcli.errors import FindCLIError
 
 if TYPE_CHECKING:
     from findcli.metrics import Interval
+    from findcli.probe_comparison import Compared
     from findcli.ranking_benchmark.calibration import Calibration
     from findcli.ranking_benchmark.demands import DemandRow
     from findcli.ranking_benchmark.figures import Row
@@ -46,33 +48,47 @@ def require_report(path: Path | None) -> None:
 
 
 def report(
-    ranked: Ranked | None, demands: Sequence[DemandRow] = (), *, output: Path | None = None, as_json: bool = False
+    ranked: Ranked | None,
+    demands: Sequence[DemandRow] = (),
+    probed: Compared | None = None,
+    *,
+    output: Path | None = None,
+    as_json: bool = False,
 ) -> None:
     """Print the sections that were run, and write the figures of every category.
 
     Args:
         ranked: the template sentences; None where they were not run.
         demands: the marketer's; empty where they were not run.
-        output: a Parquet file for a row a split, ranker, column and category.
+        probed: the linear probe; None where it was not run.
+        output: a Parquet file for a row a split, ranker, column and category; the probe's rows go into a file of their
+            own beside it where both were run.
         as_json: print for a program.
     """
     from findcli.targeting import write_audience
 
-    if ranked is not None and output is not None:
-        write_audience(ranked.table, output)
+    tables = {}
+    if output is not None and ranked is not None:
+        tables[output] = ranked.table
+    if output is not None and probed is not None:
+        tables[output.with_stem(f"{output.stem}-probes") if tables else output] = probed.table()
+    for path, table in tables.items():
+        write_audience(table, path)
     if as_json:
-        console.print_json(_plain(ranked, demands))
+        console.print_json(_plain(ranked, demands, probed))
         return
     if ranked is not None:
         _print_ranked(ranked)
     if demands:
         _print_demands(demands)
-    if ranked is not None and output is not None:
-        console.print_line(f"wrote {len(ranked.table):,} rows to {output}")
+    if probed is not None:
+        print_compared(probed)
+    for path, table in tables.items():
+        console.print_line(f"wrote {len(table):,} rows to {path}")
 
 
-def _plain(ranked: Ranked | None, demands: Sequence[DemandRow]) -> dict[str, object]:
-    """Both sections for a program; the table goes to a file alone."""
+def _plain(ranked: Ranked | None, demands: Sequence[DemandRow], probed: Compared | None) -> dict[str, object]:
+    """The sections for a program; the tables go to files alone."""
     from dataclasses import asdict
 
     found: dict[str, object] = {"demands": [asdict(row) for row in demands]}
@@ -82,6 +98,8 @@ def _plain(ranked: Ranked | None, demands: Sequence[DemandRow]) -> dict[str, obj
             "differences": [asdict(row) for row in ranked.differences],
             "calibration": [asdict(row) for row in ranked.calibration], "notes": ranked.notes,
         }  # fmt: skip
+    if probed is not None:
+        found["probes"] = asdict(probed)
     return found
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from findcli.cli import console, ranking
-from findcli.cli.options import Changes, Device, Json, Output, Quiet, Threads, WorkspaceDir
-from findcli.cli.stage import prepare
+from findcli.cli.options import Changes, Device, DryRun, Json, Output, Quiet, Threads, WorkspaceDir
+from findcli.cli.stage import prepare, print_plan
 
 if TYPE_CHECKING:
     from findcli.ranking_benchmark.towers import Cost, TowerTable
@@ -30,6 +30,7 @@ def towers(
     workspace: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -40,13 +41,16 @@ def towers(
     """
     from dataclasses import asdict
 
-    from findcli.ranking_benchmark.towers import chosen_towers, measure_towers
+    from findcli.ranking_benchmark.towers import chosen_towers, measure_towers, plan_towers
     from findcli.splits import read_names
     from findcli.targeting import write_audience
 
     chosen = chosen_towers(names)
     ranking.require_parquet(output)
     found = prepare(workspace, threads=threads, changes=changes)
+    if dry_run:
+        print_plan(plan_towers(found, chosen), as_json=as_json)
+        return
     left_out = read_names(without) if without else ()
     with console.progress("towers", quiet=quiet) as progress:
         table = measure_towers(found, chosen, without=left_out, tasks=tasks, device=device or "auto", progress=progress)
@@ -71,7 +75,7 @@ def _print(table: TowerTable) -> None:
         ],
     )  # fmt: skip
     console.print_table(
-        ["costs", "steps", "training s", "peak GiB", "sentence ms", "MB on disk", "parameters"],
+        ["costs", "steps", "seconds", "of CPU", "GiB", "ms a sentence", "MB", "weights"],
         [_cost(cost) for cost in table.costs],
     )
     if table.tasks:
@@ -84,8 +88,9 @@ def _print(table: TowerTable) -> None:
 
 
 def _cost(cost: Cost) -> list[object]:
-    peak = None if cost.peak_bytes is None else f"{cost.peak_bytes / 2**30:.2f}"
+    spent = cost.training
+    peak = None if spent.peak_bytes is None else f"{spent.peak_bytes / 2**30:.2f}"
     return [
-        cost.tower, cost.steps, f"{cost.training_seconds:.0f}", peak, f"{1000 * cost.sentence_seconds:.1f}",
-        f"{cost.tower_bytes / 1e6:.0f}", f"{cost.parameters / 1e6:.1f} M",
+        cost.tower, cost.steps, f"{cost.training_seconds:.0f}", f"{spent.cpu_seconds:.0f}", peak,
+        f"{1000 * cost.sentence_seconds:.0f}", f"{cost.tower_bytes / 1e6:.0f}", f"{cost.parameters / 1e6:.1f} M",
     ]  # fmt: skip

@@ -13,8 +13,7 @@ from findcli.errors import FindCLIError
 from findcli.workspace import write_settings
 
 AS_OF = datetime(2017, 10, 30)
-ACTIVE_SINCE = datetime(2017, 10, 1)
-LAPSE = timedelta(days=30)
+ACTIVE, LAPSE = timedelta(days=29), timedelta(days=30)
 CAMPAIGN = 18
 HIGH_INCOMES = ("100-124K", "125-149K", "150-174K", "175-199K", "200-249K", "250K+")
 FIRST_TIME = {"d5": "FLORAL", "d6": "SALAD BAR", "d7": "SPIRITS", "d8": "SEAFOOD", "d9": "NUTRITION"}
@@ -125,7 +124,7 @@ def create(
     """
     package = _package()
     model = text_model or installed_text_model()
-    tables, labels = _tables(package, demographics=demographics), _labels(package)
+    tables, labels = _tables(package, demographics=demographics), task_labels()
     if users is not None:
         tables, labels = _thinned(tables, labels, users)
     with new_workspace(folder) as scratch:
@@ -261,17 +260,39 @@ def _descriptions(package: Path) -> pl.LazyFrame:
     )
 
 
-def _labels(package: Path) -> dict[str, pl.DataFrame]:
-    """Label the nine tasks of the benchmark: user_id in ascending order, label."""
+def task_labels(
+    *, as_of: datetime = AS_OF, until: datetime | None = None, campaign: int = CAMPAIGN
+) -> dict[str, pl.DataFrame]:
+    """Label the nine tasks of the benchmark: by name, user_id in ascending order and label.
+
+    Args:
+        as_of: the date they are about.
+        until: no outcome at or after it counts; to the data's end when not given.
+        campaign: the one that d1 is about.
+
+    Raises:
+        FindCLIError: the package is not installed.
+    """
+    package = _package()
     # d2 and d5-d9 count every row of the till, those without a category or a quantity too: only so do the counts agree.
     rows = (
         pl.scan_parquet(package / "transactions.parquet")
         .join(pl.scan_parquet(package / "products.parquet"), on="product_id", how="left")
         .select("household_id", "department", pl.col("transaction_timestamp").alias("time"))
+        .filter(pl.col("time") < (until or datetime.max))
         .collect()
     )
-    labels = {"d1": _redeems(package), "d2": _lapses(rows), **_demographic(package)}
-    return labels | {name: _first_purchase(rows, department) for name, department in FIRST_TIME.items()}
+    redeemed = pl.read_parquet(package / "coupon_redemptions.parquet").filter(
+        pl.col("campaign_id") == campaign,
+        pl.col("redemption_date").is_between(as_of, until or datetime.max, closed="left"),
+    )
+    sent = pl.read_parquet(package / "campaigns.parquet").filter(pl.col("campaign_id") == campaign)
+    return {
+        "d1": _labelled(sent["household_id"], redeemed["household_id"]),
+        "d2": _lapses(rows, as_of),
+        **_demographic(package),
+        **{name: _first_purchase(rows, department, as_of) for name, department in FIRST_TIME.items()},
+    }
 
 
 def _labelled(population: pl.Series, positives: pl.Series) -> pl.DataFrame:
@@ -279,15 +300,9 @@ def _labelled(population: pl.Series, positives: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"user_id": users, "label": users.is_in(positives.implode()).cast(pl.Int8)})
 
 
-def _redeems(package: Path) -> pl.DataFrame:
-    sent = pl.read_parquet(package / "campaigns.parquet").filter(pl.col("campaign_id") == CAMPAIGN)
-    redeemed = pl.read_parquet(package / "coupon_redemptions.parquet").filter(pl.col("campaign_id") == CAMPAIGN)
-    return _labelled(sent["household_id"], redeemed["household_id"])
-
-
-def _lapses(rows: pl.DataFrame) -> pl.DataFrame:
-    active = rows.filter(pl.col("time").is_between(ACTIVE_SINCE, AS_OF, closed="left"))["household_id"]
-    back = rows.filter(pl.col("time").is_between(AS_OF, AS_OF + LAPSE, closed="left"))["household_id"]
+def _lapses(rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    active = rows.filter(pl.col("time").is_between(as_of - ACTIVE, as_of, closed="left"))["household_id"]
+    back = rows.filter(pl.col("time").is_between(as_of, as_of + LAPSE, closed="left"))["household_id"]
     return _labelled(active, active.filter(~active.is_in(back.implode())))
 
 
@@ -299,8 +314,8 @@ def _demographic(package: Path) -> dict[str, pl.DataFrame]:
     }
 
 
-def _first_purchase(rows: pl.DataFrame, department: str) -> pl.DataFrame:
-    earlier, later = pl.col("time") < AS_OF, pl.col("time") >= AS_OF
+def _first_purchase(rows: pl.DataFrame, department: str, as_of: datetime) -> pl.DataFrame:
+    earlier, later = pl.col("time") < as_of, pl.col("time") >= as_of
     bought = pl.col("department") == department
     known = rows.filter(earlier)["household_id"].unique()
     owned = rows.filter(earlier, bought)["household_id"]

@@ -29,7 +29,9 @@ from findcli.model_folders import find_model, load_pretrained, quiet_transformer
 # and says nothing (an attention sink, arXiv 2309.17453), and only the last has read the whole text.
 Pooling = Literal["mean", "mean_after_first", "last"]
 POOLING = "pooling.json"
-ROWS, TOGETHER = 64, 16
+# Texts that go through a model together. On a CPU a wide model is no faster with more, pads more in training, and lets
+# a single text, which is padded to a full batch so that its vector is always the same, wait four times as long.
+ROWS, ROWS_OF_WIDE, WIDE = 64, 16, 256
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
@@ -67,6 +69,12 @@ class TextEncoder(nn.Module):
         """The width d_text of a text's vector."""
         return int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
 
+    @property
+    def rows(self) -> int:
+        """How many texts go through the model together."""
+        wide = self.width >= WIDE and next(self.parameters()).device.type == "cpu"
+        return ROWS_OF_WIDE if wide else ROWS
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Pool the last hidden states of a text's tokens.
 
@@ -90,9 +98,13 @@ class TextEncoder(nn.Module):
         return mean
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text, special tokens included, cut at `max_tokens`."""
+        """The token ids of each text, special tokens included, cut at `max_tokens`; at least one."""
         found: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
-        return found
+        return [ids or [self._padding] for ids in found]
+
+    @property
+    def _padding(self) -> int:
+        return int(self.tokenizer.pad_token_id or 0)  # Llama has none; whatever stands there is masked
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Encode one batch with gradients: (len(texts), d_text).
@@ -101,11 +113,11 @@ class TextEncoder(nn.Module):
         """
         ids = self.tokens(texts)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        device, padding = next(self.parameters()).device, self.tokenizer.pad_token_id or 0
+        device = next(self.parameters()).device
         found = []
-        for start in range(0, len(order), TOGETHER):
-            some = [ids[i] for i in order[start : start + TOGETHER]]
-            input_ids, mask = _pad(some, rows=len(some), length=len(some[-1]), padding=padding)
+        for start in range(0, len(order), self.rows):
+            some = [ids[i] for i in order[start : start + self.rows]]
+            input_ids, mask = _pad(some, rows=len(some), length=len(some[-1]), padding=self._padding)
             found.append(self(input_ids.to(device), mask.to(device)))
         return torch.cat(found)[torch.tensor(order, device=device).argsort()]
 
@@ -131,9 +143,10 @@ class TextEncoder(nn.Module):
         device = next(self.parameters()).device
         for length in sorted(set(lengths)):
             mine = [i for i, n in enumerate(lengths) if n == length]
-            for start in range(0, len(mine), ROWS):
-                rows = mine[start : start + ROWS]
-                batch = _pad([ids[i] for i in rows], rows=ROWS, length=length, padding=self.tokenizer.pad_token_id or 0)
+            for start in range(0, len(mine), self.rows):
+                rows = mine[start : start + self.rows]
+                some = [ids[i] for i in rows]
+                batch = _pad(some, rows=self.rows, length=length, padding=self._padding)
                 yield rows, self(batch[0].to(device), batch[1].to(device))[: len(rows)].cpu()
 
     def save(self, folder: Path, *, halve: bool = False) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from findcli import artifacts
@@ -14,35 +14,29 @@ from findcli.workspace import Workspace
 STAGES = ("events", "pairs", "text", "sequence", "tabular")
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A model to be compared.
+def under_other_settings(
+    workspace: Workspace, changes: Mapping[str, Mapping[str, Any]], *, group: str, name: str
+) -> Workspace:
+    """The workspace under changed settings, by table and key, its run folders in `runs/benchmark/GROUP/NAME`."""
+    settings = workspace.settings
+    tables = {table: replace(getattr(settings, table), **keys) for table, keys in changes.items()}
+    general = replace(settings.workspace, runs=str(workspace.runs / "benchmark" / group / name))
+    return replace(workspace, settings=replace(settings, **tables, workspace=general))
 
-    Attributes:
-        name: what it is called.
-        says: what differs, in a few words.
-        changes: settings by table and key that make it.
+
+def link_stages(workspace: Workspace, own: Workspace, *, but: Collection[str] = ()) -> None:
+    """Let what stands before the alignment stand in a workspace's own folders too: linked, not copied.
+
+    Args:
+        workspace: where it stands.
+        own: with folders of its own.
+        but: stages that are left as they are, since other settings make others of them.
     """
-
-    name: str
-    says: str = ""
-    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-def apart(workspace: Workspace, variant: Variant, *, group: str) -> Workspace:
-    """The workspace with a variant's settings and run folders of its own, under `runs/benchmark/GROUP/NAME`.
-
-    The stages before the alignment are linked, not copied; what of them the settings make stale is built anew there.
-    """
-    runs = workspace.runs / "benchmark" / group / variant.name
-    with artifacts.locked(runs):
-        for name in (*STAGES, "cache"):
+    with artifacts.locked(own.runs):
+        for name in sorted({*STAGES, "cache"} - set(but)):
+            shutil.rmtree(own.runs / name, ignore_errors=True)
             if (workspace.runs / name).is_dir():
-                shutil.rmtree(runs / name, ignore_errors=True)
-                shutil.copytree(workspace.runs / name, runs / name, copy_function=_link)
-    tables = {table: replace(getattr(workspace.settings, table), **keys) for table, keys in variant.changes.items()}
-    general = replace(workspace.settings.workspace, runs=str(runs))
-    return replace(workspace, settings=replace(workspace.settings, **tables, workspace=general))
+                shutil.copytree(workspace.runs / name, own.runs / name, copy_function=_link)
 
 
 def _link(source: str, target: str) -> None:

@@ -15,7 +15,7 @@ import polars as pl
 from findcli import sources
 from findcli.baselines.inputs import RankingInputs, bought_in, window
 from findcli.durations import parse_duration
-from findcli.encoders.text import load_text_encoder
+from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError
 from findcli.pairs import held_out_users
 from findcli.settings import Source
@@ -165,11 +165,16 @@ class _Encoder:
     model: str
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        max_tokens = self.workspace.settings.text.max_tokens
-        folder: Path = self.workspace.runs / "benchmark" / f"texts-{Path(self.model).name}"
-        relative = self.workspace.folder
-        vectors = cached_vectors(
-            folder, texts, lambda: load_text_encoder(self.model, max_tokens=max_tokens, relative_to=relative)
-        )
+        text, relative = self.workspace.settings.text, self.workspace.folder
+        pooling, layers = (text.pooling, text.model_layers) if self.model == text.model else ("auto", 0)
+        name = Path(self.model).name + (f"-{pooling}-{layers}" if (pooling, layers) != ("auto", 0) else "")
+        folder: Path = self.workspace.runs / "benchmark" / f"texts-{name}"
+
+        def encoder() -> TextEncoder:
+            return load_text_encoder(
+                self.model, max_tokens=text.max_tokens, relative_to=relative, pooling=pooling, layers=layers
+            )
+
+        vectors = cached_vectors(folder, texts, encoder)
         found: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return found

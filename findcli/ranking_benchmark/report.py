@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 
 from findcli.artifacts import replacing
-from findcli.ranking_benchmark.apart import Variant
 from findcli.ranking_benchmark.figures import AVERAGE, COLUMNS, Difference
 from findcli.ranking_benchmark.own import OWN
 from findcli.ranking_benchmark.run import Ranked
+from findcli.ranking_benchmark.variants import Variant
 
 
 def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tune: bool) -> None:

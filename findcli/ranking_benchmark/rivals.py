@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
-from findcli.artifacts import hash_json, replacing
+from findcli.artifacts import hash_json
 from findcli.baselines.activity import Activity
 from findcli.baselines.als import Als
 from findcli.baselines.boosted import Boosted
@@ -21,6 +18,7 @@ from findcli.baselines.rules import Rules
 from findcli.baselines.svd import Svd
 from findcli.baselines.text_similarity import MeanText, NearestText
 from findcli.errors import FindCLIError
+from findcli.rival_cache import computed_or_kept
 
 RIVALS: dict[str, tuple[Ranker, ...]] = {
     "activity": (Activity(),),
@@ -53,10 +51,6 @@ class Scored:
     probabilities: np.ndarray | None = None
 
 
-class _OverTimeError(Exception):
-    """A rival has had its time."""
-
-
 def chosen_rivals(wanted: str) -> tuple[Ranker, ...]:
     """The rankers that "all", "none" or names with commas between them stand for.
 
@@ -86,39 +80,12 @@ def score_rival(ranker: Ranker, inputs: RankingInputs, folder: Path, *, seconds:
         Its scores; or none, with the reason, where it took too long or lacks a package.
     """
     path = folder / f"{hash_json([settings_digest(ranker), digest])}.safetensors"
-    if (kept := _read(path)) is not None:
-        return _within(Scored(ranker.name, kept["scores"], float(kept["seconds"][0])), seconds)
-    clock = time.perf_counter()
-
-    def keep_time() -> None:
-        if time.perf_counter() - clock > seconds:
-            raise _OverTimeError
-
-    try:
-        scores = ranker.scores(replace(inputs, keep_time=keep_time))
-    except _OverTimeError:
-        return Scored(ranker.name, None, time.perf_counter() - clock, "over time")
-    except FindCLIError as error:
-        return Scored(ranker.name, None, time.perf_counter() - clock, f"{error.message} ({error.hint})")
-    took = time.perf_counter() - clock
-    with replacing(path) as draft:
-        save_file({"scores": np.ascontiguousarray(scores, np.float32), "seconds": np.array([took])}, draft)
-    return _within(Scored(ranker.name, scores.astype(np.float32), took), seconds)
+    kept = computed_or_kept(
+        path, "scores", lambda keep_time: ranker.scores(replace(inputs, keep_time=keep_time)), seconds=seconds
+    )
+    return Scored(ranker.name, kept.array, kept.seconds, kept.note)
 
 
 def lacking(found: Sequence[Scored]) -> list[str]:
     """What to tell the user of rivals that did not finish."""
     return [f"{one.name}: {one.note}" for one in found if one.note]
-
-
-def _within(scored: Scored, seconds: float) -> Scored:
-    """The same, without its scores where it took longer than the bound."""
-    return scored if scored.seconds <= seconds else replace(scored, scores=None, note="over time")
-
-
-def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """What is kept, None where nothing is or it is torn: it is made again."""
-    try:
-        return load_file(path) if path.is_file() else None
-    except (OSError, SafetensorError):
-        return None

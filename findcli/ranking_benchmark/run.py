@@ -14,7 +14,6 @@ from findcli.baselines.inputs import Ranker
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.ranking_benchmark import rivals
-from findcli.ranking_benchmark.apart import Variant
 from findcli.ranking_benchmark.calibration import Calibration, calibration, pooled
 from findcli.ranking_benchmark.demands import DemandRow, measure_demands
 from findcli.ranking_benchmark.figures import (
@@ -29,7 +28,7 @@ from findcli.ranking_benchmark.figures import (
 from findcli.ranking_benchmark.own import OWN, score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.ranking_benchmark.rivals import SECONDS, Scored
-from findcli.ranking_benchmark.variants import score_variant
+from findcli.ranking_benchmark.variants import Variant, score_variant
 from findcli.workspace import Workspace
 
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import shutil
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +23,21 @@ import polars as pl
 import torch
 
 from findcli import artifacts, evaluation, pipeline
-from findcli.alignment import align
+from findcli.alignment import align, stage_inputs, stage_settings
 from findcli.artifacts import Run
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.model_folders import find_model
 from findcli.progress import Progress, no_progress
+from findcli.ranking_benchmark.apart import STAGES, link_stages, under_other_settings
 from findcli.ranking_benchmark.figures import Difference, Row, differences, measure, pooled_rows, resampling_of
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.scoring import load_sentence_encoder
 from findcli.training import set_determinism
+from findcli.user_model import StageRuns
 from findcli.workspace import Workspace
 
-SHARED = ("events", "pairs", "text", "sequence", "tabular")
 OF_TEXT = "text"  # the tower that is the model of [text]
 COST = "cost.json"
 TIMED = 20
@@ -62,6 +61,22 @@ TOWERS = (
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What a training took of its process.
+
+    Attributes:
+        cpu_seconds: of the process, which other work on the machine changes little.
+        peak_bytes: most memory that it held; None where the system does not tell.
+    """
+
+    cpu_seconds: float
+    peak_bytes: int | None
+
+
+Train = Callable[[Workspace, str], Spent]
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a tower costs.
 
@@ -69,7 +84,7 @@ class Cost:
         tower: its name.
         steps: optimiser steps taken.
         training_seconds: of the whole alignment.
-        peak_bytes: most memory that its process held; None where the system does not tell.
+        training: what it took of its process.
         sentence_seconds: to encode one sentence once the tower is loaded, the median.
         tower_bytes: on disk.
         parameters: of the tower, merged.
@@ -78,7 +93,7 @@ class Cost:
     tower: str
     steps: int
     training_seconds: float
-    peak_bytes: int | None
+    training: Spent
     sentence_seconds: float
     tower_bytes: int
     parameters: int
@@ -119,8 +134,20 @@ def chosen_towers(wanted: str) -> tuple[Tower, ...]:
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
-def train_apart(workspace: Workspace, device: str) -> int | None:
-    """Align in a process of its own; the most memory it held, in bytes.
+def plan_towers(workspace: Workspace, towers: Sequence[Tower]) -> list[tuple[str, str]]:
+    """Which towers would be trained, and why; nothing is written.
+
+    Raises:
+        FindCLIError: a stage or a tower is missing.
+    """
+    _require_stages(workspace)
+    _require_towers(workspace, towers)
+    reasons = ((tower.name, _why_stale(workspace, _own(workspace, tower))) for tower in towers)
+    return [(name, reason) for name, reason in reasons if reason]
+
+
+def train_apart(workspace: Workspace, device: str) -> Spent:
+    """Align in a process of its own.
 
     Raises:
         FindCLIError: the training fails, or its process is killed.
@@ -143,7 +170,7 @@ def measure_towers(
     without: Iterable[str] = (),
     tasks: bool = False,
     device: str = "auto",
-    train: Callable[[Workspace, str], int | None] = train_apart,
+    train: Train = train_apart,
     progress: Progress | None = None,
 ) -> TowerTable:
     """Align with every tower and measure it; a tower that stands is not trained again.
@@ -154,23 +181,23 @@ def measure_towers(
         without: categories that are not evaluated.
         tasks: rank each task's users by its demand too.
         device: "auto", "cpu", "cuda" or "mps".
-        train: aligns a workspace; gives the most memory that it took.
+        train: aligns a workspace.
         progress: told after each tower.
 
     Raises:
         FindCLIError: a stage or a tower is missing, or the workspace's purchases cannot be scored.
     """
     _require_stages(workspace)
-    for name in {tower.align.get("tower", workspace.settings.align.tower) for tower in towers} - {OF_TEXT}:
-        find_model(name, relative_to=workspace.folder)
+    _require_towers(workspace, towers)
     case = build_case(workspace, without=without)
     found, costs, tasked = [], [], []
     for i, tower in enumerate(towers, 1):
-        own = _with_own_runs(workspace, tower)
-        aligned, peak = _aligned(own, device, train)
+        own = _own(workspace, tower)
+        link_stages(workspace, own)
+        aligned, spent = _aligned(workspace, own, device, train)
         embed(own, as_of=own.train_until, device=device)
         found.append(replace(score_own(own, case, device=device), name=tower.name))
-        costs.append(_cost(tower.name, aligned, case, peak, device=device))
+        costs.append(_cost(tower.name, aligned, case, spent, device=device))
         for one in evaluation.evaluate(own, list(own.settings.tasks), device=device) if tasks else ():
             tasked.append((one.task, tower.name, one.rankings[0].auc.value))
         (progress or no_progress)(i, len(towers), {})
@@ -181,10 +208,10 @@ def measure_towers(
     return TowerTable(len(case.truth), rows, apart, costs, tasked, measured[0].table)
 
 
-def _train(workspace: Workspace, device: str, threads: int) -> int | None:
+def _train(workspace: Workspace, device: str, threads: int) -> Spent:
     set_determinism(threads)
     align(workspace, device=device, force=True)
-    return _peak_memory()
+    return Spent(time.process_time(), _peak_memory())
 
 
 def _peak_memory() -> int | None:
@@ -203,55 +230,45 @@ def _peak_memory() -> int | None:
 
 def _require_stages(workspace: Workspace) -> None:
     for status in pipeline.plan(workspace, as_of=workspace.train_until):
-        if status.name in SHARED and status.state != "current":
+        if status.name in STAGES and status.state != "current":
             raise FindCLIError(
                 f"{status.name} in {workspace.runs} is {status.state} ({status.reason or 'never made'})",
                 hint=f"bring it up to date with: findcli run --workspace {workspace.folder}",
             )
 
 
-def _with_own_runs(workspace: Workspace, tower: Tower) -> Workspace:
-    """The workspace with the tower's settings and run folders of its own; what it shares is linked, not copied."""
-    runs = workspace.runs / "benchmark" / "towers" / tower.name
-    with artifacts.locked(runs):
-        for name in (*SHARED, "cache"):
-            shutil.rmtree(runs / name, ignore_errors=True)
-            if (workspace.runs / name).is_dir():
-                shutil.copytree(workspace.runs / name, runs / name, copy_function=_link)
-    settings = workspace.settings
-    return replace(
-        workspace,
-        settings=replace(
-            settings,
-            align=replace(settings.align, scorer="vector", **tower.align),
-            workspace=replace(settings.workspace, runs=str(runs)),
-        ),
-    )
+def _require_towers(workspace: Workspace, towers: Sequence[Tower]) -> None:
+    for name in {tower.align.get("tower", workspace.settings.align.tower) for tower in towers} - {OF_TEXT}:
+        find_model(name, relative_to=workspace.folder)
 
 
-def _link(source: str, target: str) -> None:
-    """A hard link, since files of run folders are replaced and never changed; a copy where the disk has no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+def _own(workspace: Workspace, tower: Tower) -> Workspace:
+    """The workspace with the tower's settings and run folders of its own."""
+    changes = {"align": {"scorer": "vector", **tower.align}}
+    return under_other_settings(workspace, changes, group="towers", name=tower.name)
 
 
-def _aligned(own: Workspace, device: str, train: Callable[[Workspace, str], int | None]) -> tuple[Run, int | None]:
-    """The aligned run, made where it does not stand, and the most memory that making it took."""
+def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
+    """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
+    seed, inputs = workspace.settings.workspace.seed, stage_inputs(StageRuns.open(workspace), own)
+    folder = own.run("aligned")
+    reason = artifacts.why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
+    return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")
+
+
+def _aligned(workspace: Workspace, own: Workspace, device: str, train: Train) -> tuple[Run, Spent]:
+    """The aligned run, made where it does not stand, and what that took."""
     path = own.runs / COST
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    run = None if pipeline.why_stale(own, "aligned") else artifacts.open_run(own.run("aligned"), "aligned")
-    if run is None or kept.get("aligned") != run.manifest.digest():
-        peak = train(own, device)
-        run = artifacts.open_run(own.run("aligned"), "aligned")
-        kept = {"aligned": run.manifest.digest(), "peak_bytes": peak}
+    if _why_stale(workspace, own):
+        path.unlink(missing_ok=True)
+        spent = train(own, device)
         with artifacts.replacing(path) as draft:
-            draft.write_text(json.dumps(kept), encoding="utf-8")
-    return run, kept["peak_bytes"]
+            draft.write_text(json.dumps(asdict(spent)), encoding="utf-8")
+    kept = Spent(**json.loads(path.read_text(encoding="utf-8")))
+    return artifacts.open_run(own.run("aligned"), "aligned"), kept
 
 
-def _cost(name: str, aligned: Run, case: Case, peak: int | None, *, device: str) -> Cost:
+def _cost(name: str, aligned: Run, case: Case, spent: Spent, *, device: str) -> Cost:
     encoder = load_sentence_encoder(aligned, device=device)
     seconds = []
     for demand in [*case.inputs.demands[:1], *case.inputs.demands][: TIMED + 1]:
@@ -262,7 +279,7 @@ def _cost(name: str, aligned: Run, case: Case, peak: int | None, *, device: str)
         tower=name,
         steps=int(aligned.manifest.metrics["steps"]),
         training_seconds=aligned.manifest.seconds,
-        peak_bytes=peak,
+        training=spent,
         sentence_seconds=statistics.median(seconds[1:]),  # the first call warms up
         tower_bytes=sum(path.stat().st_size for path in aligned.files("tower/*")),
         parameters=sum(weight.numel() for weight in encoder.tower.parameters()),

@@ -6,20 +6,40 @@ Each is trained apart from the workspace's own model and ranks the same users fo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from findcli import pipeline
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.query_scoring import GROUPS
-from findcli.ranking_benchmark.apart import Variant, apart
+from findcli.ranking_benchmark.apart import link_stages, under_other_settings
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import Case
 from findcli.ranking_benchmark.rivals import Scored
 from findcli.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A form of findcli to be compared.
+
+    Attributes:
+        name: what it is called.
+        says: what differs, in a few words.
+        changes: settings by table and key that make it.
+    """
+
+    name: str
+    says: str
+    changes: Mapping[str, Mapping[str, Any]]
+
+    def of(self, workspace: Workspace) -> Workspace:
+        """The workspace in this form, with run folders of its own."""
+        return under_other_settings(workspace, self.changes, group="variants", name=self.name)
+
 
 VECTOR = {"scorer": "vector"}
 PAPER = {"sequence": {"paper_exact": True}, "tabular": {"paper_exact": True}}
@@ -84,7 +104,8 @@ def score_variant(
 ) -> Scored:
     """Train a variant where it does not stand, and rank; its seconds are those of both."""
     clock = time.perf_counter()
-    own = apart(workspace, variant, group="variants")
+    own = variant.of(workspace)
+    link_stages(workspace, own, but=variant.changes)
     made = pipeline.run(own, as_of=own.train_until, device=device, progress_for=progress_for)
     scored = score_own(own, case, device=device)
     trained = time.perf_counter() - clock if made else scored.seconds

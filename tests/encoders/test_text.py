@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import processors
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, Qwen2Config, Qwen2Model
 
-from findcli.encoders import lora
+from findcli.encoders import lora, text
 from findcli.encoders.lora import add_lora, bound_memory, merge_lora
 from findcli.encoders.text import TextEncoder, load_text_encoder, new_albert, new_text_encoder, pooling_of
 from findcli.errors import FindCLIError
@@ -58,6 +59,17 @@ def test_padding_and_what_stands_beside_a_text_change_no_vector(kind: str, pooli
         torch.testing.assert_close(encoder(padded, mask)[0], together[0], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("wide", [1, 10_000])
+def test_many_texts_come_in_their_order(wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "WIDE", wide)
+    encoder = tower("llama")
+    many = [f"{name} {i}" for i in range(40) for name in TEXTS]
+    together = vectors(encoder, many)
+    assert torch.equal(together[3:4], vectors(encoder, many[3:4]))
+    with torch.no_grad():
+        torch.testing.assert_close(encoder.embed(many), together, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_pooling_reads_the_tokens_it_names(kind: str) -> None:
     encoder = tower(kind, "last")
@@ -74,6 +86,23 @@ def test_a_text_of_one_token_has_a_mean_without_its_first(monkeypatch: pytest.Mo
     encoder = tower("llama", "mean")
     monkeypatch.setattr(encoder, "tokens", lambda texts: [[7] for _ in texts])
     assert vectors(encoder, ["a"]).abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_without_a_token_has_a_vector(kind: str) -> None:
+    encoder = tower(kind)
+    encoder.tokenizer = without_ends(encoder.tokenizer)
+    assert encoder.tokenizer([""])["input_ids"] == [[]]
+    found = vectors(encoder, ["", "tea"])
+    assert found.isfinite().all()
+    assert found[0].abs().sum() > 0
+    assert torch.equal(found[1], vectors(encoder, ["tea"])[0])
+
+
+def without_ends(tokenizer: Any) -> Any:
+    """The tokenizer without the special tokens that stand around a text, as those of most decoder-only models."""
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel()
+    return tokenizer
 
 
 def test_a_model_without_a_padding_token_pads_all_the_same() -> None:
@@ -118,8 +147,8 @@ def test_weights_beyond_half_precision_are_kept_whole(tmp_path: Path) -> None:
 def test_a_pooling_that_is_unknown_or_torn_is_named(tmp_path: Path) -> None:
     tower("llama").save(tmp_path / "tower")
     path = tmp_path / "tower/pooling.json"
-    for text, said in ((json.dumps({"pooling": "max"}), "names the pooling 'max'"), ("{", "cannot be read")):
-        path.write_text(text)
+    for written, said in ((json.dumps({"pooling": "max"}), "names the pooling 'max'"), ("{", "cannot be read")):
+        path.write_text(written)
         with pytest.raises(FindCLIError, match=said):
             load_text_encoder(str(tmp_path / "tower"), max_tokens=16)
 

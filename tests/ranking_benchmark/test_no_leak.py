@@ -18,8 +18,9 @@ from findcli.ranking_benchmark.protocol import build_case
 from findcli.training import set_determinism
 from findcli.workspace import FILE, load_workspace
 
-STEPS = {
-    "sequence": {"steps": 2}, "tabular": {"steps": 2}, "align": {"steps": 2, "lora_rank": 0}, "ranker": {"steps": 10},
+SMALL = {
+    "text": {"model": "scratch", "steps": 2, "max_tokens": 16}, "sequence": {"steps": 2}, "tabular": {"steps": 2},
+    "align": {"steps": 2, "lora_rank": 0}, "ranker": {"steps": 10},
 }  # fmt: skip
 
 
@@ -41,9 +42,9 @@ def scores(folder: Path, demands: pl.Series, users: pl.Series) -> dict[str, byte
 
 @pytest.mark.slow
 def test_without_the_outcome_every_score_is_the_same(tmp_path: Path) -> None:
-    folder = journey_workspace(tmp_path, "leak", users=120).folder
+    folder = journey_workspace(tmp_path, "leak", users=100).folder
     settings = tomlkit.parse((folder / FILE).read_text(encoding="utf-8"))
-    for table, keys in STEPS.items():
+    for table, keys in SMALL.items():
         settings[table] = keys
     (folder / FILE).write_text(tomlkit.dumps(settings), encoding="utf-8")
     blind = shutil.copytree(folder, tmp_path / "blind")
@@ -57,4 +58,6 @@ def test_without_the_outcome_every_score_is_the_same(tmp_path: Path) -> None:
         cut += len(table) - len(before)
         before.write_parquet(path)
     assert cut > 1000
-    assert scores(blind, categories, users) == scores(folder, categories, users)
+    whole = scores(folder, categories, users)
+    shutil.copytree(folder / "runs/cache", blind / "runs/cache")  # vectors of texts, which know no user
+    assert scores(blind, categories, users) == whole

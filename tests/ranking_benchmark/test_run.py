@@ -145,7 +145,10 @@ def test_tuning_never_meets_the_official_split(tmp_path: Path) -> None:
     assert official
     assert workspace.settings.split.categories_file is not None
     assert official < set(workspace.path(workspace.settings.split.categories_file).read_text().splitlines())
-    assert not workspace.settings.tasks
+    for name, task in workspace.settings.tasks.items():
+        labels = pl.read_parquet(workspace.path(task.path))
+        assert set(labels["user_id"]) <= set(rows["household_id"]), name
+        assert task.as_of == workspace.train_until
     assert workspace.train_until < complete_journey.AS_OF
     assert journey_workspace(tmp_path, "tune-0", tune=True, users=300) == workspace
 

@@ -5,44 +5,44 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaModel
 
 from findcli import artifacts, pipeline
 from findcli.alignment import align
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
-from findcli.pretraining.text import train_tokenizer
-from findcli.ranking_benchmark.towers import TOWERS, Tower, chosen_towers, measure_towers, train_apart
+from findcli.ranking_benchmark.towers import (
+    TOWERS,
+    Spent,
+    Tower,
+    chosen_towers,
+    measure_towers,
+    plan_towers,
+    train_apart,
+)
 from findcli.workspace import Workspace, load_workspace
 
 TINY = (
     Tower("own-frozen", {"tower": "text", "lora_rank": 0}),
     Tower("llama-lora", {"tower": "llama", "tower_layers": 1, "lora_rank": 2, "pooling": "last"}),
 )
-PEAK = 123_456_789
+SPENT = Spent(cpu_seconds=1.5, peak_bytes=123_456_789)
 
 
-def train_here(workspace: Workspace, device: str) -> int:
+def train_here(workspace: Workspace, device: str) -> Spent:
     align(workspace, device=device, force=True)
-    return PEAK
+    return SPENT
 
 
 @pytest.fixture(scope="module")
-def template(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tiny_template: Path, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained workspace with every other user held out, and a small Llama in it."""
     folder = shutil.copytree(tiny_template, tmp_path_factory.mktemp("towers") / "workspace")
     file = folder / "findcli.toml"
     text = file.read_text().replace("held_out_users = 6", "held_out_users = 2\nheld_out_categories = 3")
     file.write_text(text.replace('future = "4w"', 'future = "1w"'))
-    tokenizer: Any = train_tokenizer(["The user purchased tea.", "The user searched for bread."], vocabulary=300)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    torch.manual_seed(0)
-    LlamaModel(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder / "llama")
-    tokenizer.save_pretrained(folder / "llama")
+    shutil.copytree(tiny_llama, folder / "llama")
     workspace = load_workspace(folder)
     pipeline.run(workspace, as_of=workspace.train_until, device="cpu")
     return folder
@@ -55,21 +55,26 @@ def workspace(template: Path, tmp_path: Path) -> Workspace:
 
 def test_towers_are_measured_beside_the_first_and_the_model_stays(workspace: Workspace) -> None:
     before = artifacts.read_manifest(workspace.run("aligned"))
+    assert plan_towers(workspace, TINY) == [("own-frozen", "missing"), ("llama-lora", "missing")]
+    assert not (workspace.runs / "benchmark").exists()
     found = measure_towers(workspace, TINY, tasks=True, device="cpu", train=train_here)
     assert artifacts.read_manifest(workspace.run("aligned")) == before
     assert not pipeline.why_stale(workspace, "aligned")
     assert {row.by for row in found.rows} == {"own-frozen", "llama-lora"}
     assert {(d.by, d.beside) for d in found.differences} == {("llama-lora", "own-frozen")}
     frozen, lora = found.costs
-    assert (frozen.peak_bytes, lora.peak_bytes) == (PEAK, PEAK)
+    assert (frozen.training, lora.training) == (SPENT, SPENT)
     assert lora.steps == workspace.settings.align.steps
     assert lora.training_seconds > 0
     assert lora.sentence_seconds > 0
     assert 0 < lora.parameters < lora.tower_bytes
     assert {(task, tower) for task, tower, _ in found.tasks} == {("tea", "own-frozen"), ("tea", "llama-lora")}
+    assert plan_towers(workspace, TINY) == []
+    longer = load_workspace(workspace.folder, overrides={"align": {"steps": 7}})
+    assert plan_towers(longer, TINY[1:]) == [("llama-lora", "settings changed: steps")]
     again = measure_towers(workspace, TINY, device="cpu", train=lambda *_: pytest.fail("trained again"))
     assert [row.auc for row in again.rows] == [row.auc for row in found.rows]
-    assert [cost.peak_bytes for cost in again.costs] == [PEAK, PEAK]
+    assert [cost.training for cost in again.costs] == [SPENT, SPENT]
 
 
 def test_categories_may_be_left_out_of_the_figures(workspace: Workspace) -> None:
@@ -113,9 +118,10 @@ def test_the_command_trains_in_a_process_of_its_own(
             main([*words, *more])
         assert end.value.code == 0
     printed = capsys.readouterr().out
-    assert "peak GiB" in printed
+    assert "ms a sentence" in printed
     (cost,) = json.loads(printed[printed.index("{") :])["costs"]
-    assert 2**27 < cost["peak_bytes"] < 2**33
+    assert 2**27 < cost["training"]["peak_bytes"] < 2**33
+    assert 0 < cost["training"]["cpu_seconds"] < 600
     assert output.is_file()
     with pytest.raises(FindCLIError, match="9 layers are asked"):
         train_apart(load_workspace(workspace.folder, overrides={"align": {"tower": "llama", "tower_layers": 9}}), "cpu")

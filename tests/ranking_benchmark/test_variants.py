@@ -13,10 +13,10 @@ from findcli import pipeline
 from findcli.encoders.ranker import Ranker
 from findcli.errors import FindCLIError
 from findcli.query_scoring import FEATURES, GROUPS, columns_of
-from findcli.ranking_benchmark.apart import Variant, apart
+from findcli.ranking_benchmark.apart import link_stages
 from findcli.ranking_benchmark.report import write_report
 from findcli.ranking_benchmark.run import rank_sentences
-from findcli.ranking_benchmark.variants import VARIANTS, chosen_variants
+from findcli.ranking_benchmark.variants import PAPER, VARIANTS, Variant, chosen_variants
 from findcli.settings import Ranker as RankerSettings
 from findcli.workspace import Workspace, load_workspace
 
@@ -62,9 +62,8 @@ def test_variants_are_trained_apart_kept_and_compared(halved: Workspace, tmp_pat
 
 
 def test_a_changed_stage_is_built_anew_and_the_others_are_shared(halved: Workspace) -> None:
-    from findcli.ranking_benchmark.variants import PAPER
-
-    own = apart(halved, Variant("paper", "", PAPER), group="variants")
+    own = Variant("paper", "the paper's stage 1", PAPER).of(halved)
+    link_stages(halved, own, but=PAPER)
     states = {status.name: status.state for status in pipeline.plan(own, as_of=own.train_until)}
     assert states["pairs"] == states["text"] == "current"
     assert states["sequence"] != "current"

@@ -1,0 +1,170 @@
+"""What every rival of the linear probe is given: users' events and profiles before a date, and who may be trained on.
+
+Shapes: U users to describe, E events, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+import numpy as np
+import polars as pl
+
+from findcli.artifacts import hash_json
+from findcli.batches import Histories
+from findcli.settings import SLOTS
+
+Head = Literal["linear", "boosted", "perceptron"]
+DAY = 86_400
+Digests = Mapping[str, str]
+
+
+def _never_late() -> None:
+    """Have all the time there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserInputs:
+    """What a rival may see; nothing in it lies at or after the date, and no label is in it.
+
+    Attributes:
+        events: a row an event before `as_of`, in order of user and time: user_id, time, source, event (its text) and
+            the slots and amount that the sources have.
+        users: ids to describe, ascending, (U,).
+        training_users: ids that may be trained on.
+        train_until: what is trained may read events of training users before it.
+        as_of: histories end before it.
+        history: length of a history.
+        step: length of a time step.
+        searches: sources of search text.
+        profiles: the profile columns of `users` as of the date, (U, F); without any where the workspace has none.
+        text_vectors: gives distinct texts their vectors, float32 (n_texts, d_text).
+        stage_one: gives the vectors of the workspace's own encoders of stage 1 by modality, (U, D) each.
+        digests: of what the last two read.
+        seed: of whatever is drawn.
+        keep_time: called between the steps of long work; raises when a rival has had its time.
+    """
+
+    events: pl.DataFrame
+    users: pl.Series
+    training_users: pl.Series
+    train_until: datetime
+    as_of: datetime
+    history: timedelta
+    step: timedelta
+    searches: Sequence[str] = ()
+    profiles: pl.DataFrame = field(default_factory=pl.DataFrame)
+    text_vectors: Callable[[Sequence[str]], np.ndarray] | None = None
+    stage_one: Callable[[], Mapping[str, np.ndarray]] | None = None
+    digests: Digests = field(default_factory=dict)
+    seed: int = 0
+    keep_time: Callable[[], None] = field(default=_never_late)
+
+    def __post_init__(self) -> None:
+        """Refuse events that a rival must not see.
+
+        Raises:
+            ValueError: one lies at or after the date.
+        """
+        if len(self.events) and self.events.select(pl.col("time").max()).item() >= self.as_of:
+            raise ValueError(f"an event lies at or after the date {self.as_of}")
+
+    def window(self) -> pl.DataFrame:
+        """Every user's history."""
+        return self.events.filter(pl.col("time") >= self.as_of - self.history)
+
+    def for_training(self) -> pl.DataFrame:
+        """What training may read: the events of training users before `train_until`."""
+        allowed = pl.col("user_id").is_in(self.training_users.implode())
+        return self.events.filter(pl.col("time") < self.train_until, allowed)
+
+    def digest(self) -> str:
+        """A digest of all that a rival's vectors depend on."""
+        frames = [self.events.select(sorted(self.events.columns)), self.profiles]
+        plain: list[object] = [
+            [len(frame), int(frame.hash_rows(seed=0).sum() or 0)] if frame.width else [] for frame in frames
+        ]
+        plain += [self.events.columns, self.users.to_list(), sorted(map(str, self.training_users))]
+        plain += [str(self.train_until), str(self.as_of), str(self.history), str(self.step), list(self.searches)]
+        return hash_json([*plain, dict(self.digests), self.seed])
+
+
+class Representation(Protocol):
+    """A rival: a frozen dataclass whose fields are its settings."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+
+    @property
+    def version(self) -> int:
+        """Raised when it computes something else; vectors of other versions are not reused."""
+
+    @property
+    def head(self) -> Head:
+        """What is fitted on its vectors: the probe's own logistic regression, boosted trees or a perceptron."""
+
+    def vectors(self, given: UserInputs) -> np.ndarray:
+        """A row a user: float32 (U, D)."""
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Users' events as flat arrays of numbers, in order of user and time.
+
+    Attributes:
+        histories: who did it when, with the row of the event's text.
+        texts: the distinct texts.
+        frame: the events themselves, row by row.
+    """
+
+    histories: Histories
+    texts: list[str]
+    frame: pl.DataFrame
+
+
+def streams(given: UserInputs, events: pl.DataFrame, users: pl.Series) -> Streams:
+    """The events of some users, whose row is their place among `users`.
+
+    Args:
+        given: says which sources are searches.
+        events: of these users or more.
+        users: ids, ascending.
+    """
+    rows = pl.DataFrame({"user_id": users}).with_row_index("user")
+    amount = pl.col("amount") if "amount" in events.columns else pl.lit(None, pl.Float64)
+    search = pl.col("source").is_in(list(given.searches))
+    frame = events.join(rows, on="user_id", maintain_order="left").with_columns(
+        seconds=pl.col("time").dt.epoch("s"), paid=amount.fill_null(0.0).cast(pl.Float32), is_search=search
+    )
+    texts = frame.select("event", "is_search").unique().sort("event", "is_search").with_row_index("text_row")
+    frame = frame.join(texts, on=["event", "is_search"], maintain_order="left").sort(
+        "user", "seconds", maintain_order=True
+    )
+    histories = Histories(
+        user=frame["user"].to_numpy(), seconds=frame["seconds"].to_numpy(), text=frame["text_row"].to_numpy(),
+        amount=frame["paid"].to_numpy(), is_search=texts["is_search"].to_numpy(),
+    )  # fmt: skip
+    return Streams(histories, texts["event"].to_list(), frame)
+
+
+def levels(events: pl.DataFrame) -> list[str]:
+    """The columns that say what an event is, from coarse to fine: its source and the slots that any event fills."""
+    said = ("department", "category", "item", "merchant", "status", "channel")
+    return ["source", *(name for name in said if name in SLOTS and name in events.columns and events[name].count())]
+
+
+def vocabulary(values: pl.Series, *, most: int) -> pl.Series:
+    """The most frequent values, at most so many, sorted by frequency and then by name."""
+    counts = values.drop_nulls().value_counts(name="n").sort("n", values.name, descending=[True, False])
+    return counts[values.name].head(most)
+
+
+def encode_values(values: pl.Series, known: pl.Series, *, unknown: int) -> np.ndarray:
+    """The place of each value among the known ones, plus `unknown` + 1; `unknown` where it is none: int64 (E,)."""
+    places = pl.DataFrame({"value": known}).with_row_index("place")
+    found = pl.DataFrame({"value": values}).join(places, on="value", how="left", maintain_order="left")["place"]
+    return found.cast(pl.Int64).fill_null(-1).to_numpy() + unknown + 1

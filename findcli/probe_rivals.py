@@ -1,0 +1,140 @@
+"""The rivals of the linear probe by name, and what a workspace gives them to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from findcli import artifacts, events, profiles
+from findcli.artifacts import Run, hash_json
+from findcli.baselines.aggregates import Aggregates, CategoryCounts
+from findcli.baselines.coles import Coles
+from findcli.baselines.cpc import Cpc
+from findcli.baselines.msdp import Msdp
+from findcli.baselines.one4all import One4all
+from findcli.baselines.stage_one import Concatenated, TabTransformer, TextModel
+from findcli.baselines.user_inputs import Head, Representation, UserInputs
+from findcli.durations import parse_duration
+from findcli.errors import FindCLIError
+from findcli.pairs import held_out_users
+from findcli.rival_cache import computed_or_kept
+from findcli.templates import is_search
+from findcli.text_space import TextSpace
+from findcli.training import select_device
+from findcli.untrained import stage_one_vectors
+from findcli.user_model import encoder_names
+from findcli.workspace import Workspace
+
+RIVALS: dict[str, tuple[Representation, ...]] = {
+    "aggregates": (Aggregates(), Aggregates(logs=True)),
+    "category_counts": (CategoryCounts(), CategoryCounts(head="boosted")),
+    "coles": (Coles(),),
+    "cpc": (Cpc(),),
+    "msdp": (Msdp(),),
+    "one4all": (One4all(), One4all(head="perceptron")),
+    "tabtransformer": (TabTransformer(),),
+    "text_model": (TextModel(),),
+    "concatenation": (Concatenated(),),
+}
+SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Described:
+    """What one rival says of the users of an inputs' date.
+
+    Attributes:
+        name: what tables call it.
+        head: what is fitted on its vectors.
+        vectors: float32 (U, D); None where it did not finish.
+        seconds: what it took when it was computed.
+        note: why it did not finish, "" where it did.
+    """
+
+    name: str
+    head: Head
+    vectors: np.ndarray | None
+    seconds: float
+    note: str = ""
+
+
+def chosen_rivals(wanted: str) -> tuple[Representation, ...]:
+    """The rivals that "all", "none" or names with commas between them stand for.
+
+    Raises:
+        FindCLIError: a name is unknown.
+    """
+    if wanted in ("all", "none"):
+        return tuple(rival for group in RIVALS.values() for rival in group) if wanted == "all" else ()
+    names = [name.strip() for name in wanted.split(",")]
+    unknown = [name for name in names if name not in RIVALS]
+    if unknown:
+        hint = f"name all, none, or some of {', '.join(RIVALS)}"
+        raise FindCLIError(f"there is no rival {unknown[0]!r} of the probe", hint=hint)
+    return tuple(rival for name in names for rival in RIVALS[name])
+
+
+def user_inputs(
+    workspace: Workspace,
+    log: Run,
+    as_of: datetime,
+    users: pl.Series,
+    *,
+    without_sources: Sequence[str] = (),
+    device: str = "auto",
+) -> UserInputs:
+    """Everything of a workspace that a rival may see as of a date.
+
+    Args:
+        workspace: whose users.
+        log: the event log.
+        as_of: histories end before it.
+        users: ids to describe, ascending.
+        without_sources: sources whose events are left out.
+        device: where the workspace's own encoders compute.
+    """
+    windows = workspace.settings.windows
+    read = [events.read_part(log, part, before=as_of) for part in events.parts(log)]
+    known = pl.concat(read, how="diagonal_relaxed").filter(~pl.col("source").is_in(list(without_sources)))
+    known = known.sort("user_id", "time", maintain_order=True)
+    everybody = known["user_id"].unique().sort()
+    held = held_out_users(workspace, everybody)
+    text = artifacts.open_run(workspace.run("text"), "text")
+    runs = [text, *(artifacts.open_run(workspace.run(name), name) for name in encoder_names(workspace))]
+    return UserInputs(
+        events=known, users=users, training_users=everybody.filter(~everybody.is_in(list(held))),
+        train_until=workspace.train_until, as_of=as_of, history=parse_duration(windows.history),
+        step=parse_duration(workspace.settings.sequence.step),
+        searches=[source.name for source in workspace.settings.sources if is_search(source)],
+        profiles=profiles.profiles_as_of(workspace, known, users, as_of).drop("user_id"),
+        text_vectors=TextSpace(text, device=str(select_device(device))).vectors,
+        stage_one=partial(
+            stage_one_vectors, workspace, log, as_of, without_sources=tuple(without_sources), device=device
+        ),
+        digests={run.manifest.kind: run.manifest.digest() for run in runs},
+        seed=workspace.settings.workspace.seed,
+    )  # fmt: skip
+
+
+def describe_users(rival: Representation, given: UserInputs, folder: Path, *, seconds: float, digest: str) -> Described:
+    """A rival's vectors, from the disk where they stand; rivals that differ in their head alone share them.
+
+    Args:
+        rival: the rival.
+        given: what it sees.
+        folder: where vectors are kept.
+        seconds: the bound.
+        digest: that of the inputs.
+    """
+    settings = {name: value for name, value in vars(rival).items() if name != "head"}
+    path = folder / f"{hash_json([type(rival).__name__, rival.version, settings, digest])}.safetensors"
+    kept = computed_or_kept(
+        path, "vectors", lambda keep_time: rival.vectors(replace(given, keep_time=keep_time)), seconds=seconds
+    )
+    return Described(rival.name, rival.head, kept.array, kept.seconds, kept.note)
