@@ -145,7 +145,7 @@ OTHERS = {
     "torn vectors": (torn("runs/embeddings/*/users.safetensors"), TARGET, "users.safetensors cannot be read"),
     "torn habits": (torn("runs/embeddings/*/habits.safetensors"), TARGET, "habits.safetensors cannot be read"),
     "torn ranker": (torn("runs/aligned/ranker.safetensors"), TARGET, "ranker.safetensors cannot be read"),
-    "torn text model": (torn("runs/text/model/model.safetensors"), TARGET, "model"),
+    "torn text model": (torn("runs/text/model/model.safetensors"), (*TARGET, "--rewrite", "off"), "model"),
     "torn tower": (torn("runs/aligned/tower/model.safetensors"), EVALUATE, "model"),
     "torn head": (torn("runs/aligned/sentence.safetensors"), EVALUATE, "sentence.safetensors"),
     "torn user encoder": (torn("runs/aligned/user.safetensors"), (*TARGET, *EARLIER), "cannot be read"),
