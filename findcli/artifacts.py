@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-FORMATS = {"events": 1, "pairs": 1, "text": 1, "sequence": 1, "tabular": 1, "aligned": 2, "embeddings": 2}
+FORMATS = {"events": 1, "pairs": 1, "text": 1, "sequence": 1, "tabular": 1, "aligned": 2, "embeddings": 2, "prompt": 1}
 COMMANDS = {
     "events": "findcli build-pairs",
     "pairs": "findcli build-pairs",
@@ -38,6 +38,7 @@ COMMANDS = {
     "tabular": "findcli pretrain tabular",
     "aligned": "findcli align",
     "embeddings": "findcli embed",
+    "prompt": "findcli tune-prompt",
 }
 
 

@@ -17,10 +17,12 @@ from findcli.metrics import Interval, percentile_interval, r_precision, weighted
 from findcli.progress import Progress, no_progress
 from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
 from findcli.settings import Task
-from findcli.snapshots import read_snapshot, take_snapshot
+from findcli.snapshots import Snapshot, read_snapshot, take_snapshot
+from findcli.templates import is_search
 from findcli.user_model import load_user_encoder
 from findcli.workspace import Workspace
 
+SEES = {False: "sequence", True: "search"}  # the modality that a source feeds, by whether it is a search
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
 
 
@@ -81,6 +83,7 @@ def evaluate(
     *,
     model: Workspace | None = None,
     untrained: bool = False,
+    without: Sequence[str] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[Evaluation]:
@@ -91,6 +94,8 @@ def evaluate(
         names: the tasks, such as ["d1"].
         model: the workspace whose trained model ranks; the same when not given.
         untrained: add the ranking of the same model before its alignment with sentences.
+        without: modalities ("sequence", "tabular", "search") that are masked when users are embedded; the model is
+            not trained again.
         device: "auto", "cpu", "cuda" or "mps".
         progress: told after each task.
 
@@ -102,7 +107,7 @@ def evaluate(
         task = find_task(workspace, name)
         refuse_forbidden_columns(model or workspace, name, task)
         labels = read_labels(workspace, name, task)
-        scores = _scores(workspace, model or workspace, task, device=device)
+        scores = _scores(workspace, model or workspace, task, without=without, device=device)
         if untrained:
             blank = _untrained(workspace, model or workspace, task, device=device)
             scores = scores.join(blank, on="user_id")
@@ -111,27 +116,46 @@ def evaluate(
     return found
 
 
-def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+def task_users(
+    workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str] = (), device: str = "auto"
+) -> tuple[pl.Series, dict[str, np.ndarray], Snapshot | None]:
+    """The users as of a task's date: their ids, their tensors, and what query-aware scoring reads, where it does.
+
+    Args:
+        workspace: whose users.
+        model: the workspace whose trained model embeds them.
+        task: gives the date, and the sources that it may not use.
+        without: modalities that are masked, as if no user had them.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+    by_query = scores_by_query(model)
+    if not task.without_sources and not without:
+        run = embed(workspace, as_of=task.as_of, model=model, device=device)
+        users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
+        return users, tensors, read_snapshot(run) if by_query else None
+    log, embedder = events.build_events(workspace), Embedder.load(model, device=device)
+    hidden = [source.name for source in workspace.settings.sources if SEES[is_search(source)] in without]
+    left_out = [*task.without_sources, *hidden]
+    users, tensors = embed_users(
+        workspace, embedder, log, task.as_of, without_sources=task.without_sources, encode=embedder.masked(without)
+    )
+    snapshot = (
+        take_snapshot(workspace, model, log, task.as_of, users, device=device, without_sources=left_out)
+        if by_query
+        else None
+    )
+    return users, tensors, snapshot
+
+
+def _scores(
+    workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str], device: str
+) -> pl.DataFrame:
     """Every user's score for the demand and each paraphrase, and for the demand by FIND's single vector.
 
     The latter stands apart where the model has another way of its own. Columns: user_id, and one a ranking.
     """
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
-    by_query = scores_by_query(model)
-    if task.without_sources:
-        log = events.build_events(workspace)
-        embedder = Embedder.load(model, device=device)
-        users, tensors = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
-        left_out = task.without_sources
-        snapshot = (
-            take_snapshot(workspace, model, log, task.as_of, users, device=device, without_sources=left_out)
-            if by_query
-            else None
-        )
-    else:
-        run = embed(workspace, as_of=task.as_of, model=model, device=device)
-        users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
-        snapshot = read_snapshot(run) if by_query else None
+    users, tensors, snapshot = task_users(workspace, model, task, without=without, device=device)
     words = [task.demand, *task.paraphrases]
     vectors = score_by_vector(aligned, tensors["embeddings"], words, device=device).scores  # (N, S)
     scores = vectors if snapshot is None else score_by_query(model, snapshot, words, device=device).scores

@@ -288,6 +288,25 @@ class Ranker(Training):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """The table [prompt]: how `findcli tune-prompt` learns from seed users (FIND Eq 14)."""
+
+    steps: Annotated[int, Ge(0), Doc("steps at most; cross-validation over the seeds chooses how many")] = 12
+    lr: Annotated[float, Gt(0), Le(1), Doc("share of the way to the optimum that a step goes, were the loss smooth")] = (
+        0.25
+    )
+    strengths: Annotated[
+        tuple[Annotated[float, Gt(0)], ...],
+        MinLen(1),
+        Doc("weights of the distance to the sentence's own scores; cross-validation chooses one"),
+    ] = (4.0, 8.0, 16.0)
+    margin: Annotated[float, Ge(0), Doc("the triplet loss's margin, in standard deviations of the scores")] = 1.0
+    hard_weight: Annotated[float, Ge(0), Le(1), Doc("weight of hard negatives; users at random have the rest")] = 0.15
+    background: Annotated[int, Ge(20), Doc("users drawn at random, of whom nothing is known but their history")] = 1000
+    folds: Annotated[int, Ge(2), Doc("parts of the seeds, each left out in turn")] = 5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole of findcli.toml."""
 
@@ -306,6 +325,7 @@ class Settings:
     tabular: Tabular = field(default_factory=Tabular)
     align: Align = field(default_factory=Align)
     ranker: Ranker = field(default_factory=Ranker)
+    prompt: Prompt = field(default_factory=Prompt)
     tasks: dict[str, Task] = field(default_factory=dict)
 
 

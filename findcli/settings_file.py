@@ -31,6 +31,7 @@ TABLES: dict[str, type] = {
     "tabular": settings.Tabular,
     "align": settings.Align,
     "ranker": settings.Ranker,
+    "prompt": settings.Prompt,
 }
 FIXES = {
     "string_type": "write text in quotes",

@@ -23,6 +23,7 @@ from findcli.filters import parse_filter
 from findcli.profile_codes import ProfileCodes
 from findcli.profile_words import offered_filter
 from findcli.profiles import profile_columns, profiles_as_of
+from findcli.prompts import open_prompt, score_prompt
 from findcli.scoring import score_demands
 from findcli.workspace import Workspace, to_utc
 
@@ -101,6 +102,7 @@ class Audience:
         embedded: how many users are embedded, whether they pass or not.
         where: whom the filter let through; None without one.
         offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
+        prompt: the name of the learned prompt that ranks in the sentence's place; None without one.
     """
 
     demand: str
@@ -111,12 +113,14 @@ class Audience:
     embedded: int
     where: Passed | None = None
     offer: str | None = None
+    prompt: str | None = None
 
 
 def target(
     workspace: Workspace,
-    demands: Sequence[str],
+    demands: Sequence[str] = (),
     *,
+    prompt: str | None = None,
     selection: Selection | None = None,
     where: str | None = None,
     as_of: datetime | None = None,
@@ -128,6 +132,7 @@ def target(
     Args:
         workspace: whose users.
         demands: sentences.
+        prompt: a learned prompt that ranks in the place of sentences; its scores are ranked only.
         selection: who of those ranked makes the audience; everyone when not given.
         where: who is ranked at all: an expression over the columns of the profile as of the same date, such as
             "age >= 25 and region in ('north', 'east')"; see `filters`. Everyone when not given.
@@ -136,9 +141,11 @@ def target(
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: a demand is empty, the filter cannot be read or names what nobody has, nobody is embedded, or no
-            model is trained.
+        FindCLIError: a demand is empty, there is no such prompt or it is another model's, the filter cannot be read or
+            names what nobody has, nobody is embedded, or no model is trained.
     """
+    if prompt is not None:
+        demands = [open_prompt(workspace, prompt, trained=model)[0].sentence]
     empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
     if empty or not demands:
         told = f"demand {empty[0]} is empty" if empty else "there is no demand"
@@ -147,7 +154,11 @@ def target(
     trained = model or workspace
     aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
-    scored = score_demands(workspace, trained, run, demands, device=device)
+    scored = (
+        score_demands(workspace, trained, run, demands, device=device)
+        if prompt is None
+        else score_prompt(workspace, trained, run, prompt, device=device)
+    )
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
     passed, embedded = None, len(ids)
@@ -160,7 +171,7 @@ def target(
     policy = selection or Selection()
     offers = _offers(workspace, aligned, demands) if chosen is None else [None] * len(demands)
     return [
-        Audience(demand, instant, ranking, policy.keep(ranking), near, embedded, passed, offer)
+        Audience(demand, instant, ranking, policy.keep(ranking), near, embedded, passed, offer, prompt)
         for demand, ranking, near, offer in zip(demands, rankings, scored.nearest, offers, strict=True)
     ]
 

@@ -21,11 +21,14 @@ from findcli.cli import (
     evaluate,
     init,
     pretrain,
+    plot,
     probe,
+    prompts,
     quickstart,
     run,
     status,
     target,
+    tune_prompt,
 )
 from findcli.cli.options import Group
 from findcli.errors import FindCLIError
@@ -52,6 +55,9 @@ app.add_typer(pretrain.app, name="pretrain", rich_help_panel=BUILD)
 app.command("align", rich_help_panel=BUILD, help=align.HELP)(align.align)
 app.command("embed", rich_help_panel=BUILD)(embed.embed)
 app.command("target", rich_help_panel=USE)(target.target)
+app.command("tune-prompt", rich_help_panel=USE)(tune_prompt.tune_prompt)
+app.add_typer(prompts.app, name="prompts", rich_help_panel=USE)
+app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 app.command("evaluate", rich_help_panel=EVALUATE)(evaluate.evaluate)
 app.add_typer(benchmark.app, name="benchmark", rich_help_panel=EVALUATE)

@@ -1,0 +1,138 @@
+"""What reads a learned prompt's e^q: FIND's single vector, and query-aware scoring to first order.
+
+A learned prompt changes e^q and nothing else; a reader turns e^q into scores. FIND's own reads it by the cosine with
+e^f. Query-aware scoring is far from linear in e^q: its sharp kernel jumps from one concept to the next, and a few
+seeds cannot steer jumps. It is read to first order around the sentence instead:
+
+    score(u) = s(e^q_0, u) + gain * (e^q - e^q_0) . ds/de^q(e^q_0, u)
+
+with the log odds s of the sentence and their slope, both of the frozen model: how much more likely the sentence would
+be of this user if it meant a little more of this or of that. The gain is fixed before a seed is looked at, and kept
+with the prompt: it lets e^q stay near the sentence's, where the text encoder is smooth, and still say enough.
+
+Shapes: P prompts, R chosen users, N users, D the width of e^q.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from findcli import artifacts
+from findcli.artifacts import Run
+from findcli.embeddings import scores_by_query
+from findcli.encoders.text import TextEncoder
+from findcli.query_scoring import score_slopes
+from findcli.scoring import QueryScorer, load_sentence_encoder
+from findcli.snapshots import Snapshot, read_snapshot
+from findcli.text_space import TextSpace
+from findcli.training import select_device
+from findcli.workspace import Workspace
+
+
+class Reader(Protocol):
+    """What reads e^q."""
+
+    encoder: TextEncoder
+    first_order: bool
+
+    def query(self, raw: Tensor) -> Tensor:
+        """The text encoder's vectors (P, d_text) as e^q, unit vectors (P, D), with gradients."""
+
+    def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """How the scores of some users move with e^q, at a sentence's (D,): (R, D)."""
+
+    def score(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
+        """The scores of all users for prompts' e^q (P, D), begun from a sentence's (D,): (N, P)."""
+
+
+def open_reader(trained: Workspace, run: Run, *, device: str = "auto") -> Reader:
+    """The reader of a trained model over a folder of embeddings.
+
+    Args:
+        trained: the workspace whose model reads.
+        run: the embeddings.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+    if scores_by_query(trained):
+        return QueryReader(trained, read_snapshot(run), device=device)
+    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+    return VectorReader(aligned, run.tensors("users.safetensors")["embeddings"], device=device)
+
+
+def open_encoder(trained: Workspace) -> TextEncoder:
+    """The text encoder that a trained model's prompts go into, on the CPU."""
+    if scores_by_query(trained):
+        return TextSpace(artifacts.open_run(trained.run("text"), "text"), device="cpu").encoder()
+    return load_sentence_encoder(artifacts.open_run(trained.run("aligned"), "aligned"), device="cpu").tower
+
+
+class VectorReader:
+    """FIND's own: the cosine of e^q with e^f.
+
+    Args:
+        aligned: the trained model.
+        embeddings: unit vectors of users, (N, D).
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+
+    first_order = False
+
+    def __init__(self, aligned: Run, embeddings: np.ndarray, *, device: str) -> None:
+        self.sentences = load_sentence_encoder(aligned, device=device).requires_grad_(requires_grad=False)
+        self.encoder = self.sentences.tower
+        self.embeddings = embeddings
+
+    def query(self, raw: Tensor) -> Tensor:
+        """Projected unit vectors: (P, d_text) -> (P, D)."""
+        return self.sentences.head(raw)
+
+    def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:  # noqa: ARG002, the same at every sentence
+        """The users' own vectors: (R, D)."""
+        found: np.ndarray = self.embeddings[rows]
+        return found
+
+    def score(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:  # noqa: ARG002, of the other
+        """The cosines, which need no gain: (N, P)."""
+        found: np.ndarray = (torch.from_numpy(self.embeddings) @ torch.from_numpy(queries).T).numpy()
+        return found
+
+
+class QueryReader:
+    """The default: log odds by the concepts that the sentence picks, to first order in e^q.
+
+    Args:
+        trained: the workspace whose model reads.
+        snapshot: N users and their concepts.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+
+    first_order = True
+
+    def __init__(self, trained: Workspace, snapshot: Snapshot, *, device: str) -> None:
+        where = select_device(device)
+        space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(where))
+        self.encoder = space.encoder().requires_grad_(requires_grad=False)
+        self.mean, self.matrix = (torch.from_numpy(part.copy()).to(where) for part in (space.mean, space.matrix))
+        self.scorer = QueryScorer.open(artifacts.open_run(trained.run("aligned"), "aligned"), snapshot)
+
+    def query(self, raw: Tensor) -> Tensor:
+        """Whitened unit vectors: (P, d_text) -> (P, D)."""
+        return functional.normalize((raw - self.mean) @ self.matrix, dim=-1)
+
+    def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The slope of the log odds: (R, D)."""
+        return self.scorer.slopes(sentence, np.eye(len(sentence), dtype=np.float32), rows)
+
+    def score(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
+        """The log odds of the sentence and what the prompts change: (N, P)."""
+        began = self.scorer.odds(sentence[None])  # (N, 1)
+        moved = np.flatnonzero((queries != sentence).any(1))
+        scores = np.repeat(began, len(queries), axis=1)
+        if len(moved):
+            scores[:, moved] += gain * self.scorer.slopes(sentence, queries[moved] - sentence)
+        return scores
