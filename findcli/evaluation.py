@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli import artifacts, events
 from findcli.embeddings import Embedder, embed, embed_users, scores_by_query
+from findcli.errors import FindCLIError
 from findcli.linear_probe import POSSIBLE, REPLICATES, find_task, read_labels, refuse_forbidden_columns
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
@@ -116,6 +117,20 @@ def evaluate(
     return found
 
 
+def require_modalities(names: Sequence[str]) -> None:
+    """Refuse to mask what is no modality.
+
+    Raises:
+        FindCLIError: a name is none of "sequence", "tabular" and "search", or all of them are named.
+    """
+    known = ("sequence", "tabular", "search")
+    for name in names:
+        if name not in known:
+            raise FindCLIError(f"{name!r} is no modality", hint=f"mask one or two of: {', '.join(known)}")
+    if set(names) == set(known):
+        raise FindCLIError("nothing is left when every modality is masked", hint="mask one or two of them")
+
+
 def task_users(
     workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str] = (), device: str = "auto"
 ) -> tuple[pl.Series, dict[str, np.ndarray], Snapshot | None]:
@@ -147,9 +162,7 @@ def task_users(
     return users, tensors, snapshot
 
 
-def _scores(
-    workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str], device: str
-) -> pl.DataFrame:
+def _scores(workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str], device: str) -> pl.DataFrame:
     """Every user's score for the demand and each paraphrase, and for the demand by FIND's single vector.
 
     The latter stands apart where the model has another way of its own. Columns: user_id, and one a ranking.

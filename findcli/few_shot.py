@@ -198,12 +198,19 @@ def _seed(seed: int, name: str) -> int:
 def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
     """The scores of all users in every draw by each way of scoring, (N, draws)."""
     settings, seed = workspace.settings.prompt, workspace.settings.workspace.seed
-    seeded = np.unique(np.concatenate([rows for draw in case.draws for rows in (draw.positives, draw.hard, draw.ordinary)]))
+    seeded = np.unique(
+        np.concatenate([rows for draw in case.draws for rows in (draw.positives, draw.hard, draw.ordinary)])
+    )
     found: dict[str, np.ndarray] = {}
     main = next(iter(case.readers))
     for name, reader in case.readers.items():
         tuner = PromptTuner(
-            reader, case.task.demand, users=len(case.tensors["embeddings"]), without=seeded, settings=settings, seed=seed
+            reader,
+            case.task.demand,
+            users=len(case.tensors["embeddings"]),
+            without=seeded,
+            settings=settings,
+            seed=seed,
         )
         sentence = tuner.score(tuner.query[None].numpy())[:, 0]
         found[name] = np.repeat(sentence[:, None], len(case.draws), axis=1)
@@ -239,7 +246,9 @@ def _rivals(case: _Case, reader: Reader) -> dict[str, np.ndarray]:
     for kind, told in (("embeddings", "embeddings"), (STORED, "all stored")):
         vectors = from_seeds.standardised(kinds[kind])
         for by, fit in fits.items():
-            found[f"{by}, {told}"] = _columns(case.draws, lambda draw, f=fit, v=vectors: f(v, draw.positives, draw.hard))
+            found[f"{by}, {told}"] = _columns(
+                case.draws, lambda draw, f=fit, v=vectors: f(v, draw.positives, draw.hard)
+            )
             found[f"{by}, {told}, ordinary negatives"] = _columns(
                 case.draws, lambda draw, f=fit, v=vectors: f(v, draw.positives, draw.ordinary)
             )
@@ -271,9 +280,7 @@ def _measure(case: _Case, scores: np.ndarray) -> Figures:
     """Figures of every draw: by the names of `FIGURES`, (draws, 1 + REPLICATES), the users themselves first."""
     rng = np.random.default_rng(0)
     n_users = len(case.rows)
-    weights = np.vstack(
-        [np.ones(n_users), rng.multinomial(n_users, np.full(n_users, 1 / n_users), REPLICATES)]
-    )
+    weights = np.vstack([np.ones(n_users), rng.multinomial(n_users, np.full(n_users, 1 / n_users), REPLICATES)])
     found: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
     for i, draw in enumerate(case.draws):
         kept = ~np.isin(case.rows, np.concatenate([draw.positives, draw.hard, draw.ordinary]))

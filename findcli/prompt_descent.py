@@ -25,12 +25,12 @@ import torch
 from torch import Tensor
 
 from findcli.metrics import auc_by_column
-from findcli.prompt_readers import Reader
+from findcli.prompt_readers import Reader, moves_from
 from findcli.seeds import Seeds
 from findcli.settings import Prompt
 
 RIDGE, TOKEN_RIDGE = 0.1, 1e-3
-REACH = 0.25  # how far e^q goes, by the gain, for a change of the scores by their standard deviation
+REACH = 0.05  # how far e^q goes, by the gain, for a change of the scores by their standard deviation
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ class PromptTuner:
         moved = torch.cov((slopes @ tangent).T)
         values, axes = torch.linalg.eigh(moved + RIDGE * moved.diagonal().mean().clamp(min=1e-12) * unit)
         moves = axes @ torch.diag(values.rsqrt()) @ axes.T @ tangent
-        if self.reader.first_order:
-            self.gain = float(moves.square().sum(1).mean().sqrt() / REACH)
+        self.gain = float(moves.square().sum(1).mean().sqrt() / REACH)
         self.moves = moves / self.gain
         gram = by_tokens @ by_tokens.T
         gram += TOKEN_RIDGE * gram.diagonal().mean() * unit
@@ -162,9 +161,11 @@ class PromptTuner:
     def _step(self, example: _Example, place: Tensor, strength: float) -> Tensor:
         """One step of descent on the loss: (D,) -> (D,)."""
         place = place.detach().requires_grad_()
-        loss = self._triplets(example, place) + strength / 2 * (self.features @ place).square().mean()
-        (slope,) = torch.autograd.grad(loss, place)
+        (slope,) = torch.autograd.grad(self._loss(example, place, strength), place)
         return (place - self.settings.lr / strength * slope).detach()
+
+    def _loss(self, example: _Example, place: Tensor, strength: float) -> Tensor:
+        return self._triplets(example, place) + strength / 2 * (self.features @ place).square().mean()
 
     def _triplets(self, example: _Example, place: Tensor) -> Tensor:
         """Eq 14: positives against hard negatives, and against users at random."""
@@ -177,22 +178,27 @@ class PromptTuner:
         return (1 - weight) * loss + weight * hard
 
     def _cross_validate(self, example: _Example) -> _Choice:
-        """The strength and the number of steps with the least triplet loss on seeds left out."""
+        """The strength and the number of steps with the least triplet loss on seeds left out.
+
+        A descent has to be better than the sentence by more than its standard error over the folds; so much is added
+        to the loss of each.
+        """
         folds = min(self.settings.folds, len(example.high))
         sides = [np.arange(len(side)) % folds for side in (example.high, example.low)]
         learnt = [example.part((sides[0] != i, sides[1] != i)) for i in range(folds)]
         left_out = [example.part((sides[0] == i, sides[1] == i)) for i in range(folds)]
-        best = _Choice(0, self.settings.strengths[-1], float("inf"), ())
+        nowhere = torch.zeros(len(self.query))
+        began = np.array([float(self._triplets(out, nowhere)) for out in left_out])
+        best = _Choice(0, max(self.settings.strengths), 0.0, self._aucs([(out, nowhere) for out in left_out]))
         for strength in sorted(self.settings.strengths, reverse=True):
-            places = [torch.zeros(len(self.query)) for _ in range(folds)]
-            for step in range(self.settings.steps + 1):
-                with torch.no_grad():
-                    pairs = list(zip(left_out, places, strict=True))
-                    loss = float(np.mean([float(self._triplets(out, place)) for out, place in pairs]))
+            places = [nowhere] * folds
+            for step in range(1, self.settings.steps + 1):
+                places = [self._step(part, place, strength) for part, place in zip(learnt, places, strict=True)]
+                pairs = list(zip(left_out, places, strict=True))
+                change = np.array([float(self._triplets(out, place)) for out, place in pairs]) - began
+                loss = float(change.mean() + change.std() / np.sqrt(folds))
                 if loss < best.loss - 1e-9:
                     best = _Choice(step, strength, loss, self._aucs(pairs))
-                if step < self.settings.steps:
-                    places = [self._step(part, place, strength) for part, place in zip(learnt, places, strict=True)]
         return best
 
     def _aucs(self, folds: Sequence[tuple[_Example, Tensor]]) -> tuple[float, ...]:
@@ -200,7 +206,9 @@ class PromptTuner:
         found = []
         for hard in (False, True):
             for moved in (True, False):
-                values = [self._auc(out, place if moved else torch.zeros_like(place), hard=hard) for out, place in folds]
+                values = [
+                    self._auc(out, place if moved else torch.zeros_like(place), hard=hard) for out, place in folds
+                ]
                 kept = [value for value in values if not np.isnan(value)]
                 found.append(float(np.mean(kept)) if kept else float("nan"))
         return tuple(found)
@@ -213,16 +221,25 @@ class PromptTuner:
         return float(auc_by_column(both[:, None], truth[:, None])[0])
 
     def _descend(self, examples: Sequence[_Example], picked: Sequence[_Choice]) -> Tensor:
-        """The chosen descents, on the tokens: (P, n, d_token)."""
+        """The chosen descents, on the tokens: (P, n, d_token).
+
+        A step is taken from where e^q really is. Of its way, each keeps the place with the least loss.
+        """
         places = torch.zeros(len(examples), len(self.query))
-        for step in range(max((choice.steps for choice in picked), default=0)):
+        kept, least = places.clone(), torch.full((len(examples),), float("inf"))
+        back = torch.linalg.pinv(self.moves)
+        for step in range(max((choice.steps for choice in picked), default=0) + 1):
             with torch.no_grad():
-                reached = self.queries(self._tokens(places)).cpu()  # (P, D)
-            here = (reached - self.query) @ torch.linalg.pinv(self.moves)  # as coordinates, where the encoder bends
+                reached = self.queries(self._tokens(places)).cpu().numpy()  # (P, D)
+            here = torch.from_numpy(moves_from(self.query.numpy(), reached)) @ back
             for i, (example, choice) in enumerate(zip(examples, picked, strict=True)):
-                if step < choice.steps:
-                    places[i] += self._step(example, here[i], choice.strength) - here[i]
-        return self._tokens(places)
+                if step > choice.steps:
+                    continue
+                loss = float(self._loss(example, here[i], choice.strength))
+                if loss < least[i]:
+                    kept[i], least[i] = places[i], loss
+                places[i] += self._step(example, here[i], choice.strength) - here[i]
+        return self._tokens(kept)
 
     def _tokens(self, places: Tensor) -> Tensor:
         """Coordinates as tokens: (P, D) -> (P, n, d_token)."""
@@ -231,7 +248,7 @@ class PromptTuner:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What cross-validation has chosen, with its loss and the AUCs of `Tuned`."""
+    """What cross-validation has chosen, with its loss less the sentence's and the AUCs of `Tuned`."""
 
     steps: int
     strength: float

@@ -1,14 +1,17 @@
 """What reads a learned prompt's e^q: FIND's single vector, and query-aware scoring to first order.
 
-A learned prompt changes e^q and nothing else; a reader turns e^q into scores. FIND's own reads it by the cosine with
-e^f. Query-aware scoring is far from linear in e^q: its sharp kernel jumps from one concept to the next, and a few
-seeds cannot steer jumps. It is read to first order around the sentence instead:
+A learned prompt changes e^q and nothing else; a reader turns e^q into scores. Both readers go by its move from the
+sentence's e^q_0, in the plane that touches the sphere there, times a gain. The gain is fixed before a seed is looked
+at, and kept with the prompt: it lets e^q stay near the sentence's, where the text encoder is smooth, and say enough.
 
-    score(u) = s(e^q_0, u) + gain * (e^q - e^q_0) . ds/de^q(e^q_0, u)
+FIND's own reader takes the cosine of e^f with the unit vector along e^q_0 + gain * move. Query-aware scoring is far
+from linear in e^q: its sharp kernel jumps from one concept to the next, and a few seeds cannot steer jumps. It is read
+to first order around the sentence,
+
+    score(u) = s(e^q_0, u) + gain * move . ds/de^q(e^q_0, u)
 
 with the log odds s of the sentence and their slope, both of the frozen model: how much more likely the sentence would
-be of this user if it meant a little more of this or of that. The gain is fixed before a seed is looked at, and kept
-with the prompt: it lets e^q stay near the sentence's, where the text encoder is smooth, and still say enough.
+be of this user if it meant a little more of this or of that.
 
 Shapes: P prompts, R chosen users, N users, D the width of e^q.
 """
@@ -26,7 +29,6 @@ from findcli import artifacts
 from findcli.artifacts import Run
 from findcli.embeddings import scores_by_query
 from findcli.encoders.text import TextEncoder
-from findcli.query_scoring import score_slopes
 from findcli.scoring import QueryScorer, load_sentence_encoder
 from findcli.snapshots import Snapshot, read_snapshot
 from findcli.text_space import TextSpace
@@ -38,7 +40,6 @@ class Reader(Protocol):
     """What reads e^q."""
 
     encoder: TextEncoder
-    first_order: bool
 
     def query(self, raw: Tensor) -> Tensor:
         """The text encoder's vectors (P, d_text) as e^q, unit vectors (P, D), with gradients."""
@@ -80,8 +81,6 @@ class VectorReader:
         device: "auto", "cpu", "cuda" or "mps".
     """
 
-    first_order = False
-
     def __init__(self, aligned: Run, embeddings: np.ndarray, *, device: str) -> None:
         self.sentences = load_sentence_encoder(aligned, device=device).requires_grad_(requires_grad=False)
         self.encoder = self.sentences.tower
@@ -96,9 +95,11 @@ class VectorReader:
         found: np.ndarray = self.embeddings[rows]
         return found
 
-    def score(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:  # noqa: ARG002, of the other
-        """The cosines, which need no gain: (N, P)."""
-        found: np.ndarray = (torch.from_numpy(self.embeddings) @ torch.from_numpy(queries).T).numpy()
+    def score(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
+        """The cosines with what lies along the moves: (N, P)."""
+        along = sentence + gain * moves_from(sentence, queries)  # (P, D)
+        along /= np.linalg.norm(along, axis=1, keepdims=True)
+        found: np.ndarray = (torch.from_numpy(self.embeddings) @ torch.from_numpy(along).T).numpy()
         return found
 
 
@@ -110,8 +111,6 @@ class QueryReader:
         snapshot: N users and their concepts.
         device: "auto", "cpu", "cuda" or "mps".
     """
-
-    first_order = True
 
     def __init__(self, trained: Workspace, snapshot: Snapshot, *, device: str) -> None:
         where = select_device(device)
@@ -134,5 +133,17 @@ class QueryReader:
         moved = np.flatnonzero((queries != sentence).any(1))
         scores = np.repeat(began, len(queries), axis=1)
         if len(moved):
-            scores[:, moved] += gain * self.scorer.slopes(sentence, queries[moved] - sentence)
+            scores[:, moved] += gain * self.scorer.slopes(sentence, moves_from(sentence, queries[moved]))
         return scores
+
+
+def moves_from(sentence: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """How far unit vectors (P, D) lie from a sentence's (D,), in the plane that touches the sphere there: (P, D).
+
+    Users rank alike by the cosine with a unit vector and by the product with the sentence's and this move. Beyond a
+    right angle there is no such move; there it is as long as near to it.
+    """
+    along = np.maximum(queries @ sentence, 0.05)[:, None]
+    across = queries - (queries @ sentence)[:, None] * sentence
+    found: np.ndarray = (across / along).astype(np.float32)
+    return found

@@ -103,7 +103,7 @@ def _described(name: str, manifest: Manifest, aligned: Manifest | None) -> Promp
         manifest.metrics["gain"],
         manifest.settings["model"],
         manifest.settings["model"] is not None
-        or aligned is not None and manifest.inputs.get("aligned") == aligned.digest(),
+        or (aligned is not None and manifest.inputs.get("aligned") == aligned.digest()),
         datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds),
         manifest.metrics,
         manifest.settings,
