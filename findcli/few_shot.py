@@ -53,6 +53,11 @@ class Draw:
     hard: np.ndarray
     ordinary: np.ndarray
 
+    @property
+    def rows(self) -> np.ndarray:
+        """All of them, who are left out of the evaluation."""
+        return np.concatenate([self.positives, self.hard, self.ordinary])
+
 
 @dataclass(frozen=True)
 class FewShotRow:
@@ -198,16 +203,14 @@ def _seed(seed: int, name: str) -> int:
 def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
     """The scores of all users in every draw by each way of scoring, (N, draws)."""
     settings, seed = workspace.settings.prompt, workspace.settings.workspace.seed
-    seeded = np.unique(
-        np.concatenate([rows for draw in case.draws for rows in (draw.positives, draw.hard, draw.ordinary)])
-    )
+    seeded, users = np.unique(np.concatenate([draw.rows for draw in case.draws])), len(case.tensors["embeddings"])
     found: dict[str, np.ndarray] = {}
     main = next(iter(case.readers))
     for name, reader in case.readers.items():
         tuner = PromptTuner(
             reader,
             case.task.demand,
-            users=len(case.tensors["embeddings"]),
+            users=users,
             without=seeded,
             settings=settings,
             seed=seed,
@@ -283,7 +286,7 @@ def _measure(case: _Case, scores: np.ndarray) -> Figures:
     weights = np.vstack([np.ones(n_users), rng.multinomial(n_users, np.full(n_users, 1 / n_users), REPLICATES)])
     found: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
     for i, draw in enumerate(case.draws):
-        kept = ~np.isin(case.rows, np.concatenate([draw.positives, draw.hard, draw.ordinary]))
+        kept = ~np.isin(case.rows, draw.rows)
         mine, truth, mass = scores[case.rows[kept], i], case.truth[kept], weights[:, kept]
         found["auc"].append(weighted_auc_ks(mine, truth, mass)[0])
         selection = weighted_selection(mine, truth, mass)

@@ -136,9 +136,8 @@ def _print_few_shot(result: FewShot) -> None:
     share, marked = result.positives / result.users, "marked" if result.marked else "the sentence's best tenth"
     told = f"{result.users:,} users, {result.positives:,} positive ({share:.1%})"
     told += f", {result.hard_negatives:,} hard negatives ({marked})"
-    console.print_line(
-        f"{result.task}: {result.title} - {told}; {result.draws} draws of {result.seeds} + {result.seeds}"
-    )
+    told += f"; {result.draws} draws of {result.seeds} + {result.seeds} seeds"
+    console.print_line(f"{result.task}: {result.title} - {told}")
     names = ["auc", "average_precision", "lift", "accuracy", "precision", "recall", "hard_auc"]
     heads = ["mean over draws", "AUC", "AP", "lift", "accuracy", "precision", "recall", "hard"]
     console.print_table(heads, [[row.by, *(row.figures[name].value for name in names)] for row in result.rows])
