@@ -249,11 +249,9 @@ def _rivals(case: _Case, reader: Reader) -> dict[str, np.ndarray]:
     for kind, told in (("embeddings", "embeddings"), (STORED, "all stored")):
         vectors = from_seeds.standardised(kinds[kind])
         for by, fit in fits.items():
-            found[f"{by}, {told}"] = _columns(
-                case.draws, lambda draw, f=fit, v=vectors: f(v, draw.positives, draw.hard)
-            )
-            found[f"{by}, {told}, ordinary negatives"] = _columns(
-                case.draws, lambda draw, f=fit, v=vectors: f(v, draw.positives, draw.ordinary)
+            found[f"{by}, {told}"] = np.stack([fit(vectors, draw.positives, draw.hard) for draw in case.draws], 1)
+            found[f"{by}, {told}, ordinary negatives"] = np.stack(
+                [fit(vectors, draw.positives, draw.ordinary) for draw in case.draws], 1
             )
     if isinstance(reader, QueryReader):
         found |= _rules(case, reader)
@@ -271,12 +269,8 @@ def _rules(case: _Case, reader: QueryReader) -> dict[str, np.ndarray]:
     plain = rule(none, none)
     return {
         "rule of the demand": np.repeat(plain[:, None], len(case.draws), axis=1),
-        "rule of the demand and the seeds": _columns(case.draws, lambda draw: rule(draw.positives, draw.hard)),
+        "rule of the demand and the seeds": np.stack([rule(draw.positives, draw.hard) for draw in case.draws], 1),
     }
-
-
-def _columns(draws: Sequence[Draw], score: Callable[[Draw], np.ndarray]) -> np.ndarray:
-    return np.stack([score(draw) for draw in draws], 1)
 
 
 def _measure(case: _Case, scores: np.ndarray) -> Figures:

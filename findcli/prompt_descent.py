@@ -162,7 +162,8 @@ class PromptTuner:
         """One step of descent on the loss: (D,) -> (D,)."""
         place = place.detach().requires_grad_()
         (slope,) = torch.autograd.grad(self._loss(example, place, strength), place)
-        return (place - self.settings.lr / strength * slope).detach()
+        moved: Tensor = place - self.settings.lr / strength * slope
+        return moved.detach()
 
     def _loss(self, example: _Example, place: Tensor, strength: float) -> Tensor:
         return self._triplets(example, place) + strength / 2 * (self.features @ place).square().mean()
@@ -243,7 +244,8 @@ class PromptTuner:
 
     def _tokens(self, places: Tensor) -> Tensor:
         """Coordinates as tokens: (P, D) -> (P, n, d_token)."""
-        return self.start + (places @ self.directions).unflatten(1, self.start.shape).to(self.start.device)
+        change: Tensor = (places @ self.directions).reshape(len(places), *self.start.shape)
+        return self.start + change.to(self.start.device)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ Shapes: P prompts, R chosen users, N users, D the width of e^q.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -41,8 +43,9 @@ class Reader(Protocol):
 
     encoder: TextEncoder
 
-    def query(self, raw: Tensor) -> Tensor:
-        """The text encoder's vectors (P, d_text) as e^q, unit vectors (P, D), with gradients."""
+    @property
+    def query(self) -> Callable[[Tensor], Tensor]:
+        """Turns the encoder's vectors (P, d_text) into e^q, unit vectors (P, D), with gradients."""
 
     def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """How the scores of some users move with e^q, at a sentence's (D,): (R, D)."""
@@ -72,6 +75,40 @@ def open_encoder(trained: Workspace) -> TextEncoder:
     return load_sentence_encoder(artifacts.open_run(trained.run("aligned"), "aligned"), device="cpu").tower
 
 
+@torch.no_grad()
+def prompt_queries(
+    encoder: TextEncoder, query: Callable[[Tensor], Tensor], sentence: str, tensors: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """The e^q of a sentence and of the prompt that began there, (2, D); equal where no step was taken.
+
+    Args:
+        encoder: that the tokens go into.
+        query: its vectors as e^q.
+        sentence: where the prompt began.
+        tensors: the saved prompt, `began` and `tokens`.
+    """
+    tokens = torch.from_numpy(np.stack([tensors["began"], tensors["tokens"]])).to(encoder.device)
+    found: np.ndarray = query(encoder.embed_prompts(sentence, tokens)).cpu().numpy()
+    if np.array_equal(tensors["began"], tensors["tokens"]):
+        found[1] = found[0]
+    return found
+
+
+def open_queries(trained: Workspace, sentence: str, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+    """`prompt_queries` of a trained model, without its users: (2, D)."""
+    if scores_by_query(trained):
+        space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device="cpu")
+        return prompt_queries(space.encoder(), partial(_whitened, space), sentence, tensors)
+    sentences = load_sentence_encoder(artifacts.open_run(trained.run("aligned"), "aligned"), device="cpu")
+    return prompt_queries(sentences.tower, sentences.head, sentence, tensors)
+
+
+def _whitened(space: TextSpace, raw: Tensor) -> Tensor:
+    """Whitened unit vectors: (P, d_text) -> (P, D)."""
+    mean, matrix = (torch.from_numpy(part.copy()).to(raw.device) for part in (space.mean, space.matrix))
+    return functional.normalize((raw - mean) @ matrix, dim=-1)
+
+
 class VectorReader:
     """FIND's own: the cosine of e^q with e^f.
 
@@ -83,12 +120,8 @@ class VectorReader:
 
     def __init__(self, aligned: Run, embeddings: np.ndarray, *, device: str) -> None:
         self.sentences = load_sentence_encoder(aligned, device=device).requires_grad_(requires_grad=False)
-        self.encoder = self.sentences.tower
+        self.encoder, self.query = self.sentences.tower, self.sentences.head
         self.embeddings = embeddings
-
-    def query(self, raw: Tensor) -> Tensor:
-        """Projected unit vectors: (P, d_text) -> (P, D)."""
-        return self.sentences.head(raw)
 
     def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:  # noqa: ARG002, the same at every sentence
         """The users' own vectors: (R, D)."""
@@ -116,12 +149,8 @@ class QueryReader:
         where = select_device(device)
         space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(where))
         self.encoder = space.encoder().requires_grad_(requires_grad=False)
-        self.mean, self.matrix = (torch.from_numpy(part.copy()).to(where) for part in (space.mean, space.matrix))
+        self.query = partial(_whitened, space)
         self.scorer = QueryScorer.open(artifacts.open_run(trained.run("aligned"), "aligned"), snapshot)
-
-    def query(self, raw: Tensor) -> Tensor:
-        """Whitened unit vectors: (P, d_text) -> (P, D)."""
-        return functional.normalize((raw - self.mean) @ self.matrix, dim=-1)
 
     def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The slope of the log odds: (R, D)."""

@@ -18,8 +18,9 @@ import torch
 
 from findcli import artifacts
 from findcli.artifacts import Manifest, Run
+from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
-from findcli.prompt_readers import QueryReader, open_encoder, open_reader
+from findcli.prompt_readers import QueryReader, moves_from, open_encoder, open_queries, open_reader, prompt_queries
 from findcli.scoring import Scored, nearest_sentences, picked_concepts
 from findcli.workspace import Workspace
 
@@ -96,6 +97,29 @@ def list_prompts(workspace: Workspace) -> list[Prompt]:
     return [_described(name, manifest, aligned) for name, manifest in manifests if manifest is not None]
 
 
+def leanings(
+    workspace: Workspace, name: str, *, trained: Workspace | None = None, most: int = 3
+) -> tuple[list[str], list[str]]:
+    """What a prompt reads more of than its sentence, and what less: the training sentences its move goes along most.
+
+    Raises:
+        FindCLIError: there is no such prompt, or it is another model's.
+    """
+    model = trained or workspace
+    prompt, folder = open_prompt(workspace, name, trained=trained)
+    aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    began, tuned = open_queries(model, prompt.sentence, folder.tensors("prompt.safetensors"))
+    if np.array_equal(began, tuned):
+        return [], []
+    if scores_by_query(model):
+        known = aligned.tensors("concepts.safetensors")
+        words, vectors = aligned.table("concepts.parquet")["text"].gather(known["known"]), known["vectors"]
+    else:
+        words, vectors = aligned.table("sentences.parquet")["text"], aligned.tensors("sentences.safetensors")["vectors"]
+    order = np.argsort(-(vectors @ moves_from(began, tuned[None])[0]), kind="stable")
+    return words.gather(order[:most]).to_list(), words.gather(order[::-1][:most]).to_list()
+
+
 def _described(name: str, manifest: Manifest, aligned: Manifest | None) -> Prompt:
     return Prompt(
         name,
@@ -155,10 +179,7 @@ def score_prompt(workspace: Workspace, trained: Workspace, run: Run, name: str, 
     prompt, folder = open_prompt(workspace, name, trained=trained)
     reader = open_reader(trained, run, device=device)
     tensors = folder.tensors("prompt.safetensors")
-    tokens = torch.from_numpy(np.stack([tensors["began"], tensors["tokens"]])).to(reader.encoder.device)
-    queries = reader.query(reader.encoder.embed_prompts(prompt.sentence, tokens)).cpu().numpy()  # (2, D)
-    if np.array_equal(tensors["began"], tensors["tokens"]):
-        queries[1] = queries[0]
+    queries = prompt_queries(reader.encoder, reader.query, prompt.sentence, tensors)  # (2, D)
     scores = reader.score(queries[0], queries[1:], gain=prompt.gain)  # (N, 1)
     if isinstance(reader, QueryReader):
         near = picked_concepts(reader.scorer.snapshot, queries[1:])
@@ -178,6 +199,6 @@ def learned_tokens(workspace: Workspace, name: str, *, trained: Workspace | None
     encoder = open_encoder(trained or workspace)
     tensors = folder.tensors("prompt.safetensors")
     began, tokens = (torch.from_numpy(tensors[part]) for part in ("began", "tokens"))
-    words = [encoder.tokenizer.decode([token]).strip() for token in encoder.soft_tokens(prompt.sentence)[0]]
+    words = [str(encoder.tokenizer.decode([token])).strip() for token in encoder.soft_tokens(prompt.sentence)[0]]
     moved = ((tokens - began).norm(dim=1) / began.norm(dim=1)).tolist()
     return [LearnedToken(*each) for each in zip(words, moved, encoder.nearest_words(tokens), strict=True)]

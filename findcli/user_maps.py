@@ -199,14 +199,14 @@ def _compose(
             marks("seeds", given.positives, GREEN, "*", 15),
             marks("hard negative seeds", given.negatives, ORANGE, "X", 10),
         ]
-    for when, symbol in (("before", "P"), ("after", "D")):
+    for when, symbol, size in (("before", "P", 15), ("after", "D", 9)):
         if when in scores:
             middle = np.median(places[[row[int(user)] for user in _first(scores[when])]], axis=0)
             told = (
                 "the sentence" if prompt is None else f"the prompt {'before' if when == 'before' else 'after'} tuning"
             )
             found.append(
-                Marks(told, middle[None], BLACK, symbol, 12, [f"{told}: the middle of the users it ranks first"])
+                Marks(told, middle[None], BLACK, symbol, size, [f"{told}: the middle of the users it ranks first"])
             )
     about = [] if task is None else [find_task(workspace, task).title or task]
     about += [] if prompt is None else [f"prompt {prompt}"]
@@ -290,7 +290,7 @@ def _write_png(found: UserMap, path: Path) -> None:
     for marks in found.marks:
         filled = found.values is None or marks.size > 6
         axes.scatter(
-            *marks.places.T, s=marks.size**2, marker=marks.symbol, label=marks.name,
+            marks.places[:, 0], marks.places[:, 1], s=marks.size**2, marker=marks.symbol, label=marks.name,
             facecolors=marks.colour if filled else "none", edgecolors="white" if filled else marks.colour,
             linewidths=0.9 if marks.size > 6 else 0.2 if filled else 0.8,
         )  # fmt: skip

@@ -44,7 +44,9 @@ def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_jso
     prompt, _ = prompts.open_prompt(opened, name, trained=other)
     tokens = prompts.learned_tokens(opened, name, trained=other)
     if as_json:
-        console.print_json(asdict(prompt) | {"tokens": [asdict(token) for token in tokens]})
+        more, less = prompts.leanings(opened, name, trained=other)
+        plain = asdict(prompt) | {"tokens": [asdict(token) for token in tokens], "more": more, "less": less}
+        console.print_json(plain)
         return
     print_prompts([prompt])
     rows = [
@@ -52,6 +54,10 @@ def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_jso
         for token in tokens
     ]
     console.print_table(["token", "moved", "nearest words"], rows)
+    more, less = prompts.leanings(opened, name, trained=other)
+    if more:
+        console.print_line(f"more than the sentence: {' '.join(more)}")
+        console.print_line(f"less: {' '.join(less)}")
 
 
 def print_prompts(found: Sequence[Prompt]) -> None:
