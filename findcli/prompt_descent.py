@@ -162,11 +162,12 @@ class PromptTuner:
         """One step of descent on the loss: (D,) -> (D,)."""
         place = place.detach().requires_grad_()
         (slope,) = torch.autograd.grad(self._loss(example, place, strength), place)
-        moved: Tensor = place - self.settings.lr / strength * slope
-        return moved.detach()
+        moved: Tensor = (place - self.settings.lr / strength * slope).detach()
+        return moved
 
     def _loss(self, example: _Example, place: Tensor, strength: float) -> Tensor:
-        return self._triplets(example, place) + strength / 2 * (self.features @ place).square().mean()
+        change: Tensor = (self.features @ place).square().mean()
+        return self._triplets(example, place) + strength / 2 * change
 
     def _triplets(self, example: _Example, place: Tensor) -> Tensor:
         """Eq 14: positives against hard negatives, and against users at random."""

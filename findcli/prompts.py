@@ -162,7 +162,6 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
     return _described(name, run.manifest, artifacts.read_manifest(workspace.run("aligned"))), run
 
 
-@torch.no_grad()
 def score_prompt(workspace: Workspace, trained: Workspace, run: Run, name: str, *, device: str = "auto") -> Scored:
     """Score the users of a folder of embeddings by a prompt; its scores are no calibrated odds.
 

@@ -181,10 +181,12 @@ def score_slopes(
     found = [np.empty((0, len(moves)), np.float32)]
     for rows in _row_blocks(n_users, max(1, 50 * ROWS // len(moves))):
         mine = habits.rows(rows)
-        at = torch.from_numpy(query_features(mine, concepts, query, learned))  # (n, 1, F)
+        at = torch.from_numpy(query_features(mine, concepts, query, learned)).requires_grad_()  # (n, 1, F)
+        with torch.enable_grad():
+            (slopes,) = torch.autograd.grad(ranker(at).sum(), at)
         still = Habits(mine.levels, np.zeros_like(mine.activity))  # a user's activity does not depend on the demand
-        change = torch.from_numpy(query_features(still, concepts, tangent, learned))  # (n, K, F)
-        found.append(torch.func.jvp(ranker, (at.expand_as(change).contiguous(),), (change,))[1].detach().numpy())
+        change = query_features(still, concepts, tangent, learned)  # (n, K, F)
+        found.append(np.einsum("nkf,nf->nk", change, slopes[:, 0].numpy()))
     return np.concatenate(found)
 
 

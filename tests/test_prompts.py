@@ -54,7 +54,7 @@ def content(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.blake2b(path.read_bytes()).hexdigest() for path in files}
 
 
-def planted(reader: QueryReader | VectorReader, tuner: PromptTuner, n: int = 6) -> Seeds:
+def planted(tuner: PromptTuner, n: int = 6) -> Seeds:
     """Seeds whom one direction of e^q sets apart, whatever the sentence says of them."""
     moves = np.eye(len(tuner.query), dtype=np.float32)[:1] * 0.05 + tuner.query.numpy()
     moves /= np.linalg.norm(moves, axis=1, keepdims=True)
@@ -101,7 +101,7 @@ def test_slopes_are_those_of_the_log_odds(trained_workspace: Workspace) -> None:
 def test_planted_seeds_are_learned_and_rank_higher_on_both_models(trained_workspace: Workspace) -> None:
     for reader in readers(trained_workspace):
         plain = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
-        seeds = planted(reader, plain)
+        seeds = planted(plain)
         tuner = PromptTuner(reader, SENTENCE, users=60, without=seeds.rows, settings=QUICK, seed=0)
         (tuned,) = tuner.tune([seeds])
         assert tuned.steps > 0
