@@ -22,6 +22,7 @@ from scipy import sparse
 
 from findcli import artifacts
 from findcli.baselines import from_seeds
+from findcli.errors import FindCLIError
 from findcli.evaluation import DEMAND, VECTOR, task_users
 from findcli.linear_probe import STORED, find_task, read_labels, refuse_forbidden_columns, vector_kinds
 from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
@@ -174,8 +175,16 @@ def _case(workspace: Workspace, model: Workspace, name: str, *, draws: int, seed
     hard = known["hard_negative"].to_numpy() & ~truth if marked else ~truth & _looks_like(task, readers, rows)
     rng = np.random.default_rng(_seed(workspace.settings.workspace.seed, name))
     pools = truth, hard, ~truth
+    if not all(pool.any() for pool in pools):
+        told = f"task {name!r} has {truth.sum()} positives and {hard.sum()} hard negatives among its embedded users"
+        raise FindCLIError(told, hint="seeds are drawn from both; findcli check compares users and labels")
     drawn = [
-        Draw(*(np.sort(rng.choice(rows[pool], min(seeds, int(pool.sum()) // 2), replace=False)) for pool in pools))
+        Draw(
+            *(
+                np.sort(rng.choice(rows[pool], min(seeds, max(1, int(pool.sum()) // 2)), replace=False))
+                for pool in pools
+            )
+        )
         for _ in range(draws)
     ]
     return _Case(name, task, rows, truth, hard, marked, tensors, readers, drawn)
