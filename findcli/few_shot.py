@@ -305,7 +305,8 @@ def _interval(draws: np.ndarray) -> Interval:
     rng = np.random.default_rng(1)
     picked = rng.integers(0, len(draws), (len(draws), REPLICATES))
     replicates = np.take_along_axis(draws[:, 1:], picked, 0).mean(0)
-    return percentile_interval(float(draws[:, 0].mean()), replicates)
+    value, known = float(draws[:, 0].mean()), replicates[~np.isnan(replicates)]
+    return percentile_interval(value, known) if len(known) else Interval(value, float("nan"), float("nan"))
 
 
 def _rows(measured: Mapping[str, Figures]) -> list[FewShotRow]:

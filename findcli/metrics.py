@@ -81,7 +81,7 @@ def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarra
     Args:
         scores: (N,).
         truth: bool (N,).
-        weights: non-negative, (R, N), each with positives among them.
+        weights: non-negative, (R, N); NaN where a weighting leaves no positive.
     """
     order = np.argsort(-scores, kind="stable")
     weighted = weights[:, order].astype(np.float64)
@@ -91,15 +91,16 @@ def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarra
     at_each = np.where(truth[order], weighted, 0) * hits / np.maximum(chosen, 1e-12)
     rows = np.arange(len(weights))
     tenth = (chosen < 0.1 * total[:, None]).sum(1)
-    base = (chosen < positives[:, None] - 1e-9).sum(1)
+    base = np.minimum((chosen < positives[:, None] - 1e-9).sum(1), len(truth) - 1)
     hit, taken = hits[rows, base], chosen[rows, base]
-    return Selection(
-        at_each.sum(1) / positives,
-        hits[rows, tenth] / chosen[rows, tenth] / (positives / total),
-        (hit + (total - positives) - (taken - hit)) / total,
-        hit / taken,
-        hit / positives,
-    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Selection(
+            at_each.sum(1) / positives,
+            hits[rows, tenth] / chosen[rows, tenth] / (positives / total),
+            (hit + (total - positives) - (taken - hit)) / total,
+            hit / taken,
+            hit / positives,
+        )
 
 
 def recall_at(scores: np.ndarray, truth: np.ndarray, k: int) -> float:
