@@ -38,6 +38,7 @@ FORMATS = {
     "aligned": 4,
     "embeddings": 5,
     "rewriter": 1,
+    "prompt": 1,
 }
 COMMANDS = {
     "events": "findcli build-pairs",
@@ -48,6 +49,7 @@ COMMANDS = {
     "aligned": "findcli align",
     "embeddings": "findcli embed",
     "rewriter": "findcli tune-rewriter",
+    "prompt": "findcli tune-prompt",
 }
 
 

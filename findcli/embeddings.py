@@ -26,7 +26,7 @@ from findcli import artifacts, events, profiles
 from findcli.artifacts import Draft, Run
 from findcli.batches import Histories, UserBatch, user_batch
 from findcli.durations import parse_duration
-from findcli.encoders.user import UserEncoder
+from findcli.encoders.user import Modalities, UserEncoder
 from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
@@ -96,7 +96,23 @@ class Embedder:
     @torch.no_grad()
     def encode(self, batch: UserBatch) -> dict[str, torch.Tensor]:
         """The vectors of a batch by name, as `users.safetensors` holds them."""
-        modalities = self.encoder.modalities(batch)
+        return self._named(self.encoder.modalities(batch), batch)
+
+    def masked(self, without: Sequence[str]) -> Callable[[UserBatch], dict[str, torch.Tensor]]:
+        """What encodes a batch as if nobody had some modalities."""
+
+        @torch.no_grad()
+        def encode(batch: UserBatch) -> dict[str, torch.Tensor]:
+            known = self.encoder.modalities(batch)
+            hidden = {
+                name: (vector, torch.zeros_like(present) if name in without else present)
+                for name, (vector, present) in known.items()
+            }
+            return self._named(hidden, batch)
+
+        return encode
+
+    def _named(self, modalities: Modalities, batch: UserBatch) -> dict[str, torch.Tensor]:
         found = {"embeddings": self.encoder.fuse(modalities)}
         for name, (vector, present) in modalities.items():
             found[name] = vector.masked_fill(~present.unsqueeze(1), 0)

@@ -11,7 +11,8 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli import artifacts, events
-from findcli.embeddings import Embedder, embed, embed_users, scores_by_query
+from findcli.embeddings import Embedder, describe_users, embed, embed_users, scores_by_query
+from findcli.errors import FindCLIError
 from findcli.linear_probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
 from findcli.probe_protocol import REPLICATES
@@ -19,10 +20,12 @@ from findcli.progress import Progress, no_progress
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
 from findcli.settings import Task
-from findcli.snapshots import read_snapshot, take_snapshot
+from findcli.snapshots import Snapshot, read_snapshot, take_snapshot
+from findcli.templates import is_search
 from findcli.user_model import load_user_encoder
 from findcli.workspace import Workspace
 
+SEES = {False: "sequence", True: "search"}  # the modality that a source feeds, by whether it is a search
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
 REWRITTEN = "the demand, rewritten"
 
@@ -84,6 +87,7 @@ def evaluate(
     *,
     model: Workspace | None = None,
     untrained: bool = False,
+    without: Sequence[str] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[Evaluation]:
@@ -94,6 +98,8 @@ def evaluate(
         names: the tasks, such as ["d1"].
         model: the workspace whose trained model ranks; the same when not given.
         untrained: add the ranking of the same model before its alignment with sentences.
+        without: modalities ("sequence", "tabular", "search") that are masked when users are embedded; the model is
+            not trained again.
         device: "auto", "cpu", "cuda" or "mps".
         progress: told after each task.
 
@@ -105,7 +111,7 @@ def evaluate(
         task = find_task(workspace, name)
         refuse_forbidden_columns(model or workspace, name, task)
         labels = read_labels(workspace, name, task)
-        scores = _scores(workspace, model or workspace, task, device=device)
+        scores = _scores(workspace, model or workspace, task, without=without, device=device)
         if untrained:
             blank = _untrained(workspace, model or workspace, task, device=device)
             scores = scores.join(blank, on="user_id")
@@ -114,29 +120,65 @@ def evaluate(
     return found
 
 
-def _scores(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+def require_modalities(names: Sequence[str]) -> None:
+    """Refuse to mask what is no modality.
+
+    Raises:
+        FindCLIError: a name is none of "sequence", "tabular" and "search", or all of them are named.
+    """
+    known = ("sequence", "tabular", "search")
+    for name in names:
+        if name not in known:
+            raise FindCLIError(f"{name!r} is no modality", hint=f"mask one or two of: {', '.join(known)}")
+    if set(names) == set(known):
+        raise FindCLIError("nothing is left when every modality is masked", hint="mask one or two of them")
+
+
+def task_users(
+    workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str] = (), device: str = "auto"
+) -> tuple[pl.Series, dict[str, np.ndarray], Snapshot | None]:
+    """The users as of a task's date: their ids, their tensors, and what query-aware scoring reads, where it does.
+
+    Args:
+        workspace: whose users.
+        model: the workspace whose trained model embeds them.
+        task: gives the date, and the sources that it may not use.
+        without: modalities that are masked, as if no user had them.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+    by_query = scores_by_query(model)
+    if not task.without_sources and not without:
+        run = embed(workspace, as_of=task.as_of, model=model, device=device)
+        users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
+        return users, tensors, read_snapshot(run) if by_query else None
+    log = events.build_events(workspace)
+    if not without:
+        return describe_users(workspace, model, log, task.as_of, device=device, without_sources=task.without_sources)
+    embedder = Embedder.load(model, device=device)
+    hidden = [source.name for source in workspace.settings.sources if SEES[is_search(source)] in without]
+    left_out = [*task.without_sources, *hidden]
+    users, tensors = embed_users(
+        workspace, embedder, log, task.as_of, without_sources=task.without_sources, encode=embedder.masked(without)
+    )
+    snapshot = (
+        take_snapshot(workspace, model, log, task.as_of, users, device=device, without_sources=left_out)
+        if by_query
+        else None
+    )
+    return users, tensors, snapshot
+
+
+def _scores(workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str], device: str) -> pl.DataFrame:
     """Every user's score for the demand and each paraphrase, for the demand as it is understood, and by single vector.
 
     The last stands apart where the model has another way of its own; where sources are left out there is no vocabulary
     to understand the demand by. Columns: user_id, and one a ranking.
     """
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
-    by_query = scores_by_query(model)
+    users, tensors, snapshot = task_users(workspace, model, task, without=without, device=device)
     rewritten: dict[str, np.ndarray] = {}
-    if task.without_sources:
-        log = events.build_events(workspace)
-        embedder = Embedder.load(model, device=device)
-        users, tensors = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
-        left_out = task.without_sources
-        snapshot = (
-            take_snapshot(workspace, model, log, task.as_of, users, device=device, without_sources=left_out)
-            if by_query
-            else None
-        )
-    else:
+    if not task.without_sources and not without:
         run = embed(workspace, as_of=task.as_of, model=model, device=device)
-        users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
-        snapshot = read_snapshot(run) if by_query else None
         understood = rewrite_demands(workspace, model, run, [task.demand], AUTO, device=device)
         as_read = score_rewritings(workspace, model, run, understood, device=device).scores
         rewritten = {REWRITTEN: as_read[:, 0].astype(np.float64)}

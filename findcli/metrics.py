@@ -57,6 +57,52 @@ def weighted_auc_ks(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) 
     return auc, np.maximum(tpr - fpr, 0).max(1)
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What selecting the best users comes to, under R weightings of them; each (R,).
+
+    Attributes:
+        average_precision: area under the precision-recall curve, no user selected by a threshold.
+        lift: share of positives in the best tenth over that among all.
+        accuracy, precision, recall: of selecting as large a share as are positive, which makes the last two equal
+            but for the last user.
+    """
+
+    average_precision: np.ndarray
+    lift: np.ndarray
+    accuracy: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+
+
+def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> Selection:
+    """Measure selections under many weightings of the same users at once; of ties the first come first.
+
+    Args:
+        scores: (N,).
+        truth: bool (N,).
+        weights: non-negative, (R, N); NaN where a weighting leaves no positive.
+    """
+    order = np.argsort(-scores, kind="stable")
+    weighted = weights[:, order].astype(np.float64)
+    hits = np.where(truth[order], weighted, 0).cumsum(1)
+    chosen = weighted.cumsum(1)
+    total, positives = chosen[:, -1], hits[:, -1]
+    at_each = np.where(truth[order], weighted, 0) * hits / np.maximum(chosen, 1e-12)
+    rows = np.arange(len(weights))
+    tenth = (chosen < 0.1 * total[:, None]).sum(1)
+    base = np.minimum((chosen < positives[:, None] - 1e-9).sum(1), len(truth) - 1)
+    hit, taken = hits[rows, base], chosen[rows, base]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Selection(
+            at_each.sum(1) / positives,
+            hits[rows, tenth] / chosen[rows, tenth] / (positives / total),
+            (hit + (total - positives) - (taken - hit)) / total,
+            hit / taken,
+            hit / positives,
+        )
+
+
 def recall_at(scores: np.ndarray, truth: np.ndarray, k: int) -> float:
     """Mean share of each row's true columns among its k best, at most k of them counted; rows without any left out.
 

@@ -19,11 +19,13 @@ from findcli import alignment, artifacts, embeddings, events, pairs
 from findcli.artifacts import COMMANDS, FORMATS, MANIFEST, Run
 from findcli.pretraining import sequence, tabular, text
 from findcli.progress import Progress, no_progress
+from findcli.prompts import list_prompts, prompt_folders
 from findcli.text_space import cache_folder
 from findcli.user_model import StageRuns, encoder_names
 from findcli.workspace import Workspace, to_utc
 
 WITH_EVENTS = ("pairs", "embeddings")  # their commands write runs/events too
+MANY = ("embeddings", "prompt")  # kinds with more than one folder
 UNSEEDED = ("events", "pairs", "embeddings")  # nothing in them is drawn
 
 
@@ -189,8 +191,8 @@ def run(
 def clean(workspace: Workspace, *, everything: bool = False, dry_run: bool = False) -> list[tuple[Path, int]]:
     """Remove what is superseded, or every run; nothing but what findcli has written.
 
-    Superseded are embeddings of another model than `runs/aligned`, cached vectors of another model than `runs/text`,
-    what interrupted commands left behind, and the checkpoints of stages that are finished.
+    Superseded are embeddings and learned prompts of another model than `runs/aligned`, cached vectors of another model
+    than `runs/text`, what interrupted commands left behind, and the checkpoints of stages that are finished.
 
     Args:
         workspace: whose runs.
@@ -229,6 +231,8 @@ def _superseded(workspace: Workspace) -> list[Path]:
     aligned = artifacts.read_manifest(workspace.run("aligned"))
     text_run = artifacts.read_manifest(workspace.run("text"))
     found = []
+    if aligned:
+        found += [workspace.prompts / prompt.name for prompt in list_prompts(workspace) if not prompt.current]
     for folder in _embedding_folders(workspace) if aligned else ():
         manifest = artifacts.read_manifest(folder)
         if aligned and manifest and manifest.inputs.get("aligned") != aligned.digest():
@@ -241,7 +245,8 @@ def _superseded(workspace: Workspace) -> list[Path]:
 
 def _run_folders(workspace: Workspace) -> list[Path]:
     """Every run folder that is there, or was about to be."""
-    return [*(workspace.run(name) for name in FORMATS if name != "embeddings"), *_embedding_folders(workspace)]
+    stage_folders = [workspace.run(name) for name in FORMATS if name not in MANY]
+    return [*stage_folders, *_embedding_folders(workspace), *prompt_folders(workspace)]
 
 
 def _embedding_folders(workspace: Workspace) -> list[Path]:

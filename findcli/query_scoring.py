@@ -19,6 +19,7 @@ from findcli.co_occurrence import CoOccurrence
 from findcli.concepts import ACTIVITY, LEVELS, Habits
 
 SHARP, WIDE = 0.04, 0.15  # temperatures of the two kernels, in cosine
+SMALLEST = 1e-3  # a concept that weighs less, beside the best, is left out
 NAMED = 0.98  # a demand whose nearest concept is at least so near is that concept's own sentence
 WIDE_LEVEL, CO_LEVEL = "decay 0.9", "decay 0.95"
 FEATURES = (
@@ -118,7 +119,7 @@ def columns_of(groups: Iterable[str]) -> list[int]:
 def softmax(cosine: np.ndarray, temperature: float) -> np.ndarray:
     """Weights over the rows of (n, Q), float32; those that hardly count are left out."""
     weights = np.exp((cosine - cosine.max(0)) / temperature)
-    weights[weights < 1e-3] = 0
+    weights[weights < SMALLEST] = 0
     share: np.ndarray = (weights / weights.sum(0)).astype(np.float32)
     return share
 
@@ -192,3 +193,61 @@ def score(habits: Habits, among: Company, query: Query, learned: CoOccurrence, r
 def _row_blocks(n: int, size: int) -> Iterator[np.ndarray]:
     for start in range(0, n, size):
         yield np.arange(start, min(n, start + size))
+
+
+def score_slopes(
+    habits: Habits,
+    concepts: Concepts,
+    among: Company,
+    vector: np.ndarray,
+    moves: np.ndarray,
+    learned: CoOccurrence,
+    ranker: torch.nn.Module,
+) -> np.ndarray:
+    """How the log odds of N users for one demand change as its vector moves: directional derivatives.
+
+    Args:
+        habits: of N users.
+        concepts: what there is to pick.
+        among: the users among what comes with what.
+        vector: the demand's unit vector, (d_text,).
+        moves: directions, (K, d_text).
+        learned: what comes with what.
+        ranker: features -> log odds.
+
+    Returns:
+        float32 (N, K).
+    """
+    query, tangent = pick_concepts(vector[None], concepts), _tangent(vector, moves, concepts)
+    n_users = habits.activity.shape[0]
+    found = [np.empty((0, len(moves)), np.float32)]
+    for rows in _row_blocks(n_users, max(1, 50 * ROWS // len(moves))):
+        mine, near = habits.rows(rows), among.rows(rows)
+        at = torch.from_numpy(query_features(mine, near, query, learned)).requires_grad_()  # (n, 1, F)
+        with torch.enable_grad():
+            (slopes,) = torch.autograd.grad(ranker(at).sum(), at)
+        still = Habits(mine.levels, np.zeros_like(mine.activity))  # a user's activity does not depend on the demand
+        change = query_features(still, near, tangent, learned)  # (n, K, F)
+        found.append(np.einsum("nkf,nf->nk", change, slopes[:, 0].numpy()))
+    return np.concatenate(found)
+
+
+def _tangent(vector: np.ndarray, moves: np.ndarray, concepts: Concepts) -> Query:
+    """The derivatives of `pick_concepts` along K directions, in the place of K demands."""
+    cosine, moved = concepts.vectors @ vector, concepts.vectors @ moves.T  # (n_concepts,), (n_concepts, K)
+    sharp, wide = (_kernel_slope(cosine, moved, temperature) for temperature in (SHARP, WIDE))
+    weights = softmax(cosine[:, None], SHARP)[:, 0]
+    base = []
+    for rate in (concepts.ever, concepts.late):
+        share = float(rate @ weights)
+        inside = 1e-3 < share < 1 - 1e-3
+        base.append((rate @ sharp) / (share * (1 - share)) if inside else np.zeros(len(moves)))
+    known = np.asarray(concepts.known.T @ sharp, np.float32)
+    return Query(sharp, wide, known, np.stack(base).astype(np.float32), cosine.max()[None])
+
+
+def _kernel_slope(cosine: np.ndarray, moved: np.ndarray, temperature: float) -> np.ndarray:
+    """The derivative of `softmax` of (n,) along (n, K): float32 (n, K)."""
+    weights = softmax(cosine[:, None], temperature)  # (n, 1)
+    slope: np.ndarray = (weights * (moved - weights.T @ moved) / temperature).astype(np.float32)
+    return slope

@@ -18,7 +18,7 @@ from findcli.encoders.ranker import Ranker
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import load_text_encoder
 from findcli.module_files import load_module
-from findcli.query_scoring import NAMED, company, pick_concepts, score
+from findcli.query_scoring import NAMED, Company, company, pick_concepts, score, score_slopes
 from findcli.snapshots import Snapshot, read_snapshot
 from findcli.text_space import TextSpace
 from findcli.training import select_device
@@ -86,17 +86,14 @@ def score_by_query(trained: Workspace, snapshot: Snapshot, demands: Sequence[str
     aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(select_device(device)))
     vectors = _vectors(space, snapshot, demands)  # (Q, d_text)
-    query = pick_concepts(vectors, snapshot.concepts)
-    learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
-    ranker = load_module(aligned, "ranker", Ranker)
-    among = company(snapshot.habits, snapshot.concepts, learned, factors=snapshot.factors)
-    odds = score(snapshot.habits, among, query, learned, ranker)  # (N, Q)
+    odds = QueryScorer.open(aligned, snapshot).odds(vectors)  # (N, Q)
     probabilities = np.full(odds.shape, np.nan)
     if aligned.files("calibration.json"):
         line = aligned.json("calibration.json")
         calibrated = expit(line["slope"] * odds.astype(np.float64) + line["intercept"])
-        probabilities = np.where(query.nearest >= NAMED, calibrated, np.nan)
-    return Scored(odds, probabilities, _picked(snapshot, vectors))
+        nearest = (snapshot.concepts.vectors @ vectors.T).max(0)
+        probabilities = np.where(nearest >= NAMED, calibrated, np.nan)
+    return Scored(odds, probabilities, picked_concepts(snapshot, vectors))
 
 
 def _vectors(space: TextSpace, snapshot: Snapshot, demands: Sequence[str]) -> np.ndarray:
@@ -111,7 +108,36 @@ def _vectors(space: TextSpace, snapshot: Snapshot, demands: Sequence[str]) -> np
     return vectors
 
 
-def _picked(snapshot: Snapshot, vectors: np.ndarray, *, most: int = 3) -> list[list[tuple[str, float]]]:
+@dataclass(frozen=True)
+class QueryScorer:
+    """What query-aware scoring needs beside a demand's vector."""
+
+    snapshot: Snapshot
+    among: Company
+    learned: CoOccurrence
+    ranker: Ranker
+
+    @classmethod
+    def open(cls, aligned: Run, snapshot: Snapshot) -> QueryScorer:
+        """Read a model's part of it."""
+        learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
+        among = company(snapshot.habits, snapshot.concepts, learned, factors=snapshot.factors)
+        return cls(snapshot, among, learned, load_module(aligned, "ranker", Ranker).requires_grad_(requires_grad=False))
+
+    def odds(self, vectors: np.ndarray) -> np.ndarray:
+        """The log odds of whitened unit vectors (Q, d_text) for all users: float32 (N, Q)."""
+        query = pick_concepts(vectors, self.snapshot.concepts)
+        return score(self.snapshot.habits, self.among, query, self.learned, self.ranker)
+
+    def slopes(self, vector: np.ndarray, moves: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """How the log odds of all users, or of some, change as a vector (d_text,) moves (K, d_text): (N, K)."""
+        habits, among = self.snapshot.habits, self.among
+        if rows is not None:
+            habits, among = habits.rows(rows), among.rows(rows)
+        return score_slopes(habits, self.snapshot.concepts, among, vector, moves, self.learned, self.ranker)
+
+
+def picked_concepts(snapshot: Snapshot, vectors: np.ndarray, *, most: int = 3) -> list[list[tuple[str, float]]]:
     """For each demand the concepts that it is nearest to."""
     cosine = vectors @ snapshot.concepts.vectors.T  # (Q, n_concepts)
     best = np.argsort(-cosine, axis=1, kind="stable")[:, :most]

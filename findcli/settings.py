@@ -326,6 +326,25 @@ class Rewriter(Training):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """The table [prompt]: how `findcli tune-prompt` learns from seed users (FIND Eq 14)."""
+
+    steps: Annotated[int, Ge(0), Doc("steps at most; cross-validation over the seeds chooses how many")] = 12
+    lr: Annotated[
+        float, Gt(0), Le(1), Doc("share of the way to the optimum that a step goes, were the loss smooth")
+    ] = 0.25
+    strengths: Annotated[
+        tuple[Annotated[float, Gt(0)], ...],
+        MinLen(1),
+        Doc("weights of the distance to the sentence's own scores; cross-validation chooses one"),
+    ] = (6.0, 12.0, 24.0)
+    margin: Annotated[float, Ge(0), Doc("the triplet loss's margin, in standard deviations of the scores")] = 4.0
+    hard_weight: Annotated[float, Ge(0), Le(1), Doc("weight of hard negatives; users at random have the rest")] = 0.15
+    background: Annotated[int, Ge(20), Doc("users drawn at random, of whom nothing is known but their history")] = 1000
+    folds: Annotated[int, Ge(2), Doc("parts of the seeds, each left out in turn")] = 5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole of findcli.toml."""
 
@@ -345,6 +364,7 @@ class Settings:
     align: Align = field(default_factory=Align)
     ranker: Ranker = field(default_factory=Ranker)
     rewriter: Rewriter = field(default_factory=Rewriter)
+    prompt: Prompt = field(default_factory=Prompt)
     tasks: dict[str, Task] = field(default_factory=dict)
 
 

@@ -32,6 +32,7 @@ TABLES: dict[str, type] = {
     "align": settings.Align,
     "ranker": settings.Ranker,
     "rewriter": settings.Rewriter,
+    "prompt": settings.Prompt,
 }
 FIXES = {
     "string_type": "write text in quotes",

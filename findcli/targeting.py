@@ -25,6 +25,7 @@ from findcli.filters import parse_filter
 from findcli.profile_codes import ProfileCodes
 from findcli.profile_words import offered_filter
 from findcli.profiles import profile_columns, profiles_as_of
+from findcli.prompts import open_prompt, score_prompt
 from findcli.rewriting.rewriter import Rewriting
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.workspace import Workspace, to_utc
@@ -105,6 +106,7 @@ class Audience:
         where: whom the filter let through; None without one.
         offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
         rewriting: how the demand was understood; what the vocabulary cannot answer selects nobody.
+        prompt: the name of the learned prompt that ranks in the sentence's place; None without one.
     """
 
     demand: str
@@ -116,12 +118,14 @@ class Audience:
     where: Passed | None = None
     offer: str | None = None
     rewriting: Rewriting | None = None
+    prompt: str | None = None
 
 
 def target(
     workspace: Workspace,
-    demands: Sequence[str],
+    demands: Sequence[str] = (),
     *,
+    prompt: str | None = None,
     selection: Selection | None = None,
     where: str | None = None,
     as_of: datetime | None = None,
@@ -134,6 +138,7 @@ def target(
     Args:
         workspace: whose users.
         demands: sentences.
+        prompt: a learned prompt that ranks in the place of sentences; its scores are ranked only.
         selection: who of those ranked makes the audience; everyone when not given.
         where: who is ranked at all: an expression over the columns of the profile as of the same date, such as
             "age >= 25 and region in ('north', 'east')"; see `filters`. Everyone when not given.
@@ -143,16 +148,22 @@ def target(
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: a demand is empty, the filter or the rewriting cannot be read, the filter names what nobody has,
-            nobody is embedded, or no model is trained.
+        FindCLIError: a demand is empty, there is no such prompt or it is another model's, the filter or the rewriting
+            cannot be read, the filter names what nobody has, nobody is embedded, or no model is trained.
     """
+    if prompt is not None:
+        demands = [open_prompt(workspace, prompt, trained=model)[0].sentence]
     require_demands(demands)
     chosen = None if where is None else parse_filter(where, profile_columns(workspace.settings.profile))
     trained = model or workspace
     aligned = artifacts.open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
-    rewritings = rewrite_demands(workspace, trained, run, demands, rewrite, device=device)
-    scored = score_rewritings(workspace, trained, run, rewritings, device=device)
+    rewritings: Sequence[Rewriting | None] = [None]
+    if prompt is None:
+        rewritings = rewrite_demands(workspace, trained, run, demands, rewrite, device=device)
+        scored = score_rewritings(workspace, trained, run, rewritings, device=device)
+    else:
+        scored = score_prompt(workspace, trained, run, prompt, device=device)
     ids = run.table("users.parquet")["user_id"]
     instant = datetime.fromisoformat(run.manifest.settings["as_of"])
     passed, embedded = None, len(ids)
@@ -165,7 +176,7 @@ def target(
     policy = selection or Selection()
     offers = _offers(workspace, aligned, demands) if chosen is None else [None] * len(demands)
     return [
-        Audience(demand, instant, ranking, _selected(policy, ranking, how), near, embedded, passed, offer, how)
+        Audience(demand, instant, ranking, _selected(policy, ranking, how), near, embedded, passed, offer, how, prompt)
         for demand, ranking, near, offer, how in zip(demands, rankings, scored.nearest, offers, rewritings, strict=True)
     ]
 
@@ -200,8 +211,8 @@ def require_demands(demands: Sequence[str]) -> None:
         raise FindCLIError(told, hint='write a sentence, such as "users likely to rent phones"')
 
 
-def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting) -> pl.DataFrame:
-    return ranking.clear() if how.answerable is False else policy.keep(ranking)
+def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting | None) -> pl.DataFrame:
+    return ranking.clear() if how is not None and how.answerable is False else policy.keep(ranking)
 
 
 def _offers(workspace: Workspace, aligned: Run, demands: Sequence[str]) -> list[str | None]:

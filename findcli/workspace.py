@@ -55,6 +55,11 @@ class Workspace:
         other = model is not None and model.folder != self.folder
         return self.runs / "embeddings" / (f"{name}+{model.folder.name}" if model is not None and other else name)
 
+    @property
+    def prompts(self) -> Path:
+        """The folder of the learned prompts, a run folder each."""
+        return self.runs / "prompts"
+
     def path(self, name: str) -> Path:
         """A path of the workspace file, which is relative to it."""
         return self.folder / name

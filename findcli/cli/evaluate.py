@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from findcli.evaluation import Evaluation, Ranking
+    from findcli.few_shot import FewShot
+    from findcli.metrics import Interval
     from findcli.workspace import Workspace
 
 Dataset = Annotated[str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1.")]
@@ -20,12 +22,29 @@ Sentences = Annotated[
     bool, typer.Option("--sentences", help="Rank the held-out users for the sentence of every common category instead.")
 ]
 Untrained = Annotated[bool, typer.Option("--untrained", help="Add the ranking of the same model, untrained.")]
+FewShotFlag = Annotated[
+    bool, typer.Option("--few-shot", help="Tune prompts on drawn seed users, beside rivals with the same seeds.")
+]
+Draws = Annotated[int, typer.Option("--draws", min=2, help="With --few-shot: how often seeds are drawn.")]
+SeedUsers = Annotated[int, typer.Option("--seeds", min=2, help="With --few-shot: so many of each label a draw.")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="MODALITY",
+        help="Mask sequence, tabular or search when users are embedded, the model as it is; may be repeated.",
+    ),
+]
 
 
 def evaluate(
     dataset: Dataset = "all",
     model: Model = None,
     untrained: Untrained = False,
+    few_shot: FewShotFlag = False,
+    draws: Draws = 20,
+    seeds: SeedUsers = 5,
+    without: Without = None,
     sentences: Sentences = False,
     rivals: RivalNames = "none",
     rival_seconds: RivalSeconds = 600,
@@ -41,6 +60,8 @@ def evaluate(
     No label is read but to measure. AP is the average precision; hard, the AUC of the positives against the hard
     negatives alone, where the task marks them.
 
+    With --few-shot: prompts are tuned on seeds drawn from the task's users, who are left out of the evaluation.
+
     With --sentences: the held-out users, by the sentence of every common category, beside rivals where asked for.
     """
     from dataclasses import asdict
@@ -52,26 +73,83 @@ def evaluate(
     set_determinism(threads)
     found = load_workspace(workspace)
     if sentences:
-        if model is not None or untrained or dataset != "all":
-            raise typer.BadParameter("it takes no --dataset, --model or --untrained", param_hint="--sentences")
+        if model is not None or untrained or few_shot or without or dataset != "all":
+            told = "it takes no --dataset, --model, --untrained, --few-shot or --without"
+            raise typer.BadParameter(told, param_hint="--sentences")
         _rank_sentences(found, rivals, rival_seconds, output, device=device, as_json=as_json, quiet=quiet)
         return
-    if rivals != "none" or output is not None:
-        raise typer.BadParameter("--rivals and --output go with --sentences", param_hint="--sentences")
+    if rivals != "none" or (output is not None and not few_shot):
+        raise typer.BadParameter("--rivals goes with --sentences, --output with that or --few-shot")
     names = linear_probe.task_names(found, dataset)
     other = None if model is None else load_workspace(model)
+    if few_shot:
+        if untrained or without:
+            raise typer.BadParameter("it takes no --untrained or --without", param_hint="--few-shot")
+        _few_shot(found, names, other, draws, seeds, output, device=device, as_json=as_json, quiet=quiet)
+        return
+    evaluation.require_modalities(without or ())
     with console.progress("evaluate", quiet=quiet) as progress:
         results = evaluation.evaluate(
-            found, names, model=other, untrained=untrained, device=device or "auto", progress=progress
-        )
+            found, names, model=other, untrained=untrained, without=without or (), device=device or "auto",
+            progress=progress,
+        )  # fmt: skip
     if as_json:
         console.print_json([asdict(result) for result in results])
         return
+    if without:
+        console.print_line(f"masked when users are embedded, the model not trained again: {', '.join(without)}")
     for result in results:
         _print(result)
     if len(results) > 1:
         means = evaluation.averages(results)
         console.print_table(["ranked by", "AUC"], means, title=f"average of {len(results)} tasks")
+
+
+def _few_shot(
+    workspace: Workspace, names: list[str], model: Workspace | None, draws: int, seeds: int, output: Path | None, *,
+    device: str | None, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    from dataclasses import asdict
+
+    from findcli import few_shot
+    from findcli.targeting import write_audience
+
+    ranking.require_parquet(output)
+    with console.progress("few-shot", quiet=quiet) as progress:
+        results, table = few_shot.few_shot(
+            workspace, names, model=model, draws=draws, seeds=seeds, device=device or "auto", progress=progress
+        )
+    if output is not None:
+        write_audience(table, output)
+    if as_json:
+        console.print_json([asdict(result) for result in results])
+        return
+    for result in results:
+        _print_few_shot(result)
+    console.print_line("accuracy, precision, recall: as many users selected as there are positives; natural prevalence")
+    if output is not None:
+        console.print_line(f"wrote {len(table):,} rows to {output}")
+
+
+def _print_few_shot(result: FewShot) -> None:
+    """Print a task's figures, and how far the prompt is above each other way of scoring."""
+    share, marked = result.positives / result.users, "marked" if result.marked else "the sentence's best tenth"
+    told = f"{result.users:,} users, {result.positives:,} positive ({share:.1%})"
+    told += f", {result.hard_negatives:,} hard negatives ({marked})"
+    told += f"; {result.draws} draws of {result.seeds} + {result.seeds} seeds"
+    console.print_line(f"{result.task}: {result.title} - {told}")
+    names = ["auc", "average_precision", "lift", "accuracy", "precision", "recall", "hard_auc"]
+    heads = ["mean over draws", "AUC", "AP", "lift", "accuracy", "precision", "recall", "hard"]
+    console.print_table(heads, [[row.by, *(row.figures[name].value for name in names)] for row in result.rows])
+    differences = [
+        [row.by, *(_difference(row.beside[name]) for name in ("auc", "average_precision"))]
+        for row in result.rows if row.beside
+    ]  # fmt: skip
+    console.print_table(["the prompt less", "AUC, 95 %", "AP, 95 %"], differences)
+
+
+def _difference(interval: Interval) -> str:
+    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 
 def _rank_sentences(

@@ -20,12 +20,15 @@ from findcli.cli import (
     embed,
     evaluate,
     init,
+    plot,
     pretrain,
     probe,
+    prompts,
     quickstart,
     run,
     status,
     target,
+    tune_prompt,
     tune_rewriter,
 )
 from findcli.cli.options import Group
@@ -54,6 +57,9 @@ app.command("align", rich_help_panel=BUILD, help=align.HELP)(align.align)
 app.command("embed", rich_help_panel=BUILD)(embed.embed)
 app.command("tune-rewriter", rich_help_panel=BUILD)(tune_rewriter.tune_rewriter)
 app.command("target", rich_help_panel=USE)(target.target)
+app.command("tune-prompt", rich_help_panel=USE)(tune_prompt.tune_prompt)
+app.add_typer(prompts.app, name="prompts", rich_help_panel=USE)
+app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 app.command("evaluate", rich_help_panel=EVALUATE)(evaluate.evaluate)
 app.add_typer(benchmark.app, name="benchmark", rich_help_panel=EVALUATE)

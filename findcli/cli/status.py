@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from findcli.cli import console, stage
+from findcli.cli import console, prompts, stage
 from findcli.cli.options import Json, WorkspaceDir
 
 if TYPE_CHECKING:
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     """Say which stages stand, how old and how large they are, and why others have to run."""
     from findcli import pipeline
+    from findcli.prompts import list_prompts
     from findcli.workspace import load_workspace
 
-    found = pipeline.plan(load_workspace(workspace))
+    opened = load_workspace(workspace)
+    found, learned = pipeline.plan(opened), list_prompts(opened)
     if as_json:
         console.print_json([asdict(each) for each in found])
         return
@@ -26,6 +28,8 @@ def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     for each in found:
         if each.metrics.get("warning"):
             console.print_line(f"warning: {each.name}: {each.metrics['warning']}")
+    if learned:
+        prompts.print_prompts(learned)
     done = all(each.state == "current" for each in found)
     console.print_line("everything is up to date" if done else "next: findcli run")
 

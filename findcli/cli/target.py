@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SHOWN, DEFAULT_TOP = 10, 100
 Demand = Annotated[str | None, typer.Argument(help='A sentence, such as "users likely to rent phones".')]
 Demands = Annotated[Path | None, typer.Option("--demands", help="File of sentences: one a line, or a column `demand`.")]
+LearnedPrompt = Annotated[
+    str | None,
+    typer.Option("--prompt", metavar="NAME", help="A prompt of findcli tune-prompt, in the place of a sentence."),
+]
 TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="At most so many users.")]
 TopPercent = Annotated[
     float | None, typer.Option("--top-percent", min=0, max=100, help="At most this percentage of users.")
@@ -56,6 +60,7 @@ Output = Annotated[
 def target(
     demand: Demand = None,
     demands: Demands = None,
+    prompt: LearnedPrompt = None,
     where: Where = None,
     top_k: TopK = None,
     top_percent: TopPercent = None,
@@ -82,8 +87,11 @@ def target(
     from findcli.workspace import load_workspace
 
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
-    _refuse_contradictions(demand, demands, everyone=everyone, limited=any(v is not None for v in limits.values()))
-    wanted = [demand] if demand is not None else targeting.read_demands(demands)  # type: ignore[arg-type]
+    _refuse_contradictions(
+        demand, demands, prompt, everyone=everyone, limited=any(v is not None for v in limits.values())
+    )
+    wanted = [] if demand is None else [demand]
+    wanted += [] if demands is None else targeting.read_demands(demands)
     if output is not None:
         targeting.require_writable(output)
     if not everyone and all(value is None for value in limits.values()):
@@ -98,6 +106,7 @@ def target(
     audiences = targeting.target(
         users,
         wanted,
+        prompt=prompt,
         selection=targeting.Selection(**limits),  # type: ignore[arg-type]
         where=where,
         as_of=instant,
@@ -119,9 +128,11 @@ def target(
             console.print_line(f"wrote {rows:,} rows to {output}")
 
 
-def _refuse_contradictions(demand: str | None, demands: Path | None, *, everyone: bool, limited: bool) -> None:
-    if (demand is None) == (demands is None):
-        raise typer.BadParameter("give one sentence, or a file of them with --demands")
+def _refuse_contradictions(
+    demand: str | None, demands: Path | None, prompt: str | None, *, everyone: bool, limited: bool
+) -> None:
+    if sum(given is not None for given in (demand, demands, prompt)) != 1:
+        raise typer.BadParameter("give one sentence, a file of them with --demands, or a learned prompt with --prompt")
     if everyone and limited:
         raise typer.BadParameter("--all takes everyone: leave it out, or leave out --top-k, --top-percent, --min-score")
 
@@ -140,7 +151,8 @@ def print_audience(audience: Audience, *, brief: bool) -> None:
     """How many, who, how strong, and how the sentence was read."""
     ranking, selected = audience.ranking, audience.selected
     share = len(selected) / max(len(ranking), 1)
-    console.print_line(f'"{audience.demand}"')
+    learned = "" if audience.prompt is None else f", as the prompt {audience.prompt} learned it"
+    console.print_line(f'"{audience.demand}"{learned}')
     day = f"{audience.as_of:%Y-%m-%d}"
     users = "users" if audience.where is None else "users who pass"
     told = f"{len(selected):,} of {len(ranking):,} {users} ({share:.1%})"
@@ -196,6 +208,7 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
     listed = None if output is not None else audience.selected.to_dicts()
     return {
         "demand": audience.demand,
+        "prompt": audience.prompt,
         "as_of": audience.as_of.isoformat(),
         "users": audience.embedded,
         "where": None if audience.where is None else asdict(audience.where),

@@ -47,7 +47,7 @@ class TextEncoder(nn.Module):
         pooling: "mean", "mean_after_first" or "last".
 
     Shape:
-        input_ids (B, L), attention_mask (B, L) -> (B, d_text), not normalised
+        input_ids (B, L) or inputs_embeds (B, L, d_token), attention_mask (B, L) -> (B, d_text), not normalised
     """
 
     def __init__(
@@ -75,17 +75,26 @@ class TextEncoder(nn.Module):
         wide = self.width >= WIDE and next(self.parameters()).device.type == "cpu"
         return ROWS_OF_WIDE if wide else ROWS
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.parameters()).device
+
+    def forward(
+        self, input_ids: Tensor | None, attention_mask: Tensor, *, inputs_embeds: Tensor | None = None
+    ) -> Tensor:
         """Pool the last hidden states of a text's tokens.
 
         Args:
-            input_ids: int64 (B, L).
+            input_ids: int64 (B, L); None where `inputs_embeds` stands for it.
             attention_mask: 1 at tokens, 0 at padding, which stands on the right, (B, L).
+            inputs_embeds: token embeddings (B, L, d_token), such as a learned prompt's.
 
         Returns:
             (B, d_text).
         """
-        hidden = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, d_text)
+        given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+        hidden = self.model(**given, attention_mask=attention_mask).last_hidden_state  # (B, L, d_text)
         lengths = attention_mask.sum(1)  # (B,)
         if self.pooling == "last":
             rows = torch.arange(len(hidden), device=hidden.device)
@@ -128,6 +137,45 @@ class TextEncoder(nn.Module):
         Many times quicker than `vectors` for a dozen texts; what stands beside a text may move its last bits.
         """
         return self.embed(texts).cpu()
+
+    def soft_tokens(self, text: str) -> tuple[list[int], Tensor]:
+        """A text's tokens but the special ones, and their embeddings (n, d_token): where a learned prompt begins."""
+        (ids,) = self.tokens([text])
+        special = set(self.tokenizer.all_special_ids)
+        words = [token for token in ids if token not in special]
+        return words, self._embeddings(words)
+
+    def embed_prompts(self, text: str, prompts: Tensor) -> Tensor:
+        """Encode a text whose tokens, but the special ones, are replaced by learned ones, with gradients.
+
+        Args:
+            text: gives the special tokens and where they stand.
+            prompts: P times as many embeddings as the text has other tokens, (P, n, d_token).
+
+        Returns:
+            (P, d_text); that of `soft_tokens` itself is the text's own vector.
+        """
+        (ids,) = self.tokens([text])
+        special = set(self.tokenizer.all_special_ids)
+        learned = torch.tensor([token not in special for token in ids], device=prompts.device)  # (L,)
+        whole = self._embeddings(ids).expand(len(prompts), -1, -1).clone()  # (P, L, d_token)
+        whole[:, learned] = prompts
+        vectors: Tensor = self(None, torch.ones(whole.shape[:2], device=prompts.device), inputs_embeds=whole)
+        return vectors
+
+    def nearest_words(self, prompt: Tensor, *, most: int = 3) -> list[list[tuple[str, float]]]:
+        """For each learned token (n, d_token) the words of the vocabulary nearest to it, with their cosine."""
+        table = nn.functional.normalize(self._embeddings(None), dim=-1)  # (vocabulary, d_token)
+        best = (nn.functional.normalize(prompt, dim=-1) @ table.T).topk(most)
+        return [
+            [(str(self.tokenizer.decode([token])).strip(), value) for token, value in zip(row, cosines, strict=True)]
+            for row, cosines in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+    def _embeddings(self, ids: list[int] | None) -> Tensor:
+        """The frozen embeddings of tokens, or of the whole vocabulary: (n, d_token)."""
+        table: Tensor = self.model.get_input_embeddings().weight.detach()  # type: ignore[operator]
+        return table if ids is None else table[torch.tensor(ids, dtype=torch.int64, device=table.device)]
 
     @torch.no_grad()
     def vectors(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:

@@ -1,0 +1,73 @@
+"""`findcli prompts`: the learned prompts of a workspace, and what one has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from findcli.cli import console
+from findcli.cli.options import Group, Json, Model, WorkspaceDir
+
+if TYPE_CHECKING:
+    from findcli.prompts import Prompt
+
+Name = Annotated[str, typer.Argument(help="Of the prompt.")]
+
+app = typer.Typer(cls=Group, help="List learned prompts, and show what one has learned.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
+    """List the prompts of findcli tune-prompt."""
+    from findcli.prompts import list_prompts
+    from findcli.workspace import load_workspace
+
+    found = list_prompts(load_workspace(workspace))
+    if as_json:
+        console.print_json([asdict(each) for each in found])
+    elif found:
+        print_prompts(found)
+    else:
+        console.print_line('no prompt yet; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name NAME')
+
+
+@app.command("show")
+def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_json: Json = False) -> None:
+    """Show where each token of a prompt began, how far it went, and the words nearest to where it is."""
+    from findcli import prompts
+    from findcli.workspace import load_workspace
+
+    opened, other = load_workspace(workspace), None if model is None else load_workspace(model)
+    prompt, _ = prompts.open_prompt(opened, name, trained=other)
+    tokens = prompts.learned_tokens(opened, name, trained=other)
+    if as_json:
+        more, less = prompts.leanings(opened, name, trained=other)
+        plain = asdict(prompt) | {"tokens": [asdict(token) for token in tokens], "more": more, "less": less}
+        console.print_json(plain)
+        return
+    print_prompts([prompt])
+    rows = [
+        [token.word, token.moved, ", ".join(f"{word} ({cosine:.2f})" for word, cosine in token.nearest)]
+        for token in tokens
+    ]
+    console.print_table(["token", "moved", "nearest words"], rows)
+    more, less = prompts.leanings(opened, name, trained=other)
+    if more:
+        console.print_line(f"more than the sentence: {' '.join(more)}")
+        console.print_line(f"less: {' '.join(less)}")
+
+
+def print_prompts(found: Sequence[Prompt]) -> None:
+    """Print prompts, a row each, with the AUC of seeds left out against users at random."""
+    rows = []
+    for each in found:
+        seeds = f"{each.metrics['positives']} + {each.metrics['hard_negatives']}"
+        state = "current" if each.current else "of an older model"
+        rows.append(
+            [each.name, state, each.sentence, seeds, each.metrics["steps"], each.metrics["sentence_auc"],
+             each.metrics["auc"]]
+        )  # fmt: skip
+    console.print_table(["prompt", "state", "sentence", "seeds", "steps", "AUC before", "after"], rows)

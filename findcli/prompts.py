@@ -1,0 +1,203 @@
+"""Learned prompts on disk, and what they rank.
+
+`runs/prompts/NAME/` holds `prompt.safetensors` (`tokens`, in place of the sentence's own, and `began`, those) and a
+manifest with the sentence, the gain, the settings and what cross-validation over the seeds found. Of the seeds only a
+digest is kept. A prompt speaks to the model that it was tuned for, and to no other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from findcli import artifacts
+from findcli.artifacts import Manifest, Run
+from findcli.embeddings import scores_by_query
+from findcli.errors import FindCLIError
+from findcli.prompt_readers import QueryReader, moves_from, open_encoder, open_queries, open_reader, prompt_queries
+from findcli.scoring import Scored, nearest_sentences, picked_concepts
+from findcli.workspace import Workspace
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A learned prompt.
+
+    Attributes:
+        name: its folder's.
+        sentence: where it began.
+        gain: of the first order, see `prompt_readers`.
+        model: the folder of the workspace whose model it was tuned for; None for its own.
+        current: whether that is the model that stands; not looked at where it is another workspace's.
+        finished: when, UTC.
+        metrics: what cross-validation over the seeds found.
+        settings: of the tuning.
+    """
+
+    name: str
+    sentence: str
+    gain: float
+    model: str | None
+    current: bool
+    finished: datetime
+    metrics: dict[str, Any]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LearnedToken:
+    """One token of a prompt: the word where it began, how far it went, and the words nearest to where it is.
+
+    Attributes:
+        word: of the sentence.
+        moved: its distance from there, in lengths of the word's embedding.
+        nearest: words of the vocabulary with their cosine.
+    """
+
+    word: str
+    moved: float
+    nearest: list[tuple[str, float]]
+
+
+def prompt_folder(workspace: Workspace, name: str) -> Path:
+    """Where a prompt lies.
+
+    Raises:
+        FindCLIError: the name is none.
+    """
+    if not NAME.fullmatch(name):
+        hint = "use letters, digits, - and _, such as phone-renters"
+        raise FindCLIError(f"{name!r} is no name for a prompt", hint=hint)
+    return workspace.prompts / name
+
+
+def model_inputs(trained: Workspace) -> dict[str, str]:
+    """The digests of the model that a prompt is tuned for."""
+    return {name: artifacts.open_run(trained.run(name), name).manifest.digest() for name in ("aligned", "text")}
+
+
+def prompt_folders(workspace: Workspace) -> list[Path]:
+    """The folders of all prompts, by name; of an interrupted one only leftovers may be there."""
+    names = {path.name.removeprefix(".").split(".")[0] for path in workspace.prompts.glob("*")}
+    return [workspace.prompts / name for name in sorted(names)]
+
+
+def list_prompts(workspace: Workspace) -> list[Prompt]:
+    """The prompts of a workspace, by name."""
+    aligned = artifacts.read_manifest(workspace.run("aligned"))
+    manifests = [(folder.name, artifacts.read_manifest(folder)) for folder in prompt_folders(workspace)]
+    return [_described(name, manifest, aligned) for name, manifest in manifests if manifest is not None]
+
+
+def leanings(
+    workspace: Workspace, name: str, *, trained: Workspace | None = None, most: int = 3
+) -> tuple[list[str], list[str]]:
+    """What a prompt reads more of than its sentence, and what less: the training sentences its move goes along most.
+
+    Raises:
+        FindCLIError: there is no such prompt, or it is another model's.
+    """
+    model = trained or workspace
+    prompt, folder = open_prompt(workspace, name, trained=trained)
+    aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    began, tuned = open_queries(model, prompt.sentence, folder.tensors("prompt.safetensors"))
+    if np.array_equal(began, tuned):
+        return [], []
+    if scores_by_query(model):
+        known = aligned.tensors("concepts.safetensors")
+        words, vectors = aligned.table("concepts.parquet")["text"].gather(known["known"]), known["vectors"]
+    else:
+        words, vectors = aligned.table("sentences.parquet")["text"], aligned.tensors("sentences.safetensors")["vectors"]
+    order = np.argsort(-(vectors @ moves_from(began, tuned[None])[0]), kind="stable")
+    return words.gather(order[:most]).to_list(), words.gather(order[::-1][:most]).to_list()
+
+
+def _described(name: str, manifest: Manifest, aligned: Manifest | None) -> Prompt:
+    return Prompt(
+        name,
+        manifest.settings["sentence"],
+        manifest.metrics["gain"],
+        manifest.settings["model"],
+        manifest.settings["model"] is not None
+        or (aligned is not None and manifest.inputs.get("aligned") == aligned.digest()),
+        datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds),
+        manifest.metrics,
+        manifest.settings,
+    )
+
+
+def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = None) -> tuple[Prompt, Run]:
+    """Open a prompt for use.
+
+    Args:
+        workspace: whose prompt.
+        name: its name.
+        trained: the workspace whose model reads it; the same when not given.
+
+    Raises:
+        FindCLIError: there is none of this name, or the model has been trained again since.
+    """
+    folder = prompt_folder(workspace, name)
+    if artifacts.read_manifest(folder) is None:
+        known = ", ".join(prompt.name for prompt in list_prompts(workspace)) or "none"
+        hint = f'those here are: {known}; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name {name}'
+        raise FindCLIError(f"there is no prompt {name!r} in this workspace", hint=hint)
+    run = artifacts.open_run(folder, "prompt")
+    inputs = model_inputs(trained or workspace)
+    changed = [part for part, digest in inputs.items() if run.manifest.inputs.get(part) != digest]
+    if changed:
+        raise FindCLIError(
+            f"the prompt {name!r} was tuned for another model: {' and '.join(changed)} changed since",
+            hint="tune it again with its seeds: "
+            f'findcli tune-prompt "{run.manifest.settings["sentence"]}" --seeds FILE --name {name}',
+        )
+    return _described(name, run.manifest, artifacts.read_manifest(workspace.run("aligned"))), run
+
+
+def score_prompt(workspace: Workspace, trained: Workspace, run: Run, name: str, *, device: str = "auto") -> Scored:
+    """Score the users of a folder of embeddings by a prompt; its scores are no calibrated odds.
+
+    Args:
+        workspace: whose prompt.
+        trained: the workspace whose model reads it.
+        run: the embeddings.
+        name: of the prompt.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        FindCLIError: there is no such prompt, or it is another model's.
+    """
+    prompt, folder = open_prompt(workspace, name, trained=trained)
+    reader = open_reader(trained, run, device=device)
+    tensors = folder.tensors("prompt.safetensors")
+    queries = prompt_queries(reader.encoder, reader.query, prompt.sentence, tensors)  # (2, D)
+    scores = reader.score(queries[0], queries[1:], gain=prompt.gain)  # (N, 1)
+    if isinstance(reader, QueryReader):
+        near = picked_concepts(reader.scorer.snapshot, queries[1:])
+    else:
+        aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+        near = nearest_sentences(aligned, torch.from_numpy(queries[1:]))
+    return Scored(scores, np.full_like(scores, np.nan), near)
+
+
+def learned_tokens(workspace: Workspace, name: str, *, trained: Workspace | None = None) -> list[LearnedToken]:
+    """What a prompt has learned, token by token.
+
+    Raises:
+        FindCLIError: there is no such prompt, or it is another model's.
+    """
+    prompt, folder = open_prompt(workspace, name, trained=trained)
+    encoder = open_encoder(trained or workspace)
+    tensors = folder.tensors("prompt.safetensors")
+    began, tokens = (torch.from_numpy(tensors[part]) for part in ("began", "tokens"))
+    words = [str(encoder.tokenizer.decode([token])).strip() for token in encoder.soft_tokens(prompt.sentence)[0]]
+    moved = ((tokens - began).norm(dim=1) / began.norm(dim=1)).tolist()
+    return [LearnedToken(*each) for each in zip(words, moved, encoder.nearest_words(tokens), strict=True)]

@@ -1,0 +1,336 @@
+"""`findcli plot`: a map of users by t-SNE (or UMAP), as in FIND's Figures 3 and 4, as PNG or an interactive page.
+
+Users who are alike lie near each other. They are coloured by a task's outcome or by the score of a demand or prompt;
+a prompt's seeds are marked where they are given, and so are the users nearest to the sentence before and after it was
+tuned: a sentence has no history and so no place of its own, and stands at the middle of the users that it ranks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from findcli import artifacts
+from findcli.artifacts import Run, replacing
+from findcli.embeddings import embed
+from findcli.errors import FindCLIError
+from findcli.linear_probe import find_task, read_labels
+from findcli.prompts import open_prompt, score_prompt
+from findcli.scoring import score_demands
+from findcli.seeds import Seeds, read_seeds
+from findcli.targeting import find_embeddings
+from findcli.workspace import Workspace
+
+Method = Literal["tsne", "umap"]
+SUFFIXES = (".png", ".html")
+NEAREST = 0.01  # a sentence stands at the middle of this share of users, whom it ranks first
+# Okabe and Ito's colours, which people of any colour vision tell apart; grey for the many.
+GREY, BLUE, ORANGE, GREEN, BLACK = "#a6a6a6", "#0072b2", "#e69f00", "#009e73", "#000000"
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Some users, drawn over the others.
+
+    Attributes:
+        name: in the legend.
+        places: (m, 2).
+        colour: of the markers.
+        symbol: "o", "*", "X", "P" or "D".
+        size: of a marker, in points.
+        hover: what the page says of each.
+    """
+
+    name: str
+    places: np.ndarray
+    colour: str
+    symbol: str
+    size: float
+    hover: list[str]
+
+
+@dataclass(frozen=True)
+class UserMap:
+    """What is drawn.
+
+    Attributes:
+        title: what it shows.
+        note: how it was made, in small print.
+        places: of the users, (n, 2).
+        values: scores that colour them, (n,), or None.
+        values_name: what the scores are.
+        hover: what the page says of each.
+        marks: groups drawn over them, the last on top.
+    """
+
+    title: str
+    note: str
+    places: np.ndarray
+    values: np.ndarray | None
+    values_name: str
+    hover: list[str]
+    marks: list[Marks]
+
+
+def plot_users(
+    workspace: Workspace,
+    output: Path,
+    *,
+    task: str | None = None,
+    demand: str | None = None,
+    prompt: str | None = None,
+    seeds: Path | None = None,
+    users: int = 3000,
+    method: Method = "tsne",
+    as_of: datetime | None = None,
+    model: Workspace | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> UserMap:
+    """Draw a map of users.
+
+    Args:
+        workspace: whose users.
+        output: a .png or .html file.
+        task: whose outcome colours them; its date is that of the map.
+        demand: whose score colours them, a sentence.
+        prompt: a learned prompt whose score colours them, its sentence marked beside it.
+        seeds: a file of seed users, marked.
+        users: at most so many are drawn, at random; positives of a task, and seeds, are kept.
+        method: "tsne" (scikit-learn) or "umap" (umap-learn, where it is installed).
+        as_of: the date of the map; the task's, or the newest embeddings, when not given.
+        model: the workspace whose trained model is used; the same when not given.
+        seed: of the sample and the map.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        FindCLIError: a library is missing, the file cannot be named so, or the task, prompt or seeds cannot be used.
+    """
+    draw = writer(output)
+    place = _projection(method)
+    trained = model or workspace
+    when = find_task(workspace, task).as_of if task is not None and as_of is None else as_of
+    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+    run = (
+        find_embeddings(workspace, aligned, None, model=model, device=device)
+        if when is None
+        else embed(workspace, as_of=when, model=model, device=device)
+    )
+    ids = run.table("users.parquet")["user_id"]
+    given = None if seeds is None else read_seeds(seeds, ids)
+    labels = None if task is None else _labels(workspace, task, ids)
+    scores = _scores(workspace, trained, run, demand, prompt, device=device)
+    shown = _sample(len(ids), users, seed=seed, given=given, labels=labels, scores=scores)
+    places = place(run.tensors("users.safetensors")["embeddings"][shown], seed)
+    found = _compose(workspace, task, demand, prompt, run, ids, shown, places, given, labels, scores, method)
+    with replacing(output) as temporary:
+        draw(found, temporary)
+    return found
+
+
+def _labels(workspace: Workspace, task: str, ids: pl.Series) -> pl.DataFrame:
+    """Every user's label, and whether a hard negative, null without one: a row a user."""
+    labels = read_labels(workspace, task, find_task(workspace, task))
+    found = pl.DataFrame({"user_id": ids}).join(labels, on="user_id", how="left", maintain_order="left")
+    hard = pl.col("hard_negative") if "hard_negative" in labels.columns else pl.lit(None, pl.Boolean)
+    return found.select("label", hard_negative=hard)
+
+
+def _scores(
+    workspace: Workspace, trained: Workspace, run: Run, demand: str | None, prompt: str | None, *, device: str
+) -> dict[str, np.ndarray]:
+    """Of all users, by "before" (the sentence's) and "after" (the prompt's), as far as they are asked for."""
+    found = {}
+    sentence = demand if prompt is None else open_prompt(workspace, prompt, trained=trained)[0].sentence
+    if sentence is not None:
+        found["before"] = score_demands(workspace, trained, run, [sentence], device=device).scores[:, 0]
+    if prompt is not None:
+        found["after"] = score_prompt(workspace, trained, run, prompt, device=device).scores[:, 0]
+    return found
+
+
+def _sample(
+    n: int, most: int, *, seed: int, given: Seeds | None, labels: pl.DataFrame | None, scores: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Rows that are drawn: seeds, those that a sentence ranks first, and others at random; ascending."""
+    rng = np.random.default_rng(seed)
+    kept = [rng.permutation(n)[: min(n, most)]]
+    kept += [] if given is None else [given.rows]
+    kept += [_first(each) for each in scores.values()]
+    if labels is not None:
+        positive = np.flatnonzero(labels["label"].fill_null(value=False).to_numpy())
+        kept.append(rng.permutation(positive)[: max(1, most // 5)])
+    return np.unique(np.concatenate(kept))
+
+
+def _first(scores: np.ndarray) -> np.ndarray:
+    """The rows that a sentence ranks first."""
+    found: np.ndarray = np.argsort(-scores, kind="stable")[: max(10, int(NEAREST * len(scores)))]
+    return found
+
+
+def _compose(
+    workspace: Workspace, task: str | None, demand: str | None, prompt: str | None, run: Run, ids: pl.Series,
+    shown: np.ndarray, places: np.ndarray, given: Seeds | None, labels: pl.DataFrame | None,
+    scores: dict[str, np.ndarray], method: Method,
+) -> UserMap:  # fmt: skip
+    row = {int(user): i for i, user in enumerate(shown)}
+    final = scores.get("after", scores.get("before"))
+    hover = [f"user {ids[int(user)]}" + ("" if final is None else f"<br>score {final[user]:.2f}") for user in shown]
+
+    def marks(name: str, rows: np.ndarray, colour: str, symbol: str, size: float) -> Marks:
+        index = np.array([row[int(user)] for user in rows if int(user) in row], np.int64)
+        return Marks(f"{name} ({len(index):,})", places[index], colour, symbol, size, [hover[i] for i in index])
+
+    found = []
+    if labels is not None:
+        hard = np.flatnonzero(labels["hard_negative"].fill_null(value=False).to_numpy())
+        found += [marks("hard negatives", hard, ORANGE, "o", 4)] if len(hard) and final is None else []
+        positive = np.flatnonzero(labels["label"].fill_null(value=False).to_numpy())
+        found.append(marks("positives", positive, BLUE, "o", 5))
+    if given is not None:
+        found += [
+            marks("seeds", given.positives, GREEN, "*", 15),
+            marks("hard negative seeds", given.negatives, ORANGE, "X", 10),
+        ]
+    for when, symbol, size in (("before", "P", 15), ("after", "D", 9)):
+        if when in scores:
+            middle = np.median(places[[row[int(user)] for user in _first(scores[when])]], axis=0)
+            told = (
+                "the sentence" if prompt is None else f"the prompt {'before' if when == 'before' else 'after'} tuning"
+            )
+            found.append(
+                Marks(told, middle[None], BLACK, symbol, size, [f"{told}: the middle of the users it ranks first"])
+            )
+    about = [] if task is None else [find_task(workspace, task).title or task]
+    about += [] if prompt is None else [f"prompt {prompt}"]
+    about += [f'"{demand}"'] if demand is not None else []
+    title = f"{workspace.settings.workspace.name}: " + (", ".join(about) or "users by what they do")
+    day = str(run.manifest.settings["as_of"])[:10]
+    note = f"{len(shown):,} of {len(ids):,} users, histories before {day}, {method} of their vectors"
+    return UserMap(
+        title,
+        note,
+        places,
+        None if final is None else final[shown],
+        "score" if prompt is None else "prompt's score",
+        hover,
+        found,
+    )
+
+
+def _projection(method: Method) -> Callable[[np.ndarray, int], np.ndarray]:
+    """What places vectors (n, D) on a plane (n, 2).
+
+    Raises:
+        FindCLIError: the library is not installed.
+    """
+    if method == "umap":
+        try:
+            from umap import UMAP
+        except ImportError as error:
+            raise FindCLIError("UMAP needs the package umap-learn", hint="pip install umap-learn") from error
+        return lambda vectors, seed: UMAP(metric="cosine", random_state=seed, n_jobs=1).fit_transform(vectors)
+
+    def tsne(vectors: np.ndarray, seed: int) -> np.ndarray:
+        from sklearn.manifold import TSNE
+
+        if len(vectors) < 4:
+            raise FindCLIError(f"{len(vectors)} users make no map", hint="draw at least 4, with --users")
+        nearby = min(30.0, (len(vectors) - 1) / 3)
+        model = TSNE(metric="cosine", init="random", perplexity=nearby, random_state=seed, n_jobs=1)
+        found: np.ndarray = model.fit_transform(vectors)
+        return found
+
+    return tsne
+
+
+def writer(output: Path) -> Callable[[UserMap, Path], None]:
+    """What writes a map to a file of this name.
+
+    Raises:
+        FindCLIError: the name ends otherwise, its folder is missing, or a library is not installed.
+    """
+    if output.suffix.lower() not in SUFFIXES:
+        hint = f"name a file that ends in {' or '.join(SUFFIXES)}"
+        raise FindCLIError(f"{output} ends in {output.suffix or 'nothing'}", hint=hint)
+    if not output.absolute().parent.is_dir():
+        raise FindCLIError(f"there is no folder {output.parent}", hint="name a file in a folder that exists")
+    library, draw = ("matplotlib", _write_png) if output.suffix.lower() == ".png" else ("plotly", _write_html)
+    try:
+        __import__(library)
+    except ImportError as error:
+        raise FindCLIError(f"pictures need the package {library}", hint='pip install "findcli[plot]"') from error
+    return draw
+
+
+def _write_png(found: UserMap, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 7), dpi=150, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    x, y = found.places.T
+    if found.values is None:
+        axes.scatter(x, y, s=5, c=GREY, alpha=0.6, linewidths=0, label=f"users ({len(x):,})")
+    else:
+        low, high = np.percentile(found.values, [2, 98])
+        order = np.argsort(found.values, kind="stable")
+        dots = axes.scatter(
+            x[order], y[order], s=7, c=found.values[order], cmap="cividis", vmin=low, vmax=high, linewidths=0
+        )
+        figure.colorbar(dots, ax=axes, label=found.values_name, shrink=0.6, pad=0.02)
+    for marks in found.marks:
+        filled = found.values is None or marks.size > 6
+        axes.scatter(
+            marks.places[:, 0], marks.places[:, 1], s=marks.size**2, marker=marks.symbol, label=marks.name,
+            facecolors=marks.colour if filled else "none", edgecolors="white" if filled else marks.colour,
+            linewidths=0.9 if marks.size > 6 else 0.2 if filled else 0.8,
+        )  # fmt: skip
+    axes.set_title(found.title, loc="left", fontsize=13)
+    axes.set_xlabel(found.note, fontsize=9, color="#555555")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color("#cccccc")
+    figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=10)
+    figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def _write_html(found: UserMap, path: Path) -> None:
+    import plotly.graph_objects as go
+
+    x, y = found.places.T
+    marker: dict[str, Any] = {"size": 5, "color": GREY, "opacity": 0.6}
+    if found.values is not None:
+        low, high = np.percentile(found.values, [2, 98])
+        marker = {
+            "size": 6, "color": found.values, "colorscale": "Cividis", "cmin": low, "cmax": high,
+            "colorbar": {"title": found.values_name, "thickness": 12, "len": 0.6},
+        }  # fmt: skip
+    figure = go.Figure(
+        go.Scattergl(
+            x=x, y=y, mode="markers", marker=marker, name=f"users ({len(x):,})", text=found.hover, hoverinfo="text"
+        )
+    )
+    symbols = {"o": "circle", "*": "star", "X": "x", "P": "cross", "D": "diamond"}
+    for marks in found.marks:
+        symbol = symbols[marks.symbol] + ("-open" if found.values is not None and marks.size <= 6 else "")
+        edge = {"width": 1 if marks.size > 6 or found.values is not None else 0, "color": "white"}
+        figure.add_scattergl(
+            x=marks.places[:, 0], y=marks.places[:, 1], mode="markers", name=marks.name, text=marks.hover,
+            hoverinfo="text", marker={"size": marks.size + 2, "color": marks.colour, "symbol": symbol, "line": edge},
+        )  # fmt: skip
+    bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "title": ""}
+    figure.update_layout(
+        title={"text": f"{found.title}<br><sub>{found.note}</sub>"}, template="plotly_white",
+        xaxis=bare, yaxis=bare | {"scaleanchor": "x"},
+        legend={"orientation": "h", "y": -0.02, "itemsizing": "constant"}, margin={"l": 20, "r": 20, "t": 70, "b": 60},
+    )  # fmt: skip
+    figure.write_html(path, include_plotlyjs=True, full_html=True, div_id="map", config={"displaylogo": False})

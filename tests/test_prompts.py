@@ -1,0 +1,236 @@
+"""Learned prompts: begin as the sentence, pick up what seeds say, change nothing else, and serve their own model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from findcli import artifacts, pipeline
+from findcli.cli.main import main
+from findcli.embeddings import scores_by_query
+from findcli.errors import FindCLIError
+from findcli.prompt_descent import PromptTuner
+from findcli.prompt_readers import QueryReader, VectorReader, open_reader
+from findcli.prompt_tuning import tune_prompt
+from findcli.prompts import leanings, learned_tokens, list_prompts, open_prompt
+from findcli.query_scoring import pick_concepts, query_features
+from findcli.seeds import Seeds, mine_hard_negatives, read_seeds
+from findcli.settings import Prompt
+from findcli.snapshots import read_snapshot
+from findcli.targeting import target
+from findcli.workspace import Workspace
+
+SENTENCE = "people who will buy tea"
+QUICK = Prompt(background=40, steps=6, strengths=(3.0,))
+
+
+def embeddings(workspace: Workspace) -> artifacts.Run:
+    return artifacts.open_run(workspace.embeddings(workspace.train_until), "embeddings")
+
+
+def readers(workspace: Workspace) -> list[QueryReader | VectorReader]:
+    run, aligned = embeddings(workspace), artifacts.open_run(workspace.run("aligned"), "aligned")
+    vectors = run.tensors("users.safetensors")["embeddings"]
+    assert scores_by_query(workspace)
+    return [open_reader(workspace, run, device="cpu"), VectorReader(aligned, vectors, device="cpu")]
+
+
+def seed_file(path: Path, positives: list[int], negatives: list[int]) -> Path:
+    rows = [(user, 1) for user in positives] + [(user, 0) for user in negatives]
+    pl.DataFrame(rows, schema=["user_id", "label"], orient="row").write_csv(path)
+    return path
+
+
+def content(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return {str(path.relative_to(folder)): hashlib.blake2b(path.read_bytes()).hexdigest() for path in files}
+
+
+def planted(tuner: PromptTuner, n: int = 6) -> Seeds:
+    """Seeds whom one direction of e^q sets apart, whatever the sentence says of them."""
+    moves = np.eye(len(tuner.query), dtype=np.float32)[:1] * 0.05 + tuner.query.numpy()
+    moves /= np.linalg.norm(moves, axis=1, keepdims=True)
+    change = (tuner.score(moves) - tuner.score(tuner.query[None].numpy()))[:, 0]
+    order = np.argsort(-change, kind="stable")
+    return Seeds(np.sort(order[:n]), np.sort(order[-n:]))
+
+
+def test_a_prompt_that_took_no_step_is_the_sentence_on_both_models(trained_workspace: Workspace) -> None:
+    by_sentence = target(trained_workspace, [SENTENCE], rewrite="off", device="cpu")[0].ranking.sort("user_id")["score"]
+    for reader, expected in zip(readers(trained_workspace), (by_sentence, None), strict=True):
+        tuner = PromptTuner(reader, SENTENCE, users=60, without=np.arange(6), settings=replace(QUICK, steps=0), seed=0)
+        (tuned,) = tuner.tune([Seeds(np.arange(3), np.arange(3, 6))])
+        assert tuned.steps == 0
+        np.testing.assert_array_equal(tuned.tokens, tuner.start.numpy())
+        scores = tuner.score(tuned.query[None])[:, 0]
+        if expected is not None:
+            np.testing.assert_allclose(scores, expected.to_numpy(), atol=1e-4)
+        np.testing.assert_allclose(scores, tuner.score(tuner.query[None].numpy())[:, 0], atol=1e-4)
+
+
+def test_slopes_are_those_of_the_log_odds(trained_workspace: Workspace) -> None:
+    """In double precision, by differences of what the numpy scoring itself computes."""
+    reader = readers(trained_workspace)[0]
+    assert isinstance(reader, QueryReader)
+    scorer, snapshot = reader.scorer, read_snapshot(embeddings(trained_workspace))
+    (query,) = reader.query(reader.encoder.embed(["The user purchased tea."])).detach().numpy()
+    move = np.random.default_rng(0).normal(size=(1, len(query))).astype(np.float32)
+    slopes = scorer.slopes(query, move)[:, 0]
+    ranker = scorer.ranker.double()
+
+    def odds(vector: np.ndarray) -> np.ndarray:
+        picked = pick_concepts(vector[None], snapshot.concepts)
+        features = query_features(snapshot.habits, scorer.among, picked, scorer.learned)
+        with torch.no_grad():
+            return ranker(torch.from_numpy(features).double())[:, 0].numpy()
+
+    step = 2e-4
+    found = (odds(query + step * move[0]) - odds(query - step * move[0])) / (2 * step)
+    assert np.abs(slopes).max() > 0.01
+    np.testing.assert_allclose(slopes, found, atol=0.05 * np.abs(found).max())
+
+
+def test_planted_seeds_are_learned_and_rank_higher_on_both_models(trained_workspace: Workspace) -> None:
+    for reader in readers(trained_workspace):
+        plain = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
+        seeds = planted(plain)
+        tuner = PromptTuner(reader, SENTENCE, users=60, without=seeds.rows, settings=QUICK, seed=0)
+        (tuned,) = tuner.tune([seeds])
+        assert tuned.steps > 0
+        before, after = (tuner.score(each[None])[:, 0] for each in (tuner.query.numpy(), tuned.query))
+        gap = [np.mean(s[seeds.positives]) - np.mean(s[seeds.negatives]) for s in (before, after)]
+        assert gap[1] > gap[0]
+        assert tuned.auc >= tuned.sentence_auc
+
+
+def test_a_descent_is_taken_only_where_seeds_left_out_confirm_it(trained_workspace: Workspace) -> None:
+    reader, rng = readers(trained_workspace)[0], np.random.default_rng(0)
+    draws = [rng.permutation(60)[:10] for _ in range(12)]
+    tuner = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
+    tuned = tuner.tune([Seeds(np.sort(rows[:5]), np.sort(rows[5:])) for rows in draws])
+    assert any(each.steps == 0 for each in tuned)  # seeds at random mostly say nothing
+    for each in tuned:
+        if each.steps == 0:
+            np.testing.assert_array_equal(each.tokens, tuner.start.numpy())
+            assert each.auc == each.sentence_auc
+
+
+def test_tuning_changes_nothing_but_the_prompt(trained_workspace: Workspace, tmp_path: Path) -> None:
+    seeds = seed_file(tmp_path / "s.csv", [0, 6, 12, 18], [1, 7, 13, 19])
+    before = content(trained_workspace.folder)
+    tune_prompt(trained_workspace, SENTENCE, seeds, "tea", device="cpu")
+    after = content(trained_workspace.folder)
+    assert {name: digest for name, digest in after.items() if not name.startswith("runs/prompts/")} == before
+    first = content(trained_workspace.prompts)
+    tune_prompt(trained_workspace, SENTENCE, seeds, "tea", device="cpu", force=True)
+    again = content(trained_workspace.prompts)
+    assert [first[n] for n in first if "safetensors" in n] == [again[n] for n in again if "safetensors" in n]
+
+
+def test_a_prompt_works_where_only_artifacts_are(trained_workspace: Workspace, tmp_path: Path) -> None:
+    seeds = seed_file(tmp_path / "s.csv", [0, 6, 12, 18], [1, 7, 13, 19])
+    tune_prompt(trained_workspace, SENTENCE, seeds, "tea", device="cpu")
+    expected = target(trained_workspace, prompt="tea", device="cpu")[0]
+    shutil.rmtree(trained_workspace.path("data"))
+    seeds.unlink()
+    for unneeded in ("events", "pairs", "sequence", "tabular", "cache"):
+        shutil.rmtree(trained_workspace.run(unneeded))
+    found = target(trained_workspace, prompt="tea", device="cpu")[0]
+    assert found.ranking.equals(expected.ranking)
+    assert found.prompt == "tea"
+    assert found.demand == SENTENCE
+    assert found.ranking["probability"].null_count() == 60
+    words = [token.word for token in learned_tokens(trained_workspace, "tea")]
+    assert len(words) == open_prompt(trained_workspace, "tea")[0].metrics["learned_tokens"]
+    more, less = leanings(trained_workspace, "tea")
+    assert len(more) == len(less)
+
+
+def test_a_prompt_of_another_model_is_refused_listed_and_cleaned(trained_workspace: Workspace, tmp_path: Path) -> None:
+    seeds = seed_file(tmp_path / "s.csv", [0, 6, 12], [1, 7, 13])
+    tune_prompt(trained_workspace, SENTENCE, seeds, "tea", device="cpu")
+    assert [prompt.current for prompt in list_prompts(trained_workspace)] == [True]
+    path = trained_workspace.run("aligned") / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"]["user.safetensors"] = "another"
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(FindCLIError, match="tuned for another model: aligned") as error:
+        open_prompt(trained_workspace, "tea")
+    assert "findcli tune-prompt" in error.value.hint
+    assert [prompt.current for prompt in list_prompts(trained_workspace)] == [False]
+    removed = [path for path, _ in pipeline.clean(trained_workspace)]
+    assert trained_workspace.prompts / "tea" in removed
+    assert list_prompts(trained_workspace) == []
+
+
+def test_without_hard_negatives_they_are_mined(trained_workspace: Workspace, tmp_path: Path) -> None:
+    seeds = seed_file(tmp_path / "s.csv", [0, 6, 12], [])
+    run = tune_prompt(trained_workspace, SENTENCE, seeds, "tea", device="cpu")
+    assert run.manifest.metrics["mined"]
+    assert run.manifest.metrics["hard_negatives"] == 3
+
+
+def test_mined_are_the_least_like_the_seeds_of_those_ranked_highest() -> None:
+    vectors = np.eye(4, dtype=np.float32)[[0, 1, 0, 1, 2, 3]]
+    scores = np.array([9.0, 8, 7, 6, 1, 0])
+    found = mine_hard_negatives(scores, vectors, np.array([0]), most=3)
+    assert found.tolist() == [1, 2, 3]  # a tenth of five is none: as many as are wanted, by score
+    many = np.tile(vectors, (10, 1))
+    found = mine_hard_negatives(np.tile(scores, 10), many, np.array([0, 6]), most=1)
+    assert many[found[0]] @ vectors[0] <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("user,label\n1,1\n", "no column user_id"),
+        ("user_id,label\n1,1\n2,2\n", r"labels are \['1', '2'\]"),
+        ("user_id,label\n1,1\n1,0\n", "user 1 more than once"),
+        ("user_id,label\n1,1\n99,1\n", "1 seeds are not embedded, such as 99"),
+        ("user_id,label\n1,1\n2,0\n", "names 1 positive seeds"),
+    ],
+)
+def test_seeds_that_cannot_be_used_are_refused(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(FindCLIError, match=told) as error:
+        read_seeds(tmp_path / "s.csv", pl.Series(range(60)))
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_seeds_are_read_from_every_form_of_file(tmp_path: Path, suffix: str) -> None:
+    frame = pl.DataFrame({"user_id": [7, 3, 5], "label": [1, 1, 0]})
+    path = tmp_path / f"s{suffix}"
+    {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}[suffix](path)
+    found = read_seeds(path, pl.Series([1, 3, 5, 7]))
+    assert (found.positives.tolist(), found.negatives.tolist()) == ([1, 3], [2])
+
+
+def test_the_commands_tune_list_show_and_rank(
+    trained_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeds = seed_file(tmp_path / "s.csv", [0, 6, 12], [1, 7, 13])
+    where = ["--workspace", str(trained_workspace.folder)]
+    for args in (
+        ["tune-prompt", SENTENCE, "--seeds", str(seeds), "--name", "tea"],
+        ["prompts", "list"],
+        ["prompts", "show", "tea"],
+        ["target", "--prompt", "tea", "--top-k", "3"],
+        ["status"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main([*args, *where])
+        assert ended.value.code == 0
+        assert "tea" in capsys.readouterr().out
+    for args, code in ((["prompts", "show", "no"], 1), (["target", "x", "--prompt", "tea"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            main([*args, *where])
+        assert ended.value.code == code
