@@ -456,7 +456,7 @@ def test_an_evaluation_stands_beside_the_best_possible(
     assert exit_code(*words) == 0
     out = capsys.readouterr().out
     assert 'paraphrase 1: "who drinks tea?"' in out
-    assert out.count(" of 1.00") == 4
+    assert out.count(" of 1.00") == 5
     assert "hard negatives" in out
     assert out.splitlines()[-1].startswith("the best possible")
 
