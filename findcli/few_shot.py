@@ -20,12 +20,14 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from findcli import artifacts
+from findcli import artifacts, events
 from findcli.baselines import from_seeds
+from findcli.baselines.one4all import One4all, u_mlp
 from findcli.errors import FindCLIError
 from findcli.evaluation import DEMAND, VECTOR, task_users
 from findcli.linear_probe import STORED, find_task, read_labels, refuse_forbidden_columns, vector_kinds
 from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
+from findcli.probe_rivals import describe_users, user_inputs
 from findcli.progress import Progress, no_progress
 from findcli.prompt_descent import PromptTuner
 from findcli.prompt_readers import QueryReader, Reader, VectorReader
@@ -117,6 +119,7 @@ class _Case:
     tensors: Mapping[str, np.ndarray]
     readers: Mapping[str, Reader]
     draws: Sequence[Draw]
+    one4all: np.ndarray | None = None
 
 
 def few_shot(
@@ -126,6 +129,7 @@ def few_shot(
     model: Workspace | None = None,
     draws: int = DRAWS,
     seeds: int = SEEDS,
+    one4all: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> tuple[list[FewShot], pl.DataFrame]:
@@ -137,6 +141,7 @@ def few_shot(
         model: the workspace whose trained model is used; the same when not given.
         draws: how often seeds are drawn.
         seeds: positive seeds a draw, and as many negatives.
+        one4all: train One4all too, some minutes, and fit its head (U-MLP) to the seeds.
         device: "auto", "cpu", "cuda" or "mps".
         progress: told after each task.
 
@@ -148,7 +153,7 @@ def few_shot(
     """
     found, tables, replicates = [], [], []
     for i, name in enumerate(names, 1):
-        case = _case(workspace, model or workspace, name, draws=draws, seeds=seeds, device=device)
+        case = _case(workspace, model or workspace, name, draws=draws, seeds=seeds, one4all=one4all, device=device)
         scores = _scores(case, workspace)
         measured = {by: _measure(case, each) for by, each in scores.items()}
         replicates.append(measured)
@@ -160,7 +165,9 @@ def few_shot(
     return found, pl.concat(tables)
 
 
-def _case(workspace: Workspace, model: Workspace, name: str, *, draws: int, seeds: int, device: str) -> _Case:
+def _case(
+    workspace: Workspace, model: Workspace, name: str, *, draws: int, seeds: int, one4all: bool, device: str
+) -> _Case:
     task = find_task(workspace, name)
     refuse_forbidden_columns(model, name, task)
     labels = read_labels(workspace, name, task)
@@ -187,7 +194,19 @@ def _case(workspace: Workspace, model: Workspace, name: str, *, draws: int, seed
         )
         for _ in range(draws)
     ]
-    return _Case(name, task, rows, truth, hard, marked, tensors, readers, drawn)
+    pretrained = _one4all(workspace, task, users, device=device) if one4all else None
+    return _Case(name, task, rows, truth, hard, marked, tensors, readers, drawn, pretrained)
+
+
+def _one4all(workspace: Workspace, task: Task, users: pl.Series, *, device: str) -> np.ndarray:
+    """One4all's frozen vectors of users as of a task's date, (N, D), from the disk where they stand."""
+    log = events.build_events(workspace)
+    given = user_inputs(workspace, log, task.as_of, users, without_sources=task.without_sources, device=device)
+    folder = workspace.runs / "benchmark" / "vectors"
+    found = describe_users(One4all(), given, folder, seconds=np.inf, digest=given.digest())
+    if found.vectors is None:
+        raise FindCLIError(f"the rival {found.name} has not finished: {found.note}", hint="leave it out of --rivals")
+    return found.vectors
 
 
 def _looks_like(task: Task, readers: Mapping[str, Reader], rows: np.ndarray) -> np.ndarray:
@@ -262,9 +281,21 @@ def _rivals(case: _Case, reader: Reader) -> dict[str, np.ndarray]:
             found[f"{by}, {told}, ordinary negatives"] = np.stack(
                 [fit(vectors, draw.positives, draw.ordinary) for draw in case.draws], 1
             )
+    if case.one4all is not None:
+        vectors = from_seeds.standardised(case.one4all)
+        for told, kind in (("", "hard"), (", ordinary negatives", "ordinary")):
+            found[f"U-MLP, One4all{told}"] = np.stack(
+                [_u_mlp(vectors, draw.positives, getattr(draw, kind)) for draw in case.draws], 1
+            )
     if isinstance(reader, QueryReader):
         found |= _rules(case, reader)
     return found
+
+
+def _u_mlp(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
+    """One4all's perceptron fitted to the seeds: the log odds of all users, (N,)."""
+    rows = np.concatenate([positives, negatives])
+    return u_mlp(vectors[rows], np.arange(len(rows)) < len(positives)).scores(vectors)
 
 
 def _rules(case: _Case, reader: QueryReader) -> dict[str, np.ndarray]:

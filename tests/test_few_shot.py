@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from scipy import sparse
 from sklearn.metrics import accuracy_score, average_precision_score, precision_score
 
 from findcli.baselines import from_seeds
+from findcli.baselines.one4all import One4all
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
 from findcli.evaluation import REWRITTEN, evaluate, require_modalities
@@ -78,15 +81,19 @@ def test_a_masked_modality_takes_no_part(trained_workspace: Workspace) -> None:
             require_modalities(names)
 
 
-def test_the_command_prints_and_writes(trained_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_and_writes(
+    trained_workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("findcli.few_shot.One4all", partial(One4all, d_model=16, layers=1, heads=2, steps=3))
     path = trained_workspace.folder / "few.parquet"
     with pytest.raises(SystemExit) as ended:
         main(
-            ["evaluate", "--few-shot", "--draws", "2", "--seeds", "3", "--output", str(path), "--quiet",
-             "--workspace", str(trained_workspace.folder)]
+            ["evaluate", "--few-shot", "--rivals", "one4all", "--draws", "2", "--seeds", "3", "--output", str(path),
+             "--quiet", "--workspace", str(trained_workspace.folder)]
         )  # fmt: skip
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert "the prompt less" in out
     assert "natural prevalence" in out
+    assert "U-MLP, One4all" in out
     assert set(pl.read_parquet(path)["draw"]) == {0, 1}

@@ -60,7 +60,8 @@ def evaluate(
     No label is read but to measure. AP is the average precision; hard, the AUC of the positives against the hard
     negatives alone, where the task marks them.
 
-    With --few-shot: prompts are tuned on seeds drawn from the task's users, who are left out of the evaluation.
+    With --few-shot: prompts are tuned on seeds drawn from the task's users, who are left out of the evaluation;
+    --rivals one4all trains that rival too.
 
     With --sentences: the held-out users, by the sentence of every common category, beside rivals where asked for.
     """
@@ -78,14 +79,14 @@ def evaluate(
             raise typer.BadParameter(told, param_hint="--sentences")
         _rank_sentences(found, rivals, rival_seconds, output, device=device, as_json=as_json, quiet=quiet)
         return
-    if rivals != "none" or (output is not None and not few_shot):
-        raise typer.BadParameter("--rivals goes with --sentences, --output with that or --few-shot")
+    _require_rivals(rivals, output, few_shot=few_shot)
     names = linear_probe.task_names(found, dataset)
     other = None if model is None else load_workspace(model)
     if few_shot:
         if untrained or without:
             raise typer.BadParameter("it takes no --untrained or --without", param_hint="--few-shot")
-        _few_shot(found, names, other, draws, seeds, output, device=device, as_json=as_json, quiet=quiet)
+        one4all = rivals != "none"
+        _few_shot(found, names, other, draws, seeds, one4all, output, device=device, as_json=as_json, quiet=quiet)
         return
     evaluation.require_modalities(without or ())
     with console.progress("evaluate", quiet=quiet) as progress:
@@ -105,9 +106,16 @@ def evaluate(
         console.print_table(["ranked by", "AUC"], means, title=f"average of {len(results)} tasks")
 
 
+def _require_rivals(rivals: str, output: Path | None, *, few_shot: bool) -> None:
+    if (rivals != "none" or output is not None) and not few_shot:
+        raise typer.BadParameter("--rivals and --output go with --sentences or --few-shot")
+    if rivals not in ("none", "one4all", "all"):
+        raise typer.BadParameter("with --few-shot it is one4all or none", param_hint="--rivals")
+
+
 def _few_shot(
-    workspace: Workspace, names: list[str], model: Workspace | None, draws: int, seeds: int, output: Path | None, *,
-    device: str | None, as_json: bool, quiet: bool,
+    workspace: Workspace, names: list[str], model: Workspace | None, draws: int, seeds: int, one4all: bool,
+    output: Path | None, *, device: str | None, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
@@ -117,8 +125,9 @@ def _few_shot(
     ranking.require_parquet(output)
     with console.progress("few-shot", quiet=quiet) as progress:
         results, table = few_shot.few_shot(
-            workspace, names, model=model, draws=draws, seeds=seeds, device=device or "auto", progress=progress
-        )
+            workspace, names, model=model, draws=draws, seeds=seeds, one4all=one4all, device=device or "auto",
+            progress=progress,
+        )  # fmt: skip
     if output is not None:
         write_audience(table, output)
     if as_json:
