@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -117,7 +118,7 @@ def journey(
                 workspaces, described, seconds=rival_seconds, device=device or "auto", progress=progress
             )
     if ranked is not None and report is not None:
-        write_report(ranked, others, report, tune=tune)
+        write_report(ranked, others, report, tune=tune, command=_command(salts, rivals, variants, report, tune=tune))
     ranking.report(ranked, answered, probed, output=output, as_json=as_json)
 
 
@@ -147,6 +148,14 @@ def rewriting(
     if output is not None:
         write_audience(found.table, output)
     ranking.report_rewriting(found, as_json=as_json)
+
+
+def _command(salts: str | None, rivals: str, variants: str, report: Path, *, tune: bool) -> str:
+    """The command that makes a report again, without what only says where things lie."""
+    words = ["findcli", "benchmark", "journey", *(["--tune"] if tune else [])]
+    words += [] if salts is None else ["--salts", salts]
+    words += ["--only", "ranking", "--rivals", rivals, "--variants", variants, "--report", report.name]
+    return shlex.join(words)
 
 
 def _progress(folder: str, quiet: bool, stage: str) -> AbstractContextManager[Progress]:

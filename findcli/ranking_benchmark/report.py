@@ -14,7 +14,7 @@ from findcli.ranking_benchmark.run import Ranked
 from findcli.ranking_benchmark.variants import Variant
 
 
-def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tune: bool) -> None:
+def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tune: bool, command: str = "") -> None:
     """Write what was measured as Markdown, whole or not at all.
 
     Args:
@@ -22,6 +22,7 @@ def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tun
         variants: of which some rows are.
         path: a file.
         tune: whether they are of the splits for tuning.
+        command: that makes the same page again.
     """
     kind = "tuning splits" if tune else "splits"
     salts = ", ".join(f'"{salt}"' for salt in ranked.splits)
@@ -36,6 +37,8 @@ def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tun
     ]
     if ranked.calibration:
         parts += ["## Probabilities", _markdown(_calibration(ranked))]
+    if command:
+        parts += ["## Made by", f"```bash\n{command}\n```"]
     with replacing(path) as draft:
         draft.write_text("\n\n".join([*parts, *(f"- {note}" for note in ranked.notes)]) + "\n", encoding="utf-8")
 

@@ -103,7 +103,9 @@ def test_the_journey_makes_trains_and_keeps_a_workspace_a_salt(
     assert 'splits "", "' in told
     assert "who drinks tea" in told
     assert "cheese" not in told  # nobody answers it
-    assert exit_code(*words, "--only", "ranking", "-q") == 0
+    report = tmp_path / "report.md"
+    assert exit_code(*words, "--only", "ranking", "-q", "--report", str(report)) == 0
+    assert "findcli benchmark journey --salts ,1 --only ranking --rivals counts" in report.read_text()
     assert made == [("", None), ("1", None)]
 
 
