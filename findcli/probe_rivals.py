@@ -20,8 +20,8 @@ from findcli.baselines.msdp import Msdp
 from findcli.baselines.one4all import One4all
 from findcli.baselines.stage_one import Concatenated, TabTransformer, TextModel
 from findcli.baselines.user_inputs import Head, Representation, UserInputs
+from findcli.choices import chosen_names
 from findcli.durations import parse_duration
-from findcli.errors import FindCLIError
 from findcli.pairs import held_out_users
 from findcli.rival_cache import computed_or_kept
 from findcli.templates import is_search
@@ -70,13 +70,7 @@ def chosen_rivals(wanted: str) -> tuple[Representation, ...]:
     Raises:
         FindCLIError: a name is unknown.
     """
-    if wanted in ("all", "none"):
-        return tuple(rival for group in RIVALS.values() for rival in group) if wanted == "all" else ()
-    names = [name.strip() for name in wanted.split(",")]
-    unknown = [name for name in names if name not in RIVALS]
-    if unknown:
-        hint = f"name all, none, or some of {', '.join(RIVALS)}"
-        raise FindCLIError(f"there is no rival {unknown[0]!r} of the probe", hint=hint)
+    names = chosen_names(wanted, RIVALS, what="rival of the probe")
     return tuple(rival for name in names for rival in RIVALS[name])
 
 

@@ -17,7 +17,7 @@ from findcli.baselines.inputs import Ranker, RankingInputs, settings_digest
 from findcli.baselines.rules import Rules
 from findcli.baselines.svd import Svd
 from findcli.baselines.text_similarity import MeanText, NearestText
-from findcli.errors import FindCLIError
+from findcli.choices import chosen_names
 from findcli.rival_cache import computed_or_kept
 
 RIVALS: dict[str, tuple[Ranker, ...]] = {
@@ -57,12 +57,7 @@ def chosen_rivals(wanted: str) -> tuple[Ranker, ...]:
     Raises:
         FindCLIError: a name is unknown.
     """
-    if wanted in ("all", "none"):
-        return tuple(ranker for group in RIVALS.values() for ranker in group) if wanted == "all" else ()
-    names = [name.strip() for name in wanted.split(",")]
-    unknown = [name for name in names if name not in RIVALS]
-    if unknown:
-        raise FindCLIError(f"there is no rival {unknown[0]!r}", hint=f"name all, none, or some of {', '.join(RIVALS)}")
+    names = chosen_names(wanted, RIVALS, what="rival")
     return tuple(ranker for name in names for ranker in RIVALS[name])
 
 

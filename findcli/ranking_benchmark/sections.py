@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from findcli import probe_rivals
 from findcli.baselines.inputs import Ranker
 from findcli.baselines.user_inputs import Representation
-from findcli.errors import FindCLIError
+from findcli.choices import chosen_names
 from findcli.linear_probe import measure_tasks, task_names
 from findcli.probe_comparison import Compared, compare
 from findcli.progress import Progress
@@ -21,13 +21,7 @@ def chosen_rivals(wanted: str) -> tuple[tuple[Ranker, ...], tuple[Representation
     Raises:
         FindCLIError: a name is neither's.
     """
-    if wanted in ("all", "none"):
-        return rivals.chosen_rivals(wanted), probe_rivals.chosen_rivals(wanted)
-    names = [name.strip() for name in wanted.split(",")]
-    unknown = [name for name in names if name not in rivals.RIVALS and name not in probe_rivals.RIVALS]
-    if unknown:
-        known = ", ".join([*rivals.RIVALS, *probe_rivals.RIVALS])
-        raise FindCLIError(f"there is no rival {unknown[0]!r}", hint=f"name all, none, or some of {known}")
+    names = chosen_names(wanted, [*rivals.RIVALS, *probe_rivals.RIVALS], what="rival")
     return (
         tuple(one for name in names for one in rivals.RIVALS.get(name, ())),
         tuple(one for name in names for one in probe_rivals.RIVALS.get(name, ())),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from findcli import pipeline
-from findcli.errors import FindCLIError
+from findcli.choices import chosen_names
 from findcli.progress import Progress, no_progress
 from findcli.query_scoring import GROUPS
 from findcli.ranking_benchmark.apart import link_stages, under_other_settings
@@ -85,13 +85,7 @@ def chosen_variants(wanted: str) -> tuple[Variant, ...]:
         FindCLIError: a name is unknown.
     """
     known = {variant.name: variant for variant in VARIANTS}
-    if wanted in ("all", "none"):
-        return VARIANTS if wanted == "all" else ()
-    names = [name.strip() for name in wanted.split(",")]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise FindCLIError(f"there is no variant {unknown[0]!r}", hint=f"name all, none, or some of {', '.join(known)}")
-    return tuple(known[name] for name in dict.fromkeys(names))
+    return tuple(known[name] for name in chosen_names(wanted, known, what="variant"))
 
 
 def score_variant(
