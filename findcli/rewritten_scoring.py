@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,9 +48,20 @@ def rewrite_demands(
         if len(demands) > 1:
             hint = "leave it at auto, or turn it off, for a file of demands"
             raise FindCLIError(f"one rewriting is given for {len(demands)} demands", hint=hint)
-        return [parse_rewriting(demands[0], rewrite)]
+        return [_with_strangers(parse_rewriting(demands[0], rewrite), run)]
     rewriter = open_rewriter(workspace, trained, run, device=device, reranker=language_model(workspace))
     return [rewriter.rewrite(demand) for demand in demands]
+
+
+def _with_strangers(rewriting: Rewriting, run: Run) -> Rewriting:
+    """The same, with a note for each sentence that the vocabulary does not have."""
+    known = set(run.table("vocabulary.parquet")["text"])
+    told = (
+        f'"{text}" is no sentence of the vocabulary: it is ranked by those it is like, without a probability'
+        for text in rewriting.sentences
+        if text not in known
+    )
+    return replace(rewriting, notes=(*rewriting.notes, *told))
 
 
 def language_model(workspace: Workspace) -> LanguageModel | None:

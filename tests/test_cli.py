@@ -524,3 +524,13 @@ def test_what_cannot_be_answered_is_said_and_spoils_no_file(
     lost, found = json.loads(printed.out)
     assert (lost["rewriting"]["answerable"], lost["audience"], len(found["audience"])) == (False, [], 3)
     assert "cannot be answered" in printed.err
+
+
+def test_a_sentence_that_the_vocabulary_lacks_is_told(
+    finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("target", "tea", "-w", str(finished_workspace.folder), "--top-k", "3", "--rewrite")
+    assert exit_code(*words, "The user purchased unobtainium.") == 0
+    assert "no sentence of the vocabulary" in capsys.readouterr().out
+    assert exit_code(*words, "The user purchased tea.") == 0
+    assert "no sentence of the vocabulary" not in capsys.readouterr().out
