@@ -177,6 +177,6 @@ def test_rivals_are_chosen_by_name() -> None:
         "aggregates",
         "aggregates, logs",
     ]
-    with pytest.raises(FindCLIError, match="no rival 'word2vec'") as error:
+    with pytest.raises(FindCLIError, match="rival of the probe 'word2vec'") as error:
         chosen_rivals("word2vec")
     assert "coles" in error.value.hint
