@@ -30,7 +30,7 @@ WISHES = (
     "lovers lover enthusiasts going go about ready planning plan plans intending intend intends hoping expected "
     "expecting willing bound prone apt buy buys buying bought purchase purchases purchasing purchased order "
     "orders ordering shop shopping pick picks picking spend spends spending acquire stock try tries trying start "
-    "starts starting"
+    "starts starting come comes coming back"
 )
 # After the last of these stands what is asked for: "parents of infants who need formula milk".
 ASKING = frozenset(
@@ -42,10 +42,17 @@ ASKING = frozenset(
     for word in forms.split()
 )
 FRAME = frozenset(f"{PEOPLE} {FUNCTION} {WISHES}".split())
+# Ceasing is negation where a verb of the five families follows it ("stop buying"), and where nothing need follow it.
+CEASING = (
+    r"(?:about\s+to\s+)?(?:stop(?:s|ped|ping)?|ceas(?:e|es|ed|ing)|quit(?:s|ting)?|g(?:ive|ives|iving|ave)\s+up|no\s+longer)\s+"
+    r"(?=(?:buy|purchas|order|shop|spend|com(?:e|ing)|visit|us(?:e|ing)|pay|brows|click|search)\w*)"
+    r"|(?:churn(?:s|ed|ing)?|laps(?:e|es|ed|ing)|leav(?:e|es|ing)\s+us(?!\s+\w+s\b)|(?:go|going|become|becoming)\s+(?:inactive|dormant))\b"
+)
 NEGATION = re.compile(
     r"[,;]?\s*\b(?:(?:but|and|yet|who|that|which)\s+)?"
     r"(?:(?:(?:do|does|did|will|would|should|can|is|are|was|were)\s+(?:not|never)|(?:do|does|did|wo|would|is|are|ca)n[o']?[t']t?)\s+"
-    r"|(?:not|no|never|without|excluding|except(?:\s+for)?|minus|apart\s+from|rather\s+than|instead\s+of|other\s+than)\s+)",
+    r"|(?:not|no(?!\s+longer)|never|without|excluding|except(?:\s+for)?|minus|apart\s+from|rather\s+than|instead\s+of|other\s+than)\s+"
+    rf"|{CEASING})",
     re.IGNORECASE,
 )
 _AGAIN = re.compile(r"[,;]?\s*\bbut\s+(?!not|no|never|do|does)(?=\w)", re.IGNORECASE)
@@ -77,7 +84,7 @@ class Part:
     """Things of which any one will do.
 
     Attributes:
-        phrases: one or several.
+        phrases: one or several; none for anything at all, of which a negated part alone can speak.
         negated: whether none of them may hold.
     """
 
@@ -95,6 +102,7 @@ class Parsed:
         whole: the demand without horizon, amount and what is negated.
         horizon: how far ahead it looks, where it says so.
         amount: the least it asks for, where it says so.
+        stops: whether it is about those who stop doing something.
     """
 
     demand: str
@@ -102,6 +110,7 @@ class Parsed:
     whole: Phrase | None
     horizon: Horizon | None
     amount: Amount | None
+    stops: bool = False
 
 
 def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
@@ -119,11 +128,14 @@ def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
     parts = [part for text in wanted for part in _positive(text)]
     head = parts[0].phrases[0].content if parts else ""
     refused = [phrase for text in unwanted for phrase in _phrases(text, head=head)]
+    stops = re.search(rf"\b(?:{CEASING})", asked, re.IGNORECASE) is not None
+    if not parts and not refused and NEGATION.search(asked):
+        return Parsed(demand, (Part((), negated=True),), None, horizon, amount, stops)
     whole = _phrase(" ".join(wanted)) or (_phrase(plain) if not refused else None)
     if whole is not None and not parts:
         parts = [Part((whole,), negated=False)]
     parts += [Part((phrase,), negated=True) for phrase in refused]
-    return Parsed(demand, tuple(parts), whole, horizon, amount)
+    return Parsed(demand, tuple(parts), whole, horizon, amount, stops)
 
 
 def content_words(text: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Which sentences of a vocabulary a phrase is like: several views of both sides, and what speaks for a sentence at all.
 
-A phrase is seen whole, without its frame, and by its object; a sentence by its words, by the name in it, by that name
-with its items, and by its items alone. Shapes: n sentences, m items, D width of the text model.
+A phrase is seen whole and without its frame; a sentence by its words, by the name in it, by that name with its items,
+and by its items alone: by a text model's vectors, and by the words they share, as hybrid retrieval does.
+Shapes: n sentences, m items, D width of the text model, p phrases.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from findcli.rewriting.grammar import Phrase
+from findcli.rewriting.shared_words import SharedWords
 
 # The verbs of the five families, in all their forms: "people who tap on flights" are asked for by clicks.
 VERBS = {
@@ -34,6 +36,7 @@ class Weights:
 
     Attributes:
         likeness: a unit of cosine, mean over the views.
+        words: the share of the phrase's words that its items have, rare words counting more.
         events: a factor of e in how often it came true: a marketer asks for what is common.
         department: it names a whole department.
         item: it names an item.
@@ -44,12 +47,13 @@ class Weights:
     """
 
     likeness: float = 27.0
-    events: float = 0.6
-    department: float = -3.6
-    item: float = -1.5
-    typical: float = -6.4
-    verb: float = 2.2
-    plain: float = 3.0
+    words: float = 4.3
+    events: float = 0.57
+    department: float = -4.2
+    item: float = -1.3
+    typical: float = -3.9
+    verb: float = 2.8
+    plain: float = 3.6
 
 
 WEIGHTS = Weights()
@@ -126,6 +130,7 @@ class Retriever:
         self, vocabulary: pl.DataFrame, likeness: VectorLikeness | LetterLikeness, *, weights: Weights = WEIGHTS
     ) -> None:
         self.vocabulary, self.likeness, self.weights = vocabulary, likeness, weights
+        self.words = SharedWords(vocabulary)
         self._families = vocabulary["family"].to_numpy()
         self._prior = self._standing()
 
@@ -144,11 +149,16 @@ class Retriever:
         standing: np.ndarray = w.events * (events - events.max(initial=0.0)) + by_level
         return standing
 
-    def scores(self, phrases: Sequence[Phrase]) -> tuple[np.ndarray, np.ndarray]:
-        """Log odds, up to a constant, and mean cosine of each sentence for each phrase: two of float64 (p, n)."""
-        cosine = self.likeness(phrases)
+    def scores(self, phrases: Sequence[Phrase]) -> Scores:
+        """How each sentence stands for each phrase."""
+        cosine, shared = self.likeness(phrases), self.words(phrases)
         verbs = np.stack([self._verb(phrase) for phrase in phrases])
-        return self.weights.likeness * cosine + self._prior + verbs, cosine
+        odds = self.weights.likeness * cosine + self.weights.words * shared + self._prior + verbs
+        return Scores(odds, cosine, shared)
+
+    def commonest(self, k: int) -> list[int]:
+        """The sentences that came true most often, the first most often of all."""
+        return [int(i) for i in np.argsort(-self.vocabulary["events"].to_numpy(), kind="stable")[:k]]
 
     def _verb(self, phrase: Phrase) -> np.ndarray:
         words = set(re.findall(r"[a-z]+", phrase.words.lower()))
@@ -157,6 +167,21 @@ class Retriever:
         if not spoken - {"payment", "purchase"}:
             found = found + self.weights.plain * (self._families == "purchase")
         return found
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How sentences stand for phrases.
+
+    Attributes:
+        odds: log odds, up to a constant a phrase, float64 (p, n).
+        cosine: mean over the views, float64 (p, n).
+        shared: what `SharedWords` gives, float64 (p, n).
+    """
+
+    odds: np.ndarray
+    cosine: np.ndarray
+    shared: np.ndarray
 
 
 class VectorLikeness:
@@ -181,21 +206,17 @@ class VectorLikeness:
 
     def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
         """Mean cosine over the views, float64 (p, n)."""
-        distinct = list(dict.fromkeys(text for p in phrases for text in (p.words, p.content, p.object)))
+        distinct = list(dict.fromkeys(text for p in phrases for text in (p.words, p.content)))
         vectors = dict(zip(distinct, _unit(self.encode(distinct)), strict=True))
-        return np.stack([self._one(*(vectors[text] for text in (p.words, p.content, p.object))) for p in phrases])
+        return np.stack([self._one(vectors[p.words], vectors[p.content]) for p in phrases])
 
-    def _one(self, words: np.ndarray, content: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    def _one(self, words: np.ndarray, content: np.ndarray) -> np.ndarray:
         views = self.views
-        pairs = (
-            (views.names, words), (views.names, content), (views.names, asked),
-            (views.sentences, words), (views.sentences, content), (views.contexts, content),
-            (self._centroids, content), (self._centroids, asked),
+        found = (
+            views.names @ words, views.sentences @ words, views.contexts @ content, self._centroids @ content,
+            self._best_item(content),
         )  # fmt: skip
-        total = np.sum([matrix @ vector for matrix, vector in pairs], axis=0, dtype=np.float64)
-        best = self._best_item(content) + self._best_item(asked)
-        mean: np.ndarray = (total + best) / (len(pairs) + 2)
-        return mean
+        return np.asarray(np.mean(found, axis=0, dtype=np.float64))
 
     def _best_item(self, vector: np.ndarray) -> np.ndarray:
         """The cosine of each sentence's nearest item, of its name where it has none, (n,)."""

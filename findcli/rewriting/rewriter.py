@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from findcli.rewriting.dialogues import described
 from findcli.rewriting.grammar import Parsed, Part, Phrase, parse_demand
 from findcli.rewriting.retrieval import LetterLikeness, Retriever
 
@@ -18,7 +19,8 @@ SOFTER = 2.0  # log odds are divided by so much before they become shares: they 
 APART = -4.0  # things joined by "and" stay apart where one sentence for all of them costs this much log odds on average
 RERANKED = 10
 SPELT_ALIKE = 0.35  # without a text model a phrase means only what it nearly spells
-CLOSE = 0.55  # a phrase whose sentence is less like it is read loosely
+WORTH = 0.36  # of cosine: that a sentence's items have all words of a phrase; by logistic regression, answerable or not
+CLOSE = 0.6  # a phrase whose sentence is less close to it is read loosely
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,18 @@ class Meant:
         sentence: its text.
         share: how surely it is what is meant, in (0, 1]; those of a phrase sum to 1.
         cosine: how like it the phrase is.
+        shared: the share of the phrase's words that its items have, in [0, 1].
     """
 
     sentence: str
     share: float
     cosine: float
+    shared: float = 0.0
+
+    @property
+    def closeness(self) -> float:
+        """How close it is to the phrase, by likeness and by words."""
+        return self.cosine + WORTH * self.shared
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,11 @@ class Clause:
     negated: bool
     any_of: tuple[Meant, ...]
     others: tuple[Meant, ...] = ()
+
+    @property
+    def closeness(self) -> float:
+        """How close the closest of its sentences is to its words."""
+        return max(meant.closeness for meant in self.any_of)
 
 
 @dataclass(frozen=True)
@@ -94,8 +108,8 @@ class Reranker(Protocol):
 
     name: str
 
-    def adjustments(self, demand: str, names: Sequence[str], /) -> np.ndarray:
-        """Log odds to be added to each name's, float64 (n,)."""
+    def adjustments(self, demand: str, things: Sequence[str], /) -> np.ndarray:
+        """Log odds to be added to those of each thing, float64 (n,)."""
 
 
 class Rewriter:
@@ -106,7 +120,7 @@ class Rewriter:
         future: how far ahead the model was trained to look.
         currency: the workspace's word for money.
         reranker: a language model's say; none for likeness alone.
-        floor: the least likeness at which a phrase means anything at all.
+        floor: the least closeness at which a phrase means anything at all.
     """
 
     def __init__(
@@ -116,7 +130,8 @@ class Rewriter:
         self.retriever, self.reranker = retriever, reranker
         self.future, self.currency, self.floor = future, currency, floor
         self.texts: list[str] = retriever.vocabulary["text"].to_list()
-        self.names: list[str] = retriever.vocabulary["name"].to_list()
+        named = retriever.vocabulary.select("name", "items").iter_rows()
+        self.things = [described(name, items) for name, items in named]
         self._own = {_plain(text): text for text in self.texts}
 
     @property
@@ -138,9 +153,9 @@ class Rewriter:
             return Rewriting(demand, AS_IT_STANDS, answerable=False, notes=("it names nothing to look for", *notes))
         clauses = self._clauses(parsed)
         near = tuple(meant for clause in clauses for meant in (*clause.any_of, *clause.others))
-        nearest = tuple(sorted(near, key=lambda meant: -meant.cosine)[:SHOWN])
+        nearest = tuple(sorted(near, key=lambda meant: -meant.closeness)[:SHOWN])
         answerable = self._answerable(clauses)
-        if answerable and any(clause.any_of[0].cosine < CLOSE for clause in clauses):
+        if answerable and any(clause.closeness < CLOSE for clause in clauses):
             notes = (
                 *notes,
                 "read loosely: these are the nearest that the vocabulary has, and they are not very like it",
@@ -151,19 +166,23 @@ class Rewriter:
 
     def _answerable(self, clauses: Sequence[Clause]) -> bool | None:
         """Whether each clause is like something; None where likeness cannot tell a synonym from a stranger."""
-        least = min(clause.any_of[0].cosine for clause in clauses)
         if isinstance(self.retriever.likeness, LetterLikeness):
-            return True if least >= SPELT_ALIKE else None
-        return self.floor is None or least >= self.floor
+            return True if min(clause.any_of[0].cosine for clause in clauses) >= SPELT_ALIKE else None
+        return self.floor is None or min(clause.closeness for clause in clauses) >= self.floor
 
     def _clauses(self, parsed: Parsed) -> list[Clause]:
         wanted = [part for part in parsed.parts if not part.negated]
         refused = [part for part in parsed.parts if part.negated]
         phrases = [phrase for part in wanted for phrase in part.phrases]
-        read = self._read([*phrases, *(phrase for part in refused for phrase in part.phrases)], parsed.whole)
+        whole = [parsed.whole] if parsed.whole is not None and len(wanted) > 1 else []
+        read = self._read([*phrases, *(phrase for part in refused for phrase in part.phrases), *whole])
         clauses = self._wanted(parsed, wanted, read) if wanted else []
         for part in refused:
-            clauses.append(self._clause(part, [read[phrase] for phrase in part.phrases], negated=True))
+            if part.phrases:
+                clauses.append(self._clause(part, [read[phrase] for phrase in part.phrases], negated=True))
+            else:
+                common = tuple(Meant(self.texts[i], 1.0, 1.0) for i in self.retriever.commonest(KEPT))
+                clauses.append(Clause("anything", negated=True, any_of=common))
         return clauses
 
     def _wanted(self, parsed: Parsed, parts: Sequence[Part], read: dict[Phrase, _Reading]) -> list[Clause]:
@@ -172,7 +191,9 @@ class Rewriter:
         if len(parts) > 1:
             together = [read[parsed.whole], *readings] if parsed.whole in read else readings
             one = _Reading(
-                np.mean([r.log_share for r in together], 0), np.max([r.cosine for r in together], 0)
+                np.mean([r.log_share for r in together], 0),
+                np.max([r.cosine for r in together], 0),
+                np.max([r.shared for r in together], 0),
             ).normed()
             best = int(one.log_share.argmax())
             if np.mean([r.log_share[best] - r.log_share.max() for r in readings]) > APART:
@@ -180,16 +201,18 @@ class Rewriter:
                 return [self._chosen(words, [one], negated=False)]
         return [self._clause(part, [read[phrase] for phrase in part.phrases], negated=False) for part in parts]
 
-    def _read(self, phrases: Sequence[Phrase], whole: Phrase | None) -> dict[Phrase, _Reading]:
-        """How each phrase, and the whole, reads: by likeness, and by the language model's say where there is one."""
-        distinct = list(dict.fromkeys([*phrases, *([whole] if whole is not None else [])]))
-        scores, cosine = self.retriever.scores(distinct)
+    def _read(self, phrases: Sequence[Phrase]) -> dict[Phrase, _Reading]:
+        """How each phrase reads: by likeness, and by the language model's say where there is one."""
+        distinct = list(dict.fromkeys(phrases))
+        if not distinct:
+            return {}
+        scores = self.retriever.scores(distinct)
         found = {}
-        for phrase, mine, near in zip(distinct, scores, cosine, strict=True):
-            reading = _Reading(mine, near).normed()
-            if self.reranker is not None and (phrase is not whole or phrase in phrases):
+        for i, phrase in enumerate(distinct):
+            reading = _Reading(scores.odds[i], scores.cosine[i], scores.shared[i]).normed()
+            if self.reranker is not None:
                 best = np.argsort(-reading.log_share, kind="stable")[:RERANKED]
-                said = self.reranker.adjustments(phrase.words, [self.names[i] for i in best])
+                said = self.reranker.adjustments(phrase.words, [self.things[j] for j in best])
                 changed = reading.log_share.copy()
                 changed[best] += said - said.mean()
                 reading = replace(reading, log_share=changed).normed()
@@ -210,7 +233,7 @@ class Rewriter:
             total = np.exp(reading.log_share[kept]).sum()
             for i in best:
                 share = float(np.exp(reading.log_share[i]) / (total if i in kept else 1.0))
-                meant = Meant(self.texts[i], share, float(reading.cosine[i]))
+                meant = Meant(self.texts[i], share, float(reading.cosine[i]), float(reading.shared[i]))
                 into = chosen if i in kept else others
                 if i not in into or into[i].share < share:
                     into[i] = meant
@@ -219,6 +242,10 @@ class Rewriter:
 
     def _notes(self, parsed: Parsed) -> list[str]:
         notes = []
+        if any(part.negated and not part.phrases for part in parsed.parts):
+            notes.append("read as those who will do none of what is done most often")
+        elif parsed.stops:
+            notes.append("stopping is read as not doing it: those who never did are not told apart")
         if parsed.horizon is not None:
             notes.append(_horizon_note(parsed.horizon.words, parsed.horizon.length, self.future))
         if parsed.amount is not None:
@@ -233,10 +260,12 @@ class _Reading:
     Attributes:
         log_share: log of the shares, (n,).
         cosine: likeness, (n,).
+        shared: of the phrase's words, (n,).
     """
 
     log_share: np.ndarray
     cosine: np.ndarray
+    shared: np.ndarray
 
     def normed(self) -> _Reading:
         """With shares that sum to 1."""

@@ -32,6 +32,12 @@ def shape(parsed: Parsed) -> list[tuple[bool, list[str]]]:
         ("people who buy a phone but do not rent one", [(False, ["phone"]), (True, ["rent phone"])]),
         ("people who would rather rent a phone than buy one", [(False, ["rent phone"]), (True, ["phone"])]),
         ("customers without a garden", [(True, ["garden"])]),
+        ("customers who quit smoking", [(False, ["quit smoking"])]),
+        ("people who stop buying beer", [(True, ["beer"])]),
+        ("tea drinkers who no longer buy milk", [(False, ["tea drinkers"]), (True, ["milk"])]),
+        ("customers who are about to stop shopping with us", [(True, [])]),
+        ("users about to churn", [(True, [])]),
+        ("those who won't come back", [(True, [])]),
         ("who?", []),
     ],
 )
@@ -56,7 +62,7 @@ def test_the_frame_changes_nothing_of_what_is_asked_for(one: str, other: str, fr
 def test_any_text_can_be_read(demand: str) -> None:
     parsed = parse_demand(demand)
     for part in parsed.parts:
-        assert part.phrases
+        assert part.phrases or part.negated
         for phrase in part.phrases:
             assert phrase.content
             assert not set(phrase.content.split()) & FRAME

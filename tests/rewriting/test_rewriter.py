@@ -15,8 +15,10 @@ from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
 from findcli.ranking_benchmark.rewriting import read_asked
 from findcli.rewriting.expressions import parse_rewriting
+from findcli.rewriting.grammar import parse_demand
 from findcli.rewriting.retrieval import LetterLikeness, Retriever, VectorLikeness, Views, build_views
 from findcli.rewriting.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
+from findcli.rewriting.shared_words import SharedWords
 from findcli.vocabulary import SCHEMA
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demands"
@@ -103,6 +105,23 @@ def test_what_nothing_is_like_is_said_to_be_so_with_the_nearest_things() -> None
     assert found.nearest
 
 
+def test_those_who_stop_are_those_who_will_not() -> None:
+    (clause,) = rewriter().rewrite("customers who are about to stop shopping with us").clauses
+    assert clause.negated
+    assert clause.any_of[0].sentence == "The user purchased hot drinks."
+    found = rewriter().rewrite("households that stop buying bread rolls")
+    assert [(c.negated, c.any_of[0].sentence) for c in found.clauses] == [(True, "The user purchased bread rolls.")]
+    assert "stopping" in found.notes[0]
+
+
+def test_words_of_its_items_speak_for_a_category() -> None:
+    words = SharedWords(vocabulary())
+    (shared,) = words([parse_demand("people who will buy teas and marmalade").whole])  # type: ignore[list-item]
+    assert 0 < shared[0] < 0.5
+    assert not shared[1:].any()
+    assert not SharedWords(vocabulary().head(0))([parse_demand("tea").whole]).size  # type: ignore[list-item]
+
+
 def test_horizon_and_amount_are_told() -> None:
     soon, longer, amount = (
         rewriter().rewrite(demand).notes
@@ -122,12 +141,12 @@ def test_views_survive_a_file() -> None:
 
 
 class Stubborn:
-    """A language model that wants one name whatever is asked."""
+    """A language model that wants one thing whatever is asked."""
 
     name = "stubborn"
 
-    def adjustments(self, _: str, names: Sequence[str]) -> np.ndarray:
-        return np.array([50.0 * (name == "bread rolls") for name in names])
+    def adjustments(self, _: str, things: Sequence[str]) -> np.ndarray:
+        return np.array([50.0 * (thing == "bread rolls") for thing in things])
 
 
 def test_a_language_model_weighs_what_likeness_finds() -> None:
