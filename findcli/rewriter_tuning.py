@@ -1,10 +1,10 @@
-"""`findcli tune-rewriter`: a language model learns the workspace's domain, then which name a demand means."""
+"""`findcli tune-rewriter`: a language model learns the workspace's domain, then what demands are made of a thing."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from findcli.errors import FindCLIError
 from findcli.model_folders import load_language_model, quiet_transformers
 from findcli.pairs import held_out_users
 from findcli.progress import Progress
-from findcli.rewriting.dialogues import Pair, Shelf, shelves_of, write_dialogue, write_pair
-from findcli.rewriting.language_model import EXAMPLES, LanguageModel, answer, question
+from findcli.rewriting.dialogues import Pair, Shelf, described, shelves_of, write_dialogue, write_pair
+from findcli.rewriting.language_model import EXAMPLES, GIVEN, LanguageModel, asked_for, shelf
 from findcli.settings import Rewriter
 from findcli.splits import bucket
 from findcli.training import fit, select_device, step_seed
@@ -107,20 +107,20 @@ def load_tuned(workspace: Workspace, *, weight: float) -> LanguageModel:
 
 @dataclass(frozen=True)
 class Question:
-    """A demand that took no part in tuning, its answer, and other names to choose from."""
+    """A demand that took no part in tuning, with the thing it means, and others to choose from besides."""
 
     pair: Pair
-    names: tuple[str, ...]
+    things: tuple[str, ...]
 
 
 def accuracy(
     asked: Sequence[Question], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[tuple[str, str]],
 ) -> float:  # fmt: skip
-    """Of how many demands a language model puts the right name first."""
+    """Of how many demands a language model puts the right thing first."""
     judge = LanguageModel("", model, tokenizer, weight=1.0, examples=examples)
     right = [
-        each.names[int(judge.adjustments(each.pair.demand, each.names).argmax())] == each.pair.name for each in asked
+        each.things[int(judge.adjustments(each.pair.demand, each.things).argmax())] == each.pair.thing for each in asked
     ]
     return float(np.mean(right)) if right else float("nan")
 
@@ -157,14 +157,16 @@ class _Lessons:
     def held_out(self, seed: int) -> list[Question]:
         """Demands by items that no demand of the tuning names."""
         rng = np.random.default_rng(step_seed(seed, -2))
-        able = [shelf for shelf in self.shelves if len(shelf.items) > 1 and self.split(shelf, held=True)]
+        able = [each for each in self.shelves if len(each.items) > 1 and self.split(each, held=True)]
         found = []
         for i in rng.permutation(len(able))[:ASKED]:
-            items = self.split(able[i], held=True)
-            pair = Pair(write_pair(Shelf(items[0], able[i].family, (items[0],), 1.0), items, rng).demand, able[i].name)
-            others = [s.name for s in able if s.family == able[i].family and s.name != pair.name]
-            drawn = rng.permutation(others)[: CHOICES - 1]
-            found.append(Question(pair, (pair.name, *map(str, drawn))))
+            items, known = self.split(able[i], held=True), self.split(able[i], held=False)
+            demand = write_pair(Shelf(items[0], able[i].family, (items[0],), 1.0), items, rng).demand
+            pair = Pair(demand, described(able[i].name, known))
+            others = [each for j, each in enumerate(able) if each.family == able[i].family and j != i]
+            drawn = [others[j] for j in rng.permutation(len(others))[: CHOICES - 1]]
+            things = [described(each.name, self.split(each, held=False)) for each in drawn]
+            found.append(Question(pair, (pair.thing, *things)))
         return found
 
     def texts(self, step: int, *, settings: Rewriter, seed: int) -> list[tuple[str, str]]:
@@ -177,8 +179,9 @@ class _Lessons:
             ]
         weights = np.array([shelf.weight for shelf in self.shelves])
         drawn = rng.choice(len(self.shelves), settings.batch_size, p=weights / weights.sum())
-        pairs = [write_pair(self.shelves[i], self.split(self.shelves[i], held=False), rng) for i in drawn]
-        return [(question(pair.demand), answer(pair.name)) for pair in pairs]
+        kept = [replace(self.shelves[i], items=tuple(self.split(self.shelves[i], held=False))) for i in drawn]
+        pairs = [write_pair(each, each.items, rng) for each in kept]
+        return [(GIVEN + shelf(pair.thing), asked_for(pair.demand)) for pair in pairs]
 
 
 def _timelines(workspace: Workspace, log: Run) -> list[list[str]]:

