@@ -36,7 +36,8 @@ class Weights:
 
     Attributes:
         likeness: a unit of cosine, mean over the views.
-        words: the share of the phrase's words that its items have, rare words counting more.
+        items: the share of the phrase's words that its items have, rare words counting more.
+        name: the share of its name's words that the phrase has.
         events: a factor of e in how often it came true: a marketer asks for what is common.
         department: it names a whole department.
         item: it names an item.
@@ -46,14 +47,15 @@ class Weights:
         plain: it tells a purchase, and the phrase has no verb of another family.
     """
 
-    likeness: float = 27.0
-    words: float = 4.3
-    events: float = 0.57
+    likeness: float = 24.9
+    items: float = 4.7
+    name: float = 1.3
+    events: float = 0.56
     department: float = -4.2
-    item: float = -1.3
-    typical: float = -3.9
+    item: float = -1.2
+    typical: float = -3.8
     verb: float = 2.8
-    plain: float = 3.6
+    plain: float = 3.5
 
 
 WEIGHTS = Weights()
@@ -151,10 +153,9 @@ class Retriever:
 
     def scores(self, phrases: Sequence[Phrase]) -> Scores:
         """How each sentence stands for each phrase."""
-        cosine, shared = self.likeness(phrases), self.words(phrases)
-        verbs = np.stack([self._verb(phrase) for phrase in phrases])
-        odds = self.weights.likeness * cosine + self.weights.words * shared + self._prior + verbs
-        return Scores(odds, cosine, shared)
+        w, cosine, verbs = self.weights, self.likeness(phrases), np.stack([self._verb(phrase) for phrase in phrases])
+        items, name = self.words(phrases)
+        return Scores(w.likeness * cosine + w.items * items + w.name * name + self._prior + verbs, cosine, items)
 
     def commonest(self, k: int) -> list[int]:
         """The sentences that came true most often, the first most often of all."""
@@ -176,7 +177,7 @@ class Scores:
     Attributes:
         odds: log odds, up to a constant a phrase, float64 (p, n).
         cosine: mean over the views, float64 (p, n).
-        shared: what `SharedWords` gives, float64 (p, n).
+        shared: the share of a phrase's words that their items have, float64 (p, n).
     """
 
     odds: np.ndarray

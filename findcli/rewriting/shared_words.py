@@ -13,43 +13,46 @@ import polars as pl
 
 from findcli.rewriting.grammar import Phrase
 
+_SOMETHING = "something"  # a vocabulary without a word is none to scikit-learn
+
 
 class SharedWords:
-    """Which share of a phrase's words the items of a sentence have, by their stems, weighted by inverse frequency.
+    """How far the words of phrases and of a vocabulary are the same, by their stems.
 
     Args:
         vocabulary: that of `vocabulary.build_vocabulary`.
     """
 
     def __init__(self, vocabulary: pl.DataFrame) -> None:
-        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
+        names = vocabulary["name"].to_list()
         below = [" ".join(items) for items in vocabulary["items"].to_list()]
-        documents = [f"{name} {items}" for name, items in zip(vocabulary["name"].to_list(), below, strict=True)]
         self._stems = _Stems()
-        words = TfidfVectorizer(analyzer=self._stems, binary=True, norm=None)
-        try:
-            words.fit(documents)
-        except ValueError:  # no document has a word
-            self._row: dict[str, int] = {}
-            self._has = np.zeros((len(documents), 0))
-            self._weight, self._rarest = np.zeros(0), 1.0
-            return
-        self._row, self._weight = words.vocabulary_, words.idf_
-        self._has, self._rarest = (words.transform(below) > 0).tocsc(), float(words.idf_.max())
+        words = CountVectorizer(analyzer=self._stems, binary=True, dtype=np.float64).fit([*names, *below, _SOMETHING])
+        self._row: dict[str, int] = words.vocabulary_
+        self._names, self._below = (words.transform(texts).tocsc() for texts in (names, below))
+        either = self._names.maximum(self._below) if names else words.transform([_SOMETHING])
+        self._weight: np.ndarray = TfidfTransformer().fit(either).idf_
+        self._lengths = np.maximum(np.asarray(self._names.sum(1)).ravel(), 1)
 
-    def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
-        """The shares in [0, 1], float64 (p, n); a word that no sentence has weighs as the rarest."""
-        return np.stack([self._one(phrase) for phrase in phrases])
+    def __call__(self, phrases: Sequence[Phrase]) -> tuple[np.ndarray, np.ndarray]:
+        """The share of a phrase's words that the items have, and the share of a name's words that the phrase has.
 
-    def _one(self, phrase: Phrase) -> np.ndarray:
+        Of a phrase's words rare ones count more, by inverse frequency; one that no sentence has counts as the rarest.
+
+        Returns:
+            Two in [0, 1], float64 (p, n).
+        """
+        pairs = [self._one(phrase) for phrase in phrases]
+        return np.stack([items for items, _ in pairs]), np.stack([names for _, names in pairs])
+
+    def _one(self, phrase: Phrase) -> tuple[np.ndarray, np.ndarray]:
         stems = list(dict.fromkeys(self._stems(phrase.content)))
         known = [self._row[stem] for stem in stems if stem in self._row]
-        whole = self._weight[known].sum() + self._rarest * (len(stems) - len(known))
-        if not known or not whole:
-            return np.zeros(self._has.shape[0])
-        share: np.ndarray = np.asarray(self._has[:, known] @ self._weight[known]).ravel() / whole
-        return share
+        whole = self._weight[known].sum() + self._weight.max() * (len(stems) - len(known))
+        items = self._below[:, known] @ self._weight[known]
+        return items / max(whole, 1e-12), np.asarray(self._names[:, known].sum(1)).ravel() / self._lengths
 
 
 class _Stems:

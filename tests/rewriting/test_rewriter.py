@@ -114,12 +114,14 @@ def test_those_who_stop_are_those_who_will_not() -> None:
     assert "stopping" in found.notes[0]
 
 
-def test_words_of_its_items_speak_for_a_category() -> None:
-    words = SharedWords(vocabulary())
-    (shared,) = words([parse_demand("people who will buy teas and marmalade").whole])  # type: ignore[list-item]
-    assert 0 < shared[0] < 0.5
-    assert not shared[1:].any()
-    assert not SharedWords(vocabulary().head(0))([parse_demand("tea").whole]).size  # type: ignore[list-item]
+def test_words_are_shared_by_their_stems() -> None:
+    whole = parse_demand("people who will buy teas and a phone").whole
+    assert whole is not None
+    (items,), (name,) = SharedWords(vocabulary())([whole])
+    assert 0 < items[0] < 1
+    assert not items[1:5].any()
+    assert name == pytest.approx([0, 1, 0, 0, 0, 0.5])
+    assert SharedWords(vocabulary().head(0))([whole])[0].shape == (1, 0)
 
 
 def test_horizon_and_amount_are_told() -> None:
