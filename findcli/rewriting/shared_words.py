@@ -17,42 +17,36 @@ _SOMETHING = "something"  # a vocabulary without a word is none to scikit-learn
 
 
 class SharedWords:
-    """How far the words of phrases and of a vocabulary are the same, by their stems.
+    """How far the words of phrases are those of what is sold under a name, by their stems.
 
     Args:
         vocabulary: that of `vocabulary.build_vocabulary`.
     """
 
     def __init__(self, vocabulary: pl.DataFrame) -> None:
-        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+        from scipy.sparse import csc_array
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        names = vocabulary["name"].to_list()
         below = [" ".join(items) for items in vocabulary["items"].to_list()]
+        either = [f"{name} {items}" for name, items in zip(vocabulary["name"].to_list(), below, strict=True)]
         self._stems = _Stems()
-        words = CountVectorizer(analyzer=self._stems, binary=True, dtype=np.float64).fit([*names, *below, _SOMETHING])
-        self._row: dict[str, int] = words.vocabulary_
-        self._names, self._below = (words.transform(texts).tocsc() for texts in (names, below))
-        either = self._names.maximum(self._below) if names else words.transform([_SOMETHING])
-        self._weight: np.ndarray = TfidfTransformer().fit(either).idf_
-        self._lengths = np.maximum(np.asarray(self._names.sum(1)).ravel(), 1)
+        words = TfidfVectorizer(analyzer=self._stems, binary=True, norm=None).fit([*either, _SOMETHING])
+        self._row, self._weight = words.vocabulary_, words.idf_
+        self._below = (words.transform(below) > 0).tocsc() if below else csc_array((0, len(self._row)))
 
-    def __call__(self, phrases: Sequence[Phrase]) -> tuple[np.ndarray, np.ndarray]:
-        """The share of a phrase's words that the items have, and the share of a name's words that the phrase has.
+    def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
+        """The share of a phrase's words that a sentence's items have, float64 (p, n).
 
-        Of a phrase's words rare ones count more, by inverse frequency; one that no sentence has counts as the rarest.
-
-        Returns:
-            Two in [0, 1], float64 (p, n).
+        Rare words count more, by inverse frequency; one that no sentence has counts as the rarest.
         """
-        pairs = [self._one(phrase) for phrase in phrases]
-        return np.stack([items for items, _ in pairs]), np.stack([names for _, names in pairs])
+        return np.stack([self._one(phrase) for phrase in phrases])
 
-    def _one(self, phrase: Phrase) -> tuple[np.ndarray, np.ndarray]:
+    def _one(self, phrase: Phrase) -> np.ndarray:
         stems = list(dict.fromkeys(self._stems(phrase.content)))
         known = [self._row[stem] for stem in stems if stem in self._row]
         whole = self._weight[known].sum() + self._weight.max() * (len(stems) - len(known))
-        items = self._below[:, known] @ self._weight[known]
-        return items / max(whole, 1e-12), np.asarray(self._names[:, known].sum(1)).ravel() / self._lengths
+        covered: np.ndarray = np.asarray(self._below[:, known] @ self._weight[known])
+        return covered / max(float(whole), 1e-12)
 
 
 class _Stems:
