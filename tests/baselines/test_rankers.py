@@ -25,7 +25,7 @@ DATE = datetime(2024, 9, 2)
 NAMES = ("TEA", "BREAD", "CHEESE", "SOAP", "CANDLES", "TOWELS")
 RANKERS: tuple[Ranker, ...] = (
     Activity(), Counts(), MeanText(), NearestText(), Als(rank=4), Svd(rank=3), Rules(),
-    Boosted(svd=((3, 0.9),), als=(4, 0.9), rounds=20, leaves=4, least=0.0),
+    Boosted(svd=((3, 0.9),), als=((4, 0.9, 1.0),), rounds=20, leaves=4, samples=100, least=0.0),
 )  # fmt: skip
 BY_NAME = pytest.mark.parametrize("ranker", RANKERS, ids=lambda ranker: ranker.name)
 
@@ -98,7 +98,7 @@ def test_it_learns_nothing_from_the_evaluated_users(ranker: Ranker) -> None:
 
 def test_the_boosted_trees_never_learn_the_label_of_an_unseen_category() -> None:
     inputs = given(world())
-    ranker = Boosted(svd=((3, 0.9),), als=(4, 0.9), least=0.0)
+    ranker = Boosted(svd=((3, 0.9),), als=((4, 0.9, 1.0),), least=0.0)
     features, labels = ranker._examples(inputs)
     cutoffs = ranker._cutoffs(inputs)
     assert all(cutoff + inputs.future <= DATE for cutoff in cutoffs)
