@@ -1,6 +1,8 @@
 """One gradient-boosted model for all categories (LightGBM): own counts, low-rank scores and the category's base rate.
 
 It learns at earlier cutoffs, from training users and seen categories alone; each outcome window ends by the test date.
+The settings were chosen on the tuning splits of Complete Journey: many slow trees with large leaves, more low-rank
+scores, and as many cutoffs as there are, four at that date.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from findcli.baselines.inputs import WEEK, RankingInputs
 from findcli.baselines.low_rank import als_scores, log_counts, svd_scores
 from findcli.errors import FindCLIError
 
+AGING = 0.9  # trees see the order of ages alone, so any decay says the same
+
 
 @dataclass(frozen=True, kw_only=True)
 class Boosted:
@@ -28,26 +32,30 @@ class Boosted:
         recent: weeks of the plain counts besides, 0 weeks none.
         activity_decays: of all purchases of the user.
         svd: rank of a low-rank score by SVD, and the weekly decay of the counts that it is of.
-        als: rank and decay of that by alternating least squares.
+        als: rank, decay and penalty of those by alternating least squares.
         cutoffs: earlier windows at most.
         rounds: trees.
         leaves: of a tree.
         lr: learning rate.
+        samples: examples in a leaf at least.
+        columns: share of the features that a tree is offered.
         least: share of the training users that must have bought a category before it is learned from.
     """
 
     decays: tuple[float, ...] = (0.5, 0.8, 0.9, 0.97, 1.0)
     recent: tuple[int, ...] = (4, 9)
-    activity_decays: tuple[float, ...] = (0.8, 1.0)
-    svd: tuple[tuple[int, float], ...] = ((4, 0.97), (8, 0.9), (24, 0.97))
-    als: tuple[int, float] = (16, 0.9)
-    cutoffs: int = 3
-    rounds: int = 150
+    activity_decays: tuple[float, ...] = (0.8, 0.9, 1.0)
+    svd: tuple[tuple[int, float], ...] = ((4, 0.97), (8, 1.0), (16, 0.97), (24, 0.97))
+    als: tuple[tuple[int, float, float], ...] = ((8, 0.97, 1.0), (16, 0.97, 15.0), (32, 0.97, 10.0))
+    cutoffs: int = 6
+    rounds: int = 250
     leaves: int = 15
-    lr: float = 0.05
+    lr: float = 0.03
+    samples: int = 1000
+    columns: float = 0.5
     least: float = 0.01
     name = "boosted"
-    version = 1
+    version = 2
 
     def scores(self, given: RankingInputs) -> np.ndarray:
         """Log odds, float32 (U, C).
@@ -58,8 +66,8 @@ class Boosted:
         lightgbm = _lightgbm()
         features, labels = self._examples(given)
         model = lightgbm.LGBMClassifier(
-            n_estimators=self.rounds, num_leaves=self.leaves, learning_rate=self.lr, min_child_samples=200,
-            subsample=0.8, subsample_freq=1, colsample_bytree=0.8, n_jobs=1, verbose=-1, deterministic=True,
+            n_estimators=self.rounds, num_leaves=self.leaves, learning_rate=self.lr, min_child_samples=self.samples,
+            subsample=0.8, subsample_freq=1, colsample_bytree=self.columns, n_jobs=1, verbose=-1, deterministic=True,
             random_state=inputs.random_seed(given.seed, self.name) % 2**31, force_col_wise=True,
         )  # fmt: skip
         model.fit(features, labels, callbacks=[lambda _: given.keep_time()])
@@ -101,10 +109,7 @@ class Boosted:
     def _features(self, given: RankingInputs, users: pl.Series, categories: list[str], at: datetime) -> np.ndarray:
         """What is known of users and categories at an instant: float32 (N, C, F)."""
         history = inputs.window(given.purchases, start=at - given.history, end=at)
-        own = [inputs.decayed_counts(history, users, categories, at=at, decay=decay) for decay in self.decays]
-        for weeks in self.recent:
-            latest = inputs.window(history, start=at - weeks * WEEK, end=at)
-            own.append(inputs.decayed_counts(latest, users, categories, at=at, decay=1.0))
+        own = self._own(history, users, categories, at)
         active = [inputs.activity(history, users, at=at, decay=decay) for decay in self.activity_decays]
         lately = inputs.window(history, start=at - given.future, end=at)
         base = inputs.bought_in(lately, given.training_users, categories).mean(0)  # (C,)
@@ -113,6 +118,18 @@ class Boosted:
         low_rank = self._low_rank(given, history, users, categories, at)
         return np.stack([*own, *wide, *low_rank, np.broadcast_to(base, shape)], axis=2).astype(np.float32)
 
+    def _own(self, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime) -> list[np.ndarray]:
+        """Counts, days with a purchase, and the ages of the first and the latest one, each (N, C)."""
+        ends = history.group_by("user_id", "category").agg(pl.col("time").min().alias("first"), pl.col("time").max())
+        days = history.with_columns(pl.col("time").dt.truncate("1d")).unique(["user_id", "category", "time"])
+        count = partial(inputs.decayed_counts, users=users, categories=categories, at=at)
+        latest = [inputs.window(history, start=at - weeks * WEEK, end=at) for weeks in self.recent]
+        return [
+            *(count(history, decay=decay) for decay in self.decays),
+            *(count(rows, decay=1.0) for rows in (*latest, days)),
+            *(count(rows, decay=AGING) for rows in (ends, ends.with_columns(time="first"))),
+        ]
+
     def _low_rank(
         self, given: RankingInputs, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime
     ) -> list[np.ndarray]:
@@ -120,10 +137,11 @@ class Boosted:
         seed = inputs.random_seed(given.seed, self.name)
         count = partial(log_counts, history, given.training_users, users, categories, at=at)
         found = [svd_scores(count(decay=decay), rank=rank, seed=seed) for rank, decay in self.svd]
-        rank, decay = self.als
-        liked, _ = als_scores(count(decay=decay), rank=rank, confidence=2.0, penalty=1.0, sweeps=10, seed=seed)
-        given.keep_time()
-        return [*found, liked]
+        for rank, decay, penalty in self.als:
+            counts = count(decay=decay)
+            found.append(als_scores(counts, rank=rank, confidence=2.0, penalty=penalty, sweeps=10, seed=seed)[0])
+            given.keep_time()
+        return found
 
 
 def _lightgbm() -> Any:

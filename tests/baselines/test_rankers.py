@@ -25,7 +25,7 @@ DATE = datetime(2024, 9, 2)
 NAMES = ("TEA", "BREAD", "CHEESE", "SOAP", "CANDLES", "TOWELS")
 RANKERS: tuple[Ranker, ...] = (
     Activity(), Counts(), MeanText(), NearestText(), Als(rank=4), Svd(rank=3), Rules(),
-    Boosted(svd=((3, 0.9),), als=(4, 0.9), rounds=20, leaves=4, least=0.0),
+    Boosted(svd=((3, 0.9),), als=((4, 0.9, 1.0),), rounds=20, leaves=4, samples=100, least=0.0),
 )  # fmt: skip
 BY_NAME = pytest.mark.parametrize("ranker", RANKERS, ids=lambda ranker: ranker.name)
 
@@ -98,7 +98,7 @@ def test_it_learns_nothing_from_the_evaluated_users(ranker: Ranker) -> None:
 
 def test_the_boosted_trees_never_learn_the_label_of_an_unseen_category() -> None:
     inputs = given(world())
-    ranker = Boosted(svd=((3, 0.9),), als=(4, 0.9), least=0.0)
+    ranker = Boosted(svd=((3, 0.9),), als=((4, 0.9, 1.0),), least=0.0)
     features, labels = ranker._examples(inputs)
     cutoffs = ranker._cutoffs(inputs)
     assert all(cutoff + inputs.future <= DATE for cutoff in cutoffs)
@@ -140,6 +140,47 @@ def test_a_rule_holds_of_those_who_bought_what_the_demand_means() -> None:
         given(rows), users=pl.Series("user_id", [1, 2, 3, 4]), categories=["TEA"], demands=["who will buy tea"]
     )
     assert Rules(most=1).scores(inputs)[:, 0].argsort().tolist() == [3, 2, 0, 1]
+
+
+def test_recent_events_weigh_more_in_texts() -> None:
+    """Two users bought the same things, one tea lately and soap long ago, the other the reverse."""
+    weeks = (1, 20, 20, 1)
+    rows = pl.DataFrame(
+        {
+            "user_id": [1, 1, 2, 2],
+            "time": [DATE - timedelta(weeks=w) for w in weeks],
+            "category": ["TEA", "SOAP"] * 2,
+            "item": ["x"] * 4,
+            "department": ["y"] * 4,
+        }
+    )
+    inputs = replace(given(rows), users=pl.Series("user_id", [1, 2]))
+    for ranker in (MeanText(), NearestText()):
+        scores = ranker.scores(inputs)
+        assert scores[0, NAMES.index("TEA")] > scores[1, NAMES.index("TEA")]
+        assert scores[0, NAMES.index("SOAP")] < scores[1, NAMES.index("SOAP")]
+
+
+@pytest.mark.parametrize("ranker", [Svd(rank=3), Als(rank=4)], ids=lambda ranker: ranker.name)
+def test_own_counts_and_activity_add_to_low_rank_scores(ranker: Svd | Als) -> None:
+    inputs = given(world())
+    whole, low_rank = ranker.scores(inputs), replace(ranker, own=0.0, activity=0.0).scores(inputs)
+    added = {name: whole - replace(ranker, **{name: 0.0}).scores(inputs) for name in ("own", "activity")}
+    np.testing.assert_allclose(whole, low_rank + added["own"] + added["activity"], rtol=1e-4, atol=1e-4)
+    assert np.ptp(added["activity"], axis=1).max() < 1e-4  # the same for every category
+    bought = decayed_counts(inputs.purchases, inputs.users, NAMES, at=DATE, decay=1.0) > 0
+    assert added["own"][bought].min() >= 0 < added["own"].max()
+    assert not added["own"][~bought].any()
+
+
+def test_trees_are_told_the_days_and_ages_of_purchases() -> None:
+    rows = pl.DataFrame(
+        {"user_id": [1, 1, 1], "time": [DATE - timedelta(weeks=w) for w in (1, 5, 5)], "category": ["TEA"] * 3}
+    )
+    *_, days, latest, first = Boosted()._own(rows, pl.Series("user_id", [1, 2]), ["TEA"], DATE)
+    assert days.tolist() == [[2], [0]]
+    np.testing.assert_allclose(np.log(latest[0] / 0.9), 0, atol=1e-6)
+    np.testing.assert_allclose(np.log(first[0] / 0.9**5), 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("ranker", [MeanText(), NearestText(), Rules()], ids=lambda ranker: ranker.name)

@@ -167,6 +167,6 @@ def test_later_purchases_change_no_rivals_score(tiny_workspace: Workspace) -> No
     assert (case.truth != other.truth).any()
     for ranker in chosen_rivals("activity,counts,als,svd"):
         np.testing.assert_array_equal(ranker.scores(case.inputs), ranker.scores(other.inputs))
-    boosted = Boosted(svd=((2, 0.9),), als=(2, 0.9), rounds=5, leaves=4, least=0.0)
+    boosted = Boosted(svd=((2, 0.9),), als=((2, 0.9, 1.0),), rounds=5, leaves=4, least=0.0)
     np.testing.assert_array_equal(boosted.scores(case.inputs), boosted.scores(other.inputs))
     assert case.inputs.digest() == other.inputs.digest()
