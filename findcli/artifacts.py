@@ -38,7 +38,7 @@ FORMATS = {
     "aligned": 4,
     "embeddings": 5,
     "rewriter": 1,
-    "prompt": 1,
+    "prompt": 2,
 }
 COMMANDS = {
     "events": "findcli build-pairs",

@@ -36,7 +36,8 @@ from findcli.settings import Task
 from findcli.workspace import Workspace
 
 DRAWS, SEEDS, REPLICATES = 20, 5, 100
-PROMPT, ORDINARY, ALONE = "prompt", "prompt, ordinary negatives", "prompt, positives alone"
+PROMPT, ORDINARY = "prompt", "prompt, ordinary negatives"
+MINED, WITHOUT = "prompt, mined hard negatives", "prompt, without hard negatives"
 VECTOR_PROMPT = "prompt on the single vector"
 FIGURES = ("auc", "average_precision", "lift", "accuracy", "precision", "recall", "hard_auc")
 Figures = dict[str, np.ndarray]
@@ -173,9 +174,10 @@ def _case(
     labels = read_labels(workspace, name, task)
     users, tensors, snapshot = task_users(workspace, model, task, device=device)
     aligned = artifacts.open_run(model.run("aligned"), "aligned")
-    readers: dict[str, Reader] = {VECTOR: VectorReader(aligned, tensors["embeddings"], device=device)}
+    summary = tensors["summary"]
+    readers: dict[str, Reader] = {VECTOR: VectorReader(aligned, tensors["embeddings"], summary, device=device)}
     if snapshot is not None:
-        readers = {DEMAND: QueryReader(model, snapshot, device=device)} | readers
+        readers = {DEMAND: QueryReader(model, snapshot, summary, device=device)} | readers
     known = pl.DataFrame({"user_id": users}).with_row_index("row").join(labels, on="user_id").sort("row")
     rows, truth = known["row"].to_numpy().astype(np.int64), known["label"].to_numpy()
     marked = "hard_negative" in known.columns
@@ -247,7 +249,7 @@ def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
         found[name] = np.repeat(sentence[:, None], len(case.draws), axis=1)
         for by, seeds in _prompts(case, sentence, every=name == main).items():
             label = by if name == main else VECTOR_PROMPT
-            found[label] = tuner.score(np.stack([tuned.query for tuned in tuner.tune(seeds)]))
+            found[label] = tuner.rank(tuner.tune(seeds))
     return found | _rivals(case, case.readers[main])
 
 
@@ -256,11 +258,12 @@ def _prompts(case: _Case, sentence: np.ndarray, *, every: bool) -> dict[str, lis
     found = {PROMPT: [Seeds(draw.positives, draw.hard) for draw in case.draws]}
     if not every:
         return found
-    vectors = case.tensors["embeddings"]
+    vectors, none = case.tensors["embeddings"], np.zeros(0, np.int64)
     mine = partial(mine_hard_negatives, sentence, vectors)
     return found | {
         ORDINARY: [Seeds(draw.positives, draw.ordinary) for draw in case.draws],
-        ALONE: [
+        WITHOUT: [Seeds(draw.positives, none) for draw in case.draws],
+        MINED: [
             Seeds(draw.positives, mine(draw.positives, most=len(draw.positives)), mined=True) for draw in case.draws
         ],
     }

@@ -4,14 +4,16 @@ A learned prompt changes e^q and nothing else; a reader turns e^q into scores. B
 sentence's e^q_0, in the plane that touches the sphere there, times a gain. The gain is fixed before a seed is looked
 at, and kept with the prompt: it lets e^q stay near the sentence's, where the text encoder is smooth, and say enough.
 
-FIND's own reader takes the cosine of e^f with the unit vector along e^q_0 + gain * move. Query-aware scoring is far
-from linear in e^q: its sharp kernel jumps from one concept to the next, and a few seeds cannot steer jumps. It is read
-to first order around the sentence,
+FIND's own reader takes the product of e^f and e^q_0 + gain * move, which ranks as their cosine does. Query-aware
+scoring is far from linear in e^q: its sharp kernel jumps from one concept to the next, and a few seeds cannot steer
+jumps. It is read to first order around the sentence,
 
     score(u) = s(e^q_0, u) + gain * move . ds/de^q(e^q_0, u)
 
 with the log odds s of the sentence and their slope, both of the frozen model: how much more likely the sentence would
 be of this user if it meant a little more of this or of that.
+
+Beside e^q a prompt may keep less of the sentence's score than all, and read a user's stored summary (`score_learned`).
 
 Shapes: P prompts, R chosen users, N users, D the width of e^q.
 """
@@ -19,6 +21,7 @@ Shapes: P prompts, R chosen users, N users, D the width of e^q.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -39,9 +42,15 @@ from findcli.workspace import Workspace
 
 
 class Reader(Protocol):
-    """What reads e^q."""
+    """What reads e^q.
+
+    Attributes:
+        encoder: that tokens go into.
+        summary: of N users, what `embed` stores of each in short, float32 (N, S).
+    """
 
     encoder: TextEncoder
+    summary: np.ndarray
 
     @property
     def query(self) -> Callable[[Tensor], Tensor]:
@@ -62,10 +71,11 @@ def open_reader(trained: Workspace, run: Run, *, device: str = "auto") -> Reader
         run: the embeddings.
         device: "auto", "cpu", "cuda" or "mps".
     """
+    known = run.tensors("users.safetensors")
     if scores_by_query(trained):
-        return QueryReader(trained, read_snapshot(run), device=device)
+        return QueryReader(trained, read_snapshot(run), known["summary"], device=device)
     aligned = artifacts.open_run(trained.run("aligned"), "aligned")
-    return VectorReader(aligned, run.tensors("users.safetensors")["embeddings"], device=device)
+    return VectorReader(aligned, known["embeddings"], known["summary"], device=device)
 
 
 def open_encoder(trained: Workspace) -> TextEncoder:
@@ -115,13 +125,14 @@ class VectorReader:
     Args:
         aligned: the trained model.
         embeddings: unit vectors of users, (N, D).
+        summary: of users, (N, S).
         device: "auto", "cpu", "cuda" or "mps".
     """
 
-    def __init__(self, aligned: Run, embeddings: np.ndarray, *, device: str) -> None:
+    def __init__(self, aligned: Run, embeddings: np.ndarray, summary: np.ndarray, *, device: str) -> None:
         self.sentences = load_sentence_encoder(aligned, device=device).requires_grad_(requires_grad=False)
         self.encoder, self.query = self.sentences.tower, self.sentences.head
-        self.embeddings = embeddings
+        self.embeddings, self.summary = embeddings, summary
 
     def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:  # noqa: ARG002, the same at every sentence
         """The users' own vectors: (R, D)."""
@@ -129,9 +140,8 @@ class VectorReader:
         return found
 
     def score(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
-        """The cosines with what lies along the moves: (N, P)."""
+        """The products with what lies along the moves, which rank as the cosines do: (N, P)."""
         along = sentence + gain * moves_from(sentence, queries)  # (P, D)
-        along /= np.linalg.norm(along, axis=1, keepdims=True)
         found: np.ndarray = (torch.from_numpy(self.embeddings) @ torch.from_numpy(along).T).numpy()
         return found
 
@@ -142,14 +152,15 @@ class QueryReader:
     Args:
         trained: the workspace whose model reads.
         snapshot: N users and their concepts.
+        summary: of the users, (N, S).
         device: "auto", "cpu", "cuda" or "mps".
     """
 
-    def __init__(self, trained: Workspace, snapshot: Snapshot, *, device: str) -> None:
+    def __init__(self, trained: Workspace, snapshot: Snapshot, summary: np.ndarray, *, device: str) -> None:
         where = select_device(device)
         space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(where))
         self.encoder = space.encoder().requires_grad_(requires_grad=False)
-        self.query = partial(_whitened, space)
+        self.query, self.summary = partial(_whitened, space), summary
         self.scorer = QueryScorer.open(artifacts.open_run(trained.run("aligned"), "aligned"), snapshot)
 
     def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -164,6 +175,29 @@ class QueryReader:
         if len(moved):
             scores[:, moved] += gain * self.scorer.slopes(sentence, moves_from(sentence, queries[moved]))
         return scores
+
+
+@dataclass(frozen=True)
+class Learned:
+    """P learned prompts of one sentence.
+
+    Attributes:
+        queries: their e^q, (P, D).
+        weights: how much of the sentence's own score remains, (P,).
+        readings: what each entry of a user's summary adds, (P, S).
+    """
+
+    queries: np.ndarray
+    weights: np.ndarray
+    readings: np.ndarray
+
+
+def score_learned(reader: Reader, sentence: np.ndarray, learned: Learned, *, gain: float) -> np.ndarray:
+    """The scores of all users for learned prompts, begun from a sentence's e^q (D,): (N, P)."""
+    began = reader.score(sentence, sentence[None], gain=gain)  # (N, 1)
+    found = reader.score(sentence, learned.queries, gain=gain)
+    scores: np.ndarray = found + began * (learned.weights - 1) + reader.summary @ learned.readings.T
+    return scores.astype(np.float32)
 
 
 def moves_from(sentence: np.ndarray, queries: np.ndarray) -> np.ndarray:

@@ -68,8 +68,11 @@ def tune_prompt(
         )  # fmt: skip
         chosen = given if len(given.negatives) else _with_mined(given, tuner, run)
         (tuned,) = tuner.tune([chosen])
-        draft.tensors("prompt.safetensors", {"began": tuner.start.cpu().numpy(), "tokens": tuned.tokens})
-        found = {key: value for key, value in asdict(tuned).items() if key not in ("tokens", "query")}
+        draft.tensors(
+            "prompt.safetensors",
+            {"began": tuner.start.cpu().numpy(), "tokens": tuned.tokens, "reading": tuned.reading},
+        )
+        found = {key: value for key, value in asdict(tuned).items() if key not in ("tokens", "query", "reading")}
         draft.metrics |= {key: None if value != value else value for key, value in found.items()}
         draft.metrics |= {
             "gain": tuner.gain, "positives": len(chosen.positives), "hard_negatives": len(chosen.negatives),

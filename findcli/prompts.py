@@ -1,8 +1,9 @@
 """Learned prompts on disk, and what they rank.
 
-`runs/prompts/NAME/` holds `prompt.safetensors` (`tokens`, in place of the sentence's own, and `began`, those) and a
-manifest with the sentence, the gain, the settings and what cross-validation over the seeds found. Of the seeds only a
-digest is kept. A prompt speaks to the model that it was tuned for, and to no other.
+`runs/prompts/NAME/` holds `prompt.safetensors` (`tokens`, in place of the sentence's own, `began`, those, and
+`reading`, what a user's stored summary adds) and a manifest with the sentence, its weight, the gain, the settings and
+what cross-validation over the seeds found. Of the seeds only a digest is kept. A prompt speaks to the model that it
+was tuned for, and to no other.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ from findcli import artifacts
 from findcli.artifacts import Manifest, Run
 from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
-from findcli.prompt_readers import QueryReader, moves_from, open_encoder, open_queries, open_reader, prompt_queries
+from findcli.prompt_readers import (
+    Learned,
+    QueryReader,
+    moves_from,
+    open_encoder,
+    open_queries,
+    open_reader,
+    prompt_queries,
+    score_learned,
+)
 from findcli.scoring import Scored, nearest_sentences, picked_concepts
 from findcli.workspace import Workspace
 
@@ -179,7 +189,8 @@ def score_prompt(workspace: Workspace, trained: Workspace, run: Run, name: str, 
     reader = open_reader(trained, run, device=device)
     tensors = folder.tensors("prompt.safetensors")
     queries = prompt_queries(reader.encoder, reader.query, prompt.sentence, tensors)  # (2, D)
-    scores = reader.score(queries[0], queries[1:], gain=prompt.gain)  # (N, 1)
+    learned = Learned(queries[1:], np.array([prompt.metrics["weight"]]), tensors["reading"][None])
+    scores = score_learned(reader, queries[0], learned, gain=prompt.gain)  # (N, 1)
     if isinstance(reader, QueryReader):
         near = picked_concepts(reader.scorer.snapshot, queries[1:])
     else:

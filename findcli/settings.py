@@ -333,13 +333,14 @@ class Prompt:
     lr: Annotated[
         float, Gt(0), Le(1), Doc("share of the way to the optimum that a step goes, were the loss smooth")
     ] = 0.25
-    strengths: Annotated[
-        tuple[Annotated[float, Gt(0)], ...],
-        MinLen(1),
-        Doc("weights of the distance to the sentence's own scores; cross-validation chooses one"),
-    ] = (6.0, 12.0, 24.0)
+    strength: Annotated[float, Gt(0), Doc("weight of the distance to the sentence's own scores")] = 1.0
     margin: Annotated[float, Ge(0), Doc("the triplet loss's margin, in standard deviations of the scores")] = 4.0
-    hard_weight: Annotated[float, Ge(0), Le(1), Doc("weight of hard negatives; users at random have the rest")] = 0.15
+    hard_weight: Annotated[float, Ge(0), Doc("weight of positives above hard negatives; above users at random: 1")] = (
+        0.5
+    )
+    alike_weight: Annotated[float, Ge(0), Doc("weight of hard negatives above users at random, whom they outrank")] = (
+        0.15
+    )
     background: Annotated[int, Ge(20), Doc("users drawn at random, of whom nothing is known but their history")] = 1000
     folds: Annotated[int, Ge(2), Doc("parts of the seeds, each left out in turn")] = 5
 

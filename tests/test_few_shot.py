@@ -39,7 +39,14 @@ def test_figures_of_selections_agree_with_scikit_learn() -> None:
 def test_every_way_of_scoring_is_measured_on_the_same_draws(trained_workspace: Workspace) -> None:
     (result,), table = few_shot(trained_workspace, ["tea"], draws=3, seeds=3, device="cpu")
     names = [row.by for row in result.rows]
-    assert {"the demand", "prompt", "prompt, positives alone", "single vector", "rule of the demand"} <= set(names)
+    assert {
+        "the demand",
+        "prompt",
+        "prompt, mined hard negatives",
+        "prompt, without hard negatives",
+        "single vector",
+        "rule of the demand",
+    } <= set(names)
     assert len([name for name in names if name.startswith("logistic regression")]) == 4
     assert table.group_by("by").len()["len"].to_list() == [3] * len(names)
     prompt = next(row for row in result.rows if row.by == "prompt")

@@ -61,13 +61,13 @@ def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_jso
 
 
 def print_prompts(found: Sequence[Prompt]) -> None:
-    """Print prompts, a row each, with the AUC of seeds left out against users at random."""
+    """Print prompts, a row each, with the sentence's weight and the AUC of seeds left out against users at random."""
     rows = []
     for each in found:
         seeds = f"{each.metrics['positives']} + {each.metrics['hard_negatives']}"
         state = "current" if each.current else "of an older model"
         rows.append(
-            [each.name, state, each.sentence, seeds, each.metrics["steps"], each.metrics["sentence_auc"],
-             each.metrics["auc"]]
+            [each.name, state, each.sentence, seeds, each.metrics["steps"], each.metrics["weight"],
+             each.metrics["sentence_auc"], each.metrics["auc"]]
         )  # fmt: skip
-    console.print_table(["prompt", "state", "sentence", "seeds", "steps", "AUC before", "after"], rows)
+    console.print_table(["prompt", "state", "sentence", "seeds", "steps", "weight", "AUC before", "after"], rows)
