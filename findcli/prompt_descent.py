@@ -4,7 +4,8 @@ The learned tokens stand in place of the sentence's and begin as they are, so th
 The loss is a triplet loss on what reads e^q (`prompt_readers`): positive seeds above users drawn at random, of whom
 nothing is known but their history, and above hard negatives; and these above users at random, for they are called hard
 because they look like the audience. What sets positives apart from hard negatives is looked for only across what the
-two share and across the sentence, which speaks for both.
+two share and across the sentence, which speaks for both; and both terms count as far as the sentence is right of the
+positive seeds, for else it is wrong about who looks like them.
 
 Five seeds say little in 384 dimensions a token. So the tokens move along few directions alone, fixed before any seed
 is looked at: one for each direction of e^q, each as long as it moves the scores of the users drawn at random. Beside
@@ -228,7 +229,8 @@ class PromptTuner:
         hard = torch.relu(below - above[:, None] + margin).mean()
         rising = example.low + example.negatives @ still
         alike = torch.relu(self.scores + self.features @ still - rising[:, None] + margin).mean()
-        return loss + settings.hard_weight * hard + settings.alike_weight * alike
+        rightly = example.high.mean().clamp(0, 1)
+        return loss + rightly * (settings.hard_weight * hard + settings.alike_weight * alike)
 
     def _cross_validate(self, example: _Example) -> _Choice:
         """The most steps whose loss on seeds left out is not above the least by more than its standard error."""

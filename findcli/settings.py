@@ -335,12 +335,8 @@ class Prompt:
     ] = 0.25
     strength: Annotated[float, Gt(0), Doc("weight of the distance to the sentence's own scores")] = 1.0
     margin: Annotated[float, Ge(0), Doc("the triplet loss's margin, in standard deviations of the scores")] = 4.0
-    hard_weight: Annotated[float, Ge(0), Doc("weight of positives above hard negatives; above users at random: 1")] = (
-        0.5
-    )
-    alike_weight: Annotated[float, Ge(0), Doc("weight of hard negatives above users at random, whom they outrank")] = (
-        0.15
-    )
+    hard_weight: Annotated[float, Ge(0), Doc("weight of positives above hard negatives, beside users at random")] = 0.9
+    alike_weight: Annotated[float, Ge(0), Doc("weight of hard negatives above users at random")] = 0.45
     background: Annotated[int, Ge(20), Doc("users drawn at random, of whom nothing is known but their history")] = 1000
     folds: Annotated[int, Ge(2), Doc("parts of the seeds, each left out in turn")] = 5
 
