@@ -37,6 +37,7 @@ from findcli.settings import Prompt
 
 RIDGE, SUMMARY_RIDGE, TOKEN_RIDGE = 0.1, 3.0, 1e-3
 SENTENCE = 1.5  # how much more freely the sentence's own weight moves the scores than tokens or summary do
+LEAST_SPREAD = 1e-6  # of an entry of the summary that is read at all
 REACH = 0.05  # how far e^q goes, by the gain, for a change of the scores by their standard deviation
 
 
@@ -117,12 +118,9 @@ class PromptTuner:
         self.start = reader.encoder.soft_tokens(sentence)[1]  # (n, d_token)
         self.query, by_tokens = self._slopes()  # (D,), (D, n * d_token)
         self.sentence_scores = torch.from_numpy(self.score(self.query[None].numpy())[:, 0])
-        rows = torch.from_numpy(self.background)
-        self.spread, self.mean_score = (
-            self.sentence_scores[rows].std().clamp(min=1e-6),
-            self.sentence_scores[rows].mean(),
-        )
-        self.scores = (self.sentence_scores[rows] - self.mean_score) / self.spread  # (B,)
+        scores = self.sentence_scores[torch.from_numpy(self.background)]
+        self.spread, self.mean_score = scores.std().clamp(min=1e-6), scores.mean()
+        self.scores = (scores - self.mean_score) / self.spread  # (B,)
         self._settle_tokens(by_tokens)
         self._settle_summary()
         self.mean_feature = torch.zeros(len(self.query) + len(self.reading) + 1)
@@ -146,7 +144,8 @@ class PromptTuner:
     def _settle_summary(self) -> None:
         """Its coordinates: what a step along each adds for every entry, `reading` (S, S)."""
         known = torch.from_numpy(self.reader.summary[self.background])
-        unit = torch.diag(1 / known.std(0).clamp(min=1e-6))
+        spread = torch.from_numpy(self.reader.summary.std(0))  # of all users: what is rare is not made large
+        unit = torch.diag(torch.where(spread > LEAST_SPREAD, 1 / spread, 0))
         reading = _whitened(known @ unit, SUMMARY_RIDGE) @ unit
         self.reading = reading / _size(known @ reading.T)
 
@@ -190,7 +189,7 @@ class PromptTuner:
         with torch.no_grad():
             queries = self.queries(tokens).cpu().numpy()
         width = len(self.query)
-        weights = (1 + np.sqrt(SENTENCE) * places[:, -1]).tolist()
+        weights = (1 + np.sqrt(SENTENCE) * places[:, -1]).clamp(-1, 1).tolist()
         readings = (self.spread * places[:, width:-1] @ self.reading).numpy()
         return [
             Tuned(*each, choice.steps, *choice.aucs)

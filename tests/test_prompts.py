@@ -116,6 +116,53 @@ def test_planted_seeds_are_learned_and_rank_higher_on_both_models(trained_worksp
         assert tuned.auc >= tuned.sentence_auc
 
 
+def test_hard_negatives_part_those_who_look_alike(trained_workspace: Workspace) -> None:
+    """Positives and hard negatives whom the sentence ranks alike, and whom the summary sets apart."""
+    reader = readers(trained_workspace)[0]
+    plain = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
+    likely = np.argsort(-plain.score(plain.query[None].numpy())[:, 0], kind="stable")[:24]
+    positives, hard = likely[::2], likely[1::2]
+    summary = reader.summary.copy()
+    summary[:, 0] = np.random.default_rng(0).normal(size=60)
+    summary[positives, 0] += 2
+    summary[hard, 0] -= 2
+    reader.summary = summary
+    tuner = PromptTuner(reader, SENTENCE, users=60, without=likely, settings=replace(QUICK, steps=12), seed=0)
+    learnt = positives[::2], hard[::2]
+    tuned = tuner.tune([Seeds(learnt[0], learnt[1]), Seeds(learnt[0], np.zeros(0, np.int64))])
+    scores = tuner.rank(tuned)
+    gaps = (scores[positives[1::2]].mean(0) - scores[hard[1::2]].mean(0)) / scores.std(0)
+    assert gaps[0] > gaps[1]
+
+
+def test_a_sentence_that_says_the_contrary_is_turned(trained_workspace: Workspace) -> None:
+    for reader in readers(trained_workspace):
+        plain = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
+        sentence = plain.score(plain.query[None].numpy())[:, 0]
+        order = np.argsort(sentence, kind="stable")
+        tuner = PromptTuner(reader, SENTENCE, users=60, without=order[:5], settings=replace(QUICK, steps=12), seed=0)
+        none = np.zeros(0, np.int64)
+        turned, kept = tuner.tune([Seeds(np.sort(order[:5]), none), Seeds(np.sort(order[-5:]), none)])
+        assert -1 <= turned.weight < 0.5
+        assert kept.weight == 1
+        assert np.corrcoef(sentence, tuner.rank([turned])[:, 0])[0, 1] < 0.5
+
+
+def test_a_saved_prompt_ranks_as_the_tuned_one(trained_workspace: Workspace, tmp_path: Path) -> None:
+    positives, negatives = [0, 6, 12, 18], [1, 7, 13, 19]
+    tune_prompt(trained_workspace, SENTENCE, seed_file(tmp_path / "s.csv", positives, negatives), "tea", device="cpu")
+    seeds = Seeds(np.array(positives), np.array(negatives))
+    settings = trained_workspace.settings
+    tuner = PromptTuner(
+        readers(trained_workspace)[0], SENTENCE, users=60, without=seeds.rows, settings=settings.prompt,
+        seed=settings.workspace.seed,
+    )  # fmt: skip
+    (tuned,) = tuner.tune([seeds])
+    assert tuned.reading.any()
+    found = target(trained_workspace, prompt="tea", device="cpu")[0].ranking.sort("user_id")["score"]
+    np.testing.assert_allclose(found.to_numpy(), tuner.rank([tuned])[:, 0], rtol=1e-4, atol=1e-4)
+
+
 def test_a_descent_stops_where_seeds_left_out_speak_against_it(trained_workspace: Workspace) -> None:
     reader, rng = readers(trained_workspace)[0], np.random.default_rng(0)
     draws = [rng.permutation(60)[:10] for _ in range(12)]
