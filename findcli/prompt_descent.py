@@ -10,8 +10,8 @@ positive seeds, for else it is wrong about who looks like them.
 Five seeds say little in 384 dimensions a token. So the tokens move along few directions alone, fixed before any seed
 is looked at: one for each direction of e^q, each as long as it moves the scores of the users drawn at random. Beside
 them a prompt learns what it adds for a user's stored summary, and how much of the sentence's own score remains: all of
-it, or less where the seeds lie below the average user, down to its contrary. The three begin with the same right to
-change the scores, so that the distance from the sentence is the change of its scores, and a step a natural one.
+it, or less where the seeds lie surely below the average user, down to its contrary. The three begin with much the same
+right to change the scores, so the distance from the sentence is the change of its scores, and a step a natural one.
 
 Cross-validation over the seeds chooses how many steps are taken: as many as seeds left out do not speak against, which
 may be none. The folds descend on e^q itself, which takes no pass through the text encoder; the chosen descent is on
@@ -213,7 +213,10 @@ class PromptTuner:
         return moved
 
     def _loss(self, example: _Example, place: Tensor) -> Tensor:
-        return self._triplets(example, place) + self.settings.strength / 2 * place.square().sum()
+        # Weight is taken from the sentence only where seeds lie below the average user by more than a standard error.
+        error = example.high.std(correction=0) / max(1, len(example.high) - 1) ** 0.5
+        price = -np.sqrt(SENTENCE) * error * place[-1]
+        return self._triplets(example, place) + self.settings.strength / 2 * place.square().sum() + price
 
     def _triplets(self, example: _Example, place: Tensor) -> Tensor:
         """Eq 14: positives above users at random and above hard negatives, and these above users at random."""
