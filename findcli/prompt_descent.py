@@ -191,9 +191,10 @@ class PromptTuner:
         width = len(self.query)
         weights = (1 + np.sqrt(SENTENCE) * places[:, -1]).clamp(-1, 1).tolist()
         readings = (self.spread * places[:, width:-1] @ self.reading).numpy()
+        found = zip(tokens.cpu().numpy(), queries, weights, readings, picked, strict=True)
         return [
-            Tuned(*each, choice.steps, *choice.aucs)
-            for *each, choice in zip(tokens.cpu().numpy(), queries, weights, readings, picked, strict=True)
+            Tuned(mine, query, weight, reading, choice.steps, *choice.aucs)
+            for mine, query, weight, reading, choice in found
         ]
 
     def _example(self, seeds: Seeds) -> _Example:
@@ -216,7 +217,8 @@ class PromptTuner:
         # Weight is taken from the sentence only where seeds lie below the average user by more than a standard error.
         error = example.high.std(correction=0) / max(1, len(example.high) - 1) ** 0.5
         price = -np.sqrt(SENTENCE) * error * place[-1]
-        return self._triplets(example, place) + self.settings.strength / 2 * place.square().sum() + price
+        loss: Tensor = self._triplets(example, place) + self.settings.strength / 2 * place.square().sum() + price
+        return loss
 
     def _triplets(self, example: _Example, place: Tensor) -> Tensor:
         """Eq 14: positives above users at random and above hard negatives, and these above users at random."""
@@ -303,7 +305,8 @@ def _whitened(features: Tensor, ridge: float) -> Tensor:
     spread = torch.cov(features.T)
     unit = torch.eye(len(spread))
     values, axes = torch.linalg.eigh(spread + ridge * spread.diagonal().mean().clamp(min=1e-12) * unit)
-    return axes @ torch.diag(values.rsqrt()) @ axes.T
+    found: Tensor = axes @ torch.diag(values.rsqrt()) @ axes.T
+    return found
 
 
 def _size(features: Tensor) -> Tensor:
