@@ -5,6 +5,9 @@ many times over. Prevalence is natural. Accuracy, precision and recall are those
 positives, that is of a marketer who knows the base rate; AUC, average precision and the lift in the best tenth need no
 such policy. Intervals are 95 %, by bootstrap over the evaluated users and over the draws.
 
+The prompt learns from the positive seeds, the hard negatives and users at random of whom nothing is known; beside it
+stand prompts of the same positive seeds without hard negatives, with mined ones, and with negatives of any kind.
+
 Hard negatives are those that the task marks, or else, as feedback from a campaign would show them, negatives among the
 tenth of users whom the sentence ranks highest.
 """

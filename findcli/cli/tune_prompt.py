@@ -72,6 +72,9 @@ def _print(run: Run, sentence: str, name: str) -> None:
     console.print_line(f'"{sentence}": {found["positives"]:,} seeds, {found["hard_negatives"]:,} hard negatives{mined}')
     if found["steps"]:
         console.print_line(f"{found['learned_tokens']} tokens learned in {found['steps']} steps")
+        if found["weight"] < 1:
+            told = "the seeds lie below the average user by the sentence: its own score"
+            console.print_line(f"{told} counts {found['weight']:.2f} times")
     else:
         console.print_line("the seeds do not say more than the sentence: the prompt is the sentence itself")
     rows = [["users at random", found["sentence_auc"], found["auc"]]]
