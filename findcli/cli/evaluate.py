@@ -151,10 +151,10 @@ def _print_few_shot(result: FewShot) -> None:
     heads = ["mean over draws", "AUC", "AP", "lift", "accuracy", "precision", "recall", "hard"]
     console.print_table(heads, [[row.by, *(row.figures[name].value for name in names)] for row in result.rows])
     differences = [
-        [row.by, *(_difference(row.beside[name]) for name in ("auc", "average_precision", "hard_auc"))]
+        [row.by, *(_difference(row.beside[name]) for name in ("auc", "average_precision"))]
         for row in result.rows if row.beside
     ]  # fmt: skip
-    console.print_table(["the prompt less", "AUC, 95 %", "AP, 95 %", "hard, 95 %"], differences)
+    console.print_table(["the prompt less", "AUC, 95 %", "AP, 95 %"], differences)
 
 
 def _difference(interval: Interval) -> str:
