@@ -88,7 +88,7 @@ def journey(
     from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of, train
     from findcli.ranking_benchmark.report import write_report
     from findcli.ranking_benchmark.sections import chosen_rivals, probe_splits
-    from findcli.ranking_benchmark.variants import chosen_variants
+    from findcli.variants import chosen_variants
 
     (rankers, described), others = chosen_rivals(rivals), chosen_variants(variants)
     ranking.require_report(report)

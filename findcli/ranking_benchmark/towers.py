@@ -24,12 +24,12 @@ import torch
 
 from findcli import artifacts, evaluation, pipeline
 from findcli.alignment import align, stage_inputs, stage_settings
+from findcli.apart import STAGES, link_stages, under_other_settings
 from findcli.artifacts import Run
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.model_folders import find_model
 from findcli.progress import Progress, no_progress
-from findcli.ranking_benchmark.apart import STAGES, link_stages, under_other_settings
 from findcli.ranking_benchmark.figures import Difference, Row, differences, measure, pooled_rows, resampling_of
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import Case, build_case

@@ -5,20 +5,16 @@ Each is trained apart from the workspace's own model and ranks the same users fo
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from findcli import pipeline
+from findcli.apart import link_stages, under_other_settings
 from findcli.choices import chosen_names
 from findcli.progress import Progress, no_progress
 from findcli.query_scoring import GROUPS
-from findcli.ranking_benchmark.apart import link_stages, under_other_settings
-from findcli.ranking_benchmark.own import score_own
-from findcli.ranking_benchmark.protocol import Case
-from findcli.ranking_benchmark.rivals import Scored
 from findcli.workspace import Workspace
 
 
@@ -88,19 +84,24 @@ def chosen_variants(wanted: str) -> tuple[Variant, ...]:
     return tuple(known[name] for name in chosen_names(wanted, known, what="variant"))
 
 
-def score_variant(
+def train_variant(
     workspace: Workspace,
     variant: Variant,
-    case: Case,
     *,
-    device: str,
+    device: str = "auto",
     progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
-) -> Scored:
-    """Train a variant where it does not stand, and rank; its seconds are those of both."""
-    clock = time.perf_counter()
+) -> tuple[Workspace, bool]:
+    """Train a variant where it does not stand.
+
+    Args:
+        workspace: what stands before its alignment is shared with the variant.
+        variant: the form.
+        device: "auto", "cpu", "cuda" or "mps".
+        progress_for: given a stage's name, a context that yields what is told after each of its steps.
+
+    Returns:
+        The workspace in this form, embedded as of `train_until`, and whether anything had to be made.
+    """
     own = variant.of(workspace)
     link_stages(workspace, own, but=variant.changes)
-    made = pipeline.run(own, as_of=own.train_until, device=device, progress_for=progress_for)
-    scored = score_own(own, case, device=device)
-    trained = time.perf_counter() - clock if made else scored.seconds
-    return replace(scored, name=variant.name, seconds=trained)
+    return own, bool(pipeline.run(own, as_of=own.train_until, device=device, progress_for=progress_for))
