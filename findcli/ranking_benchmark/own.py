@@ -13,10 +13,8 @@ from findcli.ranking_benchmark.protocol import Case
 from findcli.ranking_benchmark.rivals import Scored
 from findcli.rewritten_scoring import OFF
 from findcli.targeting import target
-from findcli.variants import Variant, train_variant
+from findcli.variants import OWN, Variant, train_variant
 from findcli.workspace import Workspace
-
-OWN = "findcli"
 
 
 def score_own(workspace: Workspace, case: Case, *, device: str) -> Scored:
