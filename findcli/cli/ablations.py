@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from findcli.ablations import Ablation
     from findcli.metrics import Interval
 
-FIGURES = {"auc": "AUC", "average_precision": "AP", "lift": "lift"}
-SELECTED = {"accuracy": "accuracy", "precision": "precision", "recall": "recall"}
+FIGURES = {
+    "auc": "AUC", "average_precision": "AP", "lift": "lift", "accuracy": "accuracy", "precision": "precision",
+    "recall": "recall",
+}  # fmt: skip
+INTERVALS = ("AUC, 95 %", "AP, 95 %")  # of the others --json tells, so that a narrow terminal crops no figure
 
 
 def print_ablation(result: Ablation) -> None:
@@ -19,21 +22,18 @@ def print_ablation(result: Ablation) -> None:
     share = result.positives / result.users
     told = f"{result.users:,} users, {result.positives:,} positive ({share:.1%})"
     console.print_line(f"{result.task}: {result.title} - {told}" + (f'\n"{result.demand}"' if result.demand else ""))
-    heads, rows = FIGURES | SELECTED, [[form.by, *_values(form.figures, FIGURES | SELECTED)] for form in result.forms]
-    console.print_table(["ranked by", *heads.values()], rows)
-    apart = [[form.by, form.beside, *map(_signed, _picked(form.less))] for form in result.forms if form.beside]
-    console.print_table(["form", "less", *(f"{name}, 95 %" for name in FIGURES.values())], apart)
+    rows = [[form.by, *(form.figures[name].value for name in FIGURES)] for form in result.forms]
+    console.print_table(["ranked by", *FIGURES.values()], rows)
+    for whole in dict.fromkeys(form.beside for form in result.forms if form.beside):
+        apart = [[form.by, *map(_signed, _picked(form.less))] for form in result.forms if form.beside == whole]
+        console.print_table([f"less {whole}", *INTERVALS], apart)
     tuned = [[form.by, *map(_range, _picked(form.prompt))] for form in result.forms if form.prompt]
     if tuned:
-        console.print_table(["prompts tuned on", *(f"{name}, 95 %" for name in FIGURES.values())], tuned)
-
-
-def _values(figures: dict[str, Interval], names: dict[str, str]) -> list[float]:
-    return [figures[name].value for name in names]
+        console.print_table(["prompts tuned on", *INTERVALS], tuned)
 
 
 def _picked(figures: dict[str, Interval]) -> list[Interval]:
-    return [figures[name] for name in FIGURES]
+    return [figures["auc"], figures["average_precision"]]
 
 
 def _signed(interval: Interval) -> str:

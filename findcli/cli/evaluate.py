@@ -93,26 +93,26 @@ def evaluate(
     set_determinism(threads)
     found = load_workspace(workspace)
     if sentences:
-        if model is not None or untrained or few_shot or without or dataset != "all" or variants != "none":
-            told = "it takes no --dataset, --model, --untrained, --few-shot, --without or --variants"
-            raise typer.BadParameter(told, param_hint="--sentences")
+        _take_no(
+            "--sentences", dataset=dataset != "all", model=model, untrained=untrained, few_shot=few_shot,
+            without=without, variants=variants != "none", dry_run=dry_run,
+        )  # fmt: skip
         _rank_sentences(found, rivals, rival_seconds, output, device=device, as_json=as_json, quiet=quiet)
         return
-    _require_rivals(rivals, output, few_shot=few_shot)
     names = linear_probe.task_names(found, dataset)
     if variants != "none":
-        if model is not None or untrained or without or rivals != "none" or output is not None:
-            told = "it takes no --model, --untrained, --without, --rivals or --output"
-            raise typer.BadParameter(told, param_hint="--variants")
+        _take_no(
+            "--variants", model=model, untrained=untrained, without=without, rivals=rivals != "none", output=output
+        )
         drawn = draws if few_shot else 0
         _ablate(found, names, variants, drawn, seeds, device=device, dry_run=dry_run, as_json=as_json, quiet=quiet)
         return
     if dry_run:
         raise typer.BadParameter("it goes with --variants", param_hint="--dry-run")
+    _require_rivals(rivals, output, few_shot=few_shot)
     other = None if model is None else load_workspace(model)
     if few_shot:
-        if untrained or without:
-            raise typer.BadParameter("it takes no --untrained or --without", param_hint="--few-shot")
+        _take_no("--few-shot", untrained=untrained, without=without)
         one4all = rivals != "none"
         _few_shot(found, names, other, draws, seeds, one4all, output, device=device, as_json=as_json, quiet=quiet)
         return
@@ -132,6 +132,13 @@ def evaluate(
     if len(results) > 1:
         means = evaluation.averages(results)
         console.print_table(["ranked by", "AUC"], means, title=f"average of {len(results)} tasks")
+
+
+def _take_no(option: str, **given: object) -> None:
+    """Refuse options that mean nothing beside another."""
+    wrong = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if wrong:
+        raise typer.BadParameter(f"it takes no {', '.join(wrong)}", param_hint=option)
 
 
 def _ablate(
