@@ -380,5 +380,6 @@ def _write_html(found: UserMap, path: Path) -> None:
         include_plotlyjs=True, full_html=True, div_id="map",
         config={"displaylogo": False, "scrollZoom": True, "modeBarButtons": tools},
     )  # fmt: skip
-    head = f'<html lang="en">\n<head>\n    <title>{html.escape(found.title)}</title>\n    <style>body {{margin: 0;}}</style>'
+    style = "<style>body {margin: 0;}</style>"  # else it scrolls
+    head = f'<html lang="en">\n<head>\n    <title>{html.escape(found.title)}</title>\n    {style}'
     path.write_text(page.replace("<html>\n<head>", head, 1), encoding="utf-8")
