@@ -19,6 +19,12 @@ from findcli.workspace import Workspace, load_workspace
 NAMES = "find,find-without-sequence,find-concat"
 
 
+def exit_code(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    return int(stop.value.code or 0)
+
+
 def test_forms_are_trained_apart_and_compared_with_what_they_are_a_part_of(trained_workspace: Workspace) -> None:
     variants = chosen_variants(NAMES)
     planned = plan_variants(trained_workspace, variants)
@@ -90,13 +96,13 @@ def test_the_command_plans_measures_and_prints(
         "find,find-without-table",
         "-q",
     ]
-    assert main([*words, "--dry-run"]) == 0
+    assert exit_code(*words, "--dry-run") == 0
     assert "without the table: missing" in capsys.readouterr().out
-    assert main([*words, "--few-shot", "--draws", "2", "--seeds", "3", "--device", "cpu"]) == 0
+    assert exit_code(*words, "--few-shot", "--draws", "2", "--seeds", "3", "--device", "cpu") == 0
     out = capsys.readouterr().out
     for told in ("less findcli", "less find ", "prompts tuned on", "find-without-table"):
         assert told in out
-    assert main([*words, "--json", "--device", "cpu"]) == 0
+    assert exit_code(*words, "--json", "--device", "cpu") == 0
     ((found,),) = (json.loads(capsys.readouterr().out),)
     assert [form["by"] for form in found["forms"]] == [OWN, "find", "find-without-table"]
 
@@ -113,5 +119,5 @@ def test_the_command_plans_measures_and_prints(
 def test_what_does_not_go_together_is_said(
     trained_workspace: Workspace, capsys: pytest.CaptureFixture[str], options: list[str], told: str
 ) -> None:
-    assert main(["evaluate", "-w", str(trained_workspace.folder), *options]) in (1, 2)
+    assert exit_code("evaluate", "-w", str(trained_workspace.folder), *options) in (1, 2)
     assert told in " ".join(capsys.readouterr().err.split())
