@@ -7,6 +7,7 @@ tuned: a sentence has no history and so no place of its own, and stands at the m
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,8 +31,12 @@ from findcli.workspace import Workspace
 Method = Literal["tsne", "umap"]
 SUFFIXES = (".png", ".html")
 NEAREST = 0.01  # a sentence stands at the middle of this share of users, whom it ranks first
-# Okabe and Ito's colours, which people of any colour vision tell apart; grey for the many.
-GREY, BLUE, ORANGE, GREEN, BLACK = "#a6a6a6", "#0072b2", "#e69f00", "#009e73", "#000000"
+# Okabe and Ito's colours, which people of any colour vision tell apart; grey for the many. Scores go from light to dark
+# in one hue, so that who scores low stays behind, and rings of another hue stand out from all of it.
+GREY, BLUE, ORANGE, VERMILION = "#a6a6a6", "#0072b2", "#e69f00", "#d55e00"
+YELLOW, PURPLE, BLACK, WHITE = "#f0e442", "#cc79a7", "#000000", "#ffffff"
+SCALE = ("#dcdcdc", "#7fbfe3", "#0072b2", "#00294d")
+METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Marks:
         symbol: "o", "*", "X", "P" or "D".
         size: of a marker, in points.
         hover: what the page says of each.
+        edge: the colour around a marker.
     """
 
     name: str
@@ -53,6 +59,7 @@ class Marks:
     symbol: str
     size: float
     hover: list[str]
+    edge: str = WHITE
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class UserMap:
         values_name: what the scores are.
         hover: what the page says of each.
         marks: groups drawn over them, the last on top.
+        moved: from where to where tuning has moved a prompt, (2, 2), or None.
     """
 
     title: str
@@ -76,6 +84,7 @@ class UserMap:
     values_name: str
     hover: list[str]
     marks: list[Marks]
+    moved: np.ndarray | None = None
 
 
 def plot_users(
@@ -182,38 +191,49 @@ def _compose(
 ) -> UserMap:  # fmt: skip
     row = {int(user): i for i, user in enumerate(shown)}
     final = scores.get("after", scores.get("before"))
-    hover = [f"user {ids[int(user)]}" + ("" if final is None else f"<br>score {final[user]:.2f}") for user in shown]
+    hover = _hover(ids, shown, labels, final)
 
-    def marks(name: str, rows: np.ndarray, colour: str, symbol: str, size: float) -> Marks:
+    def marks(name: str, rows: np.ndarray, colour: str, symbol: str, size: float, edge: str = WHITE) -> Marks:
         index = np.array([row[int(user)] for user in rows if int(user) in row], np.int64)
-        return Marks(f"{name} ({len(index):,})", places[index], colour, symbol, size, [hover[i] for i in index])
+        return Marks(f"{name} ({len(index):,})", places[index], colour, symbol, size, [hover[i] for i in index], edge)
 
     found = []
     if labels is not None:
         hard = np.flatnonzero(labels["hard_negative"].fill_null(value=False).to_numpy())
         found += [marks("hard negatives", hard, ORANGE, "o", 4)] if len(hard) and final is None else []
         positive = np.flatnonzero(labels["label"].fill_null(value=False).to_numpy())
-        found.append(marks("positives", positive, BLUE, "o", 5))
+        found.append(marks("positives", positive, BLUE if final is None else VERMILION, "o", 5))
     if given is not None:
         found += [
-            marks("seeds", given.positives, GREEN, "*", 15),
-            marks("hard negative seeds", given.negatives, ORANGE, "X", 10),
+            marks("seeds", given.positives, YELLOW, "*", 17, BLACK),
+            marks("hard negative seeds", given.negatives, PURPLE, "X", 11, BLACK),
         ]
-    for when, symbol, size in (("before", "P", 15), ("after", "D", 9)):
-        if when in scores:
-            middle = np.median(places[[row[int(user)] for user in _first(scores[when])]], axis=0)
+    middles = {
+        when: np.median(places[[row[int(user)] for user in _first(each)]], axis=0) for when, each in scores.items()
+    }
+    for when, colour, edge in (("before", WHITE, BLACK), ("after", BLACK, WHITE)):
+        if when in middles:
             told = (
                 "the sentence" if prompt is None else f"the prompt {'before' if when == 'before' else 'after'} tuning"
             )
             found.append(
-                Marks(told, middle[None], BLACK, symbol, size, [f"{told}: the middle of the users it ranks first"])
+                Marks(
+                    told,
+                    middles[when][None],
+                    colour,
+                    "D",
+                    11,
+                    [f"{told}: the middle of the users it ranks first"],
+                    edge,
+                )
             )
     about = [] if task is None else [find_task(workspace, task).title or task]
     about += [] if prompt is None else [f"prompt {prompt}"]
     about += [f'"{demand}"'] if demand is not None else []
     title = f"{workspace.settings.workspace.name}: " + (", ".join(about) or "users by what they do")
     day = str(run.manifest.settings["as_of"])[:10]
-    note = f"{len(shown):,} of {len(ids):,} users, histories before {day}, {method} of their vectors"
+    note = f"{len(shown):,} of {len(ids):,} users, histories before {day}, {METHODS[method]} of their vectors"
+    note += "; positives are drawn more often" if labels is not None and len(shown) < len(ids) else ""
     return UserMap(
         title,
         note,
@@ -222,7 +242,18 @@ def _compose(
         "score" if prompt is None else "prompt's score",
         hover,
         found,
+        np.stack([middles["before"], middles["after"]]) if len(middles) == 2 else None,
     )
+
+
+def _hover(ids: pl.Series, shown: np.ndarray, labels: pl.DataFrame | None, scores: np.ndarray | None) -> list[str]:
+    """What the page says of each user: the id, the score and the outcome, as far as they are known."""
+    known = [[f"user {ids[int(user)]}"] for user in shown]
+    for i, user in enumerate(shown):
+        known[i] += [] if scores is None else [f"score {scores[user]:.2f}"]
+        label, hard = (None, None) if labels is None else labels.row(int(user))
+        known[i] += [] if label is None else ["positive" if label else "hard negative" if hard else "negative"]
+    return ["<br>".join(words) for words in known]
 
 
 def _projection(method: Method) -> Callable[[np.ndarray, int], np.ndarray]:
@@ -272,6 +303,7 @@ def writer(output: Path) -> Callable[[UserMap, Path], None]:
 
 def _write_png(found: UserMap, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 7), dpi=150, facecolor="white", layout="constrained")
@@ -284,16 +316,19 @@ def _write_png(found: UserMap, path: Path) -> None:
         low, high = np.percentile(found.values, [2, 98])
         order = np.argsort(found.values, kind="stable")
         dots = axes.scatter(
-            x[order], y[order], s=7, c=found.values[order], cmap="cividis", vmin=low, vmax=high, linewidths=0
-        )
+            x[order], y[order], s=9, c=found.values[order], cmap=LinearSegmentedColormap.from_list("scores", SCALE),
+            vmin=low, vmax=high, linewidths=0,
+        )  # fmt: skip
         figure.colorbar(dots, ax=axes, label=found.values_name, shrink=0.6, pad=0.02)
     for marks in found.marks:
         filled = found.values is None or marks.size > 6
         axes.scatter(
             marks.places[:, 0], marks.places[:, 1], s=marks.size**2, marker=marks.symbol, label=marks.name,
-            facecolors=marks.colour if filled else "none", edgecolors="white" if filled else marks.colour,
-            linewidths=0.9 if marks.size > 6 else 0.2 if filled else 0.8,
+            facecolors=marks.colour if filled else "none", edgecolors=marks.edge if filled else marks.colour,
+            linewidths=0.9 if marks.size > 6 else 0.2 if filled else 0.8, zorder=3,
         )  # fmt: skip
+    if found.moved is not None:
+        axes.plot(found.moved[:, 0], found.moved[:, 1], color=BLACK, linewidth=1.2, zorder=2)
     axes.set_title(found.title, loc="left", fontsize=13)
     axes.set_xlabel(found.note, fontsize=9, color="#555555")
     axes.set_xticks([])
@@ -311,7 +346,7 @@ def _write_html(found: UserMap, path: Path) -> None:
     if found.values is not None:
         low, high = np.percentile(found.values, [2, 98])
         marker = {
-            "size": 6, "color": found.values, "colorscale": "Cividis", "cmin": low, "cmax": high,
+            "size": 6, "color": found.values, "colorscale": list(SCALE), "cmin": low, "cmax": high,
             "colorbar": {"title": found.values_name, "thickness": 12, "len": 0.6},
         }  # fmt: skip
     figure = go.Figure(
@@ -319,10 +354,15 @@ def _write_html(found: UserMap, path: Path) -> None:
             x=x, y=y, mode="markers", marker=marker, name=f"users ({len(x):,})", text=found.hover, hoverinfo="text"
         )
     )
+    if found.moved is not None:
+        figure.add_scattergl(
+            x=found.moved[:, 0], y=found.moved[:, 1], mode="lines", line={"color": BLACK, "width": 1.5},
+            showlegend=False, hoverinfo="skip",
+        )  # fmt: skip
     symbols = {"o": "circle", "*": "star", "X": "x", "P": "cross", "D": "diamond"}
     for marks in found.marks:
         symbol = symbols[marks.symbol] + ("-open" if found.values is not None and marks.size <= 6 else "")
-        edge = {"width": 1 if marks.size > 6 or found.values is not None else 0, "color": "white"}
+        edge = {"width": 1.2 if marks.size > 6 or found.values is not None else 0, "color": marks.edge}
         figure.add_scattergl(
             x=marks.places[:, 0], y=marks.places[:, 1], mode="markers", name=marks.name, text=marks.hover,
             hoverinfo="text", marker={"size": marks.size + 2, "color": marks.colour, "symbol": symbol, "line": edge},
@@ -331,6 +371,15 @@ def _write_html(found: UserMap, path: Path) -> None:
     figure.update_layout(
         title={"text": f"{found.title}<br><sub>{found.note}</sub>"}, template="plotly_white",
         xaxis=bare, yaxis=bare | {"scaleanchor": "x"},
-        legend={"orientation": "h", "y": -0.02, "itemsizing": "constant"}, margin={"l": 20, "r": 20, "t": 70, "b": 60},
+        legend={"orientation": "h", "y": -0.02, "itemsizing": "constant", "font": {"size": 14}},
+        margin={"l": 20, "r": 20, "t": 70, "b": 60}, dragmode="pan",
+        hoverlabel={"bgcolor": WHITE, "font": {"color": BLACK, "size": 14}, "bordercolor": GREY},
     )  # fmt: skip
-    figure.write_html(path, include_plotlyjs=True, full_html=True, div_id="map", config={"displaylogo": False})
+    tools = [["pan2d", "zoom2d", "zoomIn2d", "zoomOut2d", "resetScale2d"], ["toImage"]]
+    page = figure.to_html(
+        include_plotlyjs=True, full_html=True, div_id="map",
+        config={"displaylogo": False, "scrollZoom": True, "modeBarButtons": tools},
+    )  # fmt: skip
+    style = "<style>body {margin: 0;}</style>"  # else it scrolls
+    head = f'<html lang="en">\n<head>\n    <title>{html.escape(found.title)}</title>\n    {style}'
+    path.write_text(page.replace("<html>\n<head>", head, 1), encoding="utf-8")

@@ -533,4 +533,10 @@ def test_a_sentence_that_the_vocabulary_lacks_is_told(
     assert exit_code(*words, "The user purchased unobtainium.") == 0
     assert "no sentence of the vocabulary" in capsys.readouterr().out
     assert exit_code(*words, "The user purchased tea.") == 0
-    assert "no sentence of the vocabulary" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "no sentence of the vocabulary" not in out
+    assert "cosine" not in out
+    assert exit_code(*words, "The user purchased tea.", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["rewriting"]["clauses"][0]["any_of"][0]["cosine"] is None
+    assert [near["cosine"] for near in found["nearest"]] == [None]

@@ -34,6 +34,8 @@ def test_a_picture_shows_outcomes_seeds_and_the_prompt_before_and_after(
     assert found.values is not None
     assert len(found.values) == len(found.places) >= 40
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    before, after = (marks.places[0] for marks in found.marks[-2:])
+    np.testing.assert_array_equal(found.moved, [before, after])
     again = plot_users(
         trained_workspace, tmp_path / "again.png", task="tea", prompt="tea", seeds=seeds, users=40, device="cpu"
     )
@@ -45,6 +47,9 @@ def test_a_page_holds_all_it_needs(trained_workspace: Workspace, tmp_path: Path)
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert "buys tea" in page
     assert "<script src=" not in page
+    assert "<title>" in page.split("</head>")[0]
+    assert "positive" in page
+    assert "positives are drawn more often" in page
 
 
 def test_a_missing_library_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from findcli.cli import console, ranking
-from findcli.cli.options import Device, Group, Json, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
+from findcli.cli.options import (
+    Device,
+    Group,
+    Json,
+    Output,
+    Quiet,
+    RivalNames,
+    RivalSeconds,
+    Threads,
+    VariantNames,
+    WorkspaceDir,
+)
 from findcli.cli.stage import settle_threads
 from findcli.cli.towers import towers
 
@@ -36,10 +47,6 @@ Tune = Annotated[bool, typer.Option("--tune", help="Other splits, at an earlier 
 Demands = Annotated[
     Path | None, typer.Option("--demands", metavar="FILE", help="TSV of demands and the categories, A|B, they mean.")
 ]
-Variants = Annotated[
-    str,
-    typer.Option("--variants", metavar="NAMES", help="Other forms of findcli, trained apart: all, none, or names."),
-]
 Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.md", help="Write the tables as Markdown.")]
 Root = Annotated[Path, typer.Option("--workspace-root", metavar="DIR", help="Where the workspaces lie or are made.")]
 Users = Annotated[int | None, typer.Option("--users", min=50, help="Keep so many households, for a quick look.")]
@@ -63,7 +70,7 @@ app.command("towers")(towers)
 def journey(
     salts: Salts = None,
     rivals: RivalNames = "all",
-    variants: Variants = "none",
+    variants: VariantNames = "none",
     only: Only = None,
     tune: Tune = False,
     demands: Demands = None,
@@ -88,7 +95,7 @@ def journey(
     from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of, train
     from findcli.ranking_benchmark.report import write_report
     from findcli.ranking_benchmark.sections import chosen_rivals, probe_splits
-    from findcli.ranking_benchmark.variants import chosen_variants
+    from findcli.variants import chosen_variants
 
     (rankers, described), others = chosen_rivals(rivals), chosen_variants(variants)
     ranking.require_report(report)

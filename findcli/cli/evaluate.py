@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from findcli.cli import console, ranking
-from findcli.cli.options import Device, Json, Model, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
+from findcli.cli.ablations import print_ablation
+from findcli.cli.options import (
+    Device,
+    DryRun,
+    Json,
+    Model,
+    Output,
+    Quiet,
+    RivalNames,
+    RivalSeconds,
+    Threads,
+    VariantNames,
+    WorkspaceDir,
+)
+from findcli.cli.stage import print_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +59,7 @@ def evaluate(
     draws: Draws = 20,
     seeds: SeedUsers = 5,
     without: Without = None,
+    variants: VariantNames = "none",
     sentences: Sentences = False,
     rivals: RivalNames = "none",
     rival_seconds: RivalSeconds = 600,
@@ -52,6 +67,7 @@ def evaluate(
     workspace: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -62,6 +78,9 @@ def evaluate(
 
     With --few-shot: prompts are tuned on seeds drawn from the task's users, who are left out of the evaluation;
     --rivals one4all trains that rival too.
+
+    With --variants: each form is trained apart and ranks beside the one of which it lacks or changes one thing, such as
+    find-without-table beside find; --dry-run says which are to be trained.
 
     With --sentences: the held-out users, by the sentence of every common category, beside rivals where asked for.
     """
@@ -74,17 +93,26 @@ def evaluate(
     set_determinism(threads)
     found = load_workspace(workspace)
     if sentences:
-        if model is not None or untrained or few_shot or without or dataset != "all":
-            told = "it takes no --dataset, --model, --untrained, --few-shot or --without"
-            raise typer.BadParameter(told, param_hint="--sentences")
+        _take_no(
+            "--sentences", dataset=dataset != "all", model=model, untrained=untrained, few_shot=few_shot,
+            without=without, variants=variants != "none", dry_run=dry_run,
+        )  # fmt: skip
         _rank_sentences(found, rivals, rival_seconds, output, device=device, as_json=as_json, quiet=quiet)
         return
-    _require_rivals(rivals, output, few_shot=few_shot)
     names = linear_probe.task_names(found, dataset)
+    if variants != "none":
+        _take_no(
+            "--variants", model=model, untrained=untrained, without=without, rivals=rivals != "none", output=output
+        )
+        drawn = draws if few_shot else 0
+        _ablate(found, names, variants, drawn, seeds, device=device, dry_run=dry_run, as_json=as_json, quiet=quiet)
+        return
+    if dry_run:
+        raise typer.BadParameter("it goes with --variants", param_hint="--dry-run")
+    _require_rivals(rivals, output, few_shot=few_shot)
     other = None if model is None else load_workspace(model)
     if few_shot:
-        if untrained or without:
-            raise typer.BadParameter("it takes no --untrained or --without", param_hint="--few-shot")
+        _take_no("--few-shot", untrained=untrained, without=without)
         one4all = rivals != "none"
         _few_shot(found, names, other, draws, seeds, one4all, output, device=device, as_json=as_json, quiet=quiet)
         return
@@ -104,6 +132,38 @@ def evaluate(
     if len(results) > 1:
         means = evaluation.averages(results)
         console.print_table(["ranked by", "AUC"], means, title=f"average of {len(results)} tasks")
+
+
+def _take_no(option: str, **given: object) -> None:
+    """Refuse options that mean nothing beside another."""
+    wrong = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if wrong:
+        raise typer.BadParameter(f"it takes no {', '.join(wrong)}", param_hint=option)
+
+
+def _ablate(
+    workspace: Workspace, names: list[str], variants: str, draws: int, seeds: int, *, device: str | None, dry_run: bool,
+    as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    from dataclasses import asdict
+    from functools import partial
+
+    from findcli.ablations import ablate
+    from findcli.variants import chosen_variants, plan_variants
+
+    chosen = chosen_variants(variants)
+    if dry_run:
+        print_plan([(one.name, f"{one.says}: {why}") for one, why in plan_variants(workspace, chosen)], as_json=as_json)
+        return
+    results = ablate(
+        workspace, names, chosen, draws=draws, seeds=seeds, device=device or "auto",
+        progress_for=partial(console.progress, quiet=quiet),
+    )  # fmt: skip
+    if as_json:
+        console.print_json([asdict(result) for result in results])
+        return
+    for result in results:
+        print_ablation(result)
 
 
 def _require_rivals(rivals: str, output: Path | None, *, few_shot: bool) -> None:

@@ -34,6 +34,10 @@ Model = Annotated[
 RivalNames = Annotated[
     str, typer.Option("--rivals", metavar="NAMES", help="Rivals to run too: all, none, or names with commas between.")
 ]
+VariantNames = Annotated[
+    str,
+    typer.Option("--variants", metavar="NAMES", help="Other forms of findcli, trained apart: all, none, or names."),
+]
 RivalSeconds = Annotated[
     float, typer.Option("--rival-seconds", min=0, help="What one rival may take for one split; then it is left out.")
 ]

@@ -1,9 +1,10 @@
-"""findcli's own row: what `findcli target` answers to each sentence, as of the test date."""
+"""findcli's row, and those of its other forms: what `findcli target` answers to each sentence, as of the test date."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,9 +13,8 @@ from findcli.ranking_benchmark.protocol import Case
 from findcli.ranking_benchmark.rivals import Scored
 from findcli.rewritten_scoring import OFF
 from findcli.targeting import target
+from findcli.variants import OWN, Variant, train_variant
 from findcli.workspace import Workspace
-
-OWN = "findcli"
 
 
 def score_own(workspace: Workspace, case: Case, *, device: str) -> Scored:
@@ -22,6 +22,14 @@ def score_own(workspace: Workspace, case: Case, *, device: str) -> Scored:
     clock = time.perf_counter()
     scores, probabilities = answers(workspace, case.inputs.demands, case.inputs.users, device=device)
     return Scored(OWN, scores, time.perf_counter() - clock, probabilities=probabilities)
+
+
+def score_variant(workspace: Workspace, variant: Variant, case: Case, *, device: str) -> Scored:
+    """Train a variant where it does not stand, and rank; its seconds are those of both."""
+    clock = time.perf_counter()
+    own, made = train_variant(workspace, variant, device=device)
+    scored = score_own(own, case, device=device)
+    return replace(scored, name=variant.name, seconds=time.perf_counter() - clock if made else scored.seconds)
 
 
 def answers(

@@ -9,9 +9,8 @@ import polars as pl
 
 from findcli.artifacts import replacing
 from findcli.ranking_benchmark.figures import AVERAGE, COLUMNS, Difference
-from findcli.ranking_benchmark.own import OWN
 from findcli.ranking_benchmark.run import Ranked
-from findcli.ranking_benchmark.variants import Variant
+from findcli.variants import OWN, Variant
 
 
 def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tune: bool, command: str = "") -> None:

@@ -25,10 +25,10 @@ from findcli.ranking_benchmark.figures import (
     pooled_rows,
     resampling_of,
 )
-from findcli.ranking_benchmark.own import OWN, score_own
+from findcli.ranking_benchmark.own import score_own, score_variant
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.ranking_benchmark.rivals import SECONDS, Scored
-from findcli.ranking_benchmark.variants import Variant, score_variant
+from findcli.variants import OWN, Variant
 from findcli.workspace import Workspace
 
 

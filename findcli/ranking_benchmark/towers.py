@@ -22,20 +22,21 @@ from typing import Any
 import polars as pl
 import torch
 
-from findcli import artifacts, evaluation, pipeline
+from findcli import artifacts, evaluation
 from findcli.alignment import align, stage_inputs, stage_settings
+from findcli.apart import link_stages, under_other_settings
 from findcli.artifacts import Run
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.model_folders import find_model
 from findcli.progress import Progress, no_progress
-from findcli.ranking_benchmark.apart import STAGES, link_stages, under_other_settings
 from findcli.ranking_benchmark.figures import Difference, Row, differences, measure, pooled_rows, resampling_of
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.scoring import load_sentence_encoder
 from findcli.training import set_determinism
 from findcli.user_model import StageRuns
+from findcli.variants import require_stages
 from findcli.workspace import Workspace
 
 OF_TEXT = "text"  # the tower that is the model of [text]
@@ -140,7 +141,7 @@ def plan_towers(workspace: Workspace, towers: Sequence[Tower]) -> list[tuple[str
     Raises:
         FindCLIError: a stage or a tower is missing.
     """
-    _require_stages(workspace)
+    require_stages(workspace)
     _require_towers(workspace, towers)
     reasons = ((tower.name, _why_stale(workspace, _own(workspace, tower))) for tower in towers)
     return [(name, reason) for name, reason in reasons if reason]
@@ -187,7 +188,7 @@ def measure_towers(
     Raises:
         FindCLIError: a stage or a tower is missing, or the workspace's purchases cannot be scored.
     """
-    _require_stages(workspace)
+    require_stages(workspace)
     _require_towers(workspace, towers)
     case = build_case(workspace, without=without)
     found, costs, tasked = [], [], []
@@ -226,15 +227,6 @@ def _peak_memory() -> int | None:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _require_stages(workspace: Workspace) -> None:
-    for status in pipeline.plan(workspace, as_of=workspace.train_until):
-        if status.name in STAGES and status.state != "current":
-            raise FindCLIError(
-                f"{status.name} in {workspace.runs} is {status.state} ({status.reason or 'never made'})",
-                hint=f"bring it up to date with: findcli run --workspace {workspace.folder}",
-            )
 
 
 def _require_towers(workspace: Workspace, towers: Sequence[Tower]) -> None:

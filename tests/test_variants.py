@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from findcli import pipeline
+from findcli.apart import link_stages
 from findcli.encoders.ranker import Ranker
 from findcli.errors import FindCLIError
 from findcli.query_scoring import FEATURES, GROUPS, columns_of
-from findcli.ranking_benchmark.apart import link_stages
 from findcli.ranking_benchmark.report import write_report
 from findcli.ranking_benchmark.run import rank_sentences
-from findcli.ranking_benchmark.variants import PAPER, VARIANTS, Variant, chosen_variants
 from findcli.settings import Ranker as RankerSettings
+from findcli.variants import PAPER, VARIANTS, Variant, chosen_variants
 from findcli.workspace import Workspace, load_workspace
 
 
