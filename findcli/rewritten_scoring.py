@@ -144,7 +144,7 @@ def _clauses(rewriting: Rewriting, column: dict[str, int]) -> Clauses:
     return [(c.negated, [(column[meant.sentence], meant.share) for meant in c.any_of]) for c in rewriting.clauses]
 
 
-def _read_as(rewriting: Rewriting, own: list[tuple[str, float]]) -> list[tuple[str, float]]:
+def _read_as(rewriting: Rewriting, own: list[tuple[str, float | None]]) -> list[tuple[str, float | None]]:
     """The sentences that a demand was read as, with their likeness."""
     meant: list[Meant] = [each for clause in rewriting.clauses for each in clause.any_of]
     return [(each.sentence, each.cosine) for each in meant] or own

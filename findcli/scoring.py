@@ -32,12 +32,12 @@ class Scored:
     Attributes:
         scores: (N, Q), higher is likelier.
         probabilities: (N, Q), NaN where a demand is ranked only.
-        nearest: for each demand the sentences that it was read as, with their cosine.
+        nearest: for each demand the sentences that it was read as, with their cosine where they were looked for.
     """
 
     scores: np.ndarray
     probabilities: np.ndarray
-    nearest: list[list[tuple[str, float]]]
+    nearest: list[list[tuple[str, float | None]]]
 
 
 def score_demands(
@@ -137,7 +137,7 @@ class QueryScorer:
         return score_slopes(habits, self.snapshot.concepts, among, vector, moves, self.learned, self.ranker)
 
 
-def picked_concepts(snapshot: Snapshot, vectors: np.ndarray, *, most: int = 3) -> list[list[tuple[str, float]]]:
+def picked_concepts(snapshot: Snapshot, vectors: np.ndarray, *, most: int = 3) -> list[list[tuple[str, float | None]]]:
     """For each demand the concepts that it is nearest to."""
     cosine = vectors @ snapshot.concepts.vectors.T  # (Q, n_concepts)
     best = np.argsort(-cosine, axis=1, kind="stable")[:, :most]
@@ -155,7 +155,7 @@ def load_sentence_encoder(aligned: Run, *, device: str) -> SentenceEncoder:
     return encoder.to(select_device(device)).eval()
 
 
-def nearest_sentences(aligned: Run, vectors: torch.Tensor, *, most: int = 3) -> list[list[tuple[str, float]]]:
+def nearest_sentences(aligned: Run, vectors: torch.Tensor, *, most: int = 3) -> list[list[tuple[str, float | None]]]:
     """For each vector (n, D) the training sentences with the highest cosine."""
     known = torch.from_numpy(aligned.tensors("sentences.safetensors")["vectors"])  # (S, D)
     words = aligned.table("sentences.parquet")["text"]

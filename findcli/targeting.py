@@ -101,7 +101,7 @@ class Audience:
         as_of: the users' histories end before this instant.
         ranking: user_id, score, probability, rank of everyone who passes the filter, best first.
         selected: the rows of those who make the audience.
-        nearest: the sentences that the demand was read as, with their cosine.
+        nearest: the sentences that the demand was read as, with their cosine where they were looked for.
         embedded: how many users are embedded, whether they pass or not.
         where: whom the filter let through; None without one.
         offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
@@ -113,7 +113,7 @@ class Audience:
     as_of: datetime
     ranking: pl.DataFrame
     selected: pl.DataFrame
-    nearest: list[tuple[str, float]]
+    nearest: list[tuple[str, float | None]]
     embedded: int
     where: Passed | None = None
     offer: str | None = None

@@ -206,7 +206,6 @@ def _head(selected: pl.DataFrame) -> pl.DataFrame:
 def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, Any]:
     """An audience for a program; without its users where they went to a file."""
     listed = None if output is not None else audience.selected.to_dicts()
-    given = audience.rewriting is not None and understood.given_by_user(audience.rewriting)
     return {
         "demand": audience.demand,
         "prompt": audience.prompt,
@@ -216,7 +215,7 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
         "offered_where": audience.offer,
         "selected": len(audience.selected),
         "rewriting": None if audience.rewriting is None else understood.plain(audience.rewriting),
-        "nearest": [{"sentence": text, "cosine": None if given else cosine} for text, cosine in audience.nearest],
+        "nearest": [{"sentence": text, "cosine": cosine} for text, cosine in audience.nearest],
         "audience": listed,
         "output": output,
     }

@@ -39,8 +39,7 @@ def print_understood(rewriting: Rewriting, *, brief: bool, calibrated: bool = Fa
         brief: leave out the notes.
         calibrated: say what the probability is of.
     """
-    given = given_by_user(rewriting)
-    console.print_line(f"understood (by {rewriting.by}) as: {_joined(rewriting.clauses, given=given)}")
+    console.print_line(f"understood (by {rewriting.by}) as: {_joined(rewriting.clauses)}")
     if brief:
         return
     for note in rewriting.notes:
@@ -70,34 +69,24 @@ def refuse_or_warn(rewritings: Sequence[Rewriting]) -> None:
 
 
 def plain(rewriting: Rewriting) -> dict[str, Any]:
-    """A rewriting for a program; the cosine of a sentence that the user gave is null."""
-    found = asdict(rewriting)
-    for clause in found["clauses"] if given_by_user(rewriting) else ():
-        for meant in clause["any_of"]:
-            meant["cosine"] = None
-    return {**found, "sentences": rewriting.sentences, "expression": rewriting.expression}
+    """A rewriting for a program."""
+    return {**asdict(rewriting), "sentences": rewriting.sentences, "expression": rewriting.expression}
 
 
-def given_by_user(rewriting: Rewriting) -> bool:
-    """Whether the sentences are those of --rewrite, which are like nothing that was looked up: they have no cosine."""
-    from findcli.rewriting.rewriter import BY_YOU
-
-    return rewriting.by == BY_YOU
-
-
-def _joined(clauses: Sequence[Clause], *, given: bool) -> str:
+def _joined(clauses: Sequence[Clause]) -> str:
     return ", and ".join(
-        f"{'not ' if clause.negated else ''}{'any of ' if len(clause.any_of) > 1 else ''}"
-        f"{_listed(clause.any_of, given=given)}"
+        f"{'not ' if clause.negated else ''}{'any of ' if len(clause.any_of) > 1 else ''}{_listed(clause.any_of)}"
         for clause in clauses
     )
 
 
-def _listed(meant: Sequence[Meant], *, given: bool = False) -> str:
-    """Sentences with how surely each is meant and how like it the words are; as they stand where the user gave them."""
-    if given:
-        return "; ".join(_quoted(each.sentence) for each in meant)
-    return "; ".join(f"{_quoted(each.sentence)} ({each.share:.0%}, cosine {each.cosine:.2f})" for each in meant)
+def _listed(meant: Sequence[Meant]) -> str:
+    """Sentences with how surely each is meant and how like it the words are; bare where they were not looked for."""
+    return "; ".join(f"{_quoted(each.sentence)}{_how_sure(each)}" for each in meant)
+
+
+def _how_sure(meant: Meant) -> str:
+    return "" if meant.cosine is None else f" ({meant.share:.0%}, cosine {meant.cosine:.2f})"
 
 
 def _quoted(sentence: str) -> str:

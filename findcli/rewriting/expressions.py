@@ -36,7 +36,7 @@ def parse_rewriting(demand: str, expression: str) -> Rewriting:
         else:
             clauses.append((joint == "and not" or refused is not None, [text]))
     found = tuple(
-        Clause(" or ".join(texts), negated, tuple(Meant(text, 1.0, 1.0) for text in texts))
+        Clause(" or ".join(texts), negated, tuple(Meant(text, 1.0, None) for text in texts))
         for negated, texts in clauses
     )
     return Rewriting(demand, BY_YOU, found, answerable=True)

@@ -30,19 +30,19 @@ class Meant:
     Attributes:
         sentence: its text.
         share: how surely it is what is meant, in (0, 1]; those of a phrase sum to 1.
-        cosine: how like it the phrase is.
+        cosine: how like it the phrase is; None where the sentence was given or follows from grammar alone.
         shared: the share of the phrase's words that its items have, in [0, 1].
     """
 
     sentence: str
     share: float
-    cosine: float
+    cosine: float | None
     shared: float = 0.0
 
     @property
     def closeness(self) -> float:
-        """How close it is to the phrase, by likeness and by words."""
-        return self.cosine + WORTH * self.shared
+        """How close it is to the phrase, by likeness and by words; 1 where it was not looked for."""
+        return 1.0 if self.cosine is None else self.cosine + WORTH * self.shared
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Rewriter:
     def _answerable(self, clauses: Sequence[Clause]) -> bool | None:
         """Whether each clause is like something; None where likeness cannot tell a synonym from a stranger."""
         if isinstance(self.retriever.likeness, LetterLikeness):
-            return True if min(clause.any_of[0].cosine for clause in clauses) >= SPELT_ALIKE else None
+            return True if min(clause.any_of[0].closeness for clause in clauses) >= SPELT_ALIKE else None
         return self.floor is None or min(clause.closeness for clause in clauses) >= self.floor
 
     def _clauses(self, parsed: Parsed) -> list[Clause]:
@@ -181,7 +181,7 @@ class Rewriter:
             if part.phrases:
                 clauses.append(self._clause(part, [read[phrase] for phrase in part.phrases], negated=True))
             else:
-                common = tuple(Meant(self.texts[i], 1.0, 1.0) for i in self.retriever.commonest(KEPT))
+                common = tuple(Meant(self.texts[i], 1.0, None) for i in self.retriever.commonest(KEPT))
                 clauses.append(Clause("anything", negated=True, any_of=common))
         return clauses
 
