@@ -37,7 +37,7 @@ FORMATS = {
     "tabular": 1,
     "aligned": 4,
     "embeddings": 5,
-    "rewriter": 1,
+    "rewriter": 2,
     "prompt": 2,
 }
 COMMANDS = {
