@@ -17,7 +17,7 @@ from findcli.errors import FindCLIError
 from findcli.events import build_events
 from findcli.model_folders import load_language_model
 from findcli.pretraining.text import train_tokenizer
-from findcli.rewriter_tuning import load_tuned, tune_rewriter, why_stale
+from findcli.rewriter_tuning import lm_loss, load_tuned, tune_rewriter, why_stale
 from findcli.rewriting.dialogues import Shelf, described, shelves_of, write_dialogue, write_pair
 from findcli.rewriting.language_model import GIVEN, LanguageModel, asked_for, shelf
 from findcli.vocabulary import SCHEMA
@@ -58,6 +58,22 @@ def test_likelihoods_are_those_of_the_whole_text(base: str) -> None:
             logits = model(input_ids=torch.tensor([given + told])).logits[0].log_softmax(-1)
         whole = sum(float(logits[len(given) + i - 1, token]) for i, token in enumerate(told))
         assert log_p == pytest.approx(whole, abs=1e-3)
+
+
+def test_only_what_is_to_be_learned_is_charged(base: str) -> None:
+    model, tokenizer = load_language_model(base)
+    texts = [("", "bread and cheese"), ("Shelf: tea\nFor:", " people who will buy tea\n"), ("Shelf:", " soap")]
+    ids = [[tokenizer(part, add_special_tokens=False)["input_ids"] for part in text] for text in texts]
+    nats, tokens = 0.0, 0
+    for given, learned in ids:
+        with torch.no_grad():
+            log_p = model(input_ids=torch.tensor([given + learned])).logits[0].log_softmax(-1)
+        first = max(len(given), 1)
+        whole = given + learned
+        nats -= sum(float(log_p[i - 1, whole[i]]) for i in range(first, len(whole)))
+        tokens += len(whole) - first
+    with torch.no_grad():
+        assert float(lm_loss(model, tokenizer, texts)) == pytest.approx(nats / tokens, abs=1e-4)
 
 
 def test_things_that_read_alike_gain_alike(base: str) -> None:
