@@ -17,7 +17,7 @@ AS_IT_STANDS, BY_YOU, BY_LIKENESS = "as it stands", "you", "likeness of texts"
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
 SOFTER = 2.0  # log odds are divided by so much before they become shares: they are surer than they are right
 APART = -4.0  # things joined by "and" stay apart where one sentence for all of them costs this much log odds on average
-RERANKED = 10
+RERANKED, RERANKED_IN_ALL = 10, 20  # likeliest readings that a language model weighs, of a phrase and of a demand
 SPELT_ALIKE = 0.35  # without a text model a phrase means only what it nearly spells
 WORTH = 0.36  # of cosine: that a sentence's items have all words of a phrase; by logistic regression, answerable or not
 CLOSE = 0.6  # a phrase whose sentence is less close to it is read loosely
@@ -207,11 +207,12 @@ class Rewriter:
         if not distinct:
             return {}
         scores = self.retriever.scores(distinct)
+        weighed = max(2, min(RERANKED, RERANKED_IN_ALL // len(distinct)))
         found = {}
         for i, phrase in enumerate(distinct):
             reading = _Reading(scores.odds[i], scores.cosine[i], scores.shared[i]).normed()
             if self.reranker is not None:
-                best = np.argsort(-reading.log_share, kind="stable")[:RERANKED]
+                best = np.argsort(-reading.log_share, kind="stable")[:weighed]
                 said = self.reranker.adjustments(phrase.words, [self.things[j] for j in best])
                 changed = reading.log_share.copy()
                 changed[best] += said - said.mean()

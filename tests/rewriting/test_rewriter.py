@@ -147,7 +147,11 @@ class Stubborn:
 
     name = "stubborn"
 
+    def __init__(self) -> None:
+        self.weighed: list[int] = []
+
     def adjustments(self, _: str, things: Sequence[str]) -> np.ndarray:
+        self.weighed.append(len(things))
         return np.array([50.0 * (thing == "bread rolls") for thing in things])
 
 
@@ -155,6 +159,19 @@ def test_a_language_model_weighs_what_likeness_finds() -> None:
     found = rewriter(reranker=Stubborn(), floor=None).rewrite("people who love a warm drink")
     assert first(found) == "The user purchased bread rolls."
     assert found.by == "stubborn"
+
+
+def test_a_demand_of_many_parts_takes_a_language_model_no_longer() -> None:
+    judge = Stubborn()
+    for parts in (
+        ["tea"],
+        ["tea", "coffee", "bread"],
+        ["tea", "coffee", "bread", "flights", "phones", "drinks", "rolls"],
+    ):
+        judge.weighed.clear()
+        rewriter(reranker=judge, floor=None).rewrite(" or ".join(parts))
+        assert len(judge.weighed) == len(parts)
+        assert 2 <= min(judge.weighed) <= sum(judge.weighed) <= 20
 
 
 def test_letters_alone_find_what_is_spelt_alike_and_leave_the_rest_as_it_stands() -> None:
