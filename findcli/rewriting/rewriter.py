@@ -20,7 +20,7 @@ APART = -4.0  # things joined by "and" stay apart where one sentence for all of 
 RERANKED, RERANKED_IN_ALL = 10, 20  # likeliest readings that a language model weighs, of a phrase and of a demand
 SPELT_ALIKE = 0.35  # without a text model a phrase means only what it nearly spells
 WORTH = 0.36  # of cosine: that a sentence's items have all words of a phrase; by logistic regression, answerable or not
-CLOSE = 0.6  # a phrase whose sentence is less close to it is read loosely
+CLOSE = 0.55  # a phrase whose sentence is less close to it is read loosely
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Clause:
 
     @property
     def closeness(self) -> float:
-        """How close the closest of its sentences is to its words."""
-        return max(meant.closeness for meant in self.any_of)
+        """How close its sentences are to its words, each by its share."""
+        return sum(m.share * m.closeness for m in self.any_of) / sum(m.share for m in self.any_of)
 
 
 @dataclass(frozen=True)
