@@ -25,7 +25,7 @@ from findcli.pairs import held_out_users
 from findcli.ranking_benchmark.figures import FEWEST
 from findcli.ranking_benchmark.run import require_trained
 from findcli.rewriting.opening import open_rewriter
-from findcli.rewriting.rewriter import AS_IT_STANDS, Rewriting
+from findcli.rewriting.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting
 from findcli.rewritten_scoring import combined, language_model
 from findcli.scoring import Scored, score_by_query
 from findcli.snapshots import read_snapshot
@@ -34,7 +34,7 @@ from findcli.workspace import Workspace
 
 Half = Literal["tuning", "final", "all"]
 REPLICATES = 1000
-NEAREST, LIKENESS = "nearest sentence", "likeness of texts"
+NEAREST = "nearest sentence"
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def measure_rewriting(
             clock = time.perf_counter()
             understood.append(rewriter.rewrite(each.text))
             spent.append(1000 * (time.perf_counter() - clock))
-        frames.append(_rows(asked, understood, vocabulary, by=LIKENESS if reranker is None else reranker.name))
+        frames.append(_rows(asked, understood, vocabulary, by=BY_LIKENESS if reranker is None else reranker.name))
         readers.append(_reader(frames[-1]["by"][0], frames[-1], asked, spent))
     ranking, table = _rank(workspace, run, users, asked, understood, scored, vocabulary, excluded, device=device)
     return Result(readers, ranking, pl.concat(frames).join(table, on="demand", how="left", maintain_order="left"))
