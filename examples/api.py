@@ -18,7 +18,7 @@ from findcli.pretraining.sequence import pretrain_sequence
 from findcli.pretraining.tabular import pretrain_tabular
 from findcli.pretraining.text import pretrain_text
 from findcli.targeting import Selection, target
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
 
 
 def with_steps(workspace: Workspace, *, sequence: int, tabular: int, aligned: int) -> Workspace:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from findcli import artifacts
 from findcli.evaluation import task_users
 from findcli.few_shot import PROMPT, FewShot, few_shot
 from findcli.linear_probe import find_task, read_labels, refuse_forbidden_columns
@@ -25,9 +24,10 @@ from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weig
 from findcli.probe_protocol import REPLICATES
 from findcli.progress import Progress, no_progress
 from findcli.scoring import score_by_query, score_by_vector
-from findcli.settings import Task
 from findcli.variants import OWN, Variant, require_stages, train_variant
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run
+from findcli.workspace.settings import Task
 
 AVERAGE = "average"
 FIGURES = ("auc", "average_precision", "lift", "accuracy", "precision", "recall")
@@ -135,7 +135,7 @@ def _demand_scores(own: Workspace, task: Task, *, device: str) -> pl.DataFrame:
     """Every user's score for a task's demand as it stands: user_id, score."""
     users, tensors, snapshot = task_users(own, own, task, device=device)
     if snapshot is None:
-        aligned = artifacts.open_run(own.run("aligned"), "aligned")
+        aligned = open_run(own.run("aligned"), "aligned")
         scored = score_by_vector(aligned, tensors["embeddings"], [task.demand], device=device)
     else:
         scored = score_by_query(own, snapshot, [task.demand], device=device)

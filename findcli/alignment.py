@@ -19,10 +19,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from findcli import artifacts, events, metrics, objectives
-from findcli.artifacts import Draft, Run
+from findcli import events, metrics, objectives
 from findcli.batches import UserBatch, user_batch
-from findcli.durations import parse_duration
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError
@@ -31,13 +29,15 @@ from findcli.module_files import save_module
 from findcli.progress import Progress
 from findcli.ranker_training import RankerTraining
 from findcli.rhythms import common_kinds
-from findcli.settings import Align
 from findcli.summaries import Directions
 from findcli.text_space import TextSpace
 from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
 from findcli.training_data import TrainingData, choose_part, seconds
 from findcli.user_model import StageRuns, modalities_of, new_user_encoder
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json
+from findcli.workspace.settings import Align
 
 VALIDATION_PAIRS, VALIDATION_SENTENCES = 512, 200
 SUMMARY_PAIRS = 10_000
@@ -63,7 +63,7 @@ def stage_inputs(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
     inputs["events"] = runs.events.manifest.digest("train/")
     inputs |= {name: run.manifest.digest() for name, run in runs.encoders.items()}
     tower = local_model_files(workspace.settings.align.tower, relative_to=workspace.folder)
-    return inputs | ({"tower": artifacts.hash_json([artifacts.hash_file(path) for path in tower])} if tower else {})
+    return inputs | ({"tower": hash_json([hash_file(path) for path in tower])} if tower else {})
 
 
 def align(workspace: Workspace, *, device: str = "auto", force: bool = False, progress: Progress | None = None) -> Run:
@@ -83,7 +83,7 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
                 draft, checkpoints / "ranker", progress
             )
 
-    return artifacts.build(
+    return build(
         workspace.run("aligned"), write, kind="aligned",
         settings=stage_settings(workspace), inputs=stage_inputs(runs, workspace),
         seed=workspace.settings.workspace.seed, force=force,

@@ -16,7 +16,7 @@ import polars as pl
 from scipy import sparse
 
 from findcli.templates import sentence_text, source_templates
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 DECAYS = (1.0, 0.95, 0.9, 0.7, 0.4)  # what an event weighs a week later
 LEVELS = (*(f"decay {decay}" for decay in DECAYS), "weeks", "recency")

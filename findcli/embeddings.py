@@ -22,10 +22,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from findcli import artifacts, events, profiles
-from findcli.artifacts import Draft, Run
+from findcli import events, profiles
 from findcli.batches import Histories, UserBatch, user_batch
-from findcli.durations import parse_duration
 from findcli.encoders.user import Modalities, UserEncoder
 from findcli.errors import FindCLIError
 from findcli.profile_codes import ProfileCodes
@@ -39,7 +37,9 @@ from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
 from findcli.training_data import seconds
 from findcli.user_model import load_user_encoder
-from findcli.workspace import Workspace, to_utc
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace, to_utc
+from findcli.workspace.runs import Draft, Run, build, open_run
 
 BATCH = 512
 
@@ -77,8 +77,8 @@ class Embedder:
         Raises:
             FindCLIError: `runs/aligned` or `runs/text` is missing.
         """
-        aligned = artifacts.open_run(model.run("aligned"), "aligned")
-        text = artifacts.open_run(model.run("text"), "text")
+        aligned = open_run(model.run("aligned"), "aligned")
+        text = open_run(model.run("text"), "text")
         settings = aligned.manifest.settings
         where = select_device(device)
         return cls(
@@ -202,13 +202,13 @@ def embed(
         )
         if snapshot is not None:
             write_snapshot(snapshot, draft)
-        text = artifacts.open_run((model or workspace).run("text"), "text")
+        text = open_run((model or workspace).run("text"), "text")
         write_vocabulary(workspace, TextSpace(text, device=str(select_device(device))), log, cutoff, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": users}))
         draft.tensors("users.safetensors", tensors)
         draft.metrics |= {"users": len(users), "d_embedding": int(tensors["embeddings"].shape[1])}
 
-    return artifacts.build(
+    return build(
         workspace.embeddings(cutoff, model=model),
         write,
         kind="embeddings",
@@ -261,7 +261,7 @@ def describe_users(
 
 def scores_by_query(model: Workspace) -> bool:
     """Whether a workspace's trained model scores by query."""
-    run = artifacts.open_run(model.run("aligned"), "aligned")
+    run = open_run(model.run("aligned"), "aligned")
     return run.manifest.settings["scorer"] == "query_aware" and bool(run.files("ranker.json"))
 
 
@@ -279,8 +279,8 @@ def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:
 
 def stage_inputs(workspace: Workspace, model: Workspace, log: Run, cutoff: datetime) -> dict[str, str]:
     """The digests of the model and of the events before the cutoff."""
-    aligned = artifacts.open_run(model.run("aligned"), "aligned").manifest.digest()
-    text = artifacts.open_run(model.run("text"), "text").manifest.digest()
+    aligned = open_run(model.run("aligned"), "aligned").manifest.digest()
+    text = open_run(model.run("text"), "text").manifest.digest()
     early = cutoff <= workspace.train_until
     return {
         "aligned": aligned,

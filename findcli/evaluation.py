@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from findcli import artifacts, events
+from findcli import events
 from findcli.embeddings import Embedder, describe_users, embed, embed_users, scores_by_query
 from findcli.errors import FindCLIError
 from findcli.linear_probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
@@ -19,11 +19,12 @@ from findcli.probe_protocol import REPLICATES
 from findcli.progress import Progress, no_progress
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
-from findcli.settings import Task
 from findcli.snapshots import Snapshot, read_snapshot, take_snapshot
 from findcli.templates import is_search
 from findcli.user_model import load_user_encoder
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run
+from findcli.workspace.settings import Task
 
 SEES = {False: "sequence", True: "search"}  # the modality that a source feeds, by whether it is a search
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
@@ -174,7 +175,7 @@ def _scores(workspace: Workspace, model: Workspace, task: Task, *, without: Sequ
     The last stands apart where the model has another way of its own; where sources are left out there is no vocabulary
     to understand the demand by. Columns: user_id, and one a ranking.
     """
-    aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    aligned = open_run(model.run("aligned"), "aligned")
     users, tensors, snapshot = task_users(workspace, model, task, without=without, device=device)
     rewritten: dict[str, np.ndarray] = {}
     if not task.without_sources and not without:
@@ -193,7 +194,7 @@ def _scores(workspace: Workspace, model: Workspace, task: Task, *, without: Sequ
 
 def _untrained(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
     """The cosine with the demand of the same model before its alignment with sentences: user_id, UNTRAINED."""
-    aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    aligned = open_run(model.run("aligned"), "aligned")
     embedder = Embedder.load(model, device=device)
     embedder = replace(embedder, encoder=load_user_encoder(aligned, trained=False).to(embedder.device))
     sentences = load_sentence_encoder(aligned, device=device)

@@ -16,13 +16,13 @@ from typing import Any
 
 import polars as pl
 
-from findcli import artifacts, sources
-from findcli.artifacts import Draft, Run
+from findcli import sources
 from findcli.errors import FindCLIError
-from findcli.settings import Source
 from findcli.splits import bucket
 from findcli.templates import event_text
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json
+from findcli.workspace.settings import Source
 
 ROWS_PER_PART = 500_000
 SIDES = ("train", "later")
@@ -44,7 +44,7 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digest of every source's files."""
     return {
-        source.name: artifacts.hash_json([artifacts.hash_file(path) for path in workspace.source_files(source)])
+        source.name: hash_json([hash_file(path) for path in workspace.source_files(source)])
         for source in workspace.settings.sources
     }
 
@@ -55,7 +55,7 @@ def build_events(workspace: Workspace, *, force: bool = False) -> Run:
     Raises:
         FindCLIError: a source cannot be used, holds duplicate events or has no rows.
     """
-    return artifacts.build(
+    return build(
         workspace.run("events"),
         lambda draft, _: _write(workspace, draft),
         kind="events",

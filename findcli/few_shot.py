@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from findcli import artifacts, events
+from findcli import events
 from findcli.baselines import from_seeds
 from findcli.baselines.one4all import One4all, u_mlp
 from findcli.errors import FindCLIError
@@ -35,8 +35,9 @@ from findcli.progress import Progress, no_progress
 from findcli.prompt_descent import PromptTuner
 from findcli.prompt_readers import QueryReader, Reader, VectorReader
 from findcli.seeds import LOOKALIKE_SHARE, Seeds, mine_hard_negatives
-from findcli.settings import Task
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run
+from findcli.workspace.settings import Task
 
 DRAWS, SEEDS, REPLICATES = 20, 5, 100
 PROMPT, ORDINARY = "prompt", "prompt, ordinary negatives"
@@ -176,7 +177,7 @@ def _case(
     refuse_forbidden_columns(model, name, task)
     labels = read_labels(workspace, name, task)
     users, tensors, snapshot = task_users(workspace, model, task, device=device)
-    aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    aligned = open_run(model.run("aligned"), "aligned")
     summary = tensors["summary"]
     readers: dict[str, Reader] = {VECTOR: VectorReader(aligned, tensors["embeddings"], summary, device=device)}
     if snapshot is not None:

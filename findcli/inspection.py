@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from findcli import pairs, profiles, sources
-from findcli.durations import parse_duration
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
-from findcli.settings import Source, Task
 from findcli.templates import source_templates
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.settings import Source, Task
 
 HISTORY: dict[str, pl.DataType | type[pl.DataType]] = {"user_id": pl.String, "first": sources.TIME}
 OLDEST = datetime(1990, 1, 1)

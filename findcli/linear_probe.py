@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 
 from findcli import embeddings, events, sources
-from findcli.artifacts import Run
 from findcli.baselines.user_inputs import Head, Representation
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
@@ -23,10 +22,11 @@ from findcli.probe_protocol import Ceiling, ProbeRow, ceiling, probe_vectors, re
 from findcli.probe_rivals import SECONDS, describe_users, user_inputs
 from findcli.profiles import profile_columns
 from findcli.progress import Progress, no_progress
-from findcli.settings import Task
 from findcli.summaries import COUNTED
 from findcli.untrained import untrained_vectors
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run
+from findcli.workspace.settings import Task
 
 FEWEST = 10
 CONCATENATED, STORED, LEARNED = "modalities side by side", "all that is stored", "all that was learned"

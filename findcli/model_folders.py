@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from findcli.artifacts import FULL, disk_problem, first_line, hash_file
 from findcli.errors import FindCLIError
+from findcli.workspace.runs import FULL, disk_problem, first_line, hash_file
 
 CONFIG = "config.json"
 # Half the size of float32; against it the last hidden state moves by .0004 of its length, with bfloat16 by .003.

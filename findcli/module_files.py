@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from findcli.artifacts import COMMANDS, Draft, Run, first_line
 from findcli.errors import FindCLIError
 from findcli.training import step_seed
+from findcli.workspace.runs import COMMANDS, Draft, Run, first_line
 
 Module = TypeVar("Module", bound=nn.Module)
 

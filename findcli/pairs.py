@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from findcli import artifacts, events, profiles
-from findcli.artifacts import Draft, Run
-from findcli.durations import parse_duration
+from findcli import events, profiles
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
-from findcli.settings import SLOTS
 from findcli.splits import bucket, held_out
 from findcli.templates import Template, is_search, round_bound, sentence_text, source_templates
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, build, hash_file
+from findcli.workspace.settings import SLOTS
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def settings_files(workspace: Workspace) -> dict[str, str]:
     split = workspace.settings.split
     named = {"users_file": split.users_file, "categories_file": split.categories_file}
     try:
-        return {key: artifacts.hash_file(workspace.path(file)) for key, file in named.items() if file is not None}
+        return {key: hash_file(workspace.path(file)) for key, file in named.items() if file is not None}
     except OSError as error:
         hint = "correct users_file or categories_file in [split]"
         raise FindCLIError(f"a file of the split cannot be read: {error}", hint=hint) from error
@@ -81,7 +81,7 @@ def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress
         FindCLIError: a source cannot be used, no cutoff fits, or no sentence has enough support.
     """
     log = events.build_events(workspace, force=force)
-    return artifacts.build(
+    return build(
         workspace.run("pairs"),
         lambda draft, _: _write(workspace, log, draft, progress or no_progress),
         kind="pairs",

@@ -15,14 +15,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from findcli import alignment, artifacts, embeddings, events, pairs
-from findcli.artifacts import COMMANDS, FORMATS, MANIFEST, Run
+from findcli import alignment, embeddings, events, pairs
 from findcli.pretraining import sequence, tabular, text
 from findcli.progress import Progress, no_progress
 from findcli.prompts import list_prompts, prompt_folders
 from findcli.text_space import cache_folder
 from findcli.user_model import StageRuns, encoder_names
-from findcli.workspace import Workspace, to_utc
+from findcli.workspace import runs as artifacts
+from findcli.workspace.folder import Workspace, to_utc
+from findcli.workspace.runs import COMMANDS, FORMATS, MANIFEST, Run
 
 WITH_EVENTS = ("pairs", "embeddings")  # their commands write runs/events too
 MANY = ("embeddings", "prompt")  # kinds with more than one folder

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli import artifacts, events, profiles
-from findcli.artifacts import Run, hash_json
+from findcli import events, profiles
 from findcli.baselines.aggregates import Aggregates, CategoryCounts
 from findcli.baselines.coles import Coles
 from findcli.baselines.cpc import Cpc
@@ -21,7 +20,6 @@ from findcli.baselines.one4all import One4all
 from findcli.baselines.stage_one import Concatenated, TabTransformer, TextModel
 from findcli.baselines.user_inputs import Head, Representation, UserInputs
 from findcli.choices import chosen_names
-from findcli.durations import parse_duration
 from findcli.pairs import held_out_users
 from findcli.rival_cache import computed_or_kept
 from findcli.templates import is_search
@@ -29,7 +27,9 @@ from findcli.text_space import TextSpace
 from findcli.training import select_device
 from findcli.untrained import stage_one_vectors
 from findcli.user_model import encoder_names
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, hash_json, open_run
 
 RIVALS: dict[str, tuple[Representation, ...]] = {
     "aggregates": (Aggregates(), Aggregates(logs=True)),
@@ -99,8 +99,8 @@ def user_inputs(
     known = known.sort("user_id", "time", maintain_order=True)
     everybody = known["user_id"].unique().sort()
     held = held_out_users(workspace, everybody)
-    text = artifacts.open_run(workspace.run("text"), "text")
-    runs = [text, *(artifacts.open_run(workspace.run(name), name) for name in encoder_names(workspace))]
+    text = open_run(workspace.run("text"), "text")
+    runs = [text, *(open_run(workspace.run(name), name) for name in encoder_names(workspace))]
     return UserInputs(
         events=known, users=users, training_users=everybody.filter(~everybody.is_in(list(held))),
         train_until=workspace.train_until, as_of=as_of, history=parse_duration(windows.history),

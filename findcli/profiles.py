@@ -12,10 +12,10 @@ from typing import Literal
 import polars as pl
 
 from findcli import sources
-from findcli.durations import parse_duration
 from findcli.errors import FindCLIError
-from findcli.settings import Aggregate, Profile
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.settings import Aggregate, Profile
 
 DAY_US = 86_400_000_000
 

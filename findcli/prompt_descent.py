@@ -33,7 +33,7 @@ from torch import Tensor
 from findcli.metrics import auc_by_column
 from findcli.prompt_readers import Learned, Reader, moves_from, score_learned
 from findcli.seeds import Seeds
-from findcli.settings import Prompt
+from findcli.workspace.settings import Prompt
 
 RIDGE, SUMMARY_RIDGE, TOKEN_RIDGE = 0.1, 3.0, 1e-3
 SENTENCE = 1.5  # how much more freely the sentence's own weight moves the scores than tokens or summary do

@@ -30,15 +30,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from findcli import artifacts
-from findcli.artifacts import Run
 from findcli.embeddings import scores_by_query
 from findcli.encoders.text import TextEncoder
 from findcli.scoring import QueryScorer, load_sentence_encoder
 from findcli.snapshots import Snapshot, read_snapshot
 from findcli.text_space import TextSpace
 from findcli.training import select_device
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run
 
 
 class Reader(Protocol):
@@ -74,15 +73,15 @@ def open_reader(trained: Workspace, run: Run, *, device: str = "auto") -> Reader
     known = run.tensors("users.safetensors")
     if scores_by_query(trained):
         return QueryReader(trained, read_snapshot(run), known["summary"], device=device)
-    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+    aligned = open_run(trained.run("aligned"), "aligned")
     return VectorReader(aligned, known["embeddings"], known["summary"], device=device)
 
 
 def open_encoder(trained: Workspace) -> TextEncoder:
     """The text encoder that a trained model's prompts go into, on the CPU."""
     if scores_by_query(trained):
-        return TextSpace(artifacts.open_run(trained.run("text"), "text"), device="cpu").encoder()
-    return load_sentence_encoder(artifacts.open_run(trained.run("aligned"), "aligned"), device="cpu").tower
+        return TextSpace(open_run(trained.run("text"), "text"), device="cpu").encoder()
+    return load_sentence_encoder(open_run(trained.run("aligned"), "aligned"), device="cpu").tower
 
 
 @torch.no_grad()
@@ -107,9 +106,9 @@ def prompt_queries(
 def open_queries(trained: Workspace, sentence: str, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
     """`prompt_queries` of a trained model, without its users: (2, D)."""
     if scores_by_query(trained):
-        space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device="cpu")
+        space = TextSpace(open_run(trained.run("text"), "text"), device="cpu")
         return prompt_queries(space.encoder(), partial(_whitened, space), sentence, tensors)
-    sentences = load_sentence_encoder(artifacts.open_run(trained.run("aligned"), "aligned"), device="cpu")
+    sentences = load_sentence_encoder(open_run(trained.run("aligned"), "aligned"), device="cpu")
     return prompt_queries(sentences.tower, sentences.head, sentence, tensors)
 
 
@@ -158,10 +157,10 @@ class QueryReader:
 
     def __init__(self, trained: Workspace, snapshot: Snapshot, summary: np.ndarray, *, device: str) -> None:
         where = select_device(device)
-        space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(where))
+        space = TextSpace(open_run(trained.run("text"), "text"), device=str(where))
         self.encoder = space.encoder().requires_grad_(requires_grad=False)
         self.query, self.summary = partial(_whitened, space), summary
-        self.scorer = QueryScorer.open(artifacts.open_run(trained.run("aligned"), "aligned"), snapshot)
+        self.scorer = QueryScorer.open(open_run(trained.run("aligned"), "aligned"), snapshot)
 
     def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The slope of the log odds: (R, D)."""

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from findcli import artifacts
-from findcli.artifacts import Draft, Run
 from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
 from findcli.prompt_descent import PromptTuner
@@ -20,7 +18,8 @@ from findcli.prompt_readers import open_reader
 from findcli.prompts import model_inputs, prompt_folder
 from findcli.seeds import Seeds, mine_hard_negatives, read_seeds, seeds_digest
 from findcli.targeting import find_embeddings
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, build, open_run
 
 
 def tune_prompt(
@@ -54,7 +53,7 @@ def tune_prompt(
     if not sentence.strip():
         raise FindCLIError("the sentence is empty", hint='write one, such as "users likely to rent phones"')
     folder, trained = prompt_folder(workspace, name), model or workspace
-    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+    aligned = open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
     users = run.table("users.parquet")["user_id"]
     given = read_seeds(seeds, users)
@@ -79,7 +78,7 @@ def tune_prompt(
             "mined": chosen.mined, "learned_tokens": len(tuned.tokens),
         }  # fmt: skip
 
-    return artifacts.build(
+    return build(
         folder, write, kind="prompt",
         settings={
             "sentence": sentence, "reader": "query_aware" if scores_by_query(trained) else "vector",

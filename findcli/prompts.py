@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from findcli import artifacts
-from findcli.artifacts import Manifest, Run
 from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
 from findcli.prompt_readers import (
@@ -32,7 +30,8 @@ from findcli.prompt_readers import (
     score_learned,
 )
 from findcli.scoring import Scored, nearest_sentences, picked_concepts
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -91,7 +90,7 @@ def prompt_folder(workspace: Workspace, name: str) -> Path:
 
 def model_inputs(trained: Workspace) -> dict[str, str]:
     """The digests of the model that a prompt is tuned for."""
-    return {name: artifacts.open_run(trained.run(name), name).manifest.digest() for name in ("aligned", "text")}
+    return {name: open_run(trained.run(name), name).manifest.digest() for name in ("aligned", "text")}
 
 
 def prompt_folders(workspace: Workspace) -> list[Path]:
@@ -102,8 +101,8 @@ def prompt_folders(workspace: Workspace) -> list[Path]:
 
 def list_prompts(workspace: Workspace) -> list[Prompt]:
     """The prompts of a workspace, by name."""
-    aligned = artifacts.read_manifest(workspace.run("aligned"))
-    manifests = [(folder.name, artifacts.read_manifest(folder)) for folder in prompt_folders(workspace)]
+    aligned = read_manifest(workspace.run("aligned"))
+    manifests = [(folder.name, read_manifest(folder)) for folder in prompt_folders(workspace)]
     return [_described(name, manifest, aligned) for name, manifest in manifests if manifest is not None]
 
 
@@ -117,7 +116,7 @@ def leanings(
     """
     model = trained or workspace
     prompt, folder = open_prompt(workspace, name, trained=trained)
-    aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    aligned = open_run(model.run("aligned"), "aligned")
     began, tuned = open_queries(model, prompt.sentence, folder.tensors("prompt.safetensors"))
     if np.array_equal(began, tuned):
         return [], []
@@ -156,11 +155,11 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
         FindCLIError: there is none of this name, or the model has been trained again since.
     """
     folder = prompt_folder(workspace, name)
-    if artifacts.read_manifest(folder) is None:
+    if read_manifest(folder) is None:
         known = ", ".join(prompt.name for prompt in list_prompts(workspace)) or "none"
         hint = f'those here are: {known}; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name {name}'
         raise FindCLIError(f"there is no prompt {name!r} in this workspace", hint=hint)
-    run = artifacts.open_run(folder, "prompt")
+    run = open_run(folder, "prompt")
     inputs = model_inputs(trained or workspace)
     changed = [part for part, digest in inputs.items() if run.manifest.inputs.get(part) != digest]
     if changed:
@@ -169,7 +168,7 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
             hint="tune it again with its seeds: "
             f'findcli tune-prompt "{run.manifest.settings["sentence"]}" --seeds FILE --name {name}',
         )
-    return _described(name, run.manifest, artifacts.read_manifest(workspace.run("aligned"))), run
+    return _described(name, run.manifest, read_manifest(workspace.run("aligned"))), run
 
 
 def score_prompt(workspace: Workspace, trained: Workspace, run: Run, name: str, *, device: str = "auto") -> Scored:
@@ -194,7 +193,7 @@ def score_prompt(workspace: Workspace, trained: Workspace, run: Run, name: str, 
     if isinstance(reader, QueryReader):
         near = picked_concepts(reader.scorer.snapshot, queries[1:])
     else:
-        aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+        aligned = open_run(trained.run("aligned"), "aligned")
         near = nearest_sentences(aligned, torch.from_numpy(queries[1:]))
     return Scored(scores, np.full_like(scores, np.nan), near)
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import tomlkit
 
 from findcli import linear_probe, pipeline, targeting
-from findcli.artifacts import Run, replacing
 from findcli.datasets import demo
 from findcli.datasets.creation import Summary
 from findcli.errors import FindCLIError
 from findcli.linear_probe import ProbeResult
 from findcli.progress import Progress, no_progress
 from findcli.targeting import Audience, Selection
-from findcli.workspace import FILE, Workspace, load_workspace
+from findcli.workspace.folder import FILE, Workspace, load_workspace
+from findcli.workspace.runs import Run, replacing
 
 DEMAND, TASK, TOP_K = "users likely to rent phones", "d1", 100
 USERS = 5_000

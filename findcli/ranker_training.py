@@ -19,10 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from findcli import events, objectives
-from findcli.artifacts import Draft, Run
 from findcli.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
 from findcli.concepts import Habits, concept_events, habits_as_of, join_habits
-from findcli.durations import parse_duration
 from findcli.encoders.ranker import Ranker
 from findcli.metrics import weighted_auc_ks
 from findcli.module_files import new_module, save_module
@@ -43,7 +41,9 @@ from findcli.query_scoring import (
 from findcli.text_space import TextSpace
 from findcli.training import fit, step_seed
 from findcli.training_data import TrainingData
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run
 
 RARE, COMMON = 0.005, 0.8  # shares of users between which a sentence is learned from at a cutoff
 

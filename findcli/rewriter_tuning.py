@@ -16,19 +16,20 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from findcli import artifacts, events
-from findcli.artifacts import Draft, Run
+from findcli import events
 from findcli.errors import FindCLIError
 from findcli.model_folders import load_language_model, quiet_transformers
 from findcli.pairs import held_out_users
 from findcli.progress import Progress
 from findcli.rewriting.dialogues import Pair, Shelf, described, shelves_of, write_dialogue, write_pair
 from findcli.rewriting.language_model import EXAMPLES, GIVEN, LanguageModel, asked_for, shelf
-from findcli.settings import Rewriter
 from findcli.splits import bucket
 from findcli.training import fit, select_device, step_seed
 from findcli.vocabulary import build_vocabulary
-from findcli.workspace import Workspace
+from findcli.workspace import runs
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run
+from findcli.workspace.settings import Rewriter
 
 MERGED, ADAPTER = "model", "adapter"
 HELD_ONE_IN, CHOICES, ASKED = 5, 10, 40
@@ -52,8 +53,8 @@ def why_stale(workspace: Workspace) -> str | None:
     Raises:
         FindCLIError: the events are not read yet.
     """
-    log = artifacts.open_run(workspace.run("events"), "events")
-    return artifacts.why_stale(
+    log = runs.open_run(workspace.run("events"), "events")
+    return runs.why_stale(
         workspace.run("rewriter"), kind="rewriter", settings=stage_settings(workspace), inputs=stage_inputs(log),
         seed=workspace.settings.workspace.seed,
     )  # fmt: skip
@@ -85,7 +86,7 @@ def tune_rewriter(
         draft.metrics["accuracy_after"] = accuracy(asked, tuned, tokenizer, ())
         _save(tuned, tokenizer, draft.path(MERGED))
 
-    return artifacts.build(
+    return runs.build(
         workspace.run("rewriter"), write, kind="rewriter", settings=stage_settings(workspace),
         inputs=stage_inputs(log), seed=seed, force=force,
     )  # fmt: skip
@@ -97,7 +98,7 @@ def load_tuned(workspace: Workspace, *, weight: float) -> LanguageModel:
     Raises:
         FindCLIError: there is none, or its workspace has changed since.
     """
-    run = artifacts.open_run(workspace.run("rewriter"), "rewriter")
+    run = runs.open_run(workspace.run("rewriter"), "rewriter")
     if reason := why_stale(workspace):
         hint = "tune it again: findcli tune-rewriter, or set model = 'none' in [rewriter]"
         raise FindCLIError(f"the tuned rewriter is out of date ({reason})", hint=hint)

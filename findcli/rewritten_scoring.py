@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from findcli.artifacts import Run
 from findcli.combining import Clauses, combine_cosines, combine_probabilities
 from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
@@ -17,7 +16,8 @@ from findcli.rewriting.expressions import parse_rewriting
 from findcli.rewriting.opening import open_rewriter
 from findcli.rewriting.rewriter import AS_IT_STANDS, Meant, Rewriting
 from findcli.scoring import Scored, score_demands
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run
 
 if TYPE_CHECKING:
     from findcli.rewriting.language_model import LanguageModel

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from findcli.concepts import habits_as_of
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 KINDS = 8
 LEVELS = ("weeks", "recency")  # of `concepts.py`

@@ -11,8 +11,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from findcli.artifacts import replacing
 from findcli.errors import FindCLIError
+from findcli.workspace.runs import replacing
 
 OVER_TIME = "over time"
 

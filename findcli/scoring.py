@@ -10,8 +10,6 @@ import torch
 from safetensors.torch import load_file
 from scipy.special import expit
 
-from findcli import artifacts
-from findcli.artifacts import Run
 from findcli.co_occurrence import CoOccurrence
 from findcli.embeddings import scores_by_query
 from findcli.encoders.ranker import Ranker
@@ -22,7 +20,8 @@ from findcli.query_scoring import NAMED, Company, company, pick_concepts, score,
 from findcli.snapshots import Snapshot, read_snapshot
 from findcli.text_space import TextSpace
 from findcli.training import select_device
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def score_demands(
         device: "auto", "cpu", "cuda" or "mps".
     """
     if not scores_by_query(trained):
-        aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+        aligned = open_run(trained.run("aligned"), "aligned")
         return score_by_vector(aligned, run.tensors("users.safetensors")["embeddings"], demands, device=device)
     scored = score_by_query(trained, read_snapshot(run), demands, device=device)
     own = trained.folder == workspace.folder
@@ -83,8 +82,8 @@ def score_by_query(trained: Workspace, snapshot: Snapshot, demands: Sequence[str
         demands: Q sentences.
         device: "auto", "cpu", "cuda" or "mps".
     """
-    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
-    space = TextSpace(artifacts.open_run(trained.run("text"), "text"), device=str(select_device(device)))
+    aligned = open_run(trained.run("aligned"), "aligned")
+    space = TextSpace(open_run(trained.run("text"), "text"), device=str(select_device(device)))
     vectors = _vectors(space, snapshot, demands)  # (Q, d_text)
     odds = QueryScorer.open(aligned, snapshot).odds(vectors)  # (N, Q)
     probabilities = np.full(odds.shape, np.nan)

@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from findcli import artifacts, events
-from findcli.artifacts import Draft, Run
+from findcli import events
 from findcli.co_occurrence import CoOccurrence
 from findcli.concepts import LEVELS, Habits, concept_events, habits_as_of, join_habits
-from findcli.durations import parse_duration
 from findcli.query_scoring import Concepts, company, translate
 from findcli.text_space import TextSpace
 from findcli.training import select_device
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, open_run
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def take_snapshot(
         device: where texts are encoded.
         without_sources: sources whose events are left out.
     """
-    aligned = artifacts.open_run(model.run("aligned"), "aligned")
-    space = TextSpace(artifacts.open_run(model.run("text"), "text"), device=str(select_device(device)))
+    aligned = open_run(model.run("aligned"), "aligned")
+    space = TextSpace(open_run(model.run("text"), "text"), device=str(select_device(device)))
     settings = aligned.manifest.settings
     window = _Window(workspace, log, as_of, parse_duration(settings["history"]), tuple(without_sources))
     texts = window.vocabulary(most=settings["ranker"]["vocabulary"])

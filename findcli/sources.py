@@ -13,10 +13,10 @@ from typing import Literal, NoReturn
 
 import polars as pl
 
-from findcli.artifacts import disk_problem, first_line
 from findcli.errors import FindCLIError
-from findcli.settings import SLOTS, Source
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import disk_problem, first_line
+from findcli.workspace.settings import SLOTS, Source
 
 TIME = pl.Datetime("us")
 TIME_FORMATS = (

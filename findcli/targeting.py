@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli import artifacts, events
-from findcli.artifacts import Run, replacing
+from findcli import events
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.filters import parse_filter
@@ -28,7 +27,8 @@ from findcli.profiles import profile_columns, profiles_as_of
 from findcli.prompts import open_prompt, score_prompt
 from findcli.rewriting.rewriter import Rewriting
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
-from findcli.workspace import Workspace, to_utc
+from findcli.workspace.folder import Workspace, to_utc
+from findcli.workspace.runs import Run, first_line, open_run, read_manifest, replacing
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": lambda frame, path: frame.write_parquet(path),
@@ -156,7 +156,7 @@ def target(
     require_demands(demands)
     chosen = None if where is None else parse_filter(where, profile_columns(workspace.settings.profile))
     trained = model or workspace
-    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+    aligned = open_run(trained.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
     rewritings: Sequence[Rewriting | None] = [None]
     if prompt is None:
@@ -193,9 +193,7 @@ def explain(
     """How demands are understood, without ranking anybody; arguments and errors as `target`."""
     require_demands(demands)
     trained = model or workspace
-    run = find_embeddings(
-        workspace, artifacts.open_run(trained.run("aligned"), "aligned"), as_of, model=model, device=device
-    )
+    run = find_embeddings(workspace, open_run(trained.run("aligned"), "aligned"), as_of, model=model, device=device)
     return rewrite_demands(workspace, trained, run, demands, rewrite, device=device)
 
 
@@ -265,13 +263,13 @@ def find_embeddings(
     digest = aligned.manifest.digest()
     runs = []
     for folder in (workspace.runs / "embeddings").glob("[0-9]*"):
-        manifest = artifacts.read_manifest(folder)
+        manifest = read_manifest(folder)
         if manifest is not None and manifest.inputs.get("aligned") == digest:
             runs.append((manifest.settings["as_of"], folder))
     if not runs:
         command = "findcli embed" if model is None else f"findcli embed --model {model.folder}"
         raise FindCLIError("no user is embedded by the current model", hint=f"embed them with: {command}")
-    return artifacts.open_run(max(runs)[1], "embeddings")
+    return open_run(max(runs)[1], "embeddings")
 
 
 def read_demands(path: Path) -> list[str]:
@@ -295,7 +293,7 @@ def read_demands(path: Path) -> list[str]:
             demands = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         hint = "give a text file with a sentence a line, or a CSV, TSV or Parquet file with a column `demand`"
-        raise FindCLIError(f"the demands in {path} cannot be read: {artifacts.first_line(error)}", hint=hint) from error
+        raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=hint) from error
     found = [demand for demand in demands if demand]
     if not found:
         raise FindCLIError(f"{path} holds no demand", hint="write a sentence a line, or a column `demand`")

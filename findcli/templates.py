@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from findcli.settings import SLOTS, Source
+from findcli.workspace.settings import SLOTS, Source
 
 VERBS = {
     "purchase": "purchased",

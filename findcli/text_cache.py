@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.artifacts import first_line, replacing
 from findcli.encoders.text import TextEncoder
 from findcli.errors import FindCLIError
 from findcli.progress import Progress
+from findcli.workspace.runs import first_line, replacing
 
 
 def cached_vectors(

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from findcli.artifacts import Run
 from findcli.encoders.text import TextEncoder, load_text_encoder, new_text_encoder
 from findcli.progress import Progress
 from findcli.text_cache import cached_vectors
+from findcli.workspace.runs import Run
 
 
 class Space(Protocol):

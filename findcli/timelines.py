@@ -14,12 +14,12 @@ from typing import Any
 import polars as pl
 
 from findcli import events
-from findcli.artifacts import Run
-from findcli.durations import parse_duration
 from findcli.errors import FindCLIError
 from findcli.pairs import held_out_users
 from findcli.profiles import profiles_as_of
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run
 
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 FEW = 40  # events up to which a timeline goes by days

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.artifacts import Run
 from findcli.batches import Histories
+from findcli.workspace.runs import Run
 
 
 def seconds(instants: Sequence[datetime] | pl.Series) -> np.ndarray:

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from findcli import artifacts
-from findcli.artifacts import Run
 from findcli.batches import EXTRAS, UserBatch
 from findcli.embeddings import Embedder, embed_users
 from findcli.module_files import load_module
 from findcli.text_space import UntrainedSpace
 from findcli.user_model import ENCODERS, encoder_names, load_user_encoder
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run
 
 Encode = Callable[[UserBatch], dict[str, Tensor]]
 SELVES = {"pre-trained": True, "untrained": False}
@@ -39,7 +38,7 @@ def untrained_vectors(
         return embed_users(workspace, chosen, log, as_of, encode=encode)[1]
 
     found = collect(embedder, _stage_one(workspace, embedder))
-    text = artifacts.open_run(workspace.run("text"), "text")
+    text = open_run(workspace.run("text"), "text")
     blank = replace(embedder, space=UntrainedSpace(text, device=str(embedder.device)))
     return found | collect(blank, lambda batch: {"text, untrained": _mean_text(batch)})
 
@@ -54,7 +53,7 @@ def stage_one_vectors(
         zeros where a user lacks the modality.
     """
     embedder = Embedder.load(workspace, device=device)
-    runs = {name: artifacts.open_run(workspace.run(name), name) for name in encoder_names(workspace)}
+    runs = {name: open_run(workspace.run(name), name) for name in encoder_names(workspace)}
     modules = {name: load_module(run, "encoder", ENCODERS[name]).to(embedder.device) for name, run in runs.items()}
 
     @torch.no_grad()
@@ -68,10 +67,10 @@ def stage_one_vectors(
 def _stage_one(workspace: Workspace, embedder: Embedder) -> Encode:
     selves = {}
     for name in encoder_names(workspace):
-        run = artifacts.open_run(workspace.run(name), name)
+        run = open_run(workspace.run(name), name)
         for self_name, trained in SELVES.items():
             selves[name, self_name] = load_module(run, "encoder", ENCODERS[name], trained=trained).to(embedder.device)
-    aligned = artifacts.open_run(workspace.run("aligned"), "aligned")
+    aligned = open_run(workspace.run("aligned"), "aligned")
     fused = load_user_encoder(aligned, trained=False).to(embedder.device)
 
     @torch.no_grad()

@@ -17,8 +17,6 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from findcli import artifacts
-from findcli.artifacts import Run, replacing
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.linear_probe import find_task, read_labels
@@ -26,7 +24,8 @@ from findcli.prompts import open_prompt, score_prompt
 from findcli.scoring import score_demands
 from findcli.seeds import Seeds, read_seeds
 from findcli.targeting import find_embeddings
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run, replacing
 
 Method = Literal["tsne", "umap"]
 SUFFIXES = (".png", ".html")
@@ -125,7 +124,7 @@ def plot_users(
     place = _projection(method)
     trained = model or workspace
     when = find_task(workspace, task).as_of if task is not None and as_of is None else as_of
-    aligned = artifacts.open_run(trained.run("aligned"), "aligned")
+    aligned = open_run(trained.run("aligned"), "aligned")
     run = (
         find_embeddings(workspace, aligned, None, model=model, device=device)
         if when is None

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from findcli import artifacts
-from findcli.artifacts import Run
 from findcli.encoders.fusion import Concatenation, Fusion
 from findcli.encoders.sequence import SequenceEncoder
 from findcli.encoders.tabular import TabularEncoder
@@ -16,9 +14,10 @@ from findcli.errors import FindCLIError
 from findcli.module_files import load_module, new_module
 from findcli.profile_codes import ProfileCodes
 from findcli.profiles import profile_columns
-from findcli.settings import Align
 from findcli.templates import is_search
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run
+from findcli.workspace.settings import Align
 
 ENCODERS = {"sequence": SequenceEncoder, "tabular": TabularEncoder}
 
@@ -46,8 +45,8 @@ class StageRuns:
         Raises:
             FindCLIError: one is missing; the hint names the command.
         """
-        events, pairs, text = (artifacts.open_run(workspace.run(name), name) for name in ("events", "pairs", "text"))
-        encoders = {name: artifacts.open_run(workspace.run(name), name) for name in encoder_names(workspace)}
+        events, pairs, text = (open_run(workspace.run(name), name) for name in ("events", "pairs", "text"))
+        encoders = {name: open_run(workspace.run(name), name) for name in encoder_names(workspace)}
         return cls(events, pairs, text, encoders)
 
     def columns(self) -> ProfileCodes:

@@ -10,14 +10,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from findcli import alignment, artifacts, pipeline
-from findcli.apart import STAGES, link_stages, under_other_settings
+from findcli import alignment, pipeline
 from findcli.choices import chosen_names
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.query_scoring import GROUPS
 from findcli.user_model import StageRuns, encoder_names
-from findcli.workspace import Workspace
+from findcli.workspace.derived import STAGES, link_stages, under_other_settings
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run, read_manifest
 
 OWN = "findcli"
 
@@ -123,12 +124,12 @@ def _why_stale(workspace: Workspace, variant: Variant) -> str | None:
     planned = {stage.name: stage for stage in pipeline.stages(own, as_of=own.train_until)}
     encoders = {}
     for name in encoder_names(own):
-        shared = artifacts.read_manifest(workspace.run(name))
+        shared = read_manifest(workspace.run(name))
         if name in variant.changes or shared is None:
             reason = "never made" if shared is None else planned[name].why_stale(shared.inputs)
             if reason:
                 return f"{name}: {reason}"
-        encoders[name] = artifacts.open_run((own if name in variant.changes else workspace).run(name), name)
+        encoders[name] = open_run((own if name in variant.changes else workspace).run(name), name)
     runs = replace(StageRuns.open(workspace), encoders=encoders)
     return planned["aligned"].why_stale(alignment.stage_inputs(runs, own))
 

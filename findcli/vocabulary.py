@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from findcli import events
-from findcli.artifacts import Run
-from findcli.settings import SLOTS
 from findcli.templates import Template, sentence_text, source_templates
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run
+from findcli.workspace.settings import SLOTS
 
 MOST_ITEMS = 40
 NAMES = ("department", "category", "item")

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
 
 USERS, WEEKS = 60, 40
 TRAIN_UNTIL_WEEK, FUTURE_WEEKS = 36, 4

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from findcli.artifacts import MANIFEST
 from findcli.cli.main import main
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import MANIFEST
 
 Spoil = Callable[[Path], object]
 TIME = pl.col("time")

@@ -21,7 +21,7 @@ from findcli.cli import console
 from findcli.cli.main import app, main
 from findcli.cli.status import spoken
 from findcli.errors import FindCLIError
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 HEAVY = ("torch", "polars", "numpy", "sklearn", "transformers", "pydantic", "safetensors")
 HELP = f"""
@@ -137,7 +137,7 @@ def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("findcli.workspace.load_workspace", interrupt)
+    monkeypatch.setattr("findcli.workspace.folder.load_workspace", interrupt)
     assert exit_code("check", "--workspace", str(tmp_path), "--quiet") == 130
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from findcli import events
 from findcli.concepts import DECAYS, FORGOTTEN, LEVELS, concept_events, habits_as_of, join_habits
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 CUTOFF = datetime(2024, 3, 1)
 HISTORY = timedelta(weeks=10)

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from findcli import embeddings, events
-from findcli.artifacts import Run
 from findcli.embeddings import Embedder, embed, embed_users
 from findcli.errors import FindCLIError
 from findcli.pairs import held_out_users
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.runs import Run
 
 TICK = timedelta(microseconds=1)
 

@@ -14,7 +14,7 @@ from findcli.errors import FindCLIError
 from findcli.evaluation import averages, evaluate, rank_quality
 from findcli.linear_probe import read_labels
 from findcli.targeting import target
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
 
 
 def test_the_figures_are_those_of_scikit_learn() -> None:

@@ -11,8 +11,8 @@ from polars.testing import assert_frame_equal
 
 from findcli import events
 from findcli.errors import FindCLIError
-from findcli.settings import Settings, Source, Windows
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.settings import Settings, Source, Windows
 
 UNTIL = datetime(2024, 6, 1)
 TICK = timedelta(microseconds=1)

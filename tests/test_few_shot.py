@@ -17,7 +17,7 @@ from findcli.errors import FindCLIError
 from findcli.evaluation import REWRITTEN, evaluate, require_modalities
 from findcli.few_shot import FIGURES, few_shot
 from findcli.metrics import weighted_selection
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 
 def test_figures_of_selections_agree_with_scikit_learn() -> None:

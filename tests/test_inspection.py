@@ -11,7 +11,7 @@ import pytest
 
 from findcli import inspection
 from findcli.inspection import Report
-from findcli.workspace import load_workspace, write_settings
+from findcli.workspace.folder import load_workspace, write_settings
 
 START = datetime(2024, 1, 1)
 

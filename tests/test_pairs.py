@@ -12,12 +12,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from findcli import artifacts, events, pairs
+from findcli import events, pairs
 from findcli.errors import FindCLIError
-from findcli.settings import SLOTS, Sentences, Settings, Source, Split, Windows
 from findcli.templates import source_templates
 from findcli.training_data import TrainingData
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.runs import MANIFEST, Run
+from findcli.workspace.settings import SLOTS, Sentences, Settings, Source, Split, Windows
 
 UNTIL = datetime(2024, 3, 4)
 WEEK = timedelta(weeks=1)
@@ -102,7 +103,7 @@ def test_truth_is_what_a_loop_over_raw_rows_finds(tmp_path: Path, seed: int) -> 
     check_truth(space, run, log.to_dicts(), salt)
 
 
-def check_truth(space: Workspace, run: artifacts.Run, log: list[dict[str, object]], salt: str) -> None:
+def check_truth(space: Workspace, run: Run, log: list[dict[str, object]], salt: str) -> None:
     data = TrainingData(run)
     templates = [t for source in space.settings.sources for t in source_templates(source)]
     held = {row["category"] for row in log if row["category"] and in_bucket_0("category", row["category"], salt, 3)}
@@ -139,8 +140,8 @@ def stand(workspace: Workspace, change: pl.Expr | None = None, **columns: pl.Exp
     (orders if change is None else orders.filter(change)).with_columns(**columns).write_parquet(path)
 
 
-def content(run: artifacts.Run) -> dict[str, bytes]:
-    names = (path for path in run.folder.rglob("*") if path.is_file() and path.name != artifacts.MANIFEST)
+def content(run: Run) -> dict[str, bytes]:
+    names = (path for path in run.folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in names}
 
 

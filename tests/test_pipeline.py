@@ -13,11 +13,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from findcli import artifacts, pipeline
+from findcli import pipeline
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.progress import Progress
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.runs import MANIFEST, locked
 
 STAGES = ["events", "pairs", "text", "sequence", "tabular", "aligned", "embeddings"]
 LATEST = "embeddings/2024-10-07"
@@ -33,7 +34,7 @@ def content(runs: Path) -> dict[str, str]:
     for path in sorted(runs.rglob("*")):
         if path.is_file() and path.suffix != ".lock":
             value = path.read_bytes()
-            if path.name == artifacts.MANIFEST:
+            if path.name == MANIFEST:
                 manifest = json.loads(value)
                 value = json.dumps({k: v for k, v in manifest.items() if k not in ("started", "seconds")}).encode()
             found[path.relative_to(runs).as_posix()] = hashlib.sha256(value).hexdigest()
@@ -145,7 +146,7 @@ def test_without_profile_or_its_modality_there_is_no_tabular_stage(tiny_workspac
 
 
 def test_a_run_of_another_version_has_to_run(finished_workspace: Workspace) -> None:
-    path = finished_workspace.run("sequence") / artifacts.MANIFEST
+    path = finished_workspace.run("sequence") / MANIFEST
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 0}))
     assert states(finished_workspace)["sequence"] == "written in format sequence 0"
     pipeline.run(finished_workspace)
@@ -199,7 +200,7 @@ def test_clean_all_removes_every_run_and_nothing_else(finished_workspace: Worksp
 
 def test_a_run_that_is_being_written_is_not_cleaned(finished_workspace: Workspace) -> None:
     with (
-        artifacts.locked(finished_workspace.run("aligned")),
+        locked(finished_workspace.run("aligned")),
         pytest.raises(FindCLIError, match="another findcli command"),
     ):
         pipeline.clean(finished_workspace, everything=True)

@@ -21,7 +21,7 @@ from findcli.probe_comparison import AVERAGE, compare
 from findcli.probe_protocol import ProbeRow, fit_head, probe_vectors, resampling
 from findcli.probe_rivals import chosen_rivals
 from findcli.ranking_benchmark import journey
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 ONE = Interval(0.0, 0.0, 0.0)
 

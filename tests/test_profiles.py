@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from findcli.errors import FindCLIError
 from findcli.profiles import input_digest, profiles_as_of
-from findcli.settings import Aggregate, Profile, Settings, Source, Windows
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.settings import Aggregate, Profile, Settings, Source, Windows
 
 CUTOFF = datetime(2024, 6, 1)
 HISTORY, WITHIN = timedelta(weeks=4), timedelta(weeks=1)

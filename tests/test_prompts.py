@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import torch
 
-from findcli import artifacts, pipeline
+from findcli import pipeline
 from findcli.cli.main import main
 from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
@@ -23,21 +23,22 @@ from findcli.prompt_tuning import tune_prompt
 from findcli.prompts import leanings, learned_tokens, list_prompts, open_prompt
 from findcli.query_scoring import pick_concepts, query_features
 from findcli.seeds import Seeds, mine_hard_negatives, read_seeds
-from findcli.settings import Prompt
 from findcli.snapshots import read_snapshot
 from findcli.targeting import target
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run
+from findcli.workspace.settings import Prompt
 
 SENTENCE = "people who will buy tea"
 QUICK = Prompt(background=40, steps=6, strength=1.0)
 
 
-def embeddings(workspace: Workspace) -> artifacts.Run:
-    return artifacts.open_run(workspace.embeddings(workspace.train_until), "embeddings")
+def embeddings(workspace: Workspace) -> Run:
+    return open_run(workspace.embeddings(workspace.train_until), "embeddings")
 
 
 def readers(workspace: Workspace) -> list[QueryReader | VectorReader]:
-    run, aligned = embeddings(workspace), artifacts.open_run(workspace.run("aligned"), "aligned")
+    run, aligned = embeddings(workspace), open_run(workspace.run("aligned"), "aligned")
     known = run.tensors("users.safetensors")
     assert scores_by_query(workspace)
     return [

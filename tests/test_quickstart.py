@@ -13,7 +13,7 @@ from findcli.cli.main import main
 from findcli.datasets.demo import simulation
 from findcli.errors import FindCLIError
 from findcli.quickstart import Quickstart
-from findcli.workspace import load_workspace
+from findcli.workspace.folder import load_workspace
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import pytest
 import typer.main
 
 from findcli.cli.main import app
-from findcli.settings_file import parse_settings
+from findcli.workspace.toml_file import parse_settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from findcli.rewriter_tuning import lm_loss, load_tuned, tune_rewriter, why_stal
 from findcli.rewriting.dialogues import Shelf, described, shelves_of, write_dialogue, write_pair
 from findcli.rewriting.language_model import GIVEN, LanguageModel, asked_for, shelf
 from findcli.vocabulary import SCHEMA
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
 
 TEXTS = ["Shelf: tea\nFor: people who will buy tea\n", "Question: bread and cheese, soap, candles, towels"]
 

@@ -3,18 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from findcli import artifacts, events
+from findcli import events
 from findcli.concepts import LEVELS
 from findcli.metrics import weighted_auc_ks
 from findcli.scoring import score_by_query
 from findcli.snapshots import read_snapshot, take_snapshot
 from findcli.targeting import target
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run
 
 
 def test_what_is_stored_is_what_was_taken(trained_workspace: Workspace) -> None:
     as_of = trained_workspace.train_until
-    run = artifacts.open_run(trained_workspace.embeddings(as_of), "embeddings")
+    run = open_run(trained_workspace.embeddings(as_of), "embeddings")
     users = run.table("users.parquet")["user_id"]
     log = events.build_events(trained_workspace)
     taken = take_snapshot(trained_workspace, trained_workspace, log, as_of, users, device="cpu")
@@ -28,7 +29,7 @@ def test_what_is_stored_is_what_was_taken(trained_workspace: Workspace) -> None:
 
 def test_a_source_left_out_says_nothing(trained_workspace: Workspace) -> None:
     as_of = trained_workspace.train_until
-    run = artifacts.open_run(trained_workspace.embeddings(as_of), "embeddings")
+    run = open_run(trained_workspace.embeddings(as_of), "embeddings")
     users, log = run.table("users.parquet")["user_id"], events.build_events(trained_workspace)
     taken = take_snapshot(
         trained_workspace, trained_workspace, log, as_of, users, device="cpu", without_sources=["searches"]
@@ -38,9 +39,7 @@ def test_a_source_left_out_says_nothing(trained_workspace: Workspace) -> None:
 
 
 def test_those_who_did_it_often_come_first(trained_workspace: Workspace) -> None:
-    snapshot = read_snapshot(
-        artifacts.open_run(trained_workspace.embeddings(trained_workspace.train_until), "embeddings")
-    )
+    snapshot = read_snapshot(open_run(trained_workspace.embeddings(trained_workspace.train_until), "embeddings"))
     scores = score_by_query(trained_workspace, snapshot, ["The user purchased tea."]).scores[:, 0]
     column = snapshot.texts.to_list().index("The user purchased tea.")
     often = np.asarray(snapshot.habits.levels["decay 0.9"][:, [column]].todense()).ravel()
@@ -64,7 +63,7 @@ def test_a_concepts_own_sentence_gets_probabilities_and_other_words_ranks_only(t
 def test_the_single_vector_stays_selectable(trained_workspace: Workspace) -> None:
     from findcli.alignment import align
     from findcli.embeddings import embed
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     file = trained_workspace.folder / "findcli.toml"
     file.write_text(file.read_text().replace("[align]", '[align]\nscorer = "vector"'))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from findcli import sources
 from findcli.errors import FindCLIError
-from findcli.settings import Aggregate, General, Profile, Settings, Source, Windows
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.settings import Aggregate, General, Profile, Settings, Source, Windows
 
 NOON = datetime(2024, 3, 31, 12)
 BERLIN = timezone(timedelta(hours=2))

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from findcli import artifacts, events
+from findcli import events
 from findcli.embeddings import embed
 from findcli.profile_codes import ProfileCodes
 from findcli.profiles import Column
 from findcli.rhythms import common_kinds, kind_events, rhythm
 from findcli.summaries import DIRECTIONS, Directions, profile_numbers, summarise
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run
 
 
 def test_directions_are_the_leading_ones_and_of_unit_variance() -> None:
@@ -75,7 +76,7 @@ def test_the_summary_is_stored_and_of_the_same_form_for_every_date(trained_works
         for back in (0, 8)
     )
     tensors = late.tensors("users.safetensors")
-    aligned = artifacts.open_run(trained_workspace.run("aligned"), "aligned")
+    aligned = open_run(trained_workspace.run("aligned"), "aligned")
     directions = Directions.from_tensors(aligned.tensors("summary.safetensors"))
     assert 1 <= directions.matrix.shape[1] <= DIRECTIONS
     places = aligned.tensors("concepts.safetensors")["factors"]

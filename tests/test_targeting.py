@@ -16,7 +16,7 @@ from findcli.cli.main import main
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.targeting import Passed, Selection, one_table, rank, read_demands, require_writable, target, write_audience
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 SCORES = st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5]), min_size=1, max_size=40)
 DEMANDS = ["The user purchased tea.", "soap, please"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.settings import Source
 from findcli.templates import Template, event_text, round_bound, sentence_text, source_templates
+from findcli.workspace.settings import Source
 
 ROWS = pl.DataFrame(
     {

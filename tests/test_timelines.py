@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from findcli.cli import charts
 from findcli.errors import FindCLIError
 from findcli.timelines import DAY, WEEK, period_begin, timeline, weekly_counts
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 CUTOFF = datetime(2024, 9, 9)
 INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2028, 1, 1))

@@ -12,7 +12,7 @@ import pytest
 from findcli.errors import FindCLIError
 from findcli.prompt_tuning import tune_prompt
 from findcli.user_maps import plot_users, writer
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from findcli import pipeline
-from findcli.apart import link_stages
 from findcli.encoders.ranker import Ranker
 from findcli.errors import FindCLIError
 from findcli.query_scoring import FEATURES, GROUPS, columns_of
 from findcli.ranking_benchmark.report import write_report
 from findcli.ranking_benchmark.run import rank_sentences
-from findcli.settings import Ranker as RankerSettings
 from findcli.variants import PAPER, VARIANTS, Variant, chosen_variants
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.derived import link_stages
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.settings import Ranker as RankerSettings
 
 
 def every_file(folder: Path) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from findcli.events import build_events
 from findcli.vocabulary import SCHEMA, build_vocabulary
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 
 def test_a_sentence_keeps_what_stands_above_and_below_it(tiny_workspace: Workspace) -> None:

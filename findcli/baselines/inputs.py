@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from scipy.stats import rankdata
 
-from findcli.artifacts import hash_json
 from findcli.errors import FindCLIError
+from findcli.workspace.runs import hash_json
 
 WEEK = timedelta(weeks=1)
 

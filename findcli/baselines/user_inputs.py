@@ -13,9 +13,9 @@ from typing import Literal, Protocol
 import numpy as np
 import polars as pl
 
-from findcli.artifacts import hash_json
 from findcli.batches import Histories
-from findcli.settings import SLOTS
+from findcli.workspace.runs import hash_json
+from findcli.workspace.settings import SLOTS
 
 Head = Literal["linear", "boosted", "perceptron"]
 DAY = 86_400

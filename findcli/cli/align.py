@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from findcli.cli.stage import training_command
 
 if TYPE_CHECKING:
-    from findcli.artifacts import Run
+    from findcli.workspace.runs import Run
 
 HELP = "Fuse the encoders, and align users with sentences about their future."
 

@@ -147,7 +147,7 @@ def rewriting(
     settle_threads(threads)
     from findcli.ranking_benchmark.rewriting import measure_rewriting
     from findcli.targeting import write_audience
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     ranking.require_parquet(output)
     left_out = () if without is None else without.read_text(encoding="utf-8").splitlines()

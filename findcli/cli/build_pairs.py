@@ -9,7 +9,7 @@ from findcli.cli import console, stage
 from findcli.cli.options import Changes, DryRun, Force, Json, Quiet, Threads, WorkspaceDir
 
 if TYPE_CHECKING:
-    from findcli.artifacts import Run
+    from findcli.workspace.runs import Run
 
 EXAMPLES = 2
 

@@ -20,7 +20,7 @@ def check(workspace: WorkspaceDir = None, as_json: Json = False, quiet: Quiet = 
     from dataclasses import asdict
 
     from findcli import inspection
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     with console.progress("check", quiet=quiet) as progress:
         report = inspection.check(load_workspace(workspace), progress=progress)

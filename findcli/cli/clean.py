@@ -19,7 +19,7 @@ def clean(
     from rich.filesize import decimal
 
     from findcli import pipeline
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     found = load_workspace(workspace)
     removed = pipeline.clean(found, everything=everything, dry_run=dry_run)

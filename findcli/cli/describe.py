@@ -11,7 +11,7 @@ import typer
 
 from findcli.cli import charts, console
 from findcli.cli.options import AsOf, Json, Quiet, WorkspaceDir
-from findcli.durations import parse_instant
+from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,7 +31,7 @@ def describe(
     if user is None and as_of is not None:
         raise typer.BadParameter("only the timeline of a USER has a cutoff", param_hint="--as-of")
     from findcli import timelines
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     date = None if as_of is None else parse_instant(as_of)
     found = load_workspace(workspace)

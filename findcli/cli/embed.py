@@ -6,7 +6,7 @@ from functools import partial
 
 from findcli.cli import stage
 from findcli.cli.options import AsOf, Changes, Device, DryRun, Force, Json, Model, Quiet, Threads, WorkspaceDir
-from findcli.durations import parse_instant
+from findcli.workspace.durations import parse_instant
 
 
 def embed(
@@ -25,7 +25,7 @@ def embed(
     date = None if as_of is None else parse_instant(as_of)
     found = stage.prepare(workspace, threads=threads, changes=changes)
     from findcli import embeddings
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     other = None if model is None else load_workspace(model)
     build = partial(embeddings.embed, found, as_of=date, model=other, device=device or "auto")

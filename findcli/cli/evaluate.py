@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from findcli.evaluation import Evaluation, Ranking
     from findcli.few_shot import FewShot
     from findcli.metrics import Interval
-    from findcli.workspace import Workspace
+    from findcli.workspace.folder import Workspace
 
 Dataset = Annotated[str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1.")]
 Sentences = Annotated[
@@ -88,7 +88,7 @@ def evaluate(
 
     from findcli import evaluation, linear_probe
     from findcli.training import set_determinism
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     set_determinism(threads)
     found = load_workspace(workspace)

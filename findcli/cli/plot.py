@@ -11,7 +11,7 @@ import typer
 from findcli.cli import console
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
 from findcli.cli.stage import settle_threads
-from findcli.durations import parse_instant
+from findcli.workspace.durations import parse_instant
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A .png picture or an .html page.")]
 Task = Annotated[str | None, typer.Option("--task", help="Colour by a task's outcome, such as d4; as of its date.")]
@@ -44,7 +44,7 @@ def plot(
         raise typer.BadParameter("colour by a sentence or by a prompt, not by both", param_hint="--demand, --prompt")
     settle_threads(threads)
     from findcli import user_maps
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     found = user_maps.plot_users(
         load_workspace(workspace), output, task=task, demand=demand, prompt=prompt, seeds=seeds, users=users,

@@ -11,7 +11,7 @@ from findcli.cli.options import Group
 from findcli.cli.stage import training_command
 
 if TYPE_CHECKING:
-    from findcli.artifacts import Run
+    from findcli.workspace.runs import Run
 
 
 def _text() -> Callable[..., Run]:

@@ -42,7 +42,7 @@ def probe(
     from findcli.probe_comparison import compare
     from findcli.probe_rivals import chosen_rivals
     from findcli.training import set_determinism
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     described = chosen_rivals(rivals)
     if output is not None and not described:

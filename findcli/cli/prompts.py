@@ -23,7 +23,7 @@ app = typer.Typer(cls=Group, help="List learned prompts, and show what one has l
 def list_(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     """List the prompts of findcli tune-prompt."""
     from findcli.prompts import list_prompts
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     found = list_prompts(load_workspace(workspace))
     if as_json:
@@ -38,7 +38,7 @@ def list_(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
 def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     """Show where each token of a prompt began, how far it went, and the words nearest to where it is."""
     from findcli import prompts
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     opened, other = load_workspace(workspace), None if model is None else load_workspace(model)
     prompt, _ = prompts.open_prompt(opened, name, trained=other)

@@ -8,11 +8,11 @@ import typer
 
 from findcli.cli import console, stage
 from findcli.cli.options import AsOf, Changes, Device, DryRun, Json, Quiet, Seed, Threads, WorkspaceDir
-from findcli.durations import parse_instant
+from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
-    from findcli.artifacts import Run
     from findcli.pipeline import StageStatus
+    from findcli.workspace.runs import Run
 
 Name = Literal["events", "pairs", "text", "sequence", "tabular", "aligned", "embeddings"]
 ForceFrom = Annotated[

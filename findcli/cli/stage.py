@@ -18,8 +18,8 @@ from findcli.cli.options import Changes, Device, DryRun, Force, Json, Quiet, See
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from findcli.artifacts import Run
-    from findcli.workspace import Workspace
+    from findcli.workspace.folder import Workspace
+    from findcli.workspace.runs import Run
 
 
 def prepare(
@@ -36,7 +36,7 @@ def prepare(
     Raises:
         FindCLIError: there is no workspace, or its settings have mistakes.
     """
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     overrides = parse_changes(changes or ())
     if seed is not None:

@@ -17,7 +17,7 @@ def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     """Say which stages stand, how old and how large they are, and why others have to run."""
     from findcli import pipeline
     from findcli.prompts import list_prompts
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     opened = load_workspace(workspace)
     found, learned = pipeline.plan(opened), list_prompts(opened)

@@ -11,7 +11,7 @@ import typer
 
 from findcli.cli import console, understood
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
-from findcli.durations import parse_instant
+from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,7 +84,7 @@ def target(
     """
     from findcli import targeting
     from findcli.training import set_determinism
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
     _refuse_contradictions(

@@ -10,10 +10,10 @@ import typer
 from findcli.cli import console
 from findcli.cli.options import AsOf, Changes, Device, Force, Json, Model, Seed, Threads, WorkspaceDir
 from findcli.cli.stage import plain, prepare
-from findcli.durations import parse_instant
+from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
-    from findcli.artifacts import Run
+    from findcli.workspace.runs import Run
 
 Sentence = Annotated[str, typer.Argument(help='Where the prompt begins, such as "users likely to rent phones".')]
 SeedFile = Annotated[
@@ -48,7 +48,7 @@ def tune_prompt(
     """
     opened = prepare(workspace, threads=threads, changes=changes, seed=seed)
     from findcli import prompt_tuning
-    from findcli.workspace import load_workspace
+    from findcli.workspace.folder import load_workspace
 
     run = prompt_tuning.tune_prompt(
         opened,

@@ -10,7 +10,7 @@ import polars as pl
 
 from findcli.datasets.creation import Summary, installed_text_model, new_workspace
 from findcli.errors import FindCLIError
-from findcli.workspace import write_settings
+from findcli.workspace.folder import write_settings
 
 AS_OF = datetime(2017, 10, 30)
 ACTIVE, LAPSE = timedelta(days=29), timedelta(days=30)

@@ -13,12 +13,12 @@ import polars as pl
 
 from findcli.datasets import columns
 from findcli.datasets.unknown_tables import Guess, Table, find_users, open_table
-from findcli.durations import parse_duration
 from findcli.errors import FindCLIError
-from findcli.settings import Windows
-from findcli.settings_file import parse_settings
 from findcli.sources import scan_source
-from findcli.workspace import Workspace, require_no_workspace, write_settings
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace, require_no_workspace, write_settings
+from findcli.workspace.settings import Windows
+from findcli.workspace.toml_file import parse_settings
 
 YEAR = timedelta(weeks=52)
 LENGTHS = ("history", "future", "every", "min_history")

@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from findcli import artifacts, objectives
-from findcli.artifacts import Draft, Run
+from findcli import objectives
 from findcli.batches import EXTRAS, Steps
-from findcli.durations import parse_duration
 from findcli.encoders.sequence import SequenceEncoder
 from findcli.module_files import new_module, save_module
 from findcli.progress import Progress
-from findcli.settings import Sequence
 from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
 from findcli.training_data import TrainingData, choose_part, seconds
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, build, open_run
+from findcli.workspace.settings import Sequence
 
 DAY = 86_400
 ANCHORS, NEGATIVES = 2048, 512
@@ -57,14 +57,14 @@ def pretrain_sequence(
     Raises:
         FindCLIError: the pairs or the text run are missing, or training diverges.
     """
-    pairs = artifacts.open_run(workspace.run("pairs"), "pairs")
-    text = artifacts.open_run(workspace.run("text"), "text")
+    pairs = open_run(workspace.run("pairs"), "pairs")
+    text = open_run(workspace.run("text"), "text")
 
     def write(draft: Draft, checkpoints: Path) -> None:
         texts = torch.from_numpy(text.tensors("texts.safetensors")["vectors"]).to(select_device(device))
         _train(workspace, TrainingData(pairs), texts, draft, checkpoints, progress)
 
-    return artifacts.build(
+    return build(
         workspace.run("sequence"), write, kind="sequence",
         settings=stage_settings(workspace), inputs=stage_inputs(pairs, text),
         seed=workspace.settings.workspace.seed, force=force,

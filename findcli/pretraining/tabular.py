@@ -14,18 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from findcli import artifacts, objectives
-from findcli.artifacts import Draft, Run
+from findcli import objectives
 from findcli.encoders.tabular import TabularEncoder, choose_values, replace_values
 from findcli.errors import FindCLIError
 from findcli.module_files import new_module, save_module
 from findcli.profile_codes import MASK, ProfileCodes
 from findcli.profiles import profile_columns
 from findcli.progress import Progress
-from findcli.settings import Tabular
 from findcli.training import collapse_warning, fit, select_device, step_seed
 from findcli.training_data import TrainingData
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, build, open_run
+from findcli.workspace.settings import Tabular
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def pretrain_tabular(
     Raises:
         FindCLIError: the pairs are missing, the workspace has no profile, or training diverges.
     """
-    pairs = artifacts.open_run(workspace.run("pairs"), "pairs")
+    pairs = open_run(workspace.run("pairs"), "pairs")
     if not profile_columns(workspace.settings.profile):
         hint = "name a table or aggregates in [profile], or leave 'tabular' out of modalities in [align]"
         raise FindCLIError("this workspace has no profile columns to train on", hint=hint)
@@ -56,7 +56,7 @@ def pretrain_tabular(
     def write(draft: Draft, checkpoints: Path) -> None:
         _train(workspace, TrainingData(pairs), draft, checkpoints, select_device(device), progress)
 
-    return artifacts.build(
+    return build(
         workspace.run("tabular"), write, kind="tabular", settings=stage_settings(workspace), inputs=stage_inputs(pairs),
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip

@@ -16,16 +16,15 @@ import torch.nn.functional as functional
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from findcli import artifacts
-from findcli.artifacts import Draft, Run
 from findcli.encoders.text import TextEncoder, load_text_encoder, new_albert, pooling_of
 from findcli.model_folders import local_model_files
 from findcli.progress import Progress
-from findcli.settings import Text
 from findcli.text_cache import cached_vectors
 from findcli.text_space import cache_folder, fit_whitening, whiten
 from findcli.training import fit, select_device, step_seed
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json, open_run
+from findcli.workspace.settings import Text
 
 SCRATCH = "scratch"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -44,7 +43,7 @@ def stage_inputs(workspace: Workspace, pairs: Run) -> dict[str, str]:
     if workspace.settings.text.model == SCRATCH:
         return texts | {"sentences": pairs.manifest.digest("sentences")}
     model = local_model_files(workspace.settings.text.model, relative_to=workspace.folder)
-    return texts | ({"model": artifacts.hash_json([artifacts.hash_file(path) for path in model])} if model else {})
+    return texts | ({"model": hash_json([hash_file(path) for path in model])} if model else {})
 
 
 def pretrain_text(
@@ -55,7 +54,7 @@ def pretrain_text(
     Raises:
         FindCLIError: the pairs are missing, or a model named in [text] cannot be found.
     """
-    pairs = artifacts.open_run(workspace.run("pairs"), "pairs")
+    pairs = open_run(workspace.run("pairs"), "pairs")
     seed = workspace.settings.workspace.seed
 
     def write(draft: Draft, checkpoints: Path) -> None:
@@ -64,7 +63,7 @@ def pretrain_text(
         encoder.save(draft.path("model"))
         _write_vectors(workspace, draft, encoder, texts, progress)
 
-    return artifacts.build(
+    return build(
         workspace.run("text"),
         write,
         kind="text",
@@ -92,10 +91,8 @@ def _encoder(
 def _write_vectors(
     workspace: Workspace, draft: Draft, encoder: TextEncoder, texts: list[str], progress: Progress | None
 ) -> None:
-    files = {
-        path.relative_to(draft.folder).as_posix(): artifacts.hash_file(path) for path in draft.folder.rglob("model/*")
-    }
-    cache = cache_folder(workspace.runs, artifacts.hash_json(files))
+    files = {path.relative_to(draft.folder).as_posix(): hash_file(path) for path in draft.folder.rglob("model/*")}
+    cache = cache_folder(workspace.runs, hash_json(files))
     raw = cached_vectors(cache, texts, lambda: encoder, progress=progress)
     mean, matrix = fit_whitening(raw, width=workspace.settings.text.whiten)
     draft.tensors("whitening.safetensors", {"mean": mean, "matrix": matrix})

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.artifacts import first_line
 from findcli.errors import FindCLIError
 from findcli.metrics import auc_by_column
 from findcli.ranking_benchmark.figures import FEWEST
 from findcli.ranking_benchmark.own import answers
 from findcli.ranking_benchmark.protocol import build_case
 from findcli.rewritten_scoring import AUTO
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import first_line
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from findcli.datasets.complete_journey import AS_OF
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.splits import held_out
-from findcli.workspace import FILE, Workspace, load_workspace, write_settings
+from findcli.workspace.folder import FILE, Workspace, load_workspace, write_settings
 
 TUNING_DATE = date(2017, 8, 28)
 TUNING_CAMPAIGN = 13  # the one that runs at that date; d1 is about the redemptions still to come

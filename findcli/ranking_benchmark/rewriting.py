@@ -15,10 +15,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from findcli import artifacts, events
-from findcli.artifacts import Run, first_line
+from findcli import events
 from findcli.concepts import concept_events
-from findcli.durations import parse_duration
 from findcli.errors import FindCLIError
 from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
 from findcli.pairs import held_out_users
@@ -30,7 +28,9 @@ from findcli.rewritten_scoring import combined, language_model
 from findcli.scoring import Scored, score_by_query
 from findcli.snapshots import read_snapshot
 from findcli.targeting import find_embeddings
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, first_line, open_run
 
 Half = Literal["tuning", "final", "all"]
 REPLICATES = 1000
@@ -154,7 +154,7 @@ def measure_rewriting(
     """
     require_trained(workspace)
     asked = read_asked(path, half)
-    aligned = artifacts.open_run(workspace.run("aligned"), "aligned")
+    aligned = open_run(workspace.run("aligned"), "aligned")
     run = find_embeddings(workspace, aligned, workspace.train_until, device=device)
     vocabulary = Vocabulary.of(run.table("vocabulary.parquet"))
     excluded = {name.lower() for name in without}
@@ -315,7 +315,7 @@ class Truth:
         """Look at the events of [train_until, train_until + future)."""
         column = {sentence: i for i, sentence in enumerate(dict.fromkeys(sentences))}
         came = np.zeros((len(users), len(column)), bool)
-        log = artifacts.open_run(workspace.run("events"), "events")
+        log = open_run(workspace.run("events"), "events")
         end = workspace.train_until + parse_duration(workspace.settings.windows.future)
         rows = pl.DataFrame({"user_id": users}).with_row_index("row")
         columns = pl.DataFrame({"concept": list(column), "column": list(column.values())})

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from findcli.artifacts import hash_json
 from findcli.baselines.activity import Activity
 from findcli.baselines.als import Als
 from findcli.baselines.boosted import Boosted
@@ -19,6 +18,7 @@ from findcli.baselines.svd import Svd
 from findcli.baselines.text_similarity import MeanText, NearestText
 from findcli.choices import chosen_names
 from findcli.rival_cache import computed_or_kept
+from findcli.workspace.runs import hash_json
 
 RIVALS: dict[str, tuple[Ranker, ...]] = {
     "activity": (Activity(),),

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.artifacts import COMMANDS, read_manifest
 from findcli.baselines.inputs import Ranker
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
@@ -29,7 +28,8 @@ from findcli.ranking_benchmark.own import score_own, score_variant
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.ranking_benchmark.rivals import SECONDS, Scored
 from findcli.variants import OWN, Variant
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import COMMANDS, read_manifest
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from findcli.linear_probe import measure_tasks, task_names
 from findcli.probe_comparison import Compared, compare
 from findcli.progress import Progress
 from findcli.ranking_benchmark import rivals
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 
 def chosen_rivals(wanted: str) -> tuple[tuple[Ranker, ...], tuple[Representation, ...]]:

@@ -22,10 +22,8 @@ from typing import Any
 import polars as pl
 import torch
 
-from findcli import artifacts, evaluation
+from findcli import evaluation
 from findcli.alignment import align, stage_inputs, stage_settings
-from findcli.apart import link_stages, under_other_settings
-from findcli.artifacts import Run
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.model_folders import find_model
@@ -37,7 +35,9 @@ from findcli.scoring import load_sentence_encoder
 from findcli.training import set_determinism
 from findcli.user_model import StageRuns
 from findcli.variants import require_stages
-from findcli.workspace import Workspace
+from findcli.workspace.derived import link_stages, under_other_settings
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run, replacing, why_stale
 
 OF_TEXT = "text"  # the tower that is the model of [text]
 COST = "cost.json"
@@ -244,7 +244,7 @@ def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
     """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
     seed, inputs = workspace.settings.workspace.seed, stage_inputs(StageRuns.open(workspace), own)
     folder = own.run("aligned")
-    reason = artifacts.why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
+    reason = why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
     return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")
 
 
@@ -254,10 +254,10 @@ def _aligned(workspace: Workspace, own: Workspace, device: str, train: Train) ->
     if _why_stale(workspace, own):
         path.unlink(missing_ok=True)
         spent = train(own, device)
-        with artifacts.replacing(path) as draft:
+        with replacing(path) as draft:
             draft.write_text(json.dumps(asdict(spent)), encoding="utf-8")
     kept = Spent(**json.loads(path.read_text(encoding="utf-8")))
-    return artifacts.open_run(own.run("aligned"), "aligned"), kept
+    return open_run(own.run("aligned"), "aligned"), kept
 
 
 def _cost(name: str, aligned: Run, case: Case, spent: Spent, *, device: str) -> Cost:

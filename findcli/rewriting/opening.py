@@ -7,16 +7,15 @@ from datetime import datetime
 
 import numpy as np
 
-from findcli import artifacts
-from findcli.artifacts import Draft, Run
-from findcli.durations import parse_duration
 from findcli.encoders.text import TextEncoder
 from findcli.rewriting.retrieval import Encode, LetterLikeness, Retriever, VectorLikeness, Views, build_views
 from findcli.rewriting.rewriter import Reranker, Rewriter
 from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
 from findcli.vocabulary import build_vocabulary
-from findcli.workspace import Workspace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, open_run
 
 FLOOR = 0.38  # tuned, as `retrieval.Weights` is: a demand less close to what it would be read as is unanswerable
 
@@ -49,14 +48,14 @@ def open_rewriter(
         device: where texts are encoded.
         reranker: a language model's say; none for likeness alone.
     """
-    space = TextSpace(artifacts.open_run(model.run("text"), "text"), device=str(select_device(device)))
+    space = TextSpace(open_run(model.run("text"), "text"), device=str(select_device(device)))
     vocabulary = run.table("vocabulary.parquet")
     likeness: VectorLikeness | LetterLikeness
     if run.files("vocabulary.safetensors"):
         likeness = VectorLikeness(Views.from_tensors(run.tensors("vocabulary.safetensors")), _encoder(space))
     else:
         likeness = LetterLikeness(vocabulary)
-    aligned = artifacts.open_run(model.run("aligned"), "aligned")
+    aligned = open_run(model.run("aligned"), "aligned")
     future = parse_duration(aligned.manifest.settings.get("future", model.settings.windows.future))
     currency = workspace.settings.workspace.currency
     return Rewriter(

@@ -27,7 +27,7 @@ from findcli.errors import FindCLIError
 from findcli.pairs import held_out_users
 from findcli.probe_protocol import fit_head
 from findcli.probe_rivals import RIVALS, chosen_rivals, user_inputs
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 SHELVES = 6
 ONE4ALL = One4all(d_model=16, layers=1, heads=2, length=32, steps=60, batch_size=16, lr=3e-3)

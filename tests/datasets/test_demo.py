@@ -19,7 +19,7 @@ from findcli.datasets.demo.population import NEVER, draw_population, flares
 from findcli.datasets.demo.queries import build_pool, misspell
 from findcli.errors import FindCLIError
 from findcli.pairs import training_cutoffs
-from findcli.workspace import load_workspace
+from findcli.workspace.folder import load_workspace
 
 USERS = 6_000
 BEHAVIOUR = ("bills", "clicks", "visits")

@@ -18,7 +18,7 @@ from findcli.datasets.tables import Guesses, create
 from findcli.datasets.unknown_tables import Guess
 from findcli.errors import FindCLIError
 from findcli.sources import scan_source
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
 
 START = datetime(2024, 1, 1)
 USERS = [f"Z{i:04d}" for i in range(40)]

@@ -16,7 +16,7 @@ from findcli.ranking_benchmark.journey import journey_workspace
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import build_case
 from findcli.training import set_determinism
-from findcli.workspace import FILE, load_workspace
+from findcli.workspace.folder import FILE, load_workspace
 
 SMALL = {
     "text": {"model": "scratch", "steps": 2, "max_tokens": 16}, "sequence": {"steps": 2}, "tabular": {"steps": 2},

@@ -14,7 +14,7 @@ from findcli.errors import FindCLIError
 from findcli.ranking_benchmark.figures import members
 from findcli.ranking_benchmark.protocol import build_case
 from findcli.splits import bucket
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
 
 DATE = datetime(2024, 7, 1)
 TOML = """

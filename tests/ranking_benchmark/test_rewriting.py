@@ -10,7 +10,7 @@ import pytest
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
 from findcli.ranking_benchmark.rewriting import measure_rewriting, read_asked, wilson
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demands"
 DEMANDS = """demand\tcategories\talso\twithout

@@ -21,7 +21,7 @@ from findcli.ranking_benchmark.journey import journey_workspace, official_catego
 from findcli.ranking_benchmark.protocol import build_case
 from findcli.ranking_benchmark.rivals import chosen_rivals
 from findcli.splits import held_out
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
 
 
 def exit_code(*words: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from findcli import artifacts, pipeline
+from findcli import pipeline
 from findcli.alignment import align
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
@@ -21,7 +21,8 @@ from findcli.ranking_benchmark.towers import (
     plan_towers,
     train_apart,
 )
-from findcli.workspace import Workspace, load_workspace
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.runs import read_manifest
 
 TINY = (
     Tower("own-frozen", {"tower": "text", "lora_rank": 0}),
@@ -54,11 +55,11 @@ def workspace(template: Path, tmp_path: Path) -> Workspace:
 
 
 def test_towers_are_measured_beside_the_first_and_the_model_stays(workspace: Workspace) -> None:
-    before = artifacts.read_manifest(workspace.run("aligned"))
+    before = read_manifest(workspace.run("aligned"))
     assert plan_towers(workspace, TINY) == [("own-frozen", "missing"), ("llama-lora", "missing")]
     assert not (workspace.runs / "benchmark").exists()
     found = measure_towers(workspace, TINY, tasks=True, device="cpu", train=train_here)
-    assert artifacts.read_manifest(workspace.run("aligned")) == before
+    assert read_manifest(workspace.run("aligned")) == before
     assert not pipeline.why_stale(workspace, "aligned")
     assert {row.by for row in found.rows} == {"own-frozen", "llama-lora"}
     assert {(d.by, d.beside) for d in found.differences} == {("llama-lora", "own-frozen")}

@@ -17,7 +17,7 @@ from findcli.datasets.demo.events import draw_tables, happen
 from findcli.datasets.demo.labels import RULES, draw_labels
 from findcli.datasets.demo.population import daily_rates, draw_population
 from findcli.datasets.demo.queries import Pool, build_pool
-from findcli.workspace import write_settings
+from findcli.workspace.folder import write_settings
 
 SCENARIOS = ("city", "harbour")
 START = datetime(2025, 9, 1)

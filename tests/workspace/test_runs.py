@@ -14,9 +14,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from findcli import artifacts
-from findcli.artifacts import Draft, Run
 from findcli.errors import FindCLIError
+from findcli.workspace.runs import MANIFEST, Draft, Run, build, hash_file, locked, open_run, replacing, why_stale
 
 OLD, NEW = pl.DataFrame({"x": [1]}), pl.DataFrame({"x": [2]})
 
@@ -28,14 +27,14 @@ def write(folder: Path, frame: pl.DataFrame = OLD, **stage: object) -> Run:
         draft.json("x.json", {"é": [1]})
         draft.metrics["rows"] = len(frame)
 
-    return artifacts.build(
+    return build(
         folder, fill, **({"kind": "pairs", "settings": {"a": (1, 2)}, "inputs": {"in": "1"}, "seed": 0} | stage)
     )
 
 
 def stands(folder: Path, frame: pl.DataFrame = OLD) -> None:
     """The folder holds this table, and nothing but a lock lies beside it."""
-    assert artifacts.open_run(folder, "pairs").table("deep/x.parquet").equals(frame)
+    assert open_run(folder, "pairs").table("deep/x.parquet").equals(frame)
     assert {path.name for path in folder.parent.iterdir()} <= {folder.name, f".{folder.name}.lock"}
 
 
@@ -57,9 +56,7 @@ def test_what_is_written_is_read_back_and_the_manifest_tells_the_files(folder: P
     assert run.tensors("x.safetensors")["x"].tolist() == [[0, 3], [1, 4], [2, 5]]
     assert run.json("x.json") == {"é": [1]}
     manifest = run.manifest
-    assert manifest.files == {
-        name: artifacts.hash_file(folder / name) for name in ("deep/x.parquet", "x.json", "x.safetensors")
-    }
+    assert manifest.files == {name: hash_file(folder / name) for name in ("deep/x.parquet", "x.json", "x.safetensors")}
     assert (manifest.kind, manifest.settings, manifest.inputs, manifest.metrics) == (
         "pairs",
         {"a": [1, 2]},
@@ -83,12 +80,12 @@ def test_what_is_written_is_read_back_and_the_manifest_tells_the_files(folder: P
 )
 def test_a_stage_runs_again_only_for_a_reason(folder: Path, stage: dict[str, object], told: str) -> None:
     known = {"kind": "pairs", "settings": {"a": (1, 2)}, "inputs": {"in": "1"}, "seed": 0}
-    assert artifacts.why_stale(folder, **known) == "missing"
+    assert why_stale(folder, **known) == "missing"
     write(folder)
-    assert artifacts.why_stale(folder, **known) is None
+    assert why_stale(folder, **known) is None
     write(folder, NEW)
     stands(folder)
-    assert told in str(artifacts.why_stale(folder, **(known | stage)))
+    assert told in str(why_stale(folder, **(known | stage)))
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
@@ -99,7 +96,7 @@ def test_an_interrupted_stage_leaves_what_stood(folder: Path, interruption: type
 
     write(folder)
     with pytest.raises(interruption):
-        artifacts.build(folder, interrupted, kind="pairs", settings={}, inputs={}, seed=1)
+        build(folder, interrupted, kind="pairs", settings={}, inputs={}, seed=1)
     stands(folder)
 
 
@@ -117,7 +114,7 @@ def killed(self, target):
 Path.rename = killed
 def fill(draft, _):
     draft.json("x.json", "new")
-artifacts.build(Path(sys.argv[1]), fill, kind="pairs", settings={}, inputs={}, seed=1)
+build(Path(sys.argv[1]), fill, kind="pairs", settings={}, inputs={}, seed=1)
 """
 
 
@@ -126,20 +123,20 @@ def test_a_command_killed_at_either_rename_leaves_what_stood(folder: Path, renam
     write(folder)
     assert subprocess.run([sys.executable, "-c", KILLED, str(folder), str(rename)], check=False).returncode == 9
     assert folder.exists() == (rename == 1)
-    assert artifacts.open_run(folder, "pairs").table("deep/x.parquet").equals(OLD)
+    assert open_run(folder, "pairs").table("deep/x.parquet").equals(OLD)
     write(folder, NEW, seed=1)
     stands(folder, NEW)
 
 
 def test_a_second_command_is_refused(folder: Path) -> None:
     write(folder)
-    with artifacts.locked(folder):
+    with locked(folder):
         refused(lambda: write(folder, NEW, seed=1), "another findcli command is writing")
     stands(folder)
 
 
 def rewrite_manifest(folder: Path, **changes: object) -> None:
-    path = folder / artifacts.MANIFEST
+    path = folder / MANIFEST
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
@@ -149,8 +146,8 @@ def rewrite_manifest(folder: Path, **changes: object) -> None:
         (lambda _: None, "of kind 'pairs', not 'text'", "pretrain text --force"),
         (lambda folder: rewrite_manifest(folder, kind="text", format=99), "of format .*99", "pretrain text --force"),
         (lambda folder: rewrite_manifest(folder, future=1), "not a manifest that findcli", "remove the folder"),
-        (lambda folder: (folder / artifacts.MANIFEST).write_text('{"kind":'), "not a manifest", "remove the folder"),
-        (lambda folder: (folder / artifacts.MANIFEST).unlink(), "there is no text run", "findcli pretrain text"),
+        (lambda folder: (folder / MANIFEST).write_text('{"kind":'), "not a manifest", "remove the folder"),
+        (lambda folder: (folder / MANIFEST).unlink(), "there is no text run", "findcli pretrain text"),
     ],
 )  # fmt: skip
 def test_a_folder_that_cannot_be_used_names_the_command(
@@ -158,7 +155,7 @@ def test_a_folder_that_cannot_be_used_names_the_command(
 ) -> None:
     write(folder)
     change(folder)
-    assert hint in refused(lambda: artifacts.open_run(folder, "text"), told).hint
+    assert hint in refused(lambda: open_run(folder, "text"), told).hint
 
 
 @pytest.mark.parametrize("name", ["deep/x.parquet", "x.safetensors", "x.json"])
@@ -199,7 +196,7 @@ def test_a_full_disk_is_told_and_leaves_what_stood(folder: Path, fill: Callable[
 
     write(folder)
     refused(
-        lambda: artifacts.build(folder, full, kind="pairs", settings={}, inputs={}, seed=1),
+        lambda: build(folder, full, kind="pairs", settings={}, inputs={}, seed=1),
         "cannot be written: No space left",
     )
     stands(folder)
@@ -212,7 +209,7 @@ def test_a_file_beyond_the_quota_is_told_and_leaves_what_stood(folder: Path, fil
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         refused(
-            lambda: artifacts.build(folder, lambda draft, _: fill(draft), kind="pairs", settings={}, inputs={}, seed=1),
+            lambda: build(folder, lambda draft, _: fill(draft), kind="pairs", settings={}, inputs={}, seed=1),
             "cannot be written: File too large",
         )
     finally:
@@ -228,9 +225,9 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
 
 def test_a_single_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "audience.csv"
-    with artifacts.replacing(path) as draft:
+    with replacing(path) as draft:
         draft.write_text("old")
-    with pytest.raises(AttributeError), artifacts.replacing(path) as draft:
+    with pytest.raises(AttributeError), replacing(path) as draft:
         draft.write_text("new").interrupted()
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from findcli import artifacts
-from findcli.workspace import Workspace
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import locked
 
 STAGES = ("events", "pairs", "text", "sequence", "tabular")
 
@@ -32,7 +32,7 @@ def link_stages(workspace: Workspace, own: Workspace, *, but: Collection[str] = 
         own: with folders of its own.
         but: stages that are left as they are, since other settings make others of them.
     """
-    with artifacts.locked(own.runs):
+    with locked(own.runs):
         for name in sorted({*STAGES, "cache"} - set(but)):
             shutil.rmtree(own.runs / name, ignore_errors=True)
             if (workspace.runs / name).is_dir():

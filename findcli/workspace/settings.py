@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from annotated_doc import Doc
 from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 
-from findcli.durations import PATTERN
+from findcli.workspace.durations import PATTERN
 
 FORMAT = 1
 SLOTS = ("department", "category", "item", "merchant", "status", "channel", "text")

@@ -9,11 +9,11 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from findcli.artifacts import replacing
 from findcli.errors import FindCLIError
-from findcli.settings import Settings, Source
-from findcli.settings_file import parse_settings, render_settings
-from findcli.settings_file import to_utc as to_utc
+from findcli.workspace.runs import replacing
+from findcli.workspace.settings import Settings, Source
+from findcli.workspace.toml_file import parse_settings, render_settings
+from findcli.workspace.toml_file import to_utc as to_utc
 
 FILE = "findcli.toml"
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from findcli.errors import FindCLIError
-from findcli.settings import PAPER_SIZES, Align, Settings
-from findcli.settings_file import parse_settings, render_settings, to_utc
-from findcli.workspace import FILE, find_workspace, load_workspace, write_settings
+from findcli.workspace.folder import FILE, find_workspace, load_workspace, write_settings
+from findcli.workspace.settings import PAPER_SIZES, Align, Settings
+from findcli.workspace.toml_file import parse_settings, render_settings, to_utc
 
 BILLS = {
     "name": "bills",

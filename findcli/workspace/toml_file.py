@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from annotated_doc import Doc
 
-from findcli import settings
 from findcli.errors import FindCLIError
-from findcli.settings import FORMAT, PAPER_SIZES, Aggregate, Profile, Settings, Source, Task
-from findcli.settings_checks import Parts, cross_problems
+from findcli.workspace import settings
+from findcli.workspace.settings import FORMAT, PAPER_SIZES, Aggregate, Profile, Settings, Source, Task
+from findcli.workspace.settings_checks import Parts, cross_problems
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

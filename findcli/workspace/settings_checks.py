@@ -10,8 +10,8 @@ from string import Formatter
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from findcli.durations import parse_duration
-from findcli.settings import SLOTS, Aggregate, Profile, Source, Task
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.settings import SLOTS, Aggregate, Profile, Source, Task
 
 Problem = tuple[str, str]
 NEED_COLUMN = ("sum", "mean", "distinct")
