@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from findcli.alignment import align
+from findcli.data.pairs import build_pairs
 from findcli.datasets import complete_journey
 from findcli.embeddings import embed
 from findcli.linear_probe import probe
-from findcli.pairs import build_pairs
 from findcli.pretraining.sequence import pretrain_sequence
 from findcli.pretraining.tabular import pretrain_tabular
 from findcli.pretraining.text import pretrain_text

@@ -19,8 +19,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from findcli import events, metrics, objectives
+from findcli import metrics, objectives
 from findcli.batches import UserBatch, user_batch
+from findcli.data import events
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from findcli.templates import sentence_text, source_templates
+from findcli.data.templates import sentence_text, source_templates
 from findcli.workspace.folder import Workspace
 
 DECAYS = (1.0, 0.95, 0.9, 0.7, 0.4)  # what an event weighs a week later

@@ -22,17 +22,17 @@ import numpy as np
 import polars as pl
 import torch
 
-from findcli import events, profiles
 from findcli.batches import Histories, UserBatch, user_batch
+from findcli.data import events, profiles
+from findcli.data.profile_codes import ProfileCodes
+from findcli.data.templates import is_search
 from findcli.encoders.user import Modalities, UserEncoder
 from findcli.errors import FindCLIError
-from findcli.profile_codes import ProfileCodes
 from findcli.progress import Progress, no_progress
 from findcli.rewriting.opening import write_vocabulary
 from findcli.rhythms import rhythm
 from findcli.snapshots import Snapshot, take_snapshot, write_snapshot
 from findcli.summaries import Directions, profile_numbers, summarise
-from findcli.templates import is_search
 from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
 from findcli.training_data import seconds

@@ -10,7 +10,8 @@ import polars as pl
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from findcli import events
+from findcli.data import events
+from findcli.data.templates import is_search
 from findcli.embeddings import Embedder, describe_users, embed, embed_users, scores_by_query
 from findcli.errors import FindCLIError
 from findcli.linear_probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
@@ -20,7 +21,6 @@ from findcli.progress import Progress, no_progress
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
 from findcli.snapshots import Snapshot, read_snapshot, take_snapshot
-from findcli.templates import is_search
 from findcli.user_model import load_user_encoder
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run

@@ -23,9 +23,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from findcli import events
 from findcli.baselines import from_seeds
 from findcli.baselines.one4all import One4all, u_mlp
+from findcli.data import events
 from findcli.errors import FindCLIError
 from findcli.evaluation import DEMAND, VECTOR, task_users
 from findcli.linear_probe import STORED, find_task, read_labels, refuse_forbidden_columns, vector_kinds

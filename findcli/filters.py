@@ -29,9 +29,9 @@ from typing import Any
 import polars as pl
 
 from findcli.bands import Band, parse_band
+from findcli.data.profiles import Column
 from findcli.errors import FindCLIError
 from findcli.filter_text import FilterText
-from findcli.profiles import Column
 
 MOST_NESTED, LISTED = 50, 20
 SYMBOLS: dict[type[ast.cmpop], str] = {

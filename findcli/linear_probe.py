@@ -14,13 +14,14 @@ from functools import cache, partial
 import numpy as np
 import polars as pl
 
-from findcli import embeddings, events, sources
+from findcli import embeddings
 from findcli.baselines.user_inputs import Head, Representation
+from findcli.data import events, sources
+from findcli.data.profiles import profile_columns
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.probe_protocol import Ceiling, ProbeRow, ceiling, probe_vectors, resampling
 from findcli.probe_rivals import SECONDS, describe_users, user_inputs
-from findcli.profiles import profile_columns
 from findcli.progress import Progress, no_progress
 from findcli.summaries import COUNTED
 from findcli.untrained import untrained_vectors

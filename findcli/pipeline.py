@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from findcli import alignment, embeddings, events, pairs
+from findcli import alignment, embeddings
+from findcli.data import events, pairs
 from findcli.pretraining import sequence, tabular, text
 from findcli.progress import Progress, no_progress
 from findcli.prompts import list_prompts, prompt_folders

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli import events, profiles
 from findcli.baselines.aggregates import Aggregates, CategoryCounts
 from findcli.baselines.coles import Coles
 from findcli.baselines.cpc import Cpc
@@ -20,9 +19,10 @@ from findcli.baselines.one4all import One4all
 from findcli.baselines.stage_one import Concatenated, TabTransformer, TextModel
 from findcli.baselines.user_inputs import Head, Representation, UserInputs
 from findcli.choices import chosen_names
-from findcli.pairs import held_out_users
+from findcli.data import events, profiles
+from findcli.data.pairs import held_out_users
+from findcli.data.templates import is_search
 from findcli.rival_cache import computed_or_kept
-from findcli.templates import is_search
 from findcli.text_space import TextSpace
 from findcli.training import select_device
 from findcli.untrained import stage_one_vectors

@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from findcli.bands import Band, parse_band
+from findcli.data.profiles import Column
 from findcli.errors import FindCLIError
 from findcli.filters import parse_filter, written
-from findcli.profiles import Column
 
 MOST_WORDS, FEW_LETTERS = 4, 4
 LINKS = ("is", "of")  # between a column and its value: "age of 25-34"

@@ -18,9 +18,10 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from findcli import events, objectives
+from findcli import objectives
 from findcli.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
 from findcli.concepts import Habits, concept_events, habits_as_of, join_habits
+from findcli.data import events
 from findcli.encoders.ranker import Ranker
 from findcli.metrics import weighted_auc_ks
 from findcli.module_files import new_module, save_module

@@ -16,16 +16,16 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from findcli import events
+from findcli.data import events
+from findcli.data.pairs import held_out_users
+from findcli.data.splits import bucket
+from findcli.data.vocabulary import build_vocabulary
 from findcli.errors import FindCLIError
 from findcli.model_folders import load_language_model, quiet_transformers
-from findcli.pairs import held_out_users
 from findcli.progress import Progress
 from findcli.rewriting.dialogues import Pair, Shelf, described, shelves_of, write_dialogue, write_pair
 from findcli.rewriting.language_model import EXAMPLES, GIVEN, LanguageModel, asked_for, shelf
-from findcli.splits import bucket
 from findcli.training import fit, select_device, step_seed
-from findcli.vocabulary import build_vocabulary
 from findcli.workspace import runs
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from findcli import events
 from findcli.co_occurrence import CoOccurrence
 from findcli.concepts import LEVELS, Habits, concept_events, habits_as_of, join_habits
+from findcli.data import events
 from findcli.query_scoring import Concepts, company, translate
 from findcli.text_space import TextSpace
 from findcli.training import select_device

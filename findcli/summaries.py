@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.profile_codes import FIRST_VALUE, ColumnCodes, ProfileCodes
+from findcli.data.profile_codes import FIRST_VALUE, ColumnCodes, ProfileCodes
 
 DIRECTIONS, FACTORS = 8, 12
 COUNTED = ("profile", "activity", "rhythm")  # what stands first in it: no training is behind that

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli import events
+from findcli.data import events
+from findcli.data.profile_codes import ProfileCodes
+from findcli.data.profiles import profile_columns, profiles_as_of
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.filters import parse_filter
-from findcli.profile_codes import ProfileCodes
 from findcli.profile_words import offered_filter
-from findcli.profiles import profile_columns, profiles_as_of
 from findcli.prompts import open_prompt, score_prompt
 from findcli.rewriting.rewriter import Rewriting
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from findcli.data.profile_codes import ProfileCodes
+from findcli.data.profiles import profile_columns
+from findcli.data.templates import is_search
 from findcli.encoders.fusion import Concatenation, Fusion
 from findcli.encoders.sequence import SequenceEncoder
 from findcli.encoders.tabular import TabularEncoder
 from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
 from findcli.module_files import load_module, new_module
-from findcli.profile_codes import ProfileCodes
-from findcli.profiles import profile_columns
-from findcli.templates import is_search
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 from findcli.workspace.settings import Align

@@ -211,8 +211,8 @@ def trained_workspace(trained_template: Path, tmp_path: Path) -> Workspace:
 def train(workspace: Workspace) -> None:
     """Every stage, and the embeddings as of `train_until`."""
     from findcli.alignment import align
+    from findcli.data.pairs import build_pairs
     from findcli.embeddings import embed
-    from findcli.pairs import build_pairs
     from findcli.pretraining.sequence import pretrain_sequence
     from findcli.pretraining.tabular import pretrain_tabular
     from findcli.pretraining.text import pretrain_text

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli import events
 from findcli.concepts import DECAYS, FORGOTTEN, LEVELS, concept_events, habits_as_of, join_habits
+from findcli.data import events
 from findcli.workspace.folder import Workspace
 
 CUTOFF = datetime(2024, 3, 1)

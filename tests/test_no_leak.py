@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from findcli.alignment import align
+from findcli.data.pairs import build_pairs
 from findcli.embeddings import embed
-from findcli.pairs import build_pairs
 from findcli.pretraining.sequence import pretrain_sequence
 from findcli.pretraining.tabular import pretrain_tabular
 from findcli.pretraining.text import pretrain_text

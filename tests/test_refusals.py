@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from findcli.data.pairs import build_pairs
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.linear_probe import task_names
-from findcli.pairs import build_pairs
 from findcli.targeting import Selection, rank, require_writable
 from findcli.workspace.durations import parse_instant
 from findcli.workspace.folder import Workspace, load_workspace

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from findcli import events
 from findcli.concepts import LEVELS
+from findcli.data import events
 from findcli.metrics import weighted_auc_ks
 from findcli.scoring import score_by_query
 from findcli.snapshots import read_snapshot, take_snapshot

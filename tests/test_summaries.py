@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from findcli import events
+from findcli.data import events
+from findcli.data.profile_codes import ProfileCodes
+from findcli.data.profiles import Column
 from findcli.embeddings import embed
-from findcli.profile_codes import ProfileCodes
-from findcli.profiles import Column
 from findcli.rhythms import common_kinds, kind_events, rhythm
 from findcli.summaries import DIRECTIONS, Directions, profile_numbers, summarise
 from findcli.workspace.folder import Workspace

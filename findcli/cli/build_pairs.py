@@ -25,7 +25,7 @@ def build_pairs(
 ) -> None:
     """Split every history at its cutoffs: inputs from before, sentences from after."""
     found = stage.prepare(workspace, threads=threads, changes=changes)
-    from findcli import pairs
+    from findcli.data import pairs
 
     build = partial(pairs.build_pairs, found)
     run = stage.run_stage(found, "pairs", build, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)

@@ -12,18 +12,18 @@ from findcli.cli.options import Json, Quiet, WorkspaceDir
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from findcli.inspection import Report
+    from findcli.data.check import Report
 
 
 def check(workspace: WorkspaceDir = None, as_json: Json = False, quiet: Quiet = False) -> None:
     """Read every table and say what is unusable, and whether training can begin (exit code 1 when it cannot)."""
     from dataclasses import asdict
 
-    from findcli import inspection
+    from findcli.data.check import check_workspace
     from findcli.workspace.folder import load_workspace
 
     with console.progress("check", quiet=quiet) as progress:
-        report = inspection.check(load_workspace(workspace), progress=progress)
+        report = check_workspace(load_workspace(workspace), progress=progress)
     if as_json:
         console.print_json({"go": report.go, **asdict(report)})
     else:

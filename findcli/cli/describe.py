@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
 
-    from findcli.timelines import Overview, Timeline
+    from findcli.data.describe import Overview, Timeline
 
 MOST = 6  # texts of one source in one period
 UNITS = {1: "a day", 7: "a week"}
@@ -30,16 +30,16 @@ def describe(
     """Draw the events a week of each source, or one user's timeline in the texts that the model reads."""
     if user is None and as_of is not None:
         raise typer.BadParameter("only the timeline of a USER has a cutoff", param_hint="--as-of")
-    from findcli import timelines
+    from findcli.data.describe import Overview, timeline, weekly_counts
     from findcli.workspace.folder import load_workspace
 
     date = None if as_of is None else parse_instant(as_of)
     found = load_workspace(workspace)
     with console.progress("describe", quiet=quiet):
-        told = timelines.weekly_counts(found) if user is None else timelines.timeline(found, user, as_of=date)
+        told = weekly_counts(found) if user is None else timeline(found, user, as_of=date)
     if as_json:
         console.print_json(_plain(told))
-    elif isinstance(told, timelines.Overview):
+    elif isinstance(told, Overview):
         _print_overview(told)
     else:
         _print_timeline(told)
@@ -52,7 +52,7 @@ def _plain(told: Overview | Timeline) -> dict[str, Any]:
 
 
 def _print_overview(told: Overview) -> None:
-    from findcli.timelines import WEEK
+    from findcli.data.describe import WEEK
 
     weeks = told.counts["week"].to_list()
     begin, end = weeks[0], weeks[-1] + WEEK

@@ -41,8 +41,8 @@ def towers(
     """
     from dataclasses import asdict
 
+    from findcli.data.splits import read_names
     from findcli.ranking_benchmark.towers import chosen_towers, measure_towers, plan_towers
-    from findcli.splits import read_names
     from findcli.targeting import write_audience
 
     chosen = chosen_towers(names)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from findcli.sources import fitting_formats
+from findcli.data.sources import fitting_formats
 
 USER_WORDS = (
     "user", "customer", "client", "household", "member", "person", "account", "shopper", "buyer", "visitor",

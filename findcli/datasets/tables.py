@@ -11,10 +11,10 @@ from typing import Any
 
 import polars as pl
 
+from findcli.data.sources import scan_source
 from findcli.datasets import columns
 from findcli.datasets.unknown_tables import Guess, Table, find_users, open_table
 from findcli.errors import FindCLIError
-from findcli.sources import scan_source
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace, require_no_workspace, write_settings
 from findcli.workspace.settings import Windows

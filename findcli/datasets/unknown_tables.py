@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from findcli.data.sources import scan_table
 from findcli.datasets import columns
 from findcli.errors import FindCLIError
-from findcli.sources import scan_table
 
 SAMPLE = 20_000
 OVERLAP, FEWEST = 0.5, 0.05

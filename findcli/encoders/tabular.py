@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from findcli.profile_codes import FIRST_VALUE
+from findcli.data.profile_codes import FIRST_VALUE
 
 
 class TabularEncoder(nn.Module):

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from findcli import objectives
+from findcli.data.profile_codes import MASK, ProfileCodes
+from findcli.data.profiles import profile_columns
 from findcli.encoders.tabular import TabularEncoder, choose_values, replace_values
 from findcli.errors import FindCLIError
 from findcli.module_files import new_module, save_module
-from findcli.profile_codes import MASK, ProfileCodes
-from findcli.profiles import profile_columns
 from findcli.progress import Progress
 from findcli.training import collapse_warning, fit, select_device, step_seed
 from findcli.training_data import TrainingData

@@ -17,11 +17,11 @@ from typing import Any
 import polars as pl
 
 from findcli import pipeline
+from findcli.data.splits import held_out
 from findcli.datasets import complete_journey
 from findcli.datasets.complete_journey import AS_OF
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
-from findcli.splits import held_out
 from findcli.workspace.folder import FILE, Workspace, load_workspace, write_settings
 
 TUNING_DATE = date(2017, 8, 28)

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli import sources
 from findcli.baselines.inputs import RankingInputs, bought_in, window
+from findcli.data import sources
+from findcli.data.pairs import held_out_users
+from findcli.data.splits import held_out
 from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError
-from findcli.pairs import held_out_users
-from findcli.splits import held_out
 from findcli.text_cache import cached_vectors
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace

@@ -15,11 +15,11 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from findcli import events
 from findcli.concepts import concept_events
+from findcli.data import events
+from findcli.data.pairs import held_out_users
 from findcli.errors import FindCLIError
 from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
-from findcli.pairs import held_out_users
 from findcli.ranking_benchmark.figures import FEWEST
 from findcli.ranking_benchmark.run import require_trained
 from findcli.rewriting.opening import open_rewriter

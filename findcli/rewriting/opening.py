@@ -7,12 +7,12 @@ from datetime import datetime
 
 import numpy as np
 
+from findcli.data.vocabulary import build_vocabulary
 from findcli.encoders.text import TextEncoder
 from findcli.rewriting.retrieval import Encode, LetterLikeness, Retriever, VectorLikeness, Views, build_views
 from findcli.rewriting.rewriter import Reranker, Rewriter
 from findcli.text_space import Space, TextSpace
 from findcli.training import select_device
-from findcli.vocabulary import build_vocabulary
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, open_run

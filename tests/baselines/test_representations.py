@@ -14,7 +14,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from findcli import events
 from findcli.baselines import coles
 from findcli.baselines.aggregates import Aggregates, CategoryCounts
 from findcli.baselines.coles import Coles
@@ -23,8 +22,9 @@ from findcli.baselines.msdp import Msdp
 from findcli.baselines.one4all import One4all, u_mlp
 from findcli.baselines.stage_one import Concatenated, TabTransformer, TextModel
 from findcli.baselines.user_inputs import Representation, UserInputs, streams
+from findcli.data import events
+from findcli.data.pairs import held_out_users
 from findcli.errors import FindCLIError
-from findcli.pairs import held_out_users
 from findcli.probe_protocol import fit_head
 from findcli.probe_rivals import RIVALS, chosen_rivals, user_inputs
 from findcli.workspace.folder import Workspace

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from findcli.data.pairs import training_cutoffs
 from findcli.datasets import demo
 from findcli.datasets.creation import Summary
 from findcli.datasets.demo import simulation
@@ -18,7 +19,6 @@ from findcli.datasets.demo.labels import RULES
 from findcli.datasets.demo.population import NEVER, draw_population, flares
 from findcli.datasets.demo.queries import build_pool, misspell
 from findcli.errors import FindCLIError
-from findcli.pairs import training_cutoffs
 from findcli.workspace.folder import load_workspace
 
 USERS = 6_000

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from findcli.data.sources import scan_source
 from findcli.datasets import columns
 from findcli.datasets.tables import Guesses, create
 from findcli.datasets.unknown_tables import Guess
 from findcli.errors import FindCLIError
-from findcli.sources import scan_source
 from findcli.workspace.folder import Workspace, load_workspace
 
 START = datetime(2024, 1, 1)

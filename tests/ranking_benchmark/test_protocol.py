@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from findcli.data.splits import bucket
 from findcli.errors import FindCLIError
 from findcli.ranking_benchmark.figures import members
 from findcli.ranking_benchmark.protocol import build_case
-from findcli.splits import bucket
 from findcli.workspace.folder import Workspace, load_workspace
 
 DATE = datetime(2024, 7, 1)

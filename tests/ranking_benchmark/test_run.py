@@ -12,6 +12,7 @@ import pytest
 
 from findcli.baselines.boosted import Boosted
 from findcli.cli.main import main
+from findcli.data.splits import held_out
 from findcli.datasets import complete_journey
 from findcli.errors import FindCLIError
 from findcli.ranking_benchmark import journey
@@ -20,7 +21,6 @@ from findcli.ranking_benchmark.figures import COLUMNS
 from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of
 from findcli.ranking_benchmark.protocol import build_case
 from findcli.ranking_benchmark.rivals import chosen_rivals
-from findcli.splits import held_out
 from findcli.workspace.folder import Workspace, load_workspace
 
 

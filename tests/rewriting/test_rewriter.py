@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from findcli.data.vocabulary import SCHEMA
 from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
 from findcli.ranking_benchmark.rewriting import read_asked
@@ -19,7 +20,6 @@ from findcli.rewriting.grammar import parse_demand
 from findcli.rewriting.retrieval import LetterLikeness, Retriever, VectorLikeness, Views, build_views
 from findcli.rewriting.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
 from findcli.rewriting.shared_words import SharedWords
-from findcli.vocabulary import SCHEMA
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demands"
 WORDS = ("tea", "coffee", "hot", "drinks", "bread", "rolls", "flights", "phone", "rental", "drink", "warm", "plane")

@@ -7,8 +7,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.profile_codes import FIRST_VALUE, MISSING, ProfileCodes
-from findcli.profiles import Column
+from findcli.data.profile_codes import FIRST_VALUE, MISSING, ProfileCodes
+from findcli.data.profiles import Column
 
 NUMBERS = st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=40)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from findcli.profiles import Column
+from findcli.data.profiles import Column
 
 MISSING, MASK, FIRST_VALUE = 0, 1, 2
 MOST_VALUES = 200

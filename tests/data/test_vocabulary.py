@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from findcli.events import build_events
-from findcli.vocabulary import SCHEMA, build_vocabulary
+from findcli.data.events import build_events
+from findcli.data.vocabulary import SCHEMA, build_vocabulary
 from findcli.workspace.folder import Workspace
 
 

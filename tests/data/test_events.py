@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from findcli import events
+from findcli.data import events
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Settings, Source, Windows

@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from findcli import events
+from findcli.data import events
+from findcli.data.pairs import held_out_users
+from findcli.data.profiles import profiles_as_of
 from findcli.errors import FindCLIError
-from findcli.pairs import held_out_users
-from findcli.profiles import profiles_as_of
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from findcli.cli import charts
+from findcli.data.describe import DAY, WEEK, period_begin, timeline, weekly_counts
 from findcli.errors import FindCLIError
-from findcli.timelines import DAY, WEEK, period_begin, timeline, weekly_counts
 from findcli.workspace.folder import Workspace
 
 CUTOFF = datetime(2024, 9, 9)
@@ -59,7 +59,7 @@ def test_the_profile_is_that_of_the_cutoff(tiny_workspace: Workspace) -> None:
 def test_few_events_go_by_days_and_many_by_weeks(
     most: int, length: timedelta, tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("findcli.timelines.FEW", most)
+    monkeypatch.setattr("findcli.data.describe.FEW", most)
     found = timeline(tiny_workspace, "7")
     assert found.period == length
     assert found.events["period"].is_sorted()

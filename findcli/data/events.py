@@ -16,10 +16,10 @@ from typing import Any
 
 import polars as pl
 
-from findcli import sources
+from findcli.data import sources
+from findcli.data.splits import bucket
+from findcli.data.templates import event_text
 from findcli.errors import FindCLIError
-from findcli.splits import bucket
-from findcli.templates import event_text
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json
 from findcli.workspace.settings import Source

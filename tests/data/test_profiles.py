@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from findcli.data.profiles import input_digest, profiles_as_of
 from findcli.errors import FindCLIError
-from findcli.profiles import input_digest, profiles_as_of
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Aggregate, Profile, Settings, Source, Windows
 

@@ -9,8 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from findcli import inspection
-from findcli.inspection import Report
+from findcli.data.check import Report, check_workspace
 from findcli.workspace.folder import load_workspace, write_settings
 
 START = datetime(2024, 1, 1)
@@ -42,7 +41,7 @@ def check(folder: Path, table: pl.DataFrame | str, *, source: dict[str, Any] | N
         **tables,
     }
     write_settings(folder, values, header="a test")
-    return inspection.check(load_workspace(folder))
+    return check_workspace(load_workspace(folder))
 
 
 def told(report: Report) -> str:
@@ -242,5 +241,5 @@ def test_labels_that_cannot_be_trusted(tmp_path: Path, labels: list[Any], change
 def test_progress_is_told_once_a_table(tmp_path: Path) -> None:
     check(tmp_path, bills())
     steps: list[tuple[int, int]] = []
-    inspection.check(load_workspace(tmp_path), progress=lambda step, total, _: steps.append((step, total)))
+    check_workspace(load_workspace(tmp_path), progress=lambda step, total, _: steps.append((step, total)))
     assert steps == [(1, 2), (2, 2)]

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from findcli import pairs, profiles, sources
+from findcli.data import pairs, profiles, sources
+from findcli.data.templates import source_templates
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
-from findcli.templates import source_templates
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Source, Task
@@ -105,7 +105,7 @@ class Report:
         return all(problem.harmless for problem in self.problems)
 
 
-def check(workspace: Workspace, *, progress: Progress = no_progress) -> Report:
+def check_workspace(workspace: Workspace, *, progress: Progress = no_progress) -> Report:
     """Read every table of a workspace and say what is unusable; nothing is written.
 
     Args:

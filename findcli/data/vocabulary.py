@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from findcli import events
-from findcli.templates import Template, sentence_text, source_templates
+from findcli.data import events
+from findcli.data.templates import Template, sentence_text, source_templates
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run
 from findcli.workspace.settings import SLOTS

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from findcli import events, profiles
+from findcli.data import events, profiles
+from findcli.data.splits import bucket, held_out
+from findcli.data.templates import Template, is_search, round_bound, sentence_text, source_templates
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
-from findcli.splits import bucket, held_out
-from findcli.templates import Template, is_search, round_bound, sentence_text, source_templates
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, hash_file

@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from findcli import events, pairs
+from findcli.data import events, pairs
+from findcli.data.templates import source_templates
 from findcli.errors import FindCLIError
-from findcli.templates import source_templates
 from findcli.training_data import TrainingData
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import MANIFEST, Run

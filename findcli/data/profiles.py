@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from findcli import sources
+from findcli.data import sources
 from findcli.errors import FindCLIError
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from findcli.data.splits import bucket, held_out
 from findcli.errors import FindCLIError
-from findcli.splits import bucket, held_out
 
 
 @given(st.sampled_from(["user", "category"]), st.integers() | st.text(), st.text(), st.integers(1, 50))

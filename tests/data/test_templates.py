@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.templates import Template, event_text, round_bound, sentence_text, source_templates
+from findcli.data.templates import Template, event_text, round_bound, sentence_text, source_templates
 from findcli.workspace.settings import Source
 
 ROWS = pl.DataFrame(

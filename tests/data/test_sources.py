@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli import sources
+from findcli.data import sources
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Aggregate, General, Profile, Settings, Source, Windows
