@@ -19,21 +19,29 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from findcli import metrics, objectives
-from findcli.batches import UserBatch, user_batch
+from findcli import metrics
 from findcli.data import events
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError
 from findcli.model_folders import local_model_files
-from findcli.module_files import save_module
 from findcli.progress import Progress
 from findcli.ranker_training import RankerTraining
 from findcli.rhythms import common_kinds
 from findcli.summaries import Directions
 from findcli.text_space import TextSpace
-from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
-from findcli.training_data import TrainingData, choose_part, seconds
+from findcli.training.batches import UserBatch, user_batch
+from findcli.training.examples import TrainingData, choose_part, seconds
+from findcli.training.loop import collapse_warning, fit, mixed_precision, select_device, step_seed
+from findcli.training.losses import (
+    INITIAL_LOGIT_SCALE,
+    MAX_LOGIT_SCALE,
+    contrastive_loss,
+    infonce_loss,
+    paper_infonce,
+    sigmoid_loss,
+)
+from findcli.training.module_files import save_module
 from findcli.user_model import StageRuns, modalities_of, new_user_encoder
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
@@ -96,7 +104,7 @@ class Objective(nn.Module):
 
     def __init__(self, settings: Align) -> None:
         super().__init__()
-        self.logit_scale = nn.Parameter(torch.tensor(objectives.INITIAL_LOGIT_SCALE))
+        self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
         self.logit_bias = nn.Parameter(torch.tensor(-10.0), requires_grad=settings.loss == "sigmoid")
         self.kind = "paper" if settings.paper_exact else settings.loss
 
@@ -105,15 +113,15 @@ class Objective(nn.Module):
 
         `true` (B, S) says which hold, `own` (B,) names one true sentence a user.
         """
-        self.logit_scale.data.clamp_(max=objectives.MAX_LOGIT_SCALE)
+        self.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
         scale = self.logit_scale
         if self.kind == "paper":
-            return objectives.paper_infonce(users, texts[own])
+            return paper_infonce(users, texts[own])
         if self.kind == "infonce":
-            return objectives.infonce_loss(users, texts, own, true, scale)
+            return infonce_loss(users, texts, own, true, scale)
         if self.kind == "sigmoid":
-            return objectives.sigmoid_loss(users, texts, true, scale, self.logit_bias)
-        return objectives.contrastive_loss(users, texts, true, scale)
+            return sigmoid_loss(users, texts, true, scale, self.logit_bias)
+        return contrastive_loss(users, texts, true, scale)
 
 
 @dataclass(frozen=True)

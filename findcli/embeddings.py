@@ -22,7 +22,6 @@ import numpy as np
 import polars as pl
 import torch
 
-from findcli.batches import Histories, UserBatch, user_batch
 from findcli.data import events, profiles
 from findcli.data.profile_codes import ProfileCodes
 from findcli.data.templates import is_search
@@ -34,8 +33,9 @@ from findcli.rhythms import rhythm
 from findcli.snapshots import Snapshot, take_snapshot, write_snapshot
 from findcli.summaries import Directions, profile_numbers, summarise
 from findcli.text_space import Space, TextSpace
-from findcli.training import select_device
-from findcli.training_data import seconds
+from findcli.training.batches import Histories, UserBatch, user_batch
+from findcli.training.examples import seconds
+from findcli.training.loop import select_device
 from findcli.user_model import load_user_encoder
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace, to_utc

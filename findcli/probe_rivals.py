@@ -24,7 +24,7 @@ from findcli.data.pairs import held_out_users
 from findcli.data.templates import is_search
 from findcli.rival_cache import computed_or_kept
 from findcli.text_space import TextSpace
-from findcli.training import select_device
+from findcli.training.loop import select_device
 from findcli.untrained import stage_one_vectors
 from findcli.user_model import encoder_names
 from findcli.workspace.durations import parse_duration

@@ -35,7 +35,7 @@ from findcli.encoders.text import TextEncoder
 from findcli.scoring import QueryScorer, load_sentence_encoder
 from findcli.snapshots import Snapshot, read_snapshot
 from findcli.text_space import TextSpace
-from findcli.training import select_device
+from findcli.training.loop import select_device
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 

@@ -18,13 +18,11 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from findcli import objectives
 from findcli.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
 from findcli.concepts import Habits, concept_events, habits_as_of, join_habits
 from findcli.data import events
 from findcli.encoders.ranker import Ranker
 from findcli.metrics import weighted_auc_ks
-from findcli.module_files import new_module, save_module
 from findcli.progress import Progress
 from findcli.query_scoring import (
     CO_LEVEL,
@@ -40,8 +38,10 @@ from findcli.query_scoring import (
     translate,
 )
 from findcli.text_space import TextSpace
-from findcli.training import fit, step_seed
-from findcli.training_data import TrainingData
+from findcli.training.examples import TrainingData
+from findcli.training.loop import fit, step_seed
+from findcli.training.losses import ranking_loss
+from findcli.training.module_files import new_module, save_module
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run
@@ -204,7 +204,7 @@ class RankerTraining:
         features, true = self._draw(moments[int(rng.integers(len(moments)))], rng)
         odds = ranker(features)  # (B, S)
         return {
-            "ranking": self.settings.ranking_weight * objectives.ranking_loss(odds, true),
+            "ranking": self.settings.ranking_weight * ranking_loss(odds, true),
             "truth": torch.nn.functional.binary_cross_entropy_with_logits(odds, true.float()),
         }
 

@@ -25,7 +25,7 @@ from findcli.model_folders import load_language_model, quiet_transformers
 from findcli.progress import Progress
 from findcli.rewriting.dialogues import Pair, Shelf, described, shelves_of, write_dialogue, write_pair
 from findcli.rewriting.language_model import EXAMPLES, GIVEN, LanguageModel, asked_for, shelf
-from findcli.training import fit, select_device, step_seed
+from findcli.training.loop import fit, select_device, step_seed
 from findcli.workspace import runs
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run

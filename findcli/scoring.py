@@ -15,11 +15,11 @@ from findcli.embeddings import scores_by_query
 from findcli.encoders.ranker import Ranker
 from findcli.encoders.sentence import SentenceEncoder
 from findcli.encoders.text import load_text_encoder
-from findcli.module_files import load_module
 from findcli.query_scoring import NAMED, Company, company, pick_concepts, score, score_slopes
 from findcli.snapshots import Snapshot, read_snapshot
 from findcli.text_space import TextSpace
-from findcli.training import select_device
+from findcli.training.loop import select_device
+from findcli.training.module_files import load_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 

@@ -15,7 +15,7 @@ from findcli.concepts import LEVELS, Habits, concept_events, habits_as_of, join_
 from findcli.data import events
 from findcli.query_scoring import Concepts, company, translate
 from findcli.text_space import TextSpace
-from findcli.training import select_device
+from findcli.training.loop import select_device
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, open_run

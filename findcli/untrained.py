@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from findcli.batches import EXTRAS, UserBatch
 from findcli.embeddings import Embedder, embed_users
-from findcli.module_files import load_module
 from findcli.text_space import UntrainedSpace
+from findcli.training.batches import EXTRAS, UserBatch
+from findcli.training.module_files import load_module
 from findcli.user_model import ENCODERS, encoder_names, load_user_encoder
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run

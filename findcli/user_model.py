@@ -14,7 +14,7 @@ from findcli.encoders.sequence import SequenceEncoder
 from findcli.encoders.tabular import TabularEncoder
 from findcli.encoders.user import UserEncoder
 from findcli.errors import FindCLIError
-from findcli.module_files import load_module, new_module
+from findcli.training.module_files import load_module, new_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 from findcli.workspace.settings import Align

@@ -216,7 +216,7 @@ def train(workspace: Workspace) -> None:
     from findcli.pretraining.sequence import pretrain_sequence
     from findcli.pretraining.tabular import pretrain_tabular
     from findcli.pretraining.text import pretrain_text
-    from findcli.training import set_determinism
+    from findcli.training.loop import set_determinism
 
     set_determinism(1)
     build_pairs(workspace)
@@ -229,7 +229,7 @@ def train(workspace: Workspace) -> None:
 def finished_template(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `finished_workspace` is a copy of; tests leave it alone."""
     from findcli import pipeline
-    from findcli.training import set_determinism
+    from findcli.training.loop import set_determinism
 
     set_determinism(1)
     folder = shutil.copytree(tiny_template, tmp_path_factory.mktemp("finished") / "workspace")

@@ -18,7 +18,7 @@ from findcli.pretraining.sequence import pretrain_sequence
 from findcli.pretraining.tabular import pretrain_tabular
 from findcli.pretraining.text import pretrain_text
 from findcli.targeting import target
-from findcli.training import set_determinism
+from findcli.training.loop import set_determinism
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import MANIFEST
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from findcli import objectives
 from findcli.baselines.user_inputs import Head, UserInputs
 from findcli.baselines.windows import Pool, Windows, recurrent
 from findcli.encoders.sequence import SequenceEncoder
-from findcli.module_files import new_module
-from findcli.training import fit, step_seed
+from findcli.training.loop import fit, step_seed
+from findcli.training.losses import INITIAL_LOGIT_SCALE, MAX_LOGIT_SCALE, forecast_contrast
+from findcli.training.module_files import new_module
 
 ANCHORS, NEGATIVES = 2048, 512
 
@@ -54,15 +54,15 @@ class Cpc:
         windows = Windows.of(given)
         made_of = recurrent(windows, d_model=self.d_model, positives=self.positives)
         encoder = new_module(SequenceEncoder, made_of, seed=given.seed)
-        scale = nn.ParameterDict({"logit_scale": nn.Parameter(torch.tensor(objectives.INITIAL_LOGIT_SCALE))})
+        scale = nn.ParameterDict({"logit_scale": nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))})
 
         def loss(step: int) -> dict[str, Tensor]:
             given.keep_time()
             seed = step_seed(given.seed, step)
             steps, _, _ = windows.draw(self.batch_size, np.random.default_rng(seed))
-            scale["logit_scale"].data.clamp_(max=objectives.MAX_LOGIT_SCALE)
+            scale["logit_scale"].data.clamp_(max=MAX_LOGIT_SCALE)
             context = encoder(steps.vectors, steps.valid)  # (B, T, d_model)
-            contrast = objectives.forecast_contrast(
+            contrast = forecast_contrast(
                 encoder.predictions(context), encoder.targets(steps.vectors), steps.observed, steps.valid,
                 scale["logit_scale"], anchors=ANCHORS, negatives=NEGATIVES,
                 generator=torch.Generator().manual_seed(seed),

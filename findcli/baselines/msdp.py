@@ -17,10 +17,10 @@ from torch.nn import functional
 
 from findcli.baselines.user_inputs import DAY, Head, UserInputs, encode_values, vocabulary
 from findcli.baselines.windows import Pool, Windows, pooled, recurrent
-from findcli.batches import Steps
 from findcli.encoders.sequence import SequenceEncoder
-from findcli.module_files import new_module
-from findcli.training import fit, step_seed
+from findcli.training.batches import Steps
+from findcli.training.loop import fit, step_seed
+from findcli.training.module_files import new_module
 
 
 @dataclass(frozen=True, kw_only=True)

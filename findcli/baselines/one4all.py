@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from findcli.baselines.user_inputs import Head, UserInputs, encode_values, levels, vocabulary
 from findcli.errors import FindCLIError
-from findcli.module_files import new_module
-from findcli.training import fit, step_seed
+from findcli.training.loop import fit, step_seed
+from findcli.training.module_files import new_module
 
 MASK, UNKNOWN = 0, 1
 TIMES = {"month": 13, "day": 32, "weekday": 8, "hour": 25, "gap": 12}

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 import polars as pl
 
-from findcli.batches import Histories
+from findcli.training.batches import Histories
 from findcli.workspace.runs import hash_json
 from findcli.workspace.settings import SLOTS
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from findcli.baselines.user_inputs import DAY, Streams, UserInputs, streams
-from findcli.batches import EXTRAS, Steps
 from findcli.encoders.sequence import SequenceEncoder
 from findcli.errors import FindCLIError
-from findcli.training_data import seconds
+from findcli.training.batches import EXTRAS, Steps
+from findcli.training.examples import seconds
 
 Pool = Literal["last", "mean"]
 BATCH = 512

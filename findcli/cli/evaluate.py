@@ -87,7 +87,7 @@ def evaluate(
     from dataclasses import asdict
 
     from findcli import evaluation, linear_probe
-    from findcli.training import set_determinism
+    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     set_determinism(threads)

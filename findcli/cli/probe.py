@@ -41,7 +41,7 @@ def probe(
     from findcli import linear_probe
     from findcli.probe_comparison import compare
     from findcli.probe_rivals import chosen_rivals
-    from findcli.training import set_determinism
+    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     described = chosen_rivals(rivals)

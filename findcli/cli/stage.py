@@ -50,7 +50,7 @@ def settle_threads(threads: int | None) -> None:
     """Let torch and polars work in so many threads, all cores when not given; before anything imports polars."""
     if threads is not None:
         os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when polars is imported
-    from findcli.training import set_determinism
+    from findcli.training.loop import set_determinism
 
     set_determinism(threads)
 

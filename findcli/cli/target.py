@@ -83,7 +83,7 @@ def target(
     --rewrite keeps or replaces them.
     """
     from findcli import targeting
-    from findcli.training import set_determinism
+    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from findcli.batches import UserBatch
 from findcli.encoders.fusion import Concatenation, Fusion
 from findcli.encoders.sequence import SequenceEncoder
 from findcli.encoders.tabular import TabularEncoder
+from findcli.training.batches import UserBatch
 
 Modalities = dict[str, tuple[Tensor, Tensor]]
 

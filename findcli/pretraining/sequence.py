@@ -13,13 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from findcli import objectives
-from findcli.batches import EXTRAS, Steps
 from findcli.encoders.sequence import SequenceEncoder
-from findcli.module_files import new_module, save_module
 from findcli.progress import Progress
-from findcli.training import collapse_warning, fit, mixed_precision, select_device, step_seed
-from findcli.training_data import TrainingData, choose_part, seconds
+from findcli.training.batches import EXTRAS, Steps
+from findcli.training.examples import TrainingData, choose_part, seconds
+from findcli.training.loop import collapse_warning, fit, mixed_precision, select_device, step_seed
+from findcli.training.losses import (
+    INITIAL_LOGIT_SCALE,
+    MAX_LOGIT_SCALE,
+    cyclic_regulariser,
+    forecast_contrast,
+    paper_cyclic_regulariser,
+    paper_forecast_contrast,
+)
+from findcli.training.module_files import new_module, save_module
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
@@ -109,7 +116,7 @@ class _Pretraining(nn.Module):
     def __init__(self, encoder: SequenceEncoder, settings: Sequence, *, period: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.logit_scale = nn.Parameter(torch.tensor(objectives.INITIAL_LOGIT_SCALE))
+        self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
         self.settings = settings
         self.period = period
 
@@ -119,16 +126,16 @@ class _Pretraining(nn.Module):
             targets = self.encoder.targets(steps.vectors)  # (B, T, d_model)
             predictions = self.encoder.predictions(context)  # (B, T, k, d_model)
         context, targets, predictions = context.float(), targets.float(), predictions.float()
-        self.logit_scale.data.clamp_(max=objectives.MAX_LOGIT_SCALE)
+        self.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
         if self.settings.paper_exact:
-            contrast = objectives.paper_forecast_contrast(context, targets, steps.valid, self.settings.positives)
-            cyclic = objectives.paper_cyclic_regulariser(context, steps.valid, self.period)
+            contrast = paper_forecast_contrast(context, targets, steps.valid, self.settings.positives)
+            cyclic = paper_cyclic_regulariser(context, steps.valid, self.period)
         else:
-            contrast = objectives.forecast_contrast(
+            contrast = forecast_contrast(
                 predictions, targets, steps.observed, steps.valid, self.logit_scale,
                 anchors=ANCHORS, negatives=NEGATIVES, generator=torch.Generator().manual_seed(seed),
             )  # fmt: skip
-            cyclic = objectives.cyclic_regulariser(context, steps.valid, self.period)
+            cyclic = cyclic_regulariser(context, steps.valid, self.period)
         return {"contrast": contrast, "cyclic": self.settings.cycle_weight * cyclic}
 
 

@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from findcli import objectives
 from findcli.data.profile_codes import MASK, ProfileCodes
 from findcli.data.profiles import profile_columns
 from findcli.encoders.tabular import TabularEncoder, choose_values, replace_values
 from findcli.errors import FindCLIError
-from findcli.module_files import new_module, save_module
 from findcli.progress import Progress
-from findcli.training import collapse_warning, fit, select_device, step_seed
-from findcli.training_data import TrainingData
+from findcli.training.examples import TrainingData
+from findcli.training.loop import collapse_warning, fit, select_device, step_seed
+from findcli.training.losses import masked_value_loss, replaced_value_loss
+from findcli.training.module_files import new_module, save_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
 from findcli.workspace.settings import Tabular
@@ -122,7 +122,7 @@ def corrupted_value_losses(
     seen, _ = encoder(replaced_codes, replaced_fractions)
     present = codes > MASK
     return {
-        "mlm": settings.mlm_weight * objectives.masked_value_loss(logits, codes, masked, reduction=reduction),
+        "mlm": settings.mlm_weight * masked_value_loss(logits, codes, masked, reduction=reduction),
         "rtd": settings.rtd_weight
-        * objectives.replaced_value_loss(encoder.replaced_logits(seen), replaced, present, reduction=reduction),
+        * replaced_value_loss(encoder.replaced_logits(seen), replaced, present, reduction=reduction),
     }

@@ -21,7 +21,7 @@ from findcli.model_folders import local_model_files
 from findcli.progress import Progress
 from findcli.text_cache import cached_vectors
 from findcli.text_space import cache_folder, fit_whitening, whiten
-from findcli.training import fit, select_device, step_seed
+from findcli.training.loop import fit, select_device, step_seed
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json, open_run
 from findcli.workspace.settings import Text

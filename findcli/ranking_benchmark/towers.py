@@ -32,7 +32,7 @@ from findcli.ranking_benchmark.figures import Difference, Row, differences, meas
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
 from findcli.scoring import load_sentence_encoder
-from findcli.training import set_determinism
+from findcli.training.loop import set_determinism
 from findcli.user_model import StageRuns
 from findcli.variants import require_stages
 from findcli.workspace.derived import link_stages, under_other_settings

@@ -12,7 +12,7 @@ from findcli.encoders.text import TextEncoder
 from findcli.rewriting.retrieval import Encode, LetterLikeness, Retriever, VectorLikeness, Views, build_views
 from findcli.rewriting.rewriter import Reranker, Rewriter
 from findcli.text_space import Space, TextSpace
-from findcli.training import select_device
+from findcli.training.loop import select_device
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, open_run

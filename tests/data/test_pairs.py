@@ -15,7 +15,7 @@ import pytest
 from findcli.data import events, pairs
 from findcli.data.templates import source_templates
 from findcli.errors import FindCLIError
-from findcli.training_data import TrainingData
+from findcli.training.examples import TrainingData
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import MANIFEST, Run
 from findcli.workspace.settings import SLOTS, Sentences, Settings, Source, Split, Windows

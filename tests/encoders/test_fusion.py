@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from findcli.encoders.fusion import Concatenation, Fusion
-from findcli.objectives import contrastive_loss
+from findcli.training.losses import contrastive_loss
 
 WIDTHS = {"sequence": 6, "tabular": 4, "search": 5}
 

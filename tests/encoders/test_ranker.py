@@ -4,8 +4,8 @@ import torch
 from torch.nn import functional
 
 from findcli.encoders.ranker import Ranker
-from findcli.objectives import ranking_loss
-from findcli.training import fit
+from findcli.training.loop import fit
+from findcli.training.losses import ranking_loss
 
 
 def test_it_learns_a_rule_that_is_not_linear() -> None:

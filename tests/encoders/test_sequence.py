@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from findcli.encoders.sequence import SequenceEncoder
-from findcli.objectives import forecast_contrast
+from findcli.training.losses import forecast_contrast
 
 KINDS = ("transformer", "gru")
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from findcli.data.profile_codes import FIRST_VALUE, MASK, MISSING
 from findcli.encoders.tabular import TabularEncoder, choose_values, replace_values
-from findcli.objectives import masked_value_loss, replaced_value_loss
+from findcli.training.losses import masked_value_loss, replaced_value_loss
 
 CARDINALITIES = (5, 3, 8, 2)  # the last has no value at all
 

@@ -15,7 +15,7 @@ from findcli.ranking_benchmark import rivals
 from findcli.ranking_benchmark.journey import journey_workspace
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import build_case
-from findcli.training import set_determinism
+from findcli.training.loop import set_determinism
 from findcli.workspace.folder import FILE, load_workspace
 
 SMALL = {

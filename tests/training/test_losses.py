@@ -6,7 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity, logsigmoid, normalize
 
-from findcli import objectives
+from findcli.training.losses import (
+    contrastive_loss,
+    cyclic_regulariser,
+    effective_rank,
+    forecast_contrast,
+    infonce_loss,
+    masked_value_loss,
+    paper_cyclic_regulariser,
+    paper_forecast_contrast,
+    paper_infonce,
+    replaced_value_loss,
+    sigmoid_loss,
+)
 
 SCALE = torch.tensor(1.3)
 seeds = given(seed=st.integers(0, 10_000))
@@ -40,13 +52,13 @@ def test_contrastive_loss(seed):
     logits = SCALE.exp() * users @ texts.T
     there = naive_multi_positive(logits.tolist(), true.tolist())
     back = naive_multi_positive(logits.T.tolist(), true.T.tolist())
-    assert objectives.contrastive_loss(users, texts, true, SCALE).item() == pytest.approx((there + back) / 2, abs=1e-5)
+    assert contrastive_loss(users, texts, true, SCALE).item() == pytest.approx((there + back) / 2, abs=1e-5)
 
 
 def test_contrastive_loss_of_nothing_true_is_zero_with_a_gradient():
     users, texts, true = pairs(0)
     users.requires_grad_()
-    loss = objectives.contrastive_loss(users, texts, torch.zeros_like(true), SCALE)
+    loss = contrastive_loss(users, texts, torch.zeros_like(true), SCALE)
     loss.backward()
     assert loss.item() == 0
     assert torch.equal(users.grad, torch.zeros_like(users))
@@ -64,15 +76,15 @@ def test_infonce_loss(seed):
         across = [logits[b][own]] + [logits[b][s] for s in range(4) if not true[b, s]]
         down = [logits[b][own]] + [logits[u][own] for u in range(5) if not true[u, own]]
         total -= (log_share(across, 0) + log_share(down, 0)) / 2
-    assert objectives.infonce_loss(users, texts, positive, true, SCALE).item() == pytest.approx(total / 5, abs=1e-5)
+    assert infonce_loss(users, texts, positive, true, SCALE).item() == pytest.approx(total / 5, abs=1e-5)
 
 
 def test_infonce_loss_ignores_other_true_sentences():
     users, texts, _ = pairs(0, users=2, texts=3)
     true, positive = torch.tensor([[True, False, True], [False, True, True]]), torch.tensor([0, 1])
-    before = objectives.infonce_loss(users, texts, positive, true, SCALE)
+    before = infonce_loss(users, texts, positive, true, SCALE)
     texts[2] = -texts[2]
-    assert torch.equal(objectives.infonce_loss(users, texts, positive, true, SCALE), before)
+    assert torch.equal(infonce_loss(users, texts, positive, true, SCALE), before)
 
 
 @few
@@ -85,7 +97,7 @@ def test_sigmoid_loss(seed):
         for s in range(4):
             logit = SCALE.exp() * users[b] @ texts[s] + bias
             expected -= logsigmoid(logit if true[b, s] else -logit).item() / 20
-    assert objectives.sigmoid_loss(users, texts, true, SCALE, bias).item() == pytest.approx(expected, abs=1e-5)
+    assert sigmoid_loss(users, texts, true, SCALE, bias).item() == pytest.approx(expected, abs=1e-5)
 
 
 @few
@@ -95,12 +107,12 @@ def test_paper_infonce(seed):
     expected = 0.0
     for b in range(4):
         expected -= log_share([cosine_similarity(users[b], text, dim=0).item() for text in texts], b) / 4
-    assert objectives.paper_infonce(3 * users, 0.2 * texts).item() == pytest.approx(expected, abs=1e-5)
+    assert paper_infonce(3 * users, 0.2 * texts).item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_paper_infonce_cannot_fall_below_its_floor():
     unit = torch.eye(256)
-    assert objectives.paper_infonce(unit, unit).item() > 3.57
+    assert paper_infonce(unit, unit).item() > 3.57
 
 
 def sequences(seed, users=3, steps=6, ahead=2):
@@ -130,7 +142,7 @@ def naive_forecast_contrast(predictions, targets, observed, valid):
 
 def forecast(case, anchors=1000, negatives=1000, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return objectives.forecast_contrast(*case, SCALE, anchors=anchors, negatives=negatives, generator=generator)
+    return forecast_contrast(*case, SCALE, anchors=anchors, negatives=negatives, generator=generator)
 
 
 @few
@@ -180,7 +192,7 @@ def test_paper_forecast_contrast(seed):
             loss -= sum(log_share(scores, t + i) for i in (1, 2) if t + i < steps) / (2 * steps)
         if steps:
             users.append(loss)
-    actual = objectives.paper_forecast_contrast(context, targets, valid, 2)
+    actual = paper_forecast_contrast(context, targets, valid, 2)
     assert actual.item() == pytest.approx(sum(users) / max(len(users), 1), abs=1e-5)
     actual.backward()
     assert context.grad.isfinite().all()
@@ -198,14 +210,14 @@ def test_cyclic_regulariser(seed):
                 now, then = context[b, t].softmax(0), context[b, t + 2].softmax(0)
                 divergences.append((now * (now / then).log()).sum().item())
     expected = sum(divergences) / max(len(divergences), 1)
-    for regulariser in (objectives.cyclic_regulariser, objectives.paper_cyclic_regulariser):
+    for regulariser in (cyclic_regulariser, paper_cyclic_regulariser):
         assert regulariser(context, valid, 2).item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_only_the_papers_regulariser_moves_the_later_context():
     context, valid = torch.randn(1, 2, 4, requires_grad=True), torch.ones(1, 2, dtype=torch.bool)
-    (ours,) = torch.autograd.grad(objectives.cyclic_regulariser(context, valid, 1), context)
-    (paper,) = torch.autograd.grad(objectives.paper_cyclic_regulariser(context, valid, 1), context)
+    (ours,) = torch.autograd.grad(cyclic_regulariser(context, valid, 1), context)
+    (paper,) = torch.autograd.grad(paper_cyclic_regulariser(context, valid, 1), context)
     assert torch.equal(ours[0, 1], torch.zeros(4))
     assert paper[0, 1].abs().sum() > 0
     torch.testing.assert_close(ours[0, 0], paper[0, 0])
@@ -214,7 +226,7 @@ def test_only_the_papers_regulariser_moves_the_later_context():
 @pytest.mark.parametrize("period", [6, 9])
 def test_cyclic_regulariser_of_a_short_history_is_zero(period):
     context, _, _, valid = sequences(0, ahead=1)
-    assert objectives.cyclic_regulariser(context[:, :, 0], valid, period).item() == 0
+    assert cyclic_regulariser(context[:, :, 0], valid, period).item() == 0
 
 
 @few
@@ -224,8 +236,8 @@ def test_masked_value_loss(seed):
     logits, codes = torch.randn(4, 3, 5, generator=generator), torch.randint(2, 5, (4, 3), generator=generator)
     masked = torch.rand(4, 3, generator=generator) < 0.5
     total = -sum(log_share(logits[b, f].tolist(), codes[b, f]) for b, f in masked.nonzero().tolist())
-    mean = objectives.masked_value_loss(logits, codes, masked)
-    paper = objectives.masked_value_loss(logits, codes, masked, reduction="sum")
+    mean = masked_value_loss(logits, codes, masked)
+    paper = masked_value_loss(logits, codes, masked, reduction="sum")
     assert mean.item() == pytest.approx(total / max(int(masked.sum()), 1), abs=1e-5)
     assert paper.item() == pytest.approx(total / 4, abs=1e-5)
 
@@ -235,7 +247,7 @@ def test_masked_value_loss_bears_columns_without_values():
     logits[:, 0, 2] = 1
     logits.requires_grad_()
     masked = torch.tensor([[True, False], [False, False]])
-    objectives.masked_value_loss(logits, torch.full((2, 2), 2), masked).backward()
+    masked_value_loss(logits, torch.full((2, 2), 2), masked).backward()
     assert logits.grad.isfinite().all()
 
 
@@ -247,8 +259,8 @@ def test_replaced_value_loss(seed):
     replaced, present = (torch.rand(2, 4, 3, generator=generator) < 0.5).unbind(0)
     signed = torch.where(replaced, logits, -logits)
     total = -sum(logsigmoid(signed[b, f]).item() for b, f in present.nonzero().tolist())
-    mean = objectives.replaced_value_loss(logits, replaced, present)
-    paper = objectives.replaced_value_loss(logits, replaced, present, reduction="sum")
+    mean = replaced_value_loss(logits, replaced, present)
+    paper = replaced_value_loss(logits, replaced, present, reduction="sum")
     assert mean.item() == pytest.approx(total / max(int(present.sum()), 1), abs=1e-5)
     assert paper.item() == pytest.approx(total / 4, abs=1e-5)
 
@@ -256,6 +268,6 @@ def test_replaced_value_loss(seed):
 def test_effective_rank_counts_directions():
     axes = torch.eye(4).repeat(50, 1) * torch.tensor([-1.0, 1.0]).repeat(100).view(200, 1)
     signs = torch.cat([axes, -axes])
-    assert objectives.effective_rank(signs) == pytest.approx(4, abs=1e-3)
-    assert objectives.effective_rank(signs * torch.tensor([1.0, 0, 0, 0])) == pytest.approx(1)
-    assert objectives.effective_rank(torch.full((9, 4), 0.3)) == pytest.approx(1)
+    assert effective_rank(signs) == pytest.approx(4, abs=1e-3)
+    assert effective_rank(signs * torch.tensor([1.0, 0, 0, 0])) == pytest.approx(1)
+    assert effective_rank(torch.full((9, 4), 0.3)) == pytest.approx(1)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from findcli.errors import FindCLIError
-from findcli.training import (
+from findcli.training.loop import (
     CHECKPOINT,
     collapse_warning,
     fit,
@@ -204,7 +204,7 @@ def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         path.write_bytes(b"torn")
         raise OSError("disk full")
 
-    monkeypatch.setattr("findcli.checkpoints.save_file", torn)
+    monkeypatch.setattr("findcli.training.checkpoints.save_file", torn)
     with pytest.raises(OSError, match="disk full"):
         fit(loss, modules, **SETTINGS | {"steps": 60}, checkpoint_dir=tmp_path)
     assert (tmp_path / CHECKPOINT).read_bytes() == before

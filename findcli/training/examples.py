@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.batches import Histories
+from findcli.training.batches import Histories
 from findcli.workspace.runs import Run
 
 

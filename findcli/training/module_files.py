@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from findcli.errors import FindCLIError
-from findcli.training import step_seed
+from findcli.training.loop import step_seed
 from findcli.workspace.runs import COMMANDS, Draft, Run, first_line
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.batches import Histories
+from findcli.training.batches import Histories
 
 DAY = 86_400
 N_USERS, N_TEXTS, WIDTH, LENGTH, STEP = 4, 6, 3, 10 * DAY, 3 * DAY

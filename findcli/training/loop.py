@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from findcli.checkpoints import load_checkpoint, save_checkpoint
 from findcli.errors import FindCLIError
-from findcli.objectives import effective_rank
 from findcli.progress import Progress
+from findcli.training.checkpoints import load_checkpoint, save_checkpoint
+from findcli.training.losses import effective_rank
 
 CHECKPOINT = "checkpoint.safetensors"
 
