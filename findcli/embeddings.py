@@ -25,18 +25,18 @@ import torch
 from findcli.data import events, profiles
 from findcli.data.profile_codes import ProfileCodes
 from findcli.data.templates import is_search
-from findcli.encoders.user import Modalities, UserEncoder
 from findcli.errors import FindCLIError
+from findcli.models.find.assemble import load_user_encoder
+from findcli.models.find.summary import Directions, profile_numbers, summarise
+from findcli.models.find.user import Modalities, UserEncoder
+from findcli.models.ranker.behaviour_kinds import rhythm
+from findcli.models.ranker.snapshot import Snapshot, take_snapshot, write_snapshot
+from findcli.models.text.space import Space, TextSpace
 from findcli.progress import Progress, no_progress
 from findcli.rewriting.opening import write_vocabulary
-from findcli.rhythms import rhythm
-from findcli.snapshots import Snapshot, take_snapshot, write_snapshot
-from findcli.summaries import Directions, profile_numbers, summarise
-from findcli.text_space import Space, TextSpace
 from findcli.training.batches import Histories, UserBatch, user_batch
 from findcli.training.examples import seconds
 from findcli.training.loop import select_device
-from findcli.user_model import load_user_encoder
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace, to_utc
 from findcli.workspace.runs import Draft, Run, build, open_run

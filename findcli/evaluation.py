@@ -16,12 +16,12 @@ from findcli.embeddings import Embedder, describe_users, embed, embed_users, sco
 from findcli.errors import FindCLIError
 from findcli.linear_probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+from findcli.models.find.assemble import load_user_encoder
+from findcli.models.ranker.snapshot import Snapshot, read_snapshot, take_snapshot
 from findcli.probe_protocol import REPLICATES
 from findcli.progress import Progress, no_progress
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
-from findcli.snapshots import Snapshot, read_snapshot, take_snapshot
-from findcli.user_model import load_user_encoder
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Task

@@ -20,10 +20,10 @@ from findcli.data import events, sources
 from findcli.data.profiles import profile_columns
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
+from findcli.models.find.summary import COUNTED
 from findcli.probe_protocol import Ceiling, ProbeRow, ceiling, probe_vectors, resampling
 from findcli.probe_rivals import SECONDS, describe_users, user_inputs
 from findcli.progress import Progress, no_progress
-from findcli.summaries import COUNTED
 from findcli.untrained import untrained_vectors
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run

@@ -15,13 +15,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from findcli import alignment, embeddings
+from findcli import embeddings
 from findcli.data import events, pairs
-from findcli.pretraining import sequence, tabular, text
+from findcli.models import align
+from findcli.models.find import pretrain_sequence, pretrain_tabular
+from findcli.models.find.assemble import StageRuns, encoder_names
+from findcli.models.text import pretrain
+from findcli.models.text.space import cache_folder
 from findcli.progress import Progress, no_progress
 from findcli.prompts import list_prompts, prompt_folders
-from findcli.text_space import cache_folder
-from findcli.user_model import StageRuns, encoder_names
 from findcli.workspace import runs as artifacts
 from findcli.workspace.folder import Workspace, to_utc
 from findcli.workspace.runs import COMMANDS, FORMATS, MANIFEST, Run
@@ -338,26 +340,26 @@ _TRAINING: dict[str, _Parts] = {
     ),
     "text": (
         ("pairs",),
-        text.stage_settings,
-        lambda workspace: text.stage_inputs(workspace, _open(workspace, "pairs")),
-        text.pretrain_text,
+        pretrain.stage_settings,
+        lambda workspace: pretrain.stage_inputs(workspace, _open(workspace, "pairs")),
+        pretrain.pretrain_text,
     ),
     "sequence": (
         ("pairs", "text"),
-        sequence.stage_settings,
-        lambda workspace: sequence.stage_inputs(_open(workspace, "pairs"), _open(workspace, "text")),
-        sequence.pretrain_sequence,
+        pretrain_sequence.stage_settings,
+        lambda workspace: pretrain_sequence.stage_inputs(_open(workspace, "pairs"), _open(workspace, "text")),
+        pretrain_sequence.pretrain_sequence,
     ),
     "tabular": (
         ("pairs",),
-        tabular.stage_settings,
-        lambda workspace: tabular.stage_inputs(_open(workspace, "pairs")),
-        tabular.pretrain_tabular,
+        pretrain_tabular.stage_settings,
+        lambda workspace: pretrain_tabular.stage_inputs(_open(workspace, "pairs")),
+        pretrain_tabular.pretrain_tabular,
     ),
     "aligned": (
         ("events", "pairs", "text", "sequence", "tabular"),
-        alignment.stage_settings,
-        lambda workspace: alignment.stage_inputs(StageRuns.open(workspace), workspace),
-        alignment.align,
+        align.stage_settings,
+        lambda workspace: align.stage_inputs(StageRuns.open(workspace), workspace),
+        align.align,
     ),
 }

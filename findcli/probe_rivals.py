@@ -22,11 +22,11 @@ from findcli.choices import chosen_names
 from findcli.data import events, profiles
 from findcli.data.pairs import held_out_users
 from findcli.data.templates import is_search
+from findcli.models.find.assemble import encoder_names
+from findcli.models.text.space import TextSpace
 from findcli.rival_cache import computed_or_kept
-from findcli.text_space import TextSpace
 from findcli.training.loop import select_device
 from findcli.untrained import stage_one_vectors
-from findcli.user_model import encoder_names
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, hash_json, open_run

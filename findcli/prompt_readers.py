@@ -31,10 +31,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from findcli.embeddings import scores_by_query
-from findcli.encoders.text import TextEncoder
+from findcli.models.ranker.snapshot import Snapshot, read_snapshot
+from findcli.models.text.encoder import TextEncoder
+from findcli.models.text.space import TextSpace
 from findcli.scoring import QueryScorer, load_sentence_encoder
-from findcli.snapshots import Snapshot, read_snapshot
-from findcli.text_space import TextSpace
 from findcli.training.loop import select_device
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run

@@ -21,7 +21,7 @@ from findcli.data.pairs import held_out_users
 from findcli.data.splits import bucket
 from findcli.data.vocabulary import build_vocabulary
 from findcli.errors import FindCLIError
-from findcli.model_folders import load_language_model, quiet_transformers
+from findcli.models.text.pretrained import load_language_model, quiet_transformers
 from findcli.progress import Progress
 from findcli.rewriting.dialogues import Pair, Shelf, described, shelves_of, write_dialogue, write_pair
 from findcli.rewriting.language_model import EXAMPLES, GIVEN, LanguageModel, asked_for, shelf
@@ -219,7 +219,7 @@ def _tune(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lessons: _Lessons, workspace: Workspace, draft: Draft,
     checkpoints: Path, device: str, progress: Progress | None,
 ) -> PreTrainedModel:  # fmt: skip
-    from findcli.encoders.lora import merged, with_lora
+    from findcli.models.text.lora import merged, with_lora
 
     settings, seed = workspace.settings.rewriter, workspace.settings.workspace.seed
     torch.manual_seed(step_seed(seed, -1))

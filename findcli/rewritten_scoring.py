@@ -77,7 +77,7 @@ def language_model(workspace: Workspace) -> LanguageModel | None:
         from findcli.rewriter_tuning import load_tuned
 
         return load_tuned(workspace, weight=settings.weight)
-    from findcli.model_folders import load_language_model
+    from findcli.models.text.pretrained import load_language_model
     from findcli.rewriting.language_model import LanguageModel
 
     model, tokenizer = load_language_model(settings.model, relative_to=workspace.folder)

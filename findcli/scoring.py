@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file
 from scipy.special import expit
 
-from findcli.co_occurrence import CoOccurrence
 from findcli.embeddings import scores_by_query
-from findcli.encoders.ranker import Ranker
-from findcli.encoders.sentence import SentenceEncoder
-from findcli.encoders.text import load_text_encoder
-from findcli.query_scoring import NAMED, Company, company, pick_concepts, score, score_slopes
-from findcli.snapshots import Snapshot, read_snapshot
-from findcli.text_space import TextSpace
+from findcli.models.ranker.co_occurrence import CoOccurrence
+from findcli.models.ranker.features import NAMED, Company, company, pick_concepts, score, score_slopes
+from findcli.models.ranker.module import Ranker
+from findcli.models.ranker.snapshot import Snapshot, read_snapshot
+from findcli.models.text.encoder import load_text_encoder
+from findcli.models.text.sentence import SentenceEncoder
+from findcli.models.text.space import TextSpace
 from findcli.training.loop import select_device
 from findcli.training.module_files import load_module
 from findcli.workspace.folder import Workspace

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from findcli.embeddings import Embedder, embed_users
-from findcli.text_space import UntrainedSpace
+from findcli.models.find.assemble import ENCODERS, encoder_names, load_user_encoder
+from findcli.models.text.space import UntrainedSpace
 from findcli.training.batches import EXTRAS, UserBatch
 from findcli.training.module_files import load_module
-from findcli.user_model import ENCODERS, encoder_names, load_user_encoder
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 

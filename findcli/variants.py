@@ -10,12 +10,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from findcli import alignment, pipeline
+from findcli import pipeline
 from findcli.choices import chosen_names
 from findcli.errors import FindCLIError
+from findcli.models.align import stage_inputs
+from findcli.models.find.assemble import StageRuns, encoder_names
+from findcli.models.ranker.features import GROUPS
 from findcli.progress import Progress, no_progress
-from findcli.query_scoring import GROUPS
-from findcli.user_model import StageRuns, encoder_names
 from findcli.workspace.derived import STAGES, link_stages, under_other_settings
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run, read_manifest
@@ -131,7 +132,7 @@ def _why_stale(workspace: Workspace, variant: Variant) -> str | None:
                 return f"{name}: {reason}"
         encoders[name] = open_run((own if name in variant.changes else workspace).run(name), name)
     runs = replace(StageRuns.open(workspace), encoders=encoders)
-    return planned["aligned"].why_stale(alignment.stage_inputs(runs, own))
+    return planned["aligned"].why_stale(stage_inputs(runs, own))
 
 
 def train_variant(

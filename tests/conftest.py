@@ -210,12 +210,12 @@ def trained_workspace(trained_template: Path, tmp_path: Path) -> Workspace:
 
 def train(workspace: Workspace) -> None:
     """Every stage, and the embeddings as of `train_until`."""
-    from findcli.alignment import align
     from findcli.data.pairs import build_pairs
     from findcli.embeddings import embed
-    from findcli.pretraining.sequence import pretrain_sequence
-    from findcli.pretraining.tabular import pretrain_tabular
-    from findcli.pretraining.text import pretrain_text
+    from findcli.models.align import align
+    from findcli.models.find.pretrain_sequence import pretrain_sequence
+    from findcli.models.find.pretrain_tabular import pretrain_tabular
+    from findcli.models.text.pretrain import pretrain_text
     from findcli.training.loop import set_determinism
 
     set_determinism(1)
@@ -249,7 +249,7 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaModel
 
-    from findcli.pretraining.text import train_tokenizer
+    from findcli.models.text.pretrain import train_tokenizer
 
     folder = tmp_path_factory.mktemp("models") / "llama"
     tokenizer = train_tokenizer(["The user purchased tea.", "The user searched for bread."], vocabulary=300)

@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from findcli.errors import FindCLIError
 from findcli.linear_probe import CONCATENATED, LEARNED, POSSIBLE, STORED, averages, probe, read_labels
+from findcli.models.find.summary import DIRECTIONS, FACTORS
 from findcli.probe_protocol import ceiling, linear_probe
-from findcli.summaries import DIRECTIONS, FACTORS
 from findcli.workspace.folder import Workspace
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from findcli import pipeline
-from findcli.model_folders import INSTALL
+from findcli.models.text.pretrained import INSTALL
 from findcli.targeting import target
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import read_manifest

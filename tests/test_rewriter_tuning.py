@@ -16,8 +16,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from findcli.data.events import build_events
 from findcli.data.vocabulary import SCHEMA
 from findcli.errors import FindCLIError
-from findcli.model_folders import load_language_model
-from findcli.pretraining.text import train_tokenizer
+from findcli.models.text.pretrain import train_tokenizer
+from findcli.models.text.pretrained import load_language_model
 from findcli.rewriter_tuning import lm_loss, load_tuned, tune_rewriter, why_stale
 from findcli.rewriting.dialogues import Shelf, described, shelves_of, write_dialogue, write_pair
 from findcli.rewriting.language_model import GIVEN, LanguageModel, asked_for, shelf

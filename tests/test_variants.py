@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from findcli import pipeline
-from findcli.encoders.ranker import Ranker
 from findcli.errors import FindCLIError
-from findcli.query_scoring import FEATURES, GROUPS, columns_of
+from findcli.models.ranker.features import FEATURES, GROUPS, columns_of
+from findcli.models.ranker.module import Ranker
 from findcli.ranking_benchmark.report import write_report
 from findcli.ranking_benchmark.run import rank_sentences
 from findcli.variants import PAPER, VARIANTS, Variant, chosen_variants

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from findcli.baselines.user_inputs import Head, UserInputs
 from findcli.baselines.windows import Pool, Windows, recurrent
-from findcli.encoders.sequence import SequenceEncoder
+from findcli.models.find.sequence import SequenceEncoder
 from findcli.training.loop import fit, step_seed
 from findcli.training.losses import INITIAL_LOGIT_SCALE, MAX_LOGIT_SCALE, forecast_contrast
 from findcli.training.module_files import new_module

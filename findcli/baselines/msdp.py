@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from findcli.baselines.user_inputs import DAY, Head, UserInputs, encode_values, vocabulary
 from findcli.baselines.windows import Pool, Windows, pooled, recurrent
-from findcli.encoders.sequence import SequenceEncoder
+from findcli.models.find.sequence import SequenceEncoder
 from findcli.training.batches import Steps
 from findcli.training.loop import fit, step_seed
 from findcli.training.module_files import new_module

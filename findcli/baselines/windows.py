@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from findcli.baselines.user_inputs import DAY, Streams, UserInputs, streams
-from findcli.encoders.sequence import SequenceEncoder
 from findcli.errors import FindCLIError
+from findcli.models.find.sequence import SequenceEncoder
 from findcli.training.batches import EXTRAS, Steps
 from findcli.training.examples import seconds
 

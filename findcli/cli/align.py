@@ -14,7 +14,7 @@ HELP = "Fuse the encoders, and align users with sentences about their future."
 
 
 def _align() -> Callable[..., Run]:
-    from findcli.alignment import align
+    from findcli.models.align import align
 
     return align
 

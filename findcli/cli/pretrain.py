@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def _text() -> Callable[..., Run]:
-    from findcli.pretraining.text import pretrain_text
+    from findcli.models.text.pretrain import pretrain_text
 
     return pretrain_text
 
 
 def _sequence() -> Callable[..., Run]:
-    from findcli.pretraining.sequence import pretrain_sequence
+    from findcli.models.find.pretrain_sequence import pretrain_sequence
 
     return pretrain_sequence
 
 
 def _tabular() -> Callable[..., Run]:
-    from findcli.pretraining.tabular import pretrain_tabular
+    from findcli.models.find.pretrain_tabular import pretrain_tabular
 
     return pretrain_tabular
 

@@ -16,9 +16,9 @@ from findcli.baselines.inputs import RankingInputs, bought_in, window
 from findcli.data import sources
 from findcli.data.pairs import held_out_users
 from findcli.data.splits import held_out
-from findcli.encoders.text import TextEncoder, load_text_encoder
 from findcli.errors import FindCLIError
-from findcli.text_cache import cached_vectors
+from findcli.models.text.cache import cached_vectors
+from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Source

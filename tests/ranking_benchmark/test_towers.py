@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from findcli import pipeline
-from findcli.alignment import align
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
+from findcli.models.align import align
 from findcli.ranking_benchmark.towers import (
     TOWERS,
     Spent,

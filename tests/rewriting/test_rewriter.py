@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from findcli.data.vocabulary import SCHEMA
-from findcli.encoders.text import load_text_encoder
 from findcli.errors import FindCLIError
+from findcli.models.text.encoder import load_text_encoder
 from findcli.ranking_benchmark.rewriting import read_asked
 from findcli.rewriting.expressions import parse_rewriting
 from findcli.rewriting.grammar import parse_demand

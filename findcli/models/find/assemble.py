@@ -1,0 +1,132 @@
+"""The user's side as a whole: assembled from the encoders of stage 1 for alignment, and from `runs/aligned` for use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from findcli.data.profile_codes import ProfileCodes
+from findcli.data.profiles import profile_columns
+from findcli.data.templates import is_search
+from findcli.errors import FindCLIError
+from findcli.models.find.fusion import Concatenation, Fusion
+from findcli.models.find.sequence import SequenceEncoder
+from findcli.models.find.tabular import TabularEncoder
+from findcli.models.find.user import UserEncoder
+from findcli.training.module_files import load_module, new_module
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run
+from findcli.workspace.settings import Align
+
+ENCODERS = {"sequence": SequenceEncoder, "tabular": TabularEncoder}
+
+
+@dataclass(frozen=True)
+class StageRuns:
+    """The opened runs that alignment stands on.
+
+    Attributes:
+        events: the event log.
+        pairs: user-text pairs.
+        text: text encoder and texts' vectors.
+        encoders: runs of the modality encoders that take part, "sequence" and "tabular".
+    """
+
+    events: Run
+    pairs: Run
+    text: Run
+    encoders: dict[str, Run]
+
+    @classmethod
+    def open(cls, workspace: Workspace) -> StageRuns:
+        """Open them.
+
+        Raises:
+            FindCLIError: one is missing; the hint names the command.
+        """
+        events, pairs, text = (open_run(workspace.run(name), name) for name in ("events", "pairs", "text"))
+        encoders = {name: open_run(workspace.run(name), name) for name in encoder_names(workspace)}
+        return cls(events, pairs, text, encoders)
+
+    def columns(self) -> ProfileCodes:
+        """The profile's codes; none where the table takes no part."""
+        run = self.encoders.get("tabular")
+        return ProfileCodes(()) if run is None else ProfileCodes.from_json(run.json("columns.json"))
+
+
+def encoder_names(workspace: Workspace) -> list[str]:
+    """The modality encoders of stage 1 that this workspace trains."""
+    wanted = workspace.settings.align.modalities
+    behaves = not all(is_search(source) for source in workspace.settings.sources)
+    has = {"sequence": behaves, "tabular": bool(profile_columns(workspace.settings.profile))}
+    return [name for name, there in has.items() if there and name in wanted]
+
+
+def modalities_of(workspace: Workspace, runs: StageRuns) -> list[str]:
+    """The modalities that are fused: those asked for that the workspace has.
+
+    Raises:
+        FindCLIError: it has none of them.
+    """
+    searches = bool(runs.pairs.table("texts.parquet")["search"].any())
+    found = [*runs.encoders, *(["search"] if searches and "search" in workspace.settings.align.modalities else [])]
+    if not found:
+        raise FindCLIError(
+            "this workspace has none of the modalities asked for", hint="name others under modalities in [align]"
+        )
+    return found
+
+
+def new_user_encoder(
+    settings: Align, runs: StageRuns, modalities: Sequence[str], *, seed: int
+) -> tuple[dict[str, Any], UserEncoder]:
+    """The user encoder at the start of alignment: encoders as pre-trained, fusion untrained; and what it is made of."""
+    encoders = {name: run.json("encoder.json") for name, run in runs.encoders.items()}
+    made_of = {
+        "encoders": encoders,
+        "d_search": int(runs.text.manifest.metrics["d_space"]) if "search" in modalities else 0,
+        "fusion": {
+            "kind": settings.fusion,
+            "layers": settings.layers,
+            "heads": settings.heads,
+            "dropout": settings.dropout,
+        },
+        "d_embedding": settings.d_embedding,
+    }
+    encoder = new_module(assemble, made_of, seed=seed)
+    for name, run in runs.encoders.items():
+        getattr(encoder, name).load_state_dict(load_module(run, "encoder", ENCODERS[name]).state_dict())
+    return made_of, encoder
+
+
+def assemble(
+    *, encoders: Mapping[str, Mapping[str, Any]], d_search: int, fusion: Mapping[str, Any], d_embedding: int
+) -> UserEncoder:
+    """Put a user encoder together.
+
+    Args:
+        encoders: constructor arguments of "sequence" and "tabular", where they take part.
+        d_search: width of a search vector; 0 leaves searches out.
+        fusion: "kind" ("attention" or "concat"), "layers", "heads", "dropout".
+        d_embedding: width of the user's vector.
+    """
+    sequence = SequenceEncoder(**encoders["sequence"]) if "sequence" in encoders else None
+    tabular = TabularEncoder(**encoders["tabular"]) if "tabular" in encoders else None
+    d_inputs = {} if sequence is None else {"sequence": int(encoders["sequence"]["d_model"])}
+    if tabular is not None:
+        d_inputs["tabular"] = len(encoders["tabular"]["cardinalities"]) * int(encoders["tabular"]["d_token"])
+    if d_search:
+        d_inputs["search"] = d_search
+    options = {name: value for name, value in fusion.items() if name != "kind"}
+    mixer = (
+        Concatenation(d_inputs=d_inputs, d_model=d_embedding)
+        if fusion["kind"] == "concat"
+        else Fusion(d_inputs=d_inputs, d_model=d_embedding, **options)
+    )
+    return UserEncoder(sequence=sequence, tabular=tabular, search=bool(d_search), fusion=mixer)
+
+
+def load_user_encoder(aligned: Run, *, trained: bool = True) -> UserEncoder:
+    """Read the aligned user encoder in eval mode; or its untrained self."""
+    return load_module(aligned, "user", assemble, trained=trained)

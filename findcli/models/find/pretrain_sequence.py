@@ -1,0 +1,176 @@
+"""`findcli pretrain sequence`: forecast contrast and cyclic regulariser over time steps (FIND Eqs 5-7).
+
+`runs/sequence/` holds `encoder.json` (what the module is made of), `encoder.safetensors` and `history.parquet`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from findcli.models.find.sequence import SequenceEncoder
+from findcli.progress import Progress
+from findcli.training.batches import EXTRAS, Steps
+from findcli.training.examples import TrainingData, choose_part, seconds
+from findcli.training.loop import collapse_warning, fit, mixed_precision, select_device, step_seed
+from findcli.training.losses import (
+    INITIAL_LOGIT_SCALE,
+    MAX_LOGIT_SCALE,
+    cyclic_regulariser,
+    forecast_contrast,
+    paper_cyclic_regulariser,
+    paper_forecast_contrast,
+)
+from findcli.training.module_files import new_module, save_module
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run, build, open_run
+from findcli.workspace.settings import Sequence
+
+DAY = 86_400
+ANCHORS, NEGATIVES = 2048, 512
+
+
+def stage_settings(workspace: Workspace) -> dict[str, Any]:
+    """What of the workspace file the sequence stage depends on."""
+    windows = workspace.settings.windows
+    own = {
+        "history": windows.history,
+        "min_history": windows.min_history,
+        "train_until": workspace.train_until.isoformat(),
+    }
+    return asdict(workspace.settings.sequence) | own
+
+
+def stage_inputs(pairs: Run, text: Run) -> dict[str, str]:
+    """The digests of the histories and of the texts' vectors."""
+    return {
+        "histories": pairs.manifest.digest("histories/"),
+        "users": pairs.manifest.digest("users"),
+        "text": text.manifest.digest("texts"),
+    }
+
+
+def pretrain_sequence(
+    workspace: Workspace, *, device: str = "auto", force: bool = False, progress: Progress | None = None
+) -> Run:
+    """Train the behaviour encoder on training users' histories before `train_until`; write `runs/sequence`.
+
+    Raises:
+        FindCLIError: the pairs or the text run are missing, or training diverges.
+    """
+    pairs = open_run(workspace.run("pairs"), "pairs")
+    text = open_run(workspace.run("text"), "text")
+
+    def write(draft: Draft, checkpoints: Path) -> None:
+        texts = torch.from_numpy(text.tensors("texts.safetensors")["vectors"]).to(select_device(device))
+        _train(workspace, TrainingData(pairs), texts, draft, checkpoints, progress)
+
+    return build(
+        workspace.run("sequence"), write, kind="sequence",
+        settings=stage_settings(workspace), inputs=stage_inputs(pairs, text),
+        seed=workspace.settings.workspace.seed, force=force,
+    )  # fmt: skip
+
+
+def _train(
+    workspace: Workspace, data: TrainingData, texts: Tensor, draft: Draft, checkpoints: Path, progress: Progress | None
+) -> None:
+    settings, seed = workspace.settings.sequence, workspace.settings.workspace.seed
+    sampler = WindowSampler(workspace, data, texts)
+    made_of = {
+        "d_input": texts.shape[1] + EXTRAS, "max_steps": sampler.n_steps, "kind": settings.kind,
+        "d_model": settings.d_model, "layers": settings.layers, "heads": settings.heads,
+        "dropout": settings.dropout, "positives": settings.positives,
+    }  # fmt: skip
+    encoder = new_module(SequenceEncoder, made_of, seed=seed)
+    module = _Pretraining(
+        encoder, settings, period=max(1, parse_duration(settings.cycle) // parse_duration(settings.step))
+    )
+    module.to(texts.device)
+
+    def loss(step: int) -> dict[str, Tensor]:
+        return module(sampler.batch("train", settings.batch_size, step_seed(seed, step)), step_seed(seed, step))  # type: ignore[no-any-return]
+
+    history = fit(
+        loss, {"pretraining": module}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay,
+        warmup=settings.warmup, clip=settings.clip, seed=seed, progress=progress,
+        checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
+    )  # fmt: skip
+    save_module(draft, "encoder", encoder, made_of)
+    draft.table("history.parquet", history.table())
+    steps = sampler.batch("validation", settings.batch_size, seed)
+    with torch.no_grad():
+        vectors = encoder.pool(encoder(steps.vectors, steps.valid), steps.valid)
+    draft.metrics |= history.summary() | {"warning": collapse_warning(vectors)}
+
+
+class _Pretraining(nn.Module):
+    """The encoder with its objective; the temperature belongs to the training alone."""
+
+    def __init__(self, encoder: SequenceEncoder, settings: Sequence, *, period: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
+        self.settings = settings
+        self.period = period
+
+    def forward(self, steps: Steps, seed: int) -> dict[str, Tensor]:
+        with mixed_precision(steps.vectors.device):
+            context = self.encoder(steps.vectors, steps.valid)  # (B, T, d_model)
+            targets = self.encoder.targets(steps.vectors)  # (B, T, d_model)
+            predictions = self.encoder.predictions(context)  # (B, T, k, d_model)
+        context, targets, predictions = context.float(), targets.float(), predictions.float()
+        self.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
+        if self.settings.paper_exact:
+            contrast = paper_forecast_contrast(context, targets, steps.valid, self.settings.positives)
+            cyclic = paper_cyclic_regulariser(context, steps.valid, self.period)
+        else:
+            contrast = forecast_contrast(
+                predictions, targets, steps.observed, steps.valid, self.logit_scale,
+                anchors=ANCHORS, negatives=NEGATIVES, generator=torch.Generator().manual_seed(seed),
+            )  # fmt: skip
+            cyclic = cyclic_regulariser(context, steps.valid, self.period)
+        return {"contrast": contrast, "cyclic": self.settings.cycle_weight * cyclic}
+
+
+class WindowSampler:
+    """Random history windows of random users, all of them before `train_until`.
+
+    Args:
+        workspace: gives the windows.
+        data: the opened pairs.
+        texts: vectors of the distinct texts, (n_texts, d_text).
+    """
+
+    def __init__(self, workspace: Workspace, data: TrainingData, texts: Tensor) -> None:
+        windows = workspace.settings.windows
+        self.length = int(parse_duration(windows.history).total_seconds())
+        self.step = int(parse_duration(workspace.settings.sequence.step).total_seconds())
+        self.min_history = int(parse_duration(windows.min_history).total_seconds())
+        self.until = int(seconds([workspace.train_until])[0])
+        self.data, self.texts = data, texts
+        self.n_steps = -(-self.length // self.step)
+
+    def batch(self, split: str, size: int, seed: int) -> Steps:
+        """Windows of `size` users (or all there are) of one partition, each ending at a random day.
+
+        Args:
+            split: "train" or "validation".
+            size: users.
+            seed: of the choice.
+        """
+        rng = np.random.default_rng(seed)
+        members = {part: self.data.users_of(part, split) for part in self.data.parts}
+        part = choose_part(rng, {part: len(users) for part, users in members.items()})
+        users = np.sort(rng.choice(members[part], min(size, len(members[part])), replace=False))
+        history = self.data.histories(part)
+        earliest = min(self.until, int(history.seconds.min()) + self.min_history)
+        days = (self.until - earliest) // DAY
+        ends = self.until - DAY * rng.integers(0, days + 1, len(users))
+        return history.steps(users, ends, self.texts, length=self.length, step=self.step)

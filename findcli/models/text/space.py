@@ -1,0 +1,128 @@
+"""The space of history texts: a frozen encoder, whitened on training texts, with every distinct text embedded once.
+
+Sentence embeddings are strongly anisotropic; whitening (Su et al. 2021, arXiv 2103.15316) makes their cosine tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from findcli.models.text.cache import cached_vectors
+from findcli.models.text.encoder import TextEncoder, load_text_encoder, new_text_encoder
+from findcli.progress import Progress
+from findcli.workspace.runs import Run
+
+
+class Space(Protocol):
+    """Where texts have vectors."""
+
+    def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+        """Unit vectors of distinct texts, float32 (len(texts), width)."""
+
+
+class TextSpace:
+    """What `pretrain text` leaves: a model and the whitening of its vectors.
+
+    Args:
+        run: the run folder of kind "text".
+        device: where texts are encoded.
+    """
+
+    def __init__(self, run: Run, *, device: str) -> None:
+        self.run = run
+        self.device = device
+        tensors = run.tensors("whitening.safetensors")
+        self.mean, self.matrix = tensors["mean"], tensors["matrix"]
+
+    @property
+    def width(self) -> int:
+        """Dimensions of the space."""
+        return int(self.matrix.shape[1])
+
+    def encoder(self) -> TextEncoder:
+        """The text model itself, in eval mode."""
+        max_tokens = self.run.manifest.settings["max_tokens"]
+        return load_text_encoder(str(self.run.folder / "model"), max_tokens=max_tokens).to(self.device).eval()
+
+    def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+        """Unit vectors of distinct texts, float32 (len(texts), width), from the cache where they are known."""
+        if not len(texts):
+            return np.zeros((0, self.width), np.float32)
+        return whiten(self.raw(texts, progress=progress), self.mean, self.matrix)
+
+    def raw(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+        """The model's own vectors, not whitened, float32 (len(texts), d_text), from the cache where they are known."""
+        folder = cache_folder(self.run.folder.parent, self.run.manifest.digest("model/"))
+        return cached_vectors(folder, texts, self.encoder, progress=progress)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors of texts that are asked once, float32 (len(texts), width); the cache is left alone."""
+        raw = np.empty((len(texts), len(self.mean)), np.float32)
+        for rows, vectors in self.encoder().vectors(texts):
+            raw[rows] = vectors.numpy()
+        return whiten(raw, self.mean, self.matrix)
+
+
+class UntrainedSpace:
+    """The same space with a model of the same form that has learned nothing; whitened on the texts it is given.
+
+    Args:
+        run: the run folder of kind "text".
+        device: where texts are encoded.
+    """
+
+    def __init__(self, run: Run, *, device: str) -> None:
+        self.run, self.device = run, device
+
+    def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+        """Unit vectors of distinct texts, float32 (len(texts), width)."""
+        max_tokens, whitened = (self.run.manifest.settings[key] for key in ("max_tokens", "whiten"))
+        encoder = new_text_encoder(self.run.folder / "model", max_tokens=max_tokens, seed=self.run.manifest.seed)
+        raw = np.empty((len(texts), encoder.width), np.float32)
+        done = 0
+        for rows, vectors in encoder.to(self.device).eval().vectors(texts):
+            raw[rows] = vectors.numpy()
+            done += len(rows)
+            if progress:
+                progress(done, len(texts), {})
+        return whiten(raw, *fit_whitening(raw, width=whitened))
+
+
+def cache_folder(runs: Path, model_digest: str) -> Path:
+    """Where the vectors of one model are kept."""
+    return runs / "cache" / f"text-{model_digest}"
+
+
+def fit_whitening(vectors: np.ndarray, *, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the matrix that make the leading principal directions of texts equally wide.
+
+    Args:
+        vectors: (n_texts, d_text).
+        width: directions kept at most; 0 keeps the vectors as they are.
+
+    Returns:
+        mean (d_text,) and matrix (d_text, width'), float32; width' is smaller where there are few texts.
+    """
+    d_text = vectors.shape[1]
+    if width == 0 or len(vectors) < 3:
+        return np.zeros(d_text, np.float32), np.eye(d_text, dtype=np.float32)
+    mean = vectors.mean(0, dtype=np.float64)
+    centred = vectors - mean
+    values, directions = np.linalg.eigh(centred.T @ centred / len(vectors))
+    kept = min(width, d_text, len(vectors) - 1)
+    values, directions = values[::-1][:kept], directions[:, ::-1][:, :kept]
+    # Directions that hardly vary are noise: they are not blown up beyond a tenth of the mean variance.
+    scale = 1 / np.sqrt(np.maximum(values, 0.1 * values.mean()))
+    return mean.astype(np.float32), (directions * scale).astype(np.float32)
+
+
+def whiten(vectors: np.ndarray, mean: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Whitened unit vectors: (n, d_text) -> (n, width)."""
+    projected = (vectors - mean) @ matrix
+    norms = np.linalg.norm(projected, axis=1, keepdims=True)
+    unit: np.ndarray = projected / np.maximum(norms, 1e-12)
+    return unit

@@ -1,1 +1,0 @@
-"""Stage 1 of FIND: one self-supervised encoder a modality."""

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from findcli.data import events
+from findcli.models.ranker.concepts import DECAYS, FORGOTTEN, LEVELS, concept_events, habits_as_of, join_habits
+from findcli.workspace.folder import Workspace
+
+CUTOFF = datetime(2024, 3, 1)
+HISTORY = timedelta(weeks=10)
+
+
+def met(rows: list[tuple[int, float, str]]) -> pl.DataFrame:
+    """Events, each (user, days before the cutoff, concept)."""
+    return pl.DataFrame(
+        {
+            "event": pl.Series(range(len(rows)), dtype=pl.UInt32),
+            "user_id": [row[0] for row in rows],
+            "time": [CUTOFF - timedelta(days=row[1]) for row in rows],
+            "concept": [row[2] for row in rows],
+        }
+    )
+
+
+def test_levels_are_logs_of_decayed_counts() -> None:
+    found = habits_as_of(
+        met([(1, 7, "a"), (1, 14, "a"), (2, 1, "b")]), pl.Series([1, 2]), pl.Series(["a", "b"]), CUTOFF, HISTORY
+    )
+    for decay in DECAYS:
+        assert found.levels[f"decay {decay}"][0, 0] == pytest.approx(np.log1p(decay + decay**2), rel=1e-5)
+    assert found.levels["weeks"][0, 0] == pytest.approx(np.log1p(2))
+    assert found.levels["recency"][1, 1] == pytest.approx(np.log(FORGOTTEN + 1) - np.log(2), rel=1e-5)
+    assert found.levels["recency"][0, 1] == 0
+
+
+def test_an_event_that_says_several_things_is_one_activity() -> None:
+    rows = met([(1, 7, "a"), (1, 7, "b")]).with_columns(event=pl.lit(0, pl.UInt32))
+    found = habits_as_of(rows, pl.Series([1]), pl.Series(["a", "b"]), CUTOFF, HISTORY)
+    assert found.activity[0, 0] == pytest.approx(np.log1p(0.95), rel=1e-5)
+    assert found.activity[0, -1] == pytest.approx(np.log1p(2))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-20, 100), st.sampled_from("abc")), max_size=20))
+def test_nothing_outside_the_window_counts(rows: list[tuple[int, float, str]]) -> None:
+    users, concepts = pl.Series([0, 1, 2, 3]), pl.Series(["a", "b", "c"])
+    inside = [row for row in rows if 0 < row[1] <= HISTORY.days]
+    empty = met([(0, 1, "a")]).clear()
+    whole, cut = (
+        habits_as_of(met(some) if some else empty, users, concepts, CUTOFF, HISTORY) for some in (rows, inside)
+    )
+    assert all((whole.levels[name] != cut.levels[name]).nnz == 0 for name in LEVELS)
+    assert np.array_equal(whole.activity, cut.activity)
+
+
+def test_groups_of_users_join_and_part() -> None:
+    rows, concepts = met([(1, 7, "a"), (2, 3, "b"), (3, 2, "a")]), pl.Series(["a", "b"])
+    whole = habits_as_of(rows, pl.Series([1, 2, 3]), concepts, CUTOFF, HISTORY)
+    parts = [habits_as_of(rows, pl.Series(users), concepts, CUTOFF, HISTORY) for users in ([1], [2, 3])]
+    joined = join_habits(parts)
+    assert all((whole.levels[name] != joined.levels[name]).nnz == 0 for name in LEVELS)
+    assert np.array_equal(whole.rows(np.array([2])).activity, whole.activity[2:])
+
+
+def test_shares_tell_who_met_a_concept_at_all_and_lately() -> None:
+    rows = met([(1, 7, "a"), (2, 60, "a"), (3, 60, "b")])
+    ever, late = habits_as_of(rows, pl.Series([1, 2, 3, 4]), pl.Series(["a", "b"]), CUTOFF, HISTORY).shares()
+    assert ever.tolist() == [0.5, 0.25]
+    assert late.tolist() == [0.25, 0.0]
+
+
+def test_an_event_reads_as_every_sentence_that_it_makes_true(tiny_workspace: Workspace) -> None:
+    log = events.build_events(tiny_workspace)
+    own = events.read_part(log, events.parts(log)[0]).filter(pl.col("source") == "orders").head(1)
+    row = own.row(0, named=True)
+    texts = concept_events(tiny_workspace, own)["concept"].to_list()
+    assert f"The user purchased {row['category']}." in texts
+    assert f"The user purchased {row['department']}." in texts
+    assert f"The user paid {row['status']}." in texts
+    assert not any("amounting" in text for text in texts)
+
+
+def test_no_event_reads_as_nothing(tiny_workspace: Workspace) -> None:
+    log = events.build_events(tiny_workspace)
+    assert concept_events(tiny_workspace, events.read_part(log, events.parts(log)[0]).clear()).is_empty()
+
+
+def test_a_slot_without_a_value_says_nothing_however_few_rows_are_left(tiny_workspace: Workspace) -> None:
+    log = events.build_events(tiny_workspace)
+    whole = events.read_part(log, events.parts(log)[0]).filter(pl.col("source") == "orders")
+    holed = whole.with_columns(category=pl.when(pl.int_range(pl.len()) % 3 > 0).then("category"))
+    for start in range(0, 200, 7):
+        few = holed.filter(pl.int_range(pl.len()).is_between(start, start + 20))
+        said = concept_events(tiny_workspace, few).filter(pl.col("concept").str.contains("purchased .* and paid"))
+        assert len(said) == few["category"].count()
