@@ -25,6 +25,7 @@ import torch
 from findcli.data import events, profiles
 from findcli.data.profile_codes import ProfileCodes
 from findcli.data.templates import is_search
+from findcli.demands.open import write_vocabulary
 from findcli.errors import FindCLIError
 from findcli.models.find.assemble import load_user_encoder
 from findcli.models.find.summary import Directions, profile_numbers, summarise
@@ -33,7 +34,6 @@ from findcli.models.ranker.behaviour_kinds import rhythm
 from findcli.models.ranker.snapshot import Snapshot, take_snapshot, write_snapshot
 from findcli.models.text.space import Space, TextSpace
 from findcli.progress import Progress, no_progress
-from findcli.rewriting.opening import write_vocabulary
 from findcli.training.batches import Histories, UserBatch, user_batch
 from findcli.training.examples import seconds
 from findcli.training.loop import select_device

@@ -10,17 +10,17 @@ import numpy as np
 from scipy.special import expit
 
 from findcli.combining import Clauses, combine_cosines, combine_probabilities
+from findcli.demands.expressions import parse_rewriting
+from findcli.demands.open import open_rewriter
+from findcli.demands.rewriter import AS_IT_STANDS, Meant, Rewriting
 from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
-from findcli.rewriting.expressions import parse_rewriting
-from findcli.rewriting.opening import open_rewriter
-from findcli.rewriting.rewriter import AS_IT_STANDS, Meant, Rewriting
 from findcli.scoring import Scored, score_demands
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run
 
 if TYPE_CHECKING:
-    from findcli.rewriting.language_model import LanguageModel
+    from findcli.demands.language_model import LanguageModel
 
 AUTO, OFF = "auto", "off"
 NONE, TUNED = "none", "tuned"
@@ -74,11 +74,11 @@ def language_model(workspace: Workspace) -> LanguageModel | None:
     if settings.model == NONE:
         return None
     if settings.model == TUNED:
-        from findcli.rewriter_tuning import load_tuned
+        from findcli.demands.tune import load_tuned
 
         return load_tuned(workspace, weight=settings.weight)
+    from findcli.demands.language_model import LanguageModel
     from findcli.models.text.pretrained import load_language_model
-    from findcli.rewriting.language_model import LanguageModel
 
     model, tokenizer = load_language_model(settings.model, relative_to=workspace.folder)
     return LanguageModel(settings.model, model, tokenizer, weight=settings.weight)

@@ -20,12 +20,12 @@ import polars as pl
 from findcli.data import events
 from findcli.data.profile_codes import ProfileCodes
 from findcli.data.profiles import profile_columns, profiles_as_of
+from findcli.demands.rewriter import Rewriting
 from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.filters import parse_filter
 from findcli.profile_words import offered_filter
 from findcli.prompts import open_prompt, score_prompt
-from findcli.rewriting.rewriter import Rewriting
 from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
 from findcli.workspace.folder import Workspace, to_utc
 from findcli.workspace.runs import Run, first_line, open_run, read_manifest, replacing

@@ -506,7 +506,7 @@ def test_a_rewriting_that_cannot_be_read_is_refused(
 def test_what_cannot_be_answered_is_said_and_spoils_no_file(
     finished_workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from findcli.rewriting.rewriter import Rewriter
+    from findcli.demands.rewriter import Rewriter
 
     known = Rewriter._answerable
     monkeypatch.setattr(

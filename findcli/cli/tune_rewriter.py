@@ -33,14 +33,14 @@ def tune_rewriter(
     wanted = [*(changes or ()), *([] if steps is None else [f"rewriter.steps={steps}"])]
     parse_changes(wanted)
     found = prepare(workspace, threads=threads, changes=wanted, seed=seed)
-    from findcli import rewriter_tuning
+    from findcli.demands import tune
 
-    reason = rewriter_tuning.why_stale(found) or ("--force" if force else None)
+    reason = tune.why_stale(found) or ("--force" if force else None)
     if dry_run:
         print_plan([("rewriter", reason)] if reason else [], as_json=as_json)
         return
     with console.progress("rewriter", quiet=quiet or reason is None) as progress:
-        run = rewriter_tuning.tune_rewriter(found, device=device or "auto", force=force, progress=progress)
+        run = tune.tune_rewriter(found, device=device or "auto", force=force, progress=progress)
     if as_json:
         console.print_json({**plain(run), "made": reason is not None})
     else:

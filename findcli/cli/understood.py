@@ -10,7 +10,7 @@ from findcli.cli import console
 from findcli.errors import FindCLIError
 
 if TYPE_CHECKING:
-    from findcli.rewriting.rewriter import Clause, Meant, Rewriting
+    from findcli.demands.rewriter import Clause, Meant, Rewriting
 
 
 def report(rewritings: Sequence[Rewriting], *, as_json: bool) -> None:

@@ -17,14 +17,14 @@ import polars as pl
 
 from findcli.data import events
 from findcli.data.pairs import held_out_users
+from findcli.demands.open import open_rewriter
+from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting
 from findcli.errors import FindCLIError
 from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
 from findcli.models.ranker.concepts import concept_events
 from findcli.models.ranker.snapshot import read_snapshot
 from findcli.ranking_benchmark.figures import FEWEST
 from findcli.ranking_benchmark.run import require_trained
-from findcli.rewriting.opening import open_rewriter
-from findcli.rewriting.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting
 from findcli.rewritten_scoring import combined, language_model
 from findcli.scoring import Scored, score_by_query
 from findcli.targeting import find_embeddings

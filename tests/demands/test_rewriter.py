@@ -12,14 +12,14 @@ import polars as pl
 import pytest
 
 from findcli.data.vocabulary import SCHEMA
+from findcli.demands.expressions import parse_rewriting
+from findcli.demands.grammar import parse_demand
+from findcli.demands.retrieval import LetterLikeness, Retriever, VectorLikeness, Views, build_views
+from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
+from findcli.demands.shared_words import SharedWords
 from findcli.errors import FindCLIError
 from findcli.models.text.encoder import load_text_encoder
 from findcli.ranking_benchmark.rewriting import read_asked
-from findcli.rewriting.expressions import parse_rewriting
-from findcli.rewriting.grammar import parse_demand
-from findcli.rewriting.retrieval import LetterLikeness, Retriever, VectorLikeness, Views, build_views
-from findcli.rewriting.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
-from findcli.rewriting.shared_words import SharedWords
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demands"
 WORDS = ("tea", "coffee", "hot", "drinks", "bread", "rolls", "flights", "phone", "rental", "drink", "warm", "plane")

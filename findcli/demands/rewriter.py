@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from findcli.rewriting.dialogues import described
-from findcli.rewriting.grammar import Parsed, Part, Phrase, parse_demand
-from findcli.rewriting.retrieval import LetterLikeness, Retriever
+from findcli.demands.dialogues import described
+from findcli.demands.grammar import Parsed, Part, Phrase, parse_demand
+from findcli.demands.retrieval import LetterLikeness, Retriever
 
 AS_IT_STANDS, BY_YOU, BY_LIKENESS = "as it stands", "you", "likeness of texts"
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5

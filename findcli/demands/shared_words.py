@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from findcli.rewriting.grammar import Phrase
+from findcli.demands.grammar import Phrase
 
 _SOMETHING = "something"  # a vocabulary without a word is none to scikit-learn
 

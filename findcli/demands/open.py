@@ -8,10 +8,10 @@ from datetime import datetime
 import numpy as np
 
 from findcli.data.vocabulary import build_vocabulary
+from findcli.demands.retrieval import Encode, LetterLikeness, Retriever, VectorLikeness, Views, build_views
+from findcli.demands.rewriter import Reranker, Rewriter
 from findcli.models.text.encoder import TextEncoder
 from findcli.models.text.space import Space, TextSpace
-from findcli.rewriting.retrieval import Encode, LetterLikeness, Retriever, VectorLikeness, Views, build_views
-from findcli.rewriting.rewriter import Reranker, Rewriter
 from findcli.training.loop import select_device
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace

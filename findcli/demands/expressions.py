@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from findcli.demands.rewriter import BY_YOU, Clause, Meant, Rewriting
 from findcli.errors import FindCLIError
-from findcli.rewriting.rewriter import BY_YOU, Clause, Meant, Rewriting
 
 EXAMPLE = 'write one such as: "The user purchased tea. or The user purchased coffee. and not The user purchased sugar."'
 _JOINT = re.compile(r"(?<=\.)\s+(and\s+not|and|or)\s+", re.IGNORECASE)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from findcli.rewriting.grammar import Phrase
-from findcli.rewriting.shared_words import SharedWords
+from findcli.demands.grammar import Phrase
+from findcli.demands.shared_words import SharedWords
 
 # The verbs of the five families, in all their forms: "people who tap on flights" are asked for by clicks.
 VERBS = {

@@ -15,12 +15,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from findcli.data.events import build_events
 from findcli.data.vocabulary import SCHEMA
+from findcli.demands.dialogues import Shelf, described, shelves_of, write_dialogue, write_pair
+from findcli.demands.language_model import GIVEN, LanguageModel, asked_for, shelf
+from findcli.demands.tune import lm_loss, load_tuned, tune_rewriter, why_stale
 from findcli.errors import FindCLIError
 from findcli.models.text.pretrain import train_tokenizer
 from findcli.models.text.pretrained import load_language_model
-from findcli.rewriter_tuning import lm_loss, load_tuned, tune_rewriter, why_stale
-from findcli.rewriting.dialogues import Shelf, described, shelves_of, write_dialogue, write_pair
-from findcli.rewriting.language_model import GIVEN, LanguageModel, asked_for, shelf
 from findcli.workspace.folder import Workspace, load_workspace
 
 TEXTS = ["Shelf: tea\nFor: people who will buy tea\n", "Question: bread and cheese, soap, candles, towels"]

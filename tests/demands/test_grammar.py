@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.rewriting.grammar import FRAME, Parsed, content_words, parse_demand
-from findcli.rewriting.horizons import take_amount, take_horizon
+from findcli.demands.grammar import FRAME, Parsed, content_words, parse_demand
+from findcli.demands.horizons import take_amount, take_horizon
 
 THINGS = st.sampled_from(["marmalade", "green tea", "candles", "bicycles", "hair dye", "hammers", "paper", "violins"])
 

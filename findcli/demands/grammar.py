@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from findcli.rewriting.horizons import Amount, Horizon, take_amount, take_horizon
+from findcli.demands.horizons import Amount, Horizon, take_amount, take_horizon
 
 # The frame: people in general, function words, and the verbs of wishing and of the five families of sentences.
 PEOPLE = (
