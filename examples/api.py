@@ -11,12 +11,12 @@ from pathlib import Path
 
 from findcli.data.pairs import build_pairs
 from findcli.datasets import complete_journey
-from findcli.embeddings import embed
 from findcli.linear_probe import probe
 from findcli.models.align import align
 from findcli.models.find.pretrain_sequence import pretrain_sequence
 from findcli.models.find.pretrain_tabular import pretrain_tabular
 from findcli.models.text.pretrain import pretrain_text
+from findcli.scoring.embed import embed
 from findcli.targeting import Selection, target
 from findcli.workspace.folder import Workspace, load_workspace
 

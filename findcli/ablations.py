@@ -23,7 +23,7 @@ from findcli.linear_probe import find_task, read_labels, refuse_forbidden_column
 from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
 from findcli.probe_protocol import REPLICATES
 from findcli.progress import Progress, no_progress
-from findcli.scoring import score_by_query, score_by_vector
+from findcli.scoring.scores import score_by_query, score_by_vector
 from findcli.variants import OWN, Variant, require_stages, train_variant
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run

@@ -12,7 +12,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.data import events
 from findcli.data.templates import is_search
-from findcli.embeddings import Embedder, describe_users, embed, embed_users, scores_by_query
 from findcli.errors import FindCLIError
 from findcli.linear_probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
@@ -20,8 +19,9 @@ from findcli.models.find.assemble import load_user_encoder
 from findcli.models.ranker.snapshot import Snapshot, read_snapshot, take_snapshot
 from findcli.probe_protocol import REPLICATES
 from findcli.progress import Progress, no_progress
-from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
-from findcli.scoring import load_sentence_encoder, score_by_query, score_by_vector
+from findcli.scoring.as_read import AUTO, rewrite_demands, score_rewritings
+from findcli.scoring.embed import Embedder, describe_users, embed, embed_users, scores_by_query
+from findcli.scoring.scores import load_sentence_encoder, score_by_query, score_by_vector
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Task

@@ -14,16 +14,16 @@ from functools import cache, partial
 import numpy as np
 import polars as pl
 
-from findcli import embeddings
 from findcli.baselines.user_inputs import Head, Representation
 from findcli.data import events, sources
 from findcli.data.profiles import profile_columns
-from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.models.find.summary import COUNTED
 from findcli.probe_protocol import Ceiling, ProbeRow, ceiling, probe_vectors, resampling
 from findcli.probe_rivals import SECONDS, describe_users, user_inputs
 from findcli.progress import Progress, no_progress
+from findcli.scoring import embed as embeddings
+from findcli.scoring.embed import embed
 from findcli.untrained import untrained_vectors
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from findcli import embeddings
 from findcli.data import events, pairs
 from findcli.models import align
 from findcli.models.find import pretrain_sequence, pretrain_tabular
@@ -24,6 +23,7 @@ from findcli.models.text import pretrain
 from findcli.models.text.space import cache_folder
 from findcli.progress import Progress, no_progress
 from findcli.prompts import list_prompts, prompt_folders
+from findcli.scoring.embed import embed, latest_date, stage_inputs, stage_settings
 from findcli.workspace import runs as artifacts
 from findcli.workspace.folder import Workspace, to_utc
 from findcli.workspace.runs import COMMANDS, FORMATS, MANIFEST, Run
@@ -300,10 +300,10 @@ def _embedding(workspace: Workspace, as_of: datetime | None, model: Workspace) -
         name="embeddings",
         needs=("events", "text", "aligned"),
         folder=workspace.embeddings(cutoff, model=model) if cutoff else workspace.runs / "embeddings",
-        settings=embeddings.stage_settings(workspace, cutoff) if cutoff else {},
+        settings=stage_settings(workspace, cutoff) if cutoff else {},
         seed=0,
-        inputs=lambda: embeddings.stage_inputs(workspace, model, _open(workspace, "events"), cutoff or datetime.min),
-        build=partial(embeddings.embed, workspace, as_of=as_of, model=model),
+        inputs=lambda: stage_inputs(workspace, model, _open(workspace, "events"), cutoff or datetime.min),
+        build=partial(embed, workspace, as_of=as_of, model=model),
     )
 
 
@@ -312,7 +312,7 @@ def _latest_date(workspace: Workspace) -> datetime | None:
     manifest = artifacts.read_manifest(workspace.run("events"))
     if manifest is None or manifest.format != FORMATS["events"]:
         return None
-    return embeddings.latest_date(_open(workspace, "events"))
+    return latest_date(_open(workspace, "events"))
 
 
 def _open(workspace: Workspace, name: str) -> Run:

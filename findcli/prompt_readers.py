@@ -30,11 +30,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from findcli.embeddings import scores_by_query
 from findcli.models.ranker.snapshot import Snapshot, read_snapshot
 from findcli.models.text.encoder import TextEncoder
 from findcli.models.text.space import TextSpace
-from findcli.scoring import QueryScorer, load_sentence_encoder
+from findcli.scoring.embed import scores_by_query
+from findcli.scoring.scores import QueryScorer, load_sentence_encoder
 from findcli.training.loop import select_device
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run

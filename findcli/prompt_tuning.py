@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
 from findcli.prompt_descent import PromptTuner
 from findcli.prompt_readers import open_reader
 from findcli.prompts import model_inputs, prompt_folder
+from findcli.scoring.embed import scores_by_query
 from findcli.seeds import Seeds, mine_hard_negatives, read_seeds, seeds_digest
 from findcli.targeting import find_embeddings
 from findcli.workspace.folder import Workspace

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
 from findcli.prompt_readers import (
     Learned,
@@ -29,7 +28,8 @@ from findcli.prompt_readers import (
     prompt_queries,
     score_learned,
 )
-from findcli.scoring import Scored, nearest_sentences, picked_concepts
+from findcli.scoring.embed import scores_by_query
+from findcli.scoring.scores import Scored, nearest_sentences, picked_concepts
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
 

@@ -21,12 +21,12 @@ from findcli.data import events
 from findcli.data.profile_codes import ProfileCodes
 from findcli.data.profiles import profile_columns, profiles_as_of
 from findcli.demands.rewriter import Rewriting
-from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.filters import parse_filter
 from findcli.profile_words import offered_filter
 from findcli.prompts import open_prompt, score_prompt
-from findcli.rewritten_scoring import AUTO, rewrite_demands, score_rewritings
+from findcli.scoring.as_read import AUTO, rewrite_demands, score_rewritings
+from findcli.scoring.embed import embed
 from findcli.workspace.folder import Workspace, to_utc
 from findcli.workspace.runs import Run, first_line, open_run, read_manifest, replacing
 

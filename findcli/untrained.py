@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from findcli.embeddings import Embedder, embed_users
 from findcli.models.find.assemble import ENCODERS, encoder_names, load_user_encoder
 from findcli.models.text.space import UntrainedSpace
+from findcli.scoring.embed import Embedder, embed_users
 from findcli.training.batches import EXTRAS, UserBatch
 from findcli.training.module_files import load_module
 from findcli.workspace.folder import Workspace

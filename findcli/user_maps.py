@@ -17,11 +17,11 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.linear_probe import find_task, read_labels
 from findcli.prompts import open_prompt, score_prompt
-from findcli.scoring import score_demands
+from findcli.scoring.embed import embed
+from findcli.scoring.scores import score_demands
 from findcli.seeds import Seeds, read_seeds
 from findcli.targeting import find_embeddings
 from findcli.workspace.folder import Workspace

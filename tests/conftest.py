@@ -211,11 +211,11 @@ def trained_workspace(trained_template: Path, tmp_path: Path) -> Workspace:
 def train(workspace: Workspace) -> None:
     """Every stage, and the embeddings as of `train_until`."""
     from findcli.data.pairs import build_pairs
-    from findcli.embeddings import embed
     from findcli.models.align import align
     from findcli.models.find.pretrain_sequence import pretrain_sequence
     from findcli.models.find.pretrain_tabular import pretrain_tabular
     from findcli.models.text.pretrain import pretrain_text
+    from findcli.scoring.embed import embed
     from findcli.training.loop import set_determinism
 
     set_determinism(1)

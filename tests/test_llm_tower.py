@@ -71,7 +71,7 @@ def test_a_tower_is_used_without_peft(trained_workspace: Workspace) -> None:
 import sys
 from pathlib import Path
 from findcli.workspace.runs import open_run
-from findcli.scoring import load_sentence_encoder
+from findcli.scoring.scores import load_sentence_encoder
 encoder = load_sentence_encoder(open_run(Path({str(aligned)!r}), "aligned"), device="cpu")
 assert encoder.vectors(["people who will buy tea"]).shape == (1, 16)
 assert "peft" not in sys.modules

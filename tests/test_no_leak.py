@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from findcli.data.pairs import build_pairs
-from findcli.embeddings import embed
 from findcli.models.align import align
 from findcli.models.find.pretrain_sequence import pretrain_sequence
 from findcli.models.find.pretrain_tabular import pretrain_tabular
 from findcli.models.text.pretrain import pretrain_text
+from findcli.scoring.embed import embed
 from findcli.targeting import target
 from findcli.training.loop import set_determinism
 from findcli.workspace.folder import Workspace, load_workspace

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from findcli import pipeline
-from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.progress import Progress
+from findcli.scoring.embed import embed
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import MANIFEST, locked
 

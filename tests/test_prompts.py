@@ -15,7 +15,6 @@ import torch
 
 from findcli import pipeline
 from findcli.cli.main import main
-from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
 from findcli.models.ranker.features import pick_concepts, query_features
 from findcli.models.ranker.snapshot import read_snapshot
@@ -23,6 +22,7 @@ from findcli.prompt_descent import PromptTuner
 from findcli.prompt_readers import QueryReader, VectorReader, open_reader
 from findcli.prompt_tuning import tune_prompt
 from findcli.prompts import leanings, learned_tokens, list_prompts, open_prompt
+from findcli.scoring.embed import scores_by_query
 from findcli.seeds import Seeds, mine_hard_negatives, read_seeds
 from findcli.targeting import target
 from findcli.workspace.folder import Workspace

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from findcli.data.pairs import build_pairs
-from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.linear_probe import task_names
+from findcli.scoring.embed import embed
 from findcli.targeting import Selection, rank, require_writable
 from findcli.workspace.durations import parse_instant
 from findcli.workspace.folder import Workspace, load_workspace

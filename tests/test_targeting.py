@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from findcli.cli.main import main
-from findcli.embeddings import embed
 from findcli.errors import FindCLIError
+from findcli.scoring.embed import embed
 from findcli.targeting import Passed, Selection, one_table, rank, read_demands, require_writable, target, write_audience
 from findcli.workspace.folder import Workspace
 

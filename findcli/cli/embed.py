@@ -24,7 +24,7 @@ def embed(
     """Turn every user's history before a date into a vector, new users included; by default the latest date."""
     date = None if as_of is None else parse_instant(as_of)
     found = stage.prepare(workspace, threads=threads, changes=changes)
-    from findcli import embeddings
+    from findcli.scoring import embed as embeddings
     from findcli.workspace.folder import load_workspace
 
     other = None if model is None else load_workspace(model)

@@ -14,7 +14,7 @@ from findcli.metrics import auc_by_column
 from findcli.ranking_benchmark.figures import FEWEST
 from findcli.ranking_benchmark.own import answers
 from findcli.ranking_benchmark.protocol import build_case
-from findcli.rewritten_scoring import AUTO
+from findcli.scoring.as_read import AUTO
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import first_line
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from findcli.ranking_benchmark.protocol import Case
 from findcli.ranking_benchmark.rivals import Scored
-from findcli.rewritten_scoring import OFF
+from findcli.scoring.as_read import OFF
 from findcli.targeting import target
 from findcli.variants import OWN, Variant, train_variant
 from findcli.workspace.folder import Workspace

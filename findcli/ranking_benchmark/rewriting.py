@@ -25,8 +25,8 @@ from findcli.models.ranker.concepts import concept_events
 from findcli.models.ranker.snapshot import read_snapshot
 from findcli.ranking_benchmark.figures import FEWEST
 from findcli.ranking_benchmark.run import require_trained
-from findcli.rewritten_scoring import combined, language_model
-from findcli.scoring import Scored, score_by_query
+from findcli.scoring.as_read import combined, language_model
+from findcli.scoring.scores import Scored, score_by_query
 from findcli.targeting import find_embeddings
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace

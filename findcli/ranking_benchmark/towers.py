@@ -23,7 +23,6 @@ import polars as pl
 import torch
 
 from findcli import evaluation
-from findcli.embeddings import embed
 from findcli.errors import FindCLIError
 from findcli.models.align import align, stage_inputs, stage_settings
 from findcli.models.find.assemble import StageRuns
@@ -32,7 +31,8 @@ from findcli.progress import Progress, no_progress
 from findcli.ranking_benchmark.figures import Difference, Row, differences, measure, pooled_rows, resampling_of
 from findcli.ranking_benchmark.own import score_own
 from findcli.ranking_benchmark.protocol import Case, build_case
-from findcli.scoring import load_sentence_encoder
+from findcli.scoring.embed import embed
+from findcli.scoring.scores import load_sentence_encoder
 from findcli.training.loop import set_determinism
 from findcli.variants import require_stages
 from findcli.workspace.derived import link_stages, under_other_settings

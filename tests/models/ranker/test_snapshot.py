@@ -7,7 +7,7 @@ from findcli.data import events
 from findcli.metrics import weighted_auc_ks
 from findcli.models.ranker.concepts import LEVELS
 from findcli.models.ranker.snapshot import read_snapshot, take_snapshot
-from findcli.scoring import score_by_query
+from findcli.scoring.scores import score_by_query
 from findcli.targeting import target
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run
@@ -61,8 +61,8 @@ def test_a_concepts_own_sentence_gets_probabilities_and_other_words_ranks_only(t
 
 
 def test_the_single_vector_stays_selectable(trained_workspace: Workspace) -> None:
-    from findcli.embeddings import embed
     from findcli.models.align import align
+    from findcli.scoring.embed import embed
     from findcli.workspace.folder import load_workspace
 
     file = trained_workspace.folder / "findcli.toml"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from findcli.combining import Clauses, combine_cosines, combine_probabilities
 from findcli.demands.expressions import parse_rewriting
 from findcli.demands.open import open_rewriter
 from findcli.demands.rewriter import AS_IT_STANDS, Meant, Rewriting
-from findcli.embeddings import scores_by_query
 from findcli.errors import FindCLIError
-from findcli.scoring import Scored, score_demands
+from findcli.scoring.combine import Clauses, combine_cosines, combine_probabilities
+from findcli.scoring.embed import scores_by_query
+from findcli.scoring.scores import Scored, score_demands
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run
 

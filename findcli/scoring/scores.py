@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file
 from scipy.special import expit
 
-from findcli.embeddings import scores_by_query
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.features import NAMED, Company, company, pick_concepts, score, score_slopes
 from findcli.models.ranker.module import Ranker
@@ -18,6 +17,7 @@ from findcli.models.ranker.snapshot import Snapshot, read_snapshot
 from findcli.models.text.encoder import load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
 from findcli.models.text.space import TextSpace
+from findcli.scoring.embed import scores_by_query
 from findcli.training.loop import select_device
 from findcli.training.module_files import load_module
 from findcli.workspace.folder import Workspace

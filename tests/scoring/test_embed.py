@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from findcli import embeddings
 from findcli.data import events
 from findcli.data.pairs import held_out_users
-from findcli.embeddings import Embedder, embed, embed_users
 from findcli.errors import FindCLIError
+from findcli.scoring import embed as embeddings
+from findcli.scoring.embed import Embedder, embed, embed_users
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import Run
 
