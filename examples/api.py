@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from findcli.audiences.target import Selection, target
 from findcli.data.pairs import build_pairs
 from findcli.datasets import complete_journey
 from findcli.linear_probe import probe
@@ -17,7 +18,6 @@ from findcli.models.find.pretrain_sequence import pretrain_sequence
 from findcli.models.find.pretrain_tabular import pretrain_tabular
 from findcli.models.text.pretrain import pretrain_text
 from findcli.scoring.embed import embed
-from findcli.targeting import Selection, target
 from findcli.workspace.folder import Workspace, load_workspace
 
 

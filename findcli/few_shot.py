@@ -23,6 +23,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from findcli.audiences.prompts.descent import PromptTuner
+from findcli.audiences.prompts.readers import QueryReader, Reader, VectorReader
+from findcli.audiences.prompts.seeds import LOOKALIKE_SHARE, Seeds, mine_hard_negatives
 from findcli.baselines import from_seeds
 from findcli.baselines.one4all import One4all, u_mlp
 from findcli.data import events
@@ -32,9 +35,6 @@ from findcli.linear_probe import STORED, find_task, read_labels, refuse_forbidde
 from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
 from findcli.probe_rivals import describe_users, user_inputs
 from findcli.progress import Progress, no_progress
-from findcli.prompt_descent import PromptTuner
-from findcli.prompt_readers import QueryReader, Reader, VectorReader
-from findcli.seeds import LOOKALIKE_SHARE, Seeds, mine_hard_negatives
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Task

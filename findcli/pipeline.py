@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from findcli.audiences.prompts.store import list_prompts, prompt_folders
 from findcli.data import events, pairs
 from findcli.models import align
 from findcli.models.find import pretrain_sequence, pretrain_tabular
@@ -22,7 +23,6 @@ from findcli.models.find.assemble import StageRuns, encoder_names
 from findcli.models.text import pretrain
 from findcli.models.text.space import cache_folder
 from findcli.progress import Progress, no_progress
-from findcli.prompts import list_prompts, prompt_folders
 from findcli.scoring.embed import embed, latest_date, stage_inputs, stage_settings
 from findcli.workspace import runs as artifacts
 from findcli.workspace.folder import Workspace, to_utc

@@ -17,13 +17,13 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from findcli.audiences.prompts.seeds import Seeds, read_seeds
+from findcli.audiences.prompts.store import open_prompt, score_prompt
+from findcli.audiences.target import find_embeddings
 from findcli.errors import FindCLIError
 from findcli.linear_probe import find_task, read_labels
-from findcli.prompts import open_prompt, score_prompt
 from findcli.scoring.embed import embed
 from findcli.scoring.scores import score_demands
-from findcli.seeds import Seeds, read_seeds
-from findcli.targeting import find_embeddings
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run, replacing
 

@@ -8,10 +8,10 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.ablations import FIGURES, ablate
+from findcli.audiences.target import target
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
 from findcli.linear_probe import read_labels
-from findcli.targeting import target
 from findcli.variants import OWN, VARIANTS, Variant, chosen_variants, plan_variants, train_variant
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import open_run

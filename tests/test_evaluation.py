@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from findcli.audiences.target import target
 from findcli.errors import FindCLIError
 from findcli.evaluation import averages, evaluate, rank_quality
 from findcli.linear_probe import read_labels
-from findcli.targeting import target
 from findcli.workspace.folder import Workspace, load_workspace
 
 

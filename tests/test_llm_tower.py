@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from findcli import pipeline
+from findcli.audiences.target import target
 from findcli.models.text.pretrained import INSTALL
-from findcli.targeting import target
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import read_manifest
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from findcli.audiences.target import target
 from findcli.data.pairs import build_pairs
 from findcli.models.align import align
 from findcli.models.find.pretrain_sequence import pretrain_sequence
 from findcli.models.find.pretrain_tabular import pretrain_tabular
 from findcli.models.text.pretrain import pretrain_text
 from findcli.scoring.embed import embed
-from findcli.targeting import target
 from findcli.training.loop import set_determinism
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import MANIFEST

@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from findcli.audiences.target import Selection, rank, require_writable
 from findcli.data.pairs import build_pairs
 from findcli.errors import FindCLIError
 from findcli.linear_probe import task_names
 from findcli.scoring.embed import embed
-from findcli.targeting import Selection, rank, require_writable
 from findcli.workspace.durations import parse_instant
 from findcli.workspace.folder import Workspace, load_workspace
 

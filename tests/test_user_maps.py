@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from findcli.audiences.prompts.tune import tune_prompt
 from findcli.errors import FindCLIError
-from findcli.prompt_tuning import tune_prompt
 from findcli.user_maps import plot_users, writer
 from findcli.workspace.folder import Workspace
 

@@ -145,8 +145,8 @@ def rewriting(
     The workspace is trained; demands are read by likeness, and by the language model of [rewriter] where it names one.
     """
     settle_threads(threads)
+    from findcli.audiences.target import write_audience
     from findcli.ranking_benchmark.rewriting import measure_rewriting
-    from findcli.targeting import write_audience
     from findcli.workspace.folder import load_workspace
 
     ranking.require_parquet(output)

@@ -180,7 +180,7 @@ def _few_shot(
     from dataclasses import asdict
 
     from findcli import few_shot
-    from findcli.targeting import write_audience
+    from findcli.audiences.target import write_audience
 
     ranking.require_parquet(output)
     with console.progress("few-shot", quiet=quiet) as progress:

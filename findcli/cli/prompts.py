@@ -12,7 +12,7 @@ from findcli.cli import console
 from findcli.cli.options import Group, Json, Model, WorkspaceDir
 
 if TYPE_CHECKING:
-    from findcli.prompts import Prompt
+    from findcli.audiences.prompts.store import Prompt
 
 Name = Annotated[str, typer.Argument(help="Of the prompt.")]
 
@@ -22,7 +22,7 @@ app = typer.Typer(cls=Group, help="List learned prompts, and show what one has l
 @app.command("list")
 def list_(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     """List the prompts of findcli tune-prompt."""
-    from findcli.prompts import list_prompts
+    from findcli.audiences.prompts.store import list_prompts
     from findcli.workspace.folder import load_workspace
 
     found = list_prompts(load_workspace(workspace))
@@ -37,14 +37,14 @@ def list_(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
 @app.command("show")
 def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     """Show where each token of a prompt began, how far it went, and the words nearest to where it is."""
-    from findcli import prompts
+    from findcli.audiences.prompts.store import leanings, learned_tokens, open_prompt
     from findcli.workspace.folder import load_workspace
 
     opened, other = load_workspace(workspace), None if model is None else load_workspace(model)
-    prompt, _ = prompts.open_prompt(opened, name, trained=other)
-    tokens = prompts.learned_tokens(opened, name, trained=other)
+    prompt, _ = open_prompt(opened, name, trained=other)
+    tokens = learned_tokens(opened, name, trained=other)
     if as_json:
-        more, less = prompts.leanings(opened, name, trained=other)
+        more, less = leanings(opened, name, trained=other)
         plain = asdict(prompt) | {"tokens": [asdict(token) for token in tokens], "more": more, "less": less}
         console.print_json(plain)
         return
@@ -54,7 +54,7 @@ def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_jso
         for token in tokens
     ]
     console.print_table(["token", "moved", "nearest words"], rows)
-    more, less = prompts.leanings(opened, name, trained=other)
+    more, less = leanings(opened, name, trained=other)
     if more:
         console.print_line(f"more than the sentence: {' '.join(more)}")
         console.print_line(f"less: {' '.join(less)}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     """Say which stages stand, how old and how large they are, and why others have to run."""
     from findcli import pipeline
-    from findcli.prompts import list_prompts
+    from findcli.audiences.prompts.store import list_prompts
     from findcli.workspace.folder import load_workspace
 
     opened = load_workspace(workspace)

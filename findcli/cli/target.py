@@ -16,7 +16,7 @@ from findcli.workspace.durations import parse_instant
 if TYPE_CHECKING:
     import polars as pl
 
-    from findcli.targeting import Audience
+    from findcli.audiences.target import Audience
 
 SHOWN, DEFAULT_TOP = 10, 100
 Demand = Annotated[str | None, typer.Argument(help='A sentence, such as "users likely to rent phones".')]
@@ -82,7 +82,7 @@ def target(
     A demand in your own words is read as sentences of the workspace's vocabulary; --explain-query shows which, and
     --rewrite keeps or replaces them.
     """
-    from findcli import targeting
+    from findcli.audiences import target as targeting
     from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 

@@ -41,9 +41,9 @@ def towers(
     """
     from dataclasses import asdict
 
+    from findcli.audiences.target import write_audience
     from findcli.data.splits import read_names
     from findcli.ranking_benchmark.towers import chosen_towers, measure_towers, plan_towers
-    from findcli.targeting import write_audience
 
     chosen = chosen_towers(names)
     ranking.require_parquet(output)

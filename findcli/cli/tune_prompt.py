@@ -47,10 +47,10 @@ def tune_prompt(
     the prompt goes; it may choose the sentence itself.
     """
     opened = prepare(workspace, threads=threads, changes=changes, seed=seed)
-    from findcli import prompt_tuning
+    from findcli.audiences.prompts import tune
     from findcli.workspace.folder import load_workspace
 
-    run = prompt_tuning.tune_prompt(
+    run = tune.tune_prompt(
         opened,
         sentence,
         seeds,

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from findcli.audiences.target import target
 from findcli.ranking_benchmark.protocol import Case
 from findcli.ranking_benchmark.rivals import Scored
 from findcli.scoring.as_read import OFF
-from findcli.targeting import target
 from findcli.variants import OWN, Variant, train_variant
 from findcli.workspace.folder import Workspace
 

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from findcli.audiences.target import find_embeddings
 from findcli.data import events
 from findcli.data.pairs import held_out_users
 from findcli.demands.open import open_rewriter
@@ -27,7 +28,6 @@ from findcli.ranking_benchmark.figures import FEWEST
 from findcli.ranking_benchmark.run import require_trained
 from findcli.scoring.as_read import combined, language_model
 from findcli.scoring.scores import Scored, score_by_query
-from findcli.targeting import find_embeddings
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, first_line, open_run

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from findcli.audiences.target import target
 from findcli.data import events
 from findcli.metrics import weighted_auc_ks
 from findcli.models.ranker.concepts import LEVELS
 from findcli.models.ranker.snapshot import read_snapshot, take_snapshot
 from findcli.scoring.scores import score_by_query
-from findcli.targeting import target
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run
 

@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
 
-from findcli.bands import Band, parse_band
+from findcli.audiences.where.bands import Band, parse_band
+from findcli.audiences.where.filter import parse_filter, written
 from findcli.data.profiles import Column
 from findcli.errors import FindCLIError
-from findcli.filters import parse_filter, written
 
 MOST_WORDS, FEW_LETTERS = 4, 4
 LINKS = ("is", "of")  # between a column and its value: "age of 25-34"

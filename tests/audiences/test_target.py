@@ -12,10 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from findcli.audiences.target import (
+    Passed,
+    Selection,
+    one_table,
+    rank,
+    read_demands,
+    require_writable,
+    target,
+    write_audience,
+)
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
 from findcli.scoring.embed import embed
-from findcli.targeting import Passed, Selection, one_table, rank, read_demands, require_writable, target, write_audience
 from findcli.workspace.folder import Workspace
 
 SCORES = st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5]), min_size=1, max_size=40)

@@ -28,10 +28,10 @@ from typing import Any
 
 import polars as pl
 
-from findcli.bands import Band, parse_band
+from findcli.audiences.where.bands import Band, parse_band
+from findcli.audiences.where.text import FilterText
 from findcli.data.profiles import Column
 from findcli.errors import FindCLIError
-from findcli.filter_text import FilterText
 
 MOST_NESTED, LISTED = 50, 20
 SYMBOLS: dict[type[ast.cmpop], str] = {

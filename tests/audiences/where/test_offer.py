@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from findcli.audiences.where.filter import parse_filter
+from findcli.audiences.where.offer import offered_filter
 from findcli.data.profiles import Column
-from findcli.filters import parse_filter
-from findcli.profile_words import offered_filter
 
 COLUMNS = [
     Column("gender", "categorical"),

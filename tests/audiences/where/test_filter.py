@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from findcli.audiences.where.filter import Filter, parse_filter
 from findcli.data.profiles import Column
 from findcli.errors import FindCLIError
-from findcli.filters import Filter, parse_filter
 
 TIERS, AGES = ("basic", "silver", "gold"), ("19-24", "25-34", "35-44", "65+")
 YEARS = {"19-24": range(19, 25), "25-34": range(25, 35), "35-44": range(35, 45), "65+": range(65, 200)}

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from findcli.audiences.prompts.store import open_prompt, score_prompt
+from findcli.audiences.where.filter import parse_filter
+from findcli.audiences.where.offer import offered_filter
 from findcli.data import events
 from findcli.data.profile_codes import ProfileCodes
 from findcli.data.profiles import profile_columns, profiles_as_of
 from findcli.demands.rewriter import Rewriting
 from findcli.errors import FindCLIError
-from findcli.filters import parse_filter
-from findcli.profile_words import offered_filter
-from findcli.prompts import open_prompt, score_prompt
 from findcli.scoring.as_read import AUTO, rewrite_demands, score_rewritings
 from findcli.scoring.embed import embed
 from findcli.workspace.folder import Workspace, to_utc

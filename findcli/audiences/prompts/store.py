@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from findcli.errors import FindCLIError
-from findcli.prompt_readers import (
+from findcli.audiences.prompts.readers import (
     Learned,
     QueryReader,
     moves_from,
@@ -28,6 +27,7 @@ from findcli.prompt_readers import (
     prompt_queries,
     score_learned,
 )
+from findcli.errors import FindCLIError
 from findcli.scoring.embed import scores_by_query
 from findcli.scoring.scores import Scored, nearest_sentences, picked_concepts
 from findcli.workspace.folder import Workspace

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from findcli.audiences.prompts.descent import PromptTuner
+from findcli.audiences.prompts.readers import open_reader
+from findcli.audiences.prompts.seeds import Seeds, mine_hard_negatives, read_seeds, seeds_digest
+from findcli.audiences.prompts.store import model_inputs, prompt_folder
+from findcli.audiences.target import find_embeddings
 from findcli.errors import FindCLIError
-from findcli.prompt_descent import PromptTuner
-from findcli.prompt_readers import open_reader
-from findcli.prompts import model_inputs, prompt_folder
 from findcli.scoring.embed import scores_by_query
-from findcli.seeds import Seeds, mine_hard_negatives, read_seeds, seeds_digest
-from findcli.targeting import find_embeddings
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
 

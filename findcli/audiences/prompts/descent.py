@@ -30,9 +30,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from findcli.audiences.prompts.readers import Learned, Reader, moves_from, score_learned
+from findcli.audiences.prompts.seeds import Seeds
 from findcli.metrics import auc_by_column
-from findcli.prompt_readers import Learned, Reader, moves_from, score_learned
-from findcli.seeds import Seeds
 from findcli.workspace.settings import Prompt
 
 RIDGE, SUMMARY_RIDGE, TOKEN_RIDGE = 0.1, 3.0, 1e-3

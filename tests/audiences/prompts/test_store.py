@@ -14,17 +14,17 @@ import pytest
 import torch
 
 from findcli import pipeline
+from findcli.audiences.prompts.descent import PromptTuner
+from findcli.audiences.prompts.readers import QueryReader, VectorReader, open_reader
+from findcli.audiences.prompts.seeds import Seeds, mine_hard_negatives, read_seeds
+from findcli.audiences.prompts.store import leanings, learned_tokens, list_prompts, open_prompt
+from findcli.audiences.prompts.tune import tune_prompt
+from findcli.audiences.target import target
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
 from findcli.models.ranker.features import pick_concepts, query_features
 from findcli.models.ranker.snapshot import read_snapshot
-from findcli.prompt_descent import PromptTuner
-from findcli.prompt_readers import QueryReader, VectorReader, open_reader
-from findcli.prompt_tuning import tune_prompt
-from findcli.prompts import leanings, learned_tokens, list_prompts, open_prompt
 from findcli.scoring.embed import scores_by_query
-from findcli.seeds import Seeds, mine_hard_negatives, read_seeds
-from findcli.targeting import target
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 from findcli.workspace.settings import Prompt
