@@ -12,7 +12,7 @@ from pathlib import Path
 from findcli.audiences.target import Selection, target
 from findcli.data.pairs import build_pairs
 from findcli.datasets import complete_journey
-from findcli.linear_probe import probe
+from findcli.evaluation.probe import probe
 from findcli.models.align import align
 from findcli.models.find.pretrain_sequence import pretrain_sequence
 from findcli.models.find.pretrain_tabular import pretrain_tabular

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import tomlkit
 
-from findcli import linear_probe, pipeline
+from findcli import pipeline
 from findcli.audiences.target import Audience, Selection, target
 from findcli.datasets import demo
 from findcli.datasets.creation import Summary
 from findcli.errors import FindCLIError
-from findcli.linear_probe import ProbeResult
+from findcli.evaluation.probe import ProbeResult, probe_tasks
 from findcli.progress import Progress, no_progress
 from findcli.workspace.folder import FILE, Workspace, load_workspace
 from findcli.workspace.runs import Run, replacing
@@ -73,7 +73,7 @@ def quickstart(
     runs = pipeline.run(workspace, device=device, progress_for=progress_for)
     (audience,) = target(workspace, [DEMAND], selection=Selection(top_k=TOP_K), device=device)
     with progress_for("probe") as progress:
-        (found,) = linear_probe.probe_tasks(workspace, [TASK], device=device, progress=progress)
+        (found,) = probe_tasks(workspace, [TASK], device=device, progress=progress)
     return Quickstart(workspace, summary, runs, audience, found)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from findcli.cli import console
 
 if TYPE_CHECKING:
-    from findcli.ablations import Ablation
+    from findcli.evaluation.ablations import Ablation
     from findcli.metrics import Interval
 
 FIGURES = {

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from findcli.probe_comparison import Compared
+    from findcli.evaluation.benchmark.demands import DemandRow
+    from findcli.evaluation.benchmark.run import Ranked
+    from findcli.evaluation.probe_comparison import Compared
     from findcli.progress import Progress
-    from findcli.ranking_benchmark.demands import DemandRow
-    from findcli.ranking_benchmark.run import Ranked
 
 Section = Literal[
     "ranking", "demands", "probes"
@@ -90,12 +90,12 @@ def journey(
     next time.
     """
     settle_threads(threads)
-    from findcli.ranking_benchmark import run
-    from findcli.ranking_benchmark.demands import read_answered_demands
-    from findcli.ranking_benchmark.journey import journey_workspace, official_categories, salts_of, train
-    from findcli.ranking_benchmark.report import write_report
-    from findcli.ranking_benchmark.sections import chosen_rivals, probe_splits
-    from findcli.variants import chosen_variants
+    from findcli.evaluation.benchmark import run
+    from findcli.evaluation.benchmark.demands import read_answered_demands
+    from findcli.evaluation.benchmark.journey import journey_workspace, official_categories, salts_of, train
+    from findcli.evaluation.benchmark.report import write_report
+    from findcli.evaluation.benchmark.sections import chosen_rivals, probe_splits
+    from findcli.evaluation.variants import chosen_variants
 
     (rankers, described), others = chosen_rivals(rivals), chosen_variants(variants)
     ranking.require_report(report)
@@ -146,7 +146,7 @@ def rewriting(
     """
     settle_threads(threads)
     from findcli.audiences.target import write_audience
-    from findcli.ranking_benchmark.rewriting import measure_rewriting
+    from findcli.evaluation.benchmark.demand_reading import measure_rewriting
     from findcli.workspace.folder import load_workspace
 
     ranking.require_parquet(output)

@@ -26,8 +26,8 @@ from findcli.cli.stage import print_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from findcli.evaluation import Evaluation, Ranking
-    from findcli.few_shot import FewShot
+    from findcli.evaluation.few_shot import FewShot
+    from findcli.evaluation.zero_shot import Evaluation, Ranking
     from findcli.metrics import Interval
     from findcli.workspace.folder import Workspace
 
@@ -86,7 +86,8 @@ def evaluate(
     """
     from dataclasses import asdict
 
-    from findcli import evaluation, linear_probe
+    from findcli.evaluation import zero_shot
+    from findcli.evaluation.probe import task_names
     from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
@@ -99,7 +100,7 @@ def evaluate(
         )  # fmt: skip
         _rank_sentences(found, rivals, rival_seconds, output, device=device, as_json=as_json, quiet=quiet)
         return
-    names = linear_probe.task_names(found, dataset)
+    names = task_names(found, dataset)
     if variants != "none":
         _take_no(
             "--variants", model=model, untrained=untrained, without=without, rivals=rivals != "none", output=output
@@ -116,9 +117,9 @@ def evaluate(
         one4all = rivals != "none"
         _few_shot(found, names, other, draws, seeds, one4all, output, device=device, as_json=as_json, quiet=quiet)
         return
-    evaluation.require_modalities(without or ())
+    zero_shot.require_modalities(without or ())
     with console.progress("evaluate", quiet=quiet) as progress:
-        results = evaluation.evaluate(
+        results = zero_shot.evaluate(
             found, names, model=other, untrained=untrained, without=without or (), device=device or "auto",
             progress=progress,
         )  # fmt: skip
@@ -130,7 +131,7 @@ def evaluate(
     for result in results:
         _print(result)
     if len(results) > 1:
-        means = evaluation.averages(results)
+        means = zero_shot.averages(results)
         console.print_table(["ranked by", "AUC"], means, title=f"average of {len(results)} tasks")
 
 
@@ -148,8 +149,8 @@ def _ablate(
     from dataclasses import asdict
     from functools import partial
 
-    from findcli.ablations import ablate
-    from findcli.variants import chosen_variants, plan_variants
+    from findcli.evaluation.ablations import ablate
+    from findcli.evaluation.variants import chosen_variants, plan_variants
 
     chosen = chosen_variants(variants)
     if dry_run:
@@ -179,8 +180,8 @@ def _few_shot(
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
-    from findcli import few_shot
     from findcli.audiences.target import write_audience
+    from findcli.evaluation import few_shot
 
     ranking.require_parquet(output)
     with console.progress("few-shot", quiet=quiet) as progress:
@@ -225,8 +226,8 @@ def _rank_sentences(
     workspace: Workspace, names: str, seconds: float, output: Path | None, *, device: str | None, as_json: bool,
     quiet: bool,
 ) -> None:  # fmt: skip
-    from findcli.ranking_benchmark import run
-    from findcli.ranking_benchmark.rivals import chosen_rivals
+    from findcli.evaluation.benchmark import run
+    from findcli.evaluation.rivals.ranking_registry import chosen_rivals
 
     rankers = chosen_rivals(names)
     ranking.require_parquet(output)

@@ -43,10 +43,10 @@ def plot(
     if demand is not None and prompt is not None:
         raise typer.BadParameter("colour by a sentence or by a prompt, not by both", param_hint="--demand, --prompt")
     settle_threads(threads)
-    from findcli import user_maps
+    from findcli.evaluation.maps import plot_users
     from findcli.workspace.folder import load_workspace
 
-    found = user_maps.plot_users(
+    found = plot_users(
         load_workspace(workspace), output, task=task, demand=demand, prompt=prompt, seeds=seeds, users=users,
         method=method, as_of=None if as_of is None else parse_instant(as_of),
         model=None if model is None else load_workspace(model), seed=seed, device=device or "auto",

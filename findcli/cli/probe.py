@@ -10,7 +10,7 @@ from findcli.cli import console, ranking
 from findcli.cli.options import Device, Json, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
 
 if TYPE_CHECKING:
-    from findcli.linear_probe import ProbeResult
+    from findcli.evaluation.probe import ProbeResult
 
 Dataset = Annotated[
     str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1; or all.")
@@ -38,9 +38,9 @@ def probe(
     """
     from dataclasses import asdict
 
-    from findcli import linear_probe
-    from findcli.probe_comparison import compare
-    from findcli.probe_rivals import chosen_rivals
+    from findcli.evaluation.probe import averages, measure_tasks, task_names
+    from findcli.evaluation.probe_comparison import compare
+    from findcli.evaluation.rivals.probe_registry import chosen_rivals
     from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
@@ -50,9 +50,9 @@ def probe(
     ranking.require_parquet(output)
     set_determinism(threads)
     found = load_workspace(workspace)
-    names = linear_probe.task_names(found, dataset)
+    names = task_names(found, dataset)
     with console.progress("probe", quiet=quiet or len(names) == 1) as progress:
-        measured = linear_probe.measure_tasks(
+        measured = measure_tasks(
             found, names, rivals=described, seconds=rival_seconds, untrained=untrained, device=device or "auto",
             progress=progress,
         )  # fmt: skip
@@ -68,7 +68,7 @@ def probe(
     for result in results:
         print_result(result)
     if len(results) > 1:
-        means = linear_probe.averages(results)
+        means = averages(results)
         console.print_table(["vectors", "AUC", "KS"], means, title=f"average of {len(results)} tasks")
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from findcli.cli import console
 
 if TYPE_CHECKING:
+    from findcli.evaluation.probe_comparison import Compared
     from findcli.metrics import Interval
-    from findcli.probe_comparison import Compared
 
 
 TASKS_A_TABLE = 5  # so that a narrow terminal crops no figure
@@ -18,7 +18,7 @@ TASKS_A_TABLE = 5  # so that a narrow terminal crops no figure
 
 def print_compared(found: Compared) -> None:
     """Print every kind of vector on every task, how far findcli's rows lie above rivals, and what is lacking."""
-    from findcli.probe_comparison import AVERAGE, CLAIMED
+    from findcli.evaluation.probe_comparison import AVERAGE, CLAIMED
 
     splits = ", ".join(f'"{salt}"' for salt in found.splits)
     console.print_line(f"linear probe of {len(found.tasks)} tasks, ten draws; splits {splits}")

@@ -11,13 +11,13 @@ from findcli.cli.probe_tables import print_compared
 from findcli.errors import FindCLIError
 
 if TYPE_CHECKING:
+    from findcli.evaluation.benchmark.calibration import Calibration
+    from findcli.evaluation.benchmark.demand_reading import Result
+    from findcli.evaluation.benchmark.demands import DemandRow
+    from findcli.evaluation.benchmark.figures import Row
+    from findcli.evaluation.benchmark.run import Ranked
+    from findcli.evaluation.probe_comparison import Compared
     from findcli.metrics import Interval
-    from findcli.probe_comparison import Compared
-    from findcli.ranking_benchmark.calibration import Calibration
-    from findcli.ranking_benchmark.demands import DemandRow
-    from findcli.ranking_benchmark.figures import Row
-    from findcli.ranking_benchmark.rewriting import Result
-    from findcli.ranking_benchmark.run import Ranked
 
 
 def require_parquet(path: Path | None) -> None:

@@ -12,7 +12,7 @@ from findcli.cli.options import Changes, Device, DryRun, Json, Output, Quiet, Th
 from findcli.cli.stage import prepare, print_plan
 
 if TYPE_CHECKING:
-    from findcli.ranking_benchmark.towers import Cost, TowerTable
+    from findcli.evaluation.benchmark.text_towers import Cost, TowerTable
 
 Towers = Annotated[str, typer.Option("--towers", metavar="NAMES", help="Which: all, or names with commas between.")]
 Tasks = Annotated[bool, typer.Option("--tasks", help="Rank each task's users by its demand too; its labels are read.")]
@@ -43,7 +43,7 @@ def towers(
 
     from findcli.audiences.target import write_audience
     from findcli.data.splits import read_names
-    from findcli.ranking_benchmark.towers import chosen_towers, measure_towers, plan_towers
+    from findcli.evaluation.benchmark.text_towers import chosen_towers, measure_towers, plan_towers
 
     chosen = chosen_towers(names)
     ranking.require_parquet(output)

@@ -18,8 +18,8 @@ from findcli.demands.retrieval import LetterLikeness, Retriever, VectorLikeness,
 from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
 from findcli.demands.shared_words import SharedWords
 from findcli.errors import FindCLIError
+from findcli.evaluation.benchmark.demand_reading import read_asked
 from findcli.models.text.encoder import load_text_encoder
-from findcli.ranking_benchmark.rewriting import read_asked
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demands"
 WORDS = ("tea", "coffee", "hot", "drinks", "bread", "rolls", "flights", "phone", "rental", "drink", "warm", "plane")

@@ -1,0 +1,212 @@
+"""`findcli evaluate --variants`: what each part is worth to the zero-shot ranking of tasks, as in FIND's Table 5.
+
+Every form is trained apart, in run folders of its own under `runs/benchmark/variants/NAME`, and ranks each task's users
+by its demand as it stands. Beside it stands the form of which it lacks or changes one thing, and the difference between
+the two, with a 95 % interval by bootstrap over users: the same resampled users for every form and task. What another
+seed of the training would change is not in it.
+
+Accuracy, precision and recall are those of selecting as many users as there are positives, at natural prevalence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from findcli.evaluation.few_shot import PROMPT, FewShot, few_shot
+from findcli.evaluation.probe import find_task, read_labels, refuse_forbidden_columns
+from findcli.evaluation.probe_protocol import REPLICATES
+from findcli.evaluation.variants import OWN, Variant, require_stages, train_variant
+from findcli.evaluation.zero_shot import task_users
+from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
+from findcli.progress import Progress, no_progress
+from findcli.scoring.scores import score_by_query, score_by_vector
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run
+from findcli.workspace.settings import Task
+
+AVERAGE = "average"
+FIGURES = ("auc", "average_precision", "lift", "accuracy", "precision", "recall")
+Figures = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What one form of findcli reaches.
+
+    Attributes:
+        by: its name.
+        says: what differs, in a few words.
+        beside: the form that it is compared with; "" where there is none.
+        figures: by the names of `FIGURES`.
+        less: its figures less those of `beside`, by the same names.
+        prompt: the figures of prompts tuned on it, mean over draws, where they were asked for.
+    """
+
+    by: str
+    says: str
+    beside: str
+    figures: dict[str, Interval]
+    less: dict[str, Interval] = field(default_factory=dict)
+    prompt: dict[str, Interval] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A task's forms, or their mean over tasks.
+
+    Attributes:
+        task: its name, or "average".
+        title: its readable name.
+        demand: its sentence.
+        users: evaluated, of both labels.
+        positives: of them.
+        forms: the workspace's own model first.
+    """
+
+    task: str
+    title: str
+    demand: str
+    users: int
+    positives: int
+    forms: list[Form]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A task's labelled users that have a history: ids ascending, and who is positive."""
+
+    name: str
+    task: Task
+    users: pl.Series
+    truth: np.ndarray
+
+
+def ablate(
+    workspace: Workspace,
+    names: Sequence[str],
+    variants: Sequence[Variant],
+    *,
+    draws: int = 0,
+    seeds: int = 5,
+    device: str = "auto",
+    progress: Progress | None = None,
+    progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
+) -> list[Ablation]:
+    """Train forms of findcli where they do not stand, and rank each task's users by its demand with each.
+
+    Args:
+        workspace: whose tasks and users; its stages before the alignment are shared.
+        names: the tasks, such as ["d1"].
+        variants: forms beside the workspace's own model.
+        draws: how often seeds are drawn to tune prompts on each form; 0 tunes none.
+        seeds: positive seeds a draw, and as many negatives.
+        device: "auto", "cpu", "cuda" or "mps".
+        progress: told after each form.
+        progress_for: given a form's and a stage's name, a context that yields what is told of its training.
+
+    Returns:
+        A task's figures each, with their average where there are several.
+
+    Raises:
+        FindCLIError: there is no such task, its labels cannot be used, or the workspace is not trained.
+    """
+    require_stages(workspace)
+    for name in names:
+        refuse_forbidden_columns(workspace, name, find_task(workspace, name))
+        read_labels(workspace, name, find_task(workspace, name))
+    scores: dict[str, list[pl.DataFrame]] = {}
+    prompts: dict[str, list[FewShot]] = {}
+    for i, variant in enumerate((None, *variants), 1):
+        own, by = workspace, OWN
+        if variant is not None:
+            own, by = train_variant(workspace, variant, device=device, progress_for=progress_for)[0], variant.name
+        scores[by] = [_demand_scores(own, find_task(workspace, name), device=device) for name in names]
+        prompts[by] = few_shot(own, names, draws=draws, seeds=seeds, device=device)[0] if draws else []
+        (progress or no_progress)(i, len(variants) + 1, {})
+    return _measured(workspace, names, variants, scores, prompts)
+
+
+def _demand_scores(own: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+    """Every user's score for a task's demand as it stands: user_id, score."""
+    users, tensors, snapshot = task_users(own, own, task, device=device)
+    if snapshot is None:
+        aligned = open_run(own.run("aligned"), "aligned")
+        scored = score_by_vector(aligned, tensors["embeddings"], [task.demand], device=device)
+    else:
+        scored = score_by_query(own, snapshot, [task.demand], device=device)
+    return pl.DataFrame({"user_id": users, "score": scored.scores[:, 0].astype(np.float64)})
+
+
+def _measured(
+    workspace: Workspace, names: Sequence[str], variants: Sequence[Variant], scores: Mapping[str, list[pl.DataFrame]],
+    prompts: Mapping[str, list[FewShot]],
+) -> list[Ablation]:  # fmt: skip
+    cases = [_case(workspace, name, scores[OWN][i]) for i, name in enumerate(names)]
+    weights = _resampled([case.users for case in cases])
+    measured: list[dict[str, Figures]] = [
+        {by: _figures(case, found[i], weights[i]) for by, found in scores.items()} for i, case in enumerate(cases)
+    ]
+    found = [
+        Ablation(
+            case.name, case.task.title or case.name, case.task.demand, len(case.users), int(case.truth.sum()),
+            _forms(variants, figures, {by: told[i] for by, told in prompts.items() if told}),
+        )
+        for i, (case, figures) in enumerate(zip(cases, measured, strict=True))
+    ]  # fmt: skip
+    if len(names) > 1:
+        mean = {
+            by: {key: np.mean([figures[by][key] for figures in measured], axis=0) for key in FIGURES} for by in scores
+        }
+        users, positives = sum(one.users for one in found), sum(one.positives for one in found)
+        forms = _forms(variants, mean, {by: told[-1] for by, told in prompts.items() if told})
+        found.append(Ablation(AVERAGE, f"average of {len(names)} tasks", "", users, positives, forms))
+    return found
+
+
+def _case(workspace: Workspace, name: str, scores: pl.DataFrame) -> _Case:
+    task = find_task(workspace, name)
+    rows = read_labels(workspace, name, task).join(scores, on="user_id", how="inner").sort("user_id")
+    return _Case(name, task, rows["user_id"], rows["label"].to_numpy())
+
+
+def _resampled(users: Sequence[pl.Series]) -> list[np.ndarray]:
+    """How often each task's users count, themselves first: (1 + REPLICATES, N) a task, one resampling for all."""
+    everybody = pl.concat(users).unique().sort()
+    n = len(everybody)
+    drawn = np.vstack([np.ones(n), np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), REPLICATES)])
+    rows = pl.DataFrame({"user_id": everybody}).with_row_index("row")
+    return [
+        drawn[:, pl.DataFrame({"user_id": own}).join(rows, on="user_id", maintain_order="left")["row"].to_numpy()]
+        for own in users
+    ]
+
+
+def _figures(case: _Case, scores: pl.DataFrame, weights: np.ndarray) -> Figures:
+    """Figures by the names of `FIGURES`, (1 + REPLICATES,) each."""
+    own = pl.DataFrame({"user_id": case.users}).join(scores, on="user_id", how="left", maintain_order="left")
+    values = own["score"].to_numpy()
+    selection = weighted_selection(values, case.truth, weights)
+    found = {"auc": weighted_auc_ks(values, case.truth, weights)[0]}
+    return found | {name: getattr(selection, name) for name in FIGURES[1:]}
+
+
+def _forms(variants: Sequence[Variant], measured: Mapping[str, Figures], prompts: Mapping[str, FewShot]) -> list[Form]:
+    known = {variant.name: variant for variant in variants}
+    forms = []
+    for by, figures in measured.items():
+        whole = known[by].whole if by in known else ""
+        beside = whole if whole in measured else OWN if by in known else ""
+        less = {} if not beside else {name: _interval(figures[name] - measured[beside][name]) for name in FIGURES}
+        tuned = next((row.figures for row in prompts[by].rows if row.by == PROMPT), {}) if by in prompts else {}
+        says = known[by].says if by in known else "the workspace's own model"
+        forms.append(Form(by, says, beside, {name: _interval(figures[name]) for name in FIGURES}, less, tuned))
+    return forms
+
+
+def _interval(replicates: np.ndarray) -> Interval:
+    return percentile_interval(float(replicates[0]), replicates[1:])

@@ -1,0 +1,336 @@
+"""How well demands are understood: the first sentence against what counts as right, and the ranking that comes of it.
+
+Shapes: N held-out users, R replicates of the bootstrap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from findcli.audiences.target import find_embeddings
+from findcli.data import events
+from findcli.data.pairs import held_out_users
+from findcli.demands.open import open_rewriter
+from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting
+from findcli.errors import FindCLIError
+from findcli.evaluation.benchmark.figures import FEWEST
+from findcli.evaluation.benchmark.run import require_trained
+from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
+from findcli.models.ranker.concepts import concept_events
+from findcli.models.ranker.snapshot import read_snapshot
+from findcli.scoring.as_read import combined, language_model
+from findcli.scoring.scores import Scored, score_by_query
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, first_line, open_run
+
+Half = Literal["tuning", "final", "all"]
+REPLICATES = 1000
+NEAREST = "nearest sentence"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A demand with what counts as right.
+
+    Attributes:
+        text: the demand.
+        right: names or whole sentences that answer it; none where nothing does.
+        also: of a second part that must hold as well.
+        without: of a part that must not hold.
+    """
+
+    text: str
+    right: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def half(self) -> Half:
+        """The half that a hash of its words puts it in."""
+        digest = hashlib.blake2b(self.text.encode(), digest_size=8).hexdigest()
+        return "final" if int(digest, 16) % 2 else "tuning"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one way of reading demands fares.
+
+    Attributes:
+        by: what reads them.
+        first_right: share of answerable demands whose first sentence is right, with Wilson's interval.
+        answerable: how many those are.
+        refused: of them the share called unanswerable; None where it refuses none.
+        caught: of the unanswerable demands the share called so; None likewise.
+        unanswerable: how many those are.
+        milliseconds: a demand, median and largest, once loaded.
+    """
+
+    by: str
+    first_right: Interval
+    answerable: int
+    refused: float | None
+    caught: float | None
+    unanswerable: int
+    milliseconds: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Held-out users ranked for the answerable demands, mean AUC over them.
+
+    Attributes:
+        demands: how many were answered by enough users.
+        raw: by the demand's own words.
+        rewritten: as it was understood.
+        difference: rewritten less raw, paired; bootstrap over users and demands.
+    """
+
+    demands: int
+    raw: Interval
+    rewritten: Interval
+    difference: Interval
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `measure_rewriting` found.
+
+    Attributes:
+        readers: a row a way of reading.
+        ranking: raw beside rewritten; None where too few users answered.
+        table: a row a demand and reader: demand, by, sentence, right, answerable; and the two AUCs.
+    """
+
+    readers: list[Reader]
+    ranking: Ranking | None
+    table: pl.DataFrame
+
+
+def read_asked(path: Path, half: Half = "all") -> list[Asked]:
+    """The demands of a tab-separated file: demand, categories and, where they are there, also and without.
+
+    Raises:
+        FindCLIError: the file cannot be read, lacks a column or holds none of the half.
+    """
+    hint = "give a tab-separated file with the columns demand and categories, as examples/demands/README.md says"
+    try:
+        table = pl.read_csv(path, separator="\t", infer_schema=False, quote_char=None)
+        columns = [name for name in ("categories", "also", "without") if name in table.columns or name == "categories"]
+        rows = table.select("demand", *columns).filter(pl.col("demand").is_not_null()).fill_null("").rows()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=hint) from error
+    found = [
+        Asked(text, *(tuple(filter(None, map(str.strip, cell.split("|")))) for cell in cells)) for text, *cells in rows
+    ]
+    kept = [asked for asked in found if half in ("all", asked.half)]
+    if not kept:
+        raise FindCLIError(f"{path} holds no demand of the half {half!r}", hint=hint)
+    return kept
+
+
+def measure_rewriting(
+    workspace: Workspace, path: Path, *, half: Half = "all", without: Iterable[str] = (), device: str = "auto"
+) -> Result:
+    """Measure how a workspace reads the demands of a file, as of its `train_until`.
+
+    Args:
+        workspace: trained, and embedded as of `train_until`.
+        path: the demands.
+        half: of them.
+        without: categories that must not be evaluated; no users are ranked for demands that name one.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        FindCLIError: the file cannot be used, or no model is trained.
+    """
+    require_trained(workspace)
+    asked = read_asked(path, half)
+    aligned = open_run(workspace.run("aligned"), "aligned")
+    run = find_embeddings(workspace, aligned, workspace.train_until, device=device)
+    vocabulary = Vocabulary.of(run.table("vocabulary.parquet"))
+    excluded = {name.lower() for name in without}
+    scored, users = _own_scores(workspace, run, [each.text for each in asked], device=device)
+    nearest = [near[0][0] for near in scored.nearest]
+    frames = [_nearest_rows(asked, nearest, vocabulary)]
+    readers = [_reader(NEAREST, frames[0], asked, [0.0])]
+    understood: list[Rewriting] = []
+    model = language_model(workspace)
+    for reranker in (None, *([model] if model is not None else [])):
+        rewriter = open_rewriter(workspace, workspace, run, device=device, reranker=reranker)
+        rewriter.rewrite("people who will buy something")  # what is loaded at the first demand is no demand's time
+        understood, spent = [], []
+        for each in asked:
+            clock = time.perf_counter()
+            understood.append(rewriter.rewrite(each.text))
+            spent.append(1000 * (time.perf_counter() - clock))
+        frames.append(_rows(asked, understood, vocabulary, by=BY_LIKENESS if reranker is None else reranker.name))
+        readers.append(_reader(frames[-1]["by"][0], frames[-1], asked, spent))
+    ranking, table = _rank(workspace, run, users, asked, understood, scored, vocabulary, excluded, device=device)
+    return Result(readers, ranking, pl.concat(frames).join(table, on="demand", how="left", maintain_order="left"))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Which sentences there are, and what each names.
+
+    Attributes:
+        names: by sentence, in lower case.
+    """
+
+    names: dict[str, set[str]]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> Vocabulary:
+        """From what `vocabulary.build_vocabulary` gives."""
+        return cls({text: set(names) for text, names in table.select("text", "names").iter_rows()})
+
+    def is_right(self, sentence: str, right: Sequence[str]) -> bool:
+        """Whether a sentence is among what counts as right, or names what does."""
+        return any(
+            sentence == each if each.endswith(".") else each.lower() in self.names.get(sentence, set())
+            for each in right
+        )
+
+    def sentences(self, right: Sequence[str]) -> list[str]:
+        """Every sentence that counts as right."""
+        return [sentence for sentence in self.names if self.is_right(sentence, right)]
+
+
+def wilson(hits: int, n: int) -> Interval:
+    """A share with Wilson's 95 % interval."""
+    if n == 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    z, p = 1.959964, hits / n
+    centre, spread = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return Interval(p, float((centre - spread) / scale), float((centre + spread) / scale))
+
+
+def _own_scores(workspace: Workspace, run: Run, sentences: list[str], *, device: str) -> tuple[Scored, pl.Series]:
+    """The held-out users' scores for sentences as they stand."""
+    ids = run.table("users.parquet")["user_id"]
+    held = ids.is_in(list(held_out_users(workspace, ids)))
+    if not held.any():
+        raise FindCLIError("nobody is held out", hint="set held_out_users in [split], such as 5")
+    whole, rows = read_snapshot(run), np.flatnonzero(held.to_numpy())
+    snapshot = replace(whole, habits=whole.habits.rows(rows), factors=whole.factors[rows])
+    return score_by_query(workspace, snapshot, sentences, device=device), ids.filter(held)
+
+
+def _nearest_rows(asked: Sequence[Asked], nearest: Sequence[str], vocabulary: Vocabulary) -> pl.DataFrame:
+    as_read = [Rewriting(each.text, AS_IT_STANDS) for each in asked]
+    return _rows(asked, as_read, vocabulary, by=NEAREST, firsts=nearest)
+
+
+def _rows(
+    asked: Sequence[Asked], understood: Sequence[Rewriting], vocabulary: Vocabulary, *, by: str,
+    firsts: Sequence[str | None] | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    first = firsts or [how.clauses[0].any_of[0].sentence if how.clauses else None for how in understood]
+    return pl.DataFrame({
+        "demand": [each.text for each in asked], "by": by, "sentence": first,
+        "right": [s is not None and vocabulary.is_right(s, each.right) for s, each in zip(first, asked, strict=True)],
+        "answerable": [how.answerable for how in understood],
+        "expression": [how.expression for how in understood],
+    }, schema_overrides={"sentence": pl.String, "answerable": pl.Boolean})  # fmt: skip
+
+
+def _reader(by: str, rows: pl.DataFrame, asked: Sequence[Asked], spent: Sequence[float]) -> Reader:
+    can = pl.Series([bool(each.right) for each in asked])
+    known, strange = rows.filter(can), rows.filter(~can)
+    refuses = rows["answerable"].is_not_null().any()
+    called = [(~frame["answerable"].fill_null(True)).mean() if len(frame) else None for frame in (known, strange)]
+    return Reader(
+        by, wilson(int(known["right"].sum()), len(known)), len(known),
+        float(called[0]) if refuses and called[0] is not None else None,  # type: ignore[arg-type]
+        float(called[1]) if refuses and called[1] is not None else None,  # type: ignore[arg-type]
+        len(strange), (float(np.median(spent)), float(np.max(spent))),
+    )  # fmt: skip
+
+
+def _rank(
+    workspace: Workspace, run: Run, users: pl.Series, asked: Sequence[Asked], understood: Sequence[Rewriting],
+    raw: Scored, vocabulary: Vocabulary, excluded: set[str], *, device: str,
+) -> tuple[Ranking | None, pl.DataFrame]:  # fmt: skip
+    """Both rankings of the held-out users for the demands that enough of them answered."""
+    sentences = list(dict.fromkeys(s for how in understood for s in (how.sentences or [how.demand])))
+    own, _ = _own_scores(workspace, run, sentences, device=device)
+    read = combined(own, sentences, understood, by_query=True).scores  # (N, demands)
+    truth = Truth.of(workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
+    draws = np.random.default_rng(0).multinomial(len(users), np.full(len(users), 1 / len(users)), REPLICATES)
+    weights = np.vstack([np.ones(len(users)), draws])
+    rows, areas = [], []
+    for i, each in enumerate(asked):
+        came = truth.answers(each, vocabulary)
+        named = {name.lower() for name in _all_of(each)}
+        if not each.right or named & excluded or min(came.sum(), (~came).sum()) < FEWEST:
+            continue
+        pair = [weighted_auc_ks(scores[:, i], came, weights)[0] for scores in (raw.scores, read)]
+        rows.append((each.text, int(came.sum()), float(pair[0][0]), float(pair[1][0])))
+        areas.append(pair)
+    schema = {"demand": pl.String, "positives": pl.Int64, "auc_raw": pl.Float64, "auc_rewritten": pl.Float64}
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    return (_ranking(np.array(areas)) if rows else None), table
+
+
+def _ranking(areas: np.ndarray) -> Ranking:
+    """Means over demands, of (demands, 2, 1 + R) areas, with intervals over users and demands."""
+    rng = np.random.default_rng(1)
+    drawn = rng.integers(len(areas), size=(REPLICATES, len(areas)))
+    means = np.stack([areas[chosen, :, 1 + r].mean(0) for r, chosen in enumerate(drawn)])  # (R, 2)
+    raw, rewritten = areas[:, :, 0].mean(0)
+    return Ranking(
+        len(areas), percentile_interval(float(raw), means[:, 0]), percentile_interval(float(rewritten), means[:, 1]),
+        percentile_interval(float(rewritten - raw), means[:, 1] - means[:, 0]),
+    )  # fmt: skip
+
+
+def _all_of(asked: Asked) -> tuple[str, ...]:
+    return (*asked.right, *asked.also, *asked.without)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Which sentences came true of which users.
+
+    Attributes:
+        column: of each sentence.
+        came: bool (N, S).
+    """
+
+    column: dict[str, int]
+    came: np.ndarray
+
+    @classmethod
+    def of(cls, workspace: Workspace, users: pl.Series, sentences: Sequence[str]) -> Truth:
+        """Look at the events of [train_until, train_until + future)."""
+        column = {sentence: i for i, sentence in enumerate(dict.fromkeys(sentences))}
+        came = np.zeros((len(users), len(column)), bool)
+        log = open_run(workspace.run("events"), "events")
+        end = workspace.train_until + parse_duration(workspace.settings.windows.future)
+        rows = pl.DataFrame({"user_id": users}).with_row_index("row")
+        columns = pl.DataFrame({"concept": list(column), "column": list(column.values())})
+        for part in events.parts(log):
+            after = events.read_part(log, part, before=end).filter(pl.col("time") >= workspace.train_until)
+            found = concept_events(workspace, after).join(rows, on="user_id").join(columns, on="concept")
+            came[found["row"].to_numpy(), found["column"].to_numpy()] = True
+        return cls(column, came)
+
+    def answers(self, asked: Asked, vocabulary: Vocabulary) -> np.ndarray:
+        """Of whom a demand came true, bool (N,)."""
+        everyone = np.ones(len(self.came), bool)
+        also = self._any(vocabulary.sentences(asked.also)) if asked.also else everyone
+        refused = self._any(vocabulary.sentences(asked.without))
+        return np.asarray(self._any(vocabulary.sentences(asked.right)) & also & ~refused)
+
+    def _any(self, sentences: Sequence[str]) -> np.ndarray:
+        return np.asarray(self.came[:, [self.column[sentence] for sentence in sentences]].any(1))

@@ -1,0 +1,237 @@
+"""How good rankings are, column by column, and how far apart two of them lie, by bootstrap over users and categories.
+
+Shapes: U evaluated users, C categories, R replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from findcli.errors import FindCLIError
+from findcli.evaluation.benchmark.protocol import Case
+from findcli.evaluation.rivals.ranking_registry import Scored
+from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
+
+AVERAGE = "average"
+COLUMNS = ("seen", "held-out", "new buyers, seen", "new buyers, held-out")
+FEWEST = 5
+REPLICATES = 300
+TOP = 0.1
+SCHEMA = {
+    **dict.fromkeys(("split", "by", "column", "category"), pl.String),
+    **dict.fromkeys(("users", "positives"), pl.Int64),
+    **dict.fromkeys(("auc", "ks", "precision", "lift"), pl.Float64),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One ranker in one column, the mean over splits.
+
+    Attributes:
+        by: the ranker.
+        column: which users and categories.
+        auc: mean over categories of the area under the ROC curve.
+        ks: mean over categories of the Kolmogorov-Smirnov statistic.
+        precision: mean over categories of the share of buyers among the top tenth.
+        lift: mean over categories of that share over the share among all.
+        categories: how many are in it, mean over splits.
+        seconds: what the ranker took, mean over splits.
+    """
+
+    by: str
+    column: str
+    auc: Interval
+    ks: float
+    precision: float
+    lift: float
+    categories: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one ranker's mean AUC lies above another's in one column; above 0 the first is better."""
+
+    by: str
+    beside: str
+    column: str
+    auc: Interval
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One split's rankings.
+
+    Attributes:
+        table: a row a ranker, column and category: split, by, column, category, users, positives, auc, ks, precision,
+            lift.
+        replicates: the AUC of each (ranker, column) under every resampling, the columns' means, (R,).
+    """
+
+    table: pl.DataFrame
+    replicates: dict[tuple[str, str], np.ndarray]
+
+
+class Resampling:
+    """Bootstrap weights of users and categories, the same ones in every split that they occur in.
+
+    Args:
+        users: every user of any split.
+        categories: every category of any split.
+        replicates: how many.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self, users: Sequence[object], categories: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        self._user = {user: i for i, user in enumerate(users)}
+        self._category = {name: i for i, name in enumerate(categories)}
+        self._users, self._categories = (
+            np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), replicates)])
+            for n in (len(self._user), len(self._category))
+        )
+
+    def of_users(self, users: Sequence[object]) -> np.ndarray:
+        """Weights (1 + R, len(users)), the first row all ones."""
+        return self._users[:, [self._user[user] for user in users]]
+
+    def of_categories(self, names: Sequence[str]) -> np.ndarray:
+        """Weights (1 + R, len(names)), the first row all ones."""
+        return self._categories[:, [self._category[name] for name in names]]
+
+
+def resampling_of(cases: Sequence[Case], *, replicates: int = REPLICATES) -> Resampling:
+    """One that covers several splits."""
+    users = sorted({user for case in cases for user in case.inputs.users})
+    return Resampling(users, sorted({name for case in cases for name in case.inputs.categories}), replicates=replicates)
+
+
+def members(case: Case, column: str, category: int) -> np.ndarray | None:
+    """Which users count for a category in a column, bool (U,); None where it is not in the column.
+
+    It is not where it is of the other kind, or where too few users bought it or did not.
+    """
+    if bool(case.inputs.seen[category]) != (not column.endswith("held-out")):
+        return None
+    chosen = case.new[:, category] if column.startswith("new") else np.ones(len(case.truth), bool)
+    positives = int(case.truth[chosen, category].sum())
+    return chosen if min(positives, int(chosen.sum()) - positives) >= FEWEST else None
+
+
+def measure(case: Case, found: Sequence[Scored], resampling: Resampling) -> Measured:
+    """Measure every ranker that has scores, in every column.
+
+    Raises:
+        FindCLIError: there is nothing to measure.
+    """
+    weights = resampling.of_users(case.inputs.users.to_list())  # (1 + R, U)
+    tables, replicates = [], {}
+    for column in COLUMNS:
+        chosen = {i: m for i in range(len(case.inputs.categories)) if (m := members(case, column, i)) is not None}
+        shares = resampling.of_categories([case.inputs.categories[i] for i in chosen])  # (1 + R, C')
+        for one in found if chosen else ():
+            if one.scores is not None:
+                table, aucs = _measure_column(case, one, column, chosen, weights)
+                tables.append(table)
+                replicates[one.name, column] = _weighted_mean(aucs, shares)
+    if not tables:
+        raise FindCLIError(
+            f"no category was bought by at least {FEWEST} held-out users, or no ranker has finished",
+            hint="hold out more users: a smaller held_out_users in [split]; or give --rival-seconds more",
+        )
+    return Measured(pl.concat(tables), replicates)
+
+
+def _measure_column(
+    case: Case, one: Scored, column: str, chosen: Mapping[int, np.ndarray], weights: np.ndarray
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """A row a category, and the AUC of each under every weighting of the users, (1 + R, C')."""
+    assert one.scores is not None
+    rows, aucs = [], []
+    for i, mask in chosen.items():
+        scores, truth = one.scores[mask, i], case.truth[mask, i]
+        auc, ks = weighted_auc_ks(scores, truth, weights[:, mask])
+        top = float(truth[np.argsort(-scores, kind="stable")[: max(1, round(TOP * len(truth)))]].mean())
+        name, users, positives = case.inputs.categories[i], len(truth), int(truth.sum())
+        lift = top * users / positives
+        rows.append((case.split, one.name, column, name, users, positives, float(auc[0]), float(ks[0]), top, lift))
+        aucs.append(auc)
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), np.stack(aucs, axis=1)
+
+
+def pooled_rows(measured: Sequence[Measured], seconds: Mapping[str, float]) -> list[Row]:
+    """Every ranker's columns, the mean over splits; rankers without scores in some split are left out.
+
+    Args:
+        measured: the splits, on weights of one resampling.
+        seconds: what each ranker took, mean over splits.
+    """
+    tables = pl.concat([one.table for one in measured])
+    means = tables.group_by("split", "by", "column").agg(
+        pl.col("ks", "precision", "lift").mean(), pl.len().cast(pl.Float64).alias("categories")
+    )
+    pooled = means.group_by("by", "column").agg(pl.col("ks", "precision", "lift", "categories").mean())
+    plain = {(row["by"], row["column"]): row for row in pooled.iter_rows(named=True)}
+    rows = []
+    for by, column in _shared(measured):
+        figures = plain[by, column]
+        rows.append(
+            Row(
+                by,
+                column,
+                _interval(_mean_over_splits(measured, by, column)),
+                figures["ks"],
+                figures["precision"],
+                figures["lift"],
+                figures["categories"],
+                seconds.get(by, 0.0),
+            )
+        )
+    return rows
+
+
+def differences(measured: Sequence[Measured], by: str) -> list[Difference]:
+    """How far one ranker lies above each other one, in every column that both have, and on the average of these."""
+    shared = _shared(measured)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for other, column in shared:
+        if other != by and (by, column) in shared:
+            apart = _mean_over_splits(measured, by, column) - _mean_over_splits(measured, other, column)
+            found.setdefault(other, {})[column] = apart
+    for columns in found.values():
+        columns[AVERAGE] = np.mean(list(columns.values()), axis=0)
+    return [
+        Difference(by, other, column, _interval(replicates))
+        for other, columns in found.items()
+        for column, replicates in columns.items()
+    ]
+
+
+def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Row means of (1 + R, C') over columns, those without a value left out."""
+    present = np.where(np.isnan(values), 0, weights)
+    with np.errstate(invalid="ignore"):
+        found: np.ndarray = (np.nan_to_num(values) * present).sum(1) / present.sum(1)
+    return found
+
+
+def _shared(measured: Sequence[Measured]) -> list[tuple[str, str]]:
+    """The (ranker, column) that every split has, in the order of the first."""
+    first, *others = measured
+    return [key for key in first.replicates if all(key in one.replicates for one in others)]
+
+
+def _mean_over_splits(measured: Sequence[Measured], by: str, column: str) -> np.ndarray:
+    found: np.ndarray = np.mean([one.replicates[by, column] for one in measured], axis=0)
+    return found
+
+
+def _interval(values: np.ndarray) -> Interval:
+    return percentile_interval(float(values[0]), values[1:])

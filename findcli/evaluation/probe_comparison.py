@@ -1,0 +1,149 @@
+"""The probe's rows beside each other: averages over tasks, and paired differences from rivals, by bootstrap over users.
+
+A resampling draws users once for all tasks, so that averages over tasks that share users have honest intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import polars as pl
+
+from findcli.evaluation.probe import LEARNED, STORED, Measured
+from findcli.evaluation.probe_protocol import ProbeRow
+from findcli.metrics import Interval, percentile_interval
+
+AVERAGE = "average"
+CLAIMED = (STORED, LEARNED)
+
+
+@dataclass(frozen=True)
+class ProbedRow:
+    """One kind of vector on one task, or on the average of all; the mean over splits.
+
+    Attributes:
+        by: the kind of vector.
+        task: its name, or "average".
+        auc: area under the ROC curve.
+        ks: Kolmogorov-Smirnov statistic.
+        rival: whether it is a rival's.
+        seconds: what a rival took.
+    """
+
+    by: str
+    task: str
+    auc: Interval
+    ks: float
+    rival: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ProbeDifference:
+    """How far findcli's row lies above a rival's on one task, or on the average; above 0 it is better."""
+
+    by: str
+    beside: str
+    task: str
+    auc: Interval
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The probe section of the benchmark.
+
+    Attributes:
+        splits: the salts.
+        tasks: by name, users and positives.
+        rows: every kind of vector on every task, and its average.
+        differences: findcli's two rows less each rival, on every task and on the average.
+        notes: rivals that did not finish, and why.
+    """
+
+    splits: list[str]
+    tasks: dict[str, tuple[int, int]]
+    rows: list[ProbedRow]
+    differences: list[ProbeDifference]
+    notes: list[str] = field(default_factory=list)
+
+    def best_rivals(self, by: str) -> list[ProbeDifference]:
+        """On each task, and on the average, how far a row lies above the best rival there."""
+        found = {(row.by, row.task): row.auc.value for row in self.rows if row.rival}
+        chosen = []
+        for task in (*self.tasks, AVERAGE):
+            mine = [d for d in self.differences if d.task == task and d.by == by]
+            chosen += [max(mine, key=lambda d: found[d.beside, d.task])] if mine else []
+        return chosen
+
+    def table(self) -> pl.DataFrame:
+        """A row a kind of vector and task, and a row a difference, whose `beside` names the rival."""
+        plain = [
+            {"by": row.by, "beside": None, "task": row.task, **_flat(row.auc), "ks": row.ks, "seconds": row.seconds}
+            for row in self.rows
+        ]
+        less = [
+            {"by": row.by, "beside": row.beside, "task": row.task, **_flat(row.auc), "ks": None, "seconds": None}
+            for row in self.differences
+        ]
+        return pl.DataFrame(plain + less, infer_schema_length=None)
+
+
+def compare(splits: Sequence[str], measured: Sequence[Sequence[Measured]]) -> Compared:
+    """Put the figures of several splits of the same tasks together.
+
+    Args:
+        splits: the salts.
+        measured: of each split, its tasks.
+    """
+    first = measured[0]
+    shared = [
+        row for row in first[0].result.rows if all(row.vectors in one.replicates for split in measured for one in split)
+    ]
+    areas = {row.vectors: _by_task(row.vectors, measured) for row in shared}
+    gaps = {row.vectors: _gaps(row.vectors, measured) for row in shared}
+    seconds = {row.vectors: np.mean([_row(split[0], row.vectors).seconds for split in measured]) for row in shared}
+    rows = [
+        ProbedRow(row.vectors, task, _interval(values), gaps[row.vectors][task], row.rival, float(seconds[row.vectors]))
+        for row in shared
+        for task, values in areas[row.vectors].items()
+    ]
+    less = [
+        ProbeDifference(own, row.vectors, task, _interval(values - areas[row.vectors][task]))
+        for own in CLAIMED
+        for row in shared
+        if row.rival
+        for task, values in areas[own].items()
+    ]
+    sizes = {one.result.task: (one.result.users, one.result.positives) for one in first}
+    notes = [note for split in measured for one in split for note in one.notes]
+    return Compared(list(splits), sizes, rows, less, list(dict.fromkeys(notes)))
+
+
+def _by_task(kind: str, measured: Sequence[Sequence[Measured]]) -> dict[str, np.ndarray]:
+    """The AUC on each task and on the average under every resampling, the mean over splits: (1 + R,) each."""
+    names = [one.result.task for one in measured[0]]
+    found = {name: np.mean([split[i].replicates[kind] for split in measured], axis=0) for i, name in enumerate(names)}
+    return found | {AVERAGE: np.mean(list(found.values()), axis=0)}
+
+
+def _gaps(kind: str, measured: Sequence[Sequence[Measured]]) -> dict[str, float]:
+    """The KS on each task and on the average, the mean over splits."""
+    names = [one.result.task for one in measured[0]]
+    found = {
+        name: float(np.mean([_row(split[i], kind).ks.value for split in measured])) for i, name in enumerate(names)
+    }
+    return found | {AVERAGE: float(np.mean(list(found.values())))}
+
+
+def _row(one: Measured, kind: str) -> ProbeRow:
+    return next(row for row in one.result.rows if row.vectors == kind)
+
+
+def _interval(values: np.ndarray) -> Interval:
+    return percentile_interval(float(values[0]), values[1:])
+
+
+def _flat(interval: Interval) -> dict[str, float]:
+    return {"auc" if name == "value" else name: value for name, value in asdict(interval).items()}

@@ -1,0 +1,155 @@
+"""The protocol of the linear probe on one set of vectors (FIND section 1.9), and the other heads that rivals come with.
+
+Standardise, logistic regression with L2 (C = 0.01), fitted on one fifth of the users and evaluated on the rest,
+stratified, ten draws; intervals by bootstrap over users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from findcli.errors import FindCLIError
+from findcli.evaluation.rivals.one4all import u_mlp
+from findcli.evaluation.rivals.user_inputs import Head
+from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+
+DRAWS, FIT_SHARE, STRENGTH = 10, 0.2, 0.01
+REPLICATES = 200
+
+
+@dataclass(frozen=True)
+class ProbeRow:
+    """What one kind of vector is worth.
+
+    Attributes:
+        vectors: which vectors, such as "embeddings" or "sequence".
+        width: their width.
+        auc: area under the ROC curve, mean over draws.
+        ks: Kolmogorov-Smirnov statistic, mean over draws.
+        precision: share of positives among as many top users as there are positives, mean over draws.
+        rival: whether it is a rival's.
+        seconds: what a rival took to describe all users, its training included.
+    """
+
+    vectors: str
+    width: int
+    auc: Interval
+    ks: Interval
+    precision: float
+    rival: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The same figures of the true probability: the most that is possible."""
+
+    auc: float
+    ks: float
+    precision: float
+
+
+def linear_probe(kind: str, vectors: np.ndarray, truth: np.ndarray) -> ProbeRow:
+    """The protocol on one set of vectors.
+
+    Args:
+        kind: what the vectors are called.
+        vectors: (N, D), users in ascending id.
+        truth: bool (N,).
+    """
+    return probe_vectors(kind, vectors, truth, head="linear", weights=resampling(len(truth)))[0]
+
+
+def probe_vectors(
+    kind: str, vectors: np.ndarray, truth: np.ndarray, *, head: Head, weights: np.ndarray
+) -> tuple[ProbeRow, np.ndarray]:
+    """The protocol on one set of vectors, and the AUC under every weighting of the users, (1 + R,).
+
+    Args:
+        kind: what the vectors are called.
+        vectors: (N, D), users in ascending id.
+        truth: bool (N,).
+        head: what is fitted on them.
+        weights: of the users, the first row all ones, (1 + R, N).
+    """
+    figures, precisions = [], []
+    for fitted, evaluated in _draws(truth):
+        scores = fit_head(head, vectors[fitted], truth[fitted], vectors[evaluated])
+        figures.append(weighted_auc_ks(scores, truth[evaluated], weights[:, evaluated]))
+        precisions.append(r_precision(scores, truth[evaluated]))
+    areas, gaps = np.mean(figures, axis=0)
+    auc, ks = (percentile_interval(float(found[0]), found[1:]) for found in (areas, gaps))
+    return ProbeRow(kind, vectors.shape[1], auc, ks, float(np.mean(precisions))), areas
+
+
+def ceiling(probabilities: np.ndarray, truth: np.ndarray) -> Ceiling:
+    """What the true probabilities reach on the users that the probe evaluates.
+
+    Args:
+        probabilities: (N,), users in ascending id.
+        truth: bool (N,).
+    """
+    figures = []
+    for _, evaluated in _draws(truth):
+        scores, labels = probabilities[evaluated], truth[evaluated]
+        auc, ks = weighted_auc_ks(scores, labels, np.ones((1, len(labels))))
+        figures.append((auc[0], ks[0], r_precision(scores, labels)))
+    return Ceiling(*(float(mean) for mean in np.mean(figures, axis=0)))
+
+
+def _draws(truth: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The rows to fit and those to evaluate, of each draw."""
+    return StratifiedShuffleSplit(DRAWS, train_size=FIT_SHARE, random_state=0).split(truth, truth)  # type: ignore[no-any-return]
+
+
+def resampling(users: int) -> np.ndarray:
+    """Weights of a bootstrap over users, (1 + R, users), the first row all ones."""
+    draws = np.random.default_rng(0).multinomial(users, np.full(users, 1 / users), REPLICATES)
+    return np.vstack([np.ones(users, np.int64), draws])
+
+
+def fit_head(head: Head, vectors: np.ndarray, truth: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Fit a head on some users and score others.
+
+    Args:
+        head: which.
+        vectors: (N, D).
+        truth: bool (N,).
+        others: (M, D).
+
+    Returns:
+        The more, the likelier, (M,).
+
+    Raises:
+        FindCLIError: boosted trees are asked for, and the package `lightgbm` is not installed.
+    """
+    if head == "perceptron":
+        return u_mlp(vectors, truth).scores(others)
+    if head == "boosted":
+        return _boosted(vectors, truth, others)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
+    scores: np.ndarray = model.fit(vectors, truth).decision_function(others)
+    return scores
+
+
+def _boosted(vectors: np.ndarray, truth: np.ndarray, others: np.ndarray) -> np.ndarray:
+    try:
+        import lightgbm
+    except ImportError as error:
+        raise FindCLIError(
+            "boosted trees need the package lightgbm", hint='pip install "findcli[benchmark]"'
+        ) from error
+    model = lightgbm.LGBMClassifier(
+        n_estimators=150, num_leaves=7, learning_rate=0.03, min_child_samples=10, subsample=0.8, subsample_freq=1,
+        colsample_bytree=0.2, reg_lambda=10.0, n_jobs=1, verbose=-1, deterministic=True, force_col_wise=True,
+        random_state=0,
+    )  # fmt: skip
+    model.fit(vectors, truth)
+    return np.asarray(model.booster_.predict(others, raw_score=True))

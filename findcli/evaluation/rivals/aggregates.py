@@ -1,0 +1,98 @@
+"""What an analyst would make by hand: the profile's columns as of the date, and counts by category."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from findcli.errors import FindCLIError
+from findcli.evaluation.rivals.user_inputs import Head, UserInputs, encode_values, vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aggregates:
+    """The columns of the profile: numbers as they are, values as columns of 0 and 1, what is missing as the median.
+
+    Args:
+        logs: numbers as log(1 + x), where they are not negative.
+    """
+
+    logs: bool = False
+    head: Head = "linear"
+    version = 1
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return "aggregates, logs" if self.logs else "aggregates"
+
+    def vectors(self, given: UserInputs) -> np.ndarray:
+        """Float32 (U, columns).
+
+        Raises:
+            FindCLIError: the workspace has no profile.
+        """
+        return profile_numbers(given, logs=self.logs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryCounts:
+    """The same, and log counts of a user's events by source and category.
+
+    Args:
+        most: categories of a source that are counted, the most frequent.
+        logs: as in `Aggregates`.
+        head: what is fitted on the vectors.
+    """
+
+    most: int = 200
+    logs: bool = True
+    head: Head = "linear"
+    version = 1
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return "aggregates, counts" + (", LightGBM" if self.head == "boosted" else "")
+
+    def vectors(self, given: UserInputs) -> np.ndarray:
+        """Float32 (U, columns); without a profile the counts alone."""
+        numbers = [profile_numbers(given, logs=self.logs)] if given.profiles.width else []
+        return np.concatenate([*numbers, np.log1p(category_counts(given, most=self.most))], axis=1)
+
+
+def profile_numbers(given: UserInputs, *, logs: bool) -> np.ndarray:
+    """The profile as numbers: float32 (U, columns).
+
+    Raises:
+        FindCLIError: the workspace has no profile.
+    """
+    columns = []
+    for column in given.profiles:
+        if column.dtype == pl.String:
+            values = vocabulary(column, most=20)
+            columns += [(column == value).fill_null(value=False).cast(pl.Float64).to_numpy() for value in values]
+            continue
+        numbers = column.cast(pl.Float64).fill_nan(None)
+        known = numbers.fill_null(numbers.median() or 0.0).to_numpy()
+        columns.append(np.log1p(known) if logs and known.min(initial=0) >= 0 else known)
+    if not columns:
+        hint = "name a table or aggregates in [profile], or leave aggregates out of --rivals"
+        raise FindCLIError("this workspace has no profile columns", hint=hint)
+    return np.column_stack(columns).astype(np.float32)
+
+
+def category_counts(given: UserInputs, *, most: int) -> np.ndarray:
+    """Events of each user's history by source and category (all of a source together where it has none): (U, K)."""
+    recent = given.window()
+    name = pl.col("category").fill_null("") if "category" in recent.columns else pl.lit("")
+    named = recent.select("user_id", cell=pl.col("source") + "\n" + name)
+    cells = vocabulary(named["cell"], most=most)
+    row = encode_values(named["user_id"], given.users, unknown=-1)
+    column = encode_values(named["cell"], cells, unknown=-1)
+    kept = (row >= 0) & (column >= 0)
+    counts = np.zeros((len(given.users), len(cells)), np.float32)
+    np.add.at(counts, (row[kept], column[kept]), 1)
+    return counts

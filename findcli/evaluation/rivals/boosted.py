@@ -1,0 +1,154 @@
+"""One gradient-boosted model for all categories (LightGBM): own counts, low-rank scores and the category's base rate.
+
+It learns at earlier cutoffs, from training users and seen categories alone; each outcome window ends by the test date.
+The settings were chosen on the tuning splits of Complete Journey: many slow trees with large leaves, more low-rank
+scores, and as many cutoffs as there are, four at that date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from findcli.errors import FindCLIError
+from findcli.evaluation.rivals import inputs
+from findcli.evaluation.rivals.inputs import WEEK, RankingInputs
+from findcli.evaluation.rivals.low_rank import als_scores, log_counts, svd_scores
+
+AGING = 0.9  # trees see the order of ages alone, so any decay says the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boosted:
+    """Pooled over categories and earlier windows.
+
+    Args:
+        decays: of the category's counts, a week; 1 counts.
+        recent: weeks of the plain counts besides, 0 weeks none.
+        activity_decays: of all purchases of the user.
+        svd: rank of a low-rank score by SVD, and the weekly decay of the counts that it is of.
+        als: rank, decay and penalty of those by alternating least squares.
+        cutoffs: earlier windows at most.
+        rounds: trees.
+        leaves: of a tree.
+        lr: learning rate.
+        samples: examples in a leaf at least.
+        columns: share of the features that a tree is offered.
+        least: share of the training users that must have bought a category before it is learned from.
+    """
+
+    decays: tuple[float, ...] = (0.5, 0.8, 0.9, 0.97, 1.0)
+    recent: tuple[int, ...] = (4, 9)
+    activity_decays: tuple[float, ...] = (0.8, 0.9, 1.0)
+    svd: tuple[tuple[int, float], ...] = ((4, 0.97), (8, 1.0), (16, 0.97), (24, 0.97))
+    als: tuple[tuple[int, float, float], ...] = ((8, 0.97, 1.0), (16, 0.97, 15.0), (32, 0.97, 10.0))
+    cutoffs: int = 6
+    rounds: int = 250
+    leaves: int = 15
+    lr: float = 0.03
+    samples: int = 1000
+    columns: float = 0.5
+    least: float = 0.01
+    name = "boosted"
+    version = 2
+
+    def scores(self, given: RankingInputs) -> np.ndarray:
+        """Log odds, float32 (U, C).
+
+        Raises:
+            FindCLIError: the packages `lightgbm` and `implicit` are not both installed, or no earlier window fits.
+        """
+        lightgbm = _lightgbm()
+        features, labels = self._examples(given)
+        model = lightgbm.LGBMClassifier(
+            n_estimators=self.rounds, num_leaves=self.leaves, learning_rate=self.lr, min_child_samples=self.samples,
+            subsample=0.8, subsample_freq=1, colsample_bytree=self.columns, n_jobs=1, verbose=-1, deterministic=True,
+            random_state=inputs.random_seed(given.seed, self.name) % 2**31, force_col_wise=True,
+        )  # fmt: skip
+        model.fit(features, labels, callbacks=[lambda _: given.keep_time()])
+        table = self._features(given, given.users, list(given.categories), given.test_date)
+        found = model.booster_.predict(table.reshape(-1, table.shape[2]), raw_score=True)
+        return np.asarray(found, np.float32).reshape(table.shape[:2])
+
+    def _examples(self, given: RankingInputs) -> tuple[np.ndarray, np.ndarray]:
+        """Features (E, F) and labels (E,) of training users and seen categories at every earlier cutoff."""
+        features, labels = [], []
+        for cutoff in self._cutoffs(given):
+            before = given.purchases.filter(pl.col("time") < cutoff)
+            outcome = inputs.window(given.purchases, start=cutoff, end=cutoff + given.future)
+            users = given.training_users.filter(given.training_users.is_in(before["user_id"].unique().implode()))
+            learned = sorted(given.all_seen & set(before["category"].unique()))
+            bought = inputs.bought_in(outcome, users, learned)  # (N, K)
+            usual = bought.mean(0) >= self.least
+            learned = [name for name, kept in zip(learned, usual, strict=True) if kept]
+            if not learned:
+                continue
+            table = self._features(given, users, learned, cutoff)
+            features.append(table.reshape(-1, table.shape[2]))
+            labels.append(bought[:, usual].ravel())
+            given.keep_time()
+        if not features:
+            raise FindCLIError(
+                "the rival boosted finds no earlier window to learn from",
+                hint="shorten future in [windows], or leave it out of --rivals",
+            )
+        return np.concatenate(features), np.concatenate(labels)
+
+    def _cutoffs(self, given: RankingInputs) -> list[datetime]:
+        """The last lies `future` before the test date, one `every` so often before it; half a history must precede."""
+        first = given.purchases.select(pl.col("time").min()).item()
+        last = given.test_date - given.future
+        found = [last - i * given.every for i in range(self.cutoffs)]
+        return [cutoff for cutoff in found if first is not None and cutoff - first >= given.history / 2]
+
+    def _features(self, given: RankingInputs, users: pl.Series, categories: list[str], at: datetime) -> np.ndarray:
+        """What is known of users and categories at an instant: float32 (N, C, F)."""
+        history = inputs.window(given.purchases, start=at - given.history, end=at)
+        own = self._own(history, users, categories, at)
+        active = [inputs.activity(history, users, at=at, decay=decay) for decay in self.activity_decays]
+        lately = inputs.window(history, start=at - given.future, end=at)
+        base = inputs.bought_in(lately, given.training_users, categories).mean(0)  # (C,)
+        shape = (len(users), len(categories))
+        wide = [np.broadcast_to(column[:, None], shape) for column in active]
+        low_rank = self._low_rank(given, history, users, categories, at)
+        return np.stack([*own, *wide, *low_rank, np.broadcast_to(base, shape)], axis=2).astype(np.float32)
+
+    def _own(self, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime) -> list[np.ndarray]:
+        """Counts, days with a purchase, and the ages of the first and the latest one, each (N, C)."""
+        ends = history.group_by("user_id", "category").agg(pl.col("time").min().alias("first"), pl.col("time").max())
+        days = history.with_columns(pl.col("time").dt.truncate("1d")).unique(["user_id", "category", "time"])
+        count = partial(inputs.decayed_counts, users=users, categories=categories, at=at)
+        latest = [inputs.window(history, start=at - weeks * WEEK, end=at) for weeks in self.recent]
+        return [
+            *(count(history, decay=decay) for decay in self.decays),
+            *(count(rows, decay=1.0) for rows in (*latest, days)),
+            *(count(rows, decay=AGING) for rows in (ends, ends.with_columns(time="first"))),
+        ]
+
+    def _low_rank(
+        self, given: RankingInputs, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime
+    ) -> list[np.ndarray]:
+        """Low-rank scores by factors of the training users' histories, each (N, C)."""
+        seed = inputs.random_seed(given.seed, self.name)
+        count = partial(log_counts, history, given.training_users, users, categories, at=at)
+        found = [svd_scores(count(decay=decay), rank=rank, seed=seed) for rank, decay in self.svd]
+        for rank, decay, penalty in self.als:
+            counts = count(decay=decay)
+            found.append(als_scores(counts, rank=rank, confidence=2.0, penalty=penalty, sweeps=10, seed=seed)[0])
+            given.keep_time()
+        return found
+
+
+def _lightgbm() -> Any:
+    try:
+        import lightgbm
+    except ImportError as error:
+        raise FindCLIError(
+            "the rival boosted needs the package lightgbm", hint='pip install "findcli[benchmark]"'
+        ) from error
+    return lightgbm

@@ -1,0 +1,170 @@
+"""CoLES (arXiv 2002.08232) by pytorch-lifestream: slices of one history are alike, those of two users are not.
+
+Its encoder of events, its recurrent encoder, its loss and its choice of hard negatives are the package's own; the loop
+is findcli's. The package is no extra of findcli's: it pins a spaCy that pins an old Typer. What CoLES needs of it runs
+without either, so it is installed without its dependencies, beside the extra `benchmark`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from findcli.errors import FindCLIError
+from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, levels, vocabulary
+from findcli.training.loop import fit, step_seed
+from findcli.training.module_files import new_module
+
+INSTALL = 'pip install "findcli[benchmark]" && pip install --no-deps pytorch-lifestream==0.7.0'
+UNKNOWN = 1  # 0 is the padding
+AMOUNT, GAP, TIME = "amount", "gap", "event_time"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coles:
+    """Vectors of the trained encoder.
+
+    Args:
+        d_model: width of the recurrent encoder.
+        d_level: width of a category level's embedding.
+        most: values of a level that are told apart.
+        epochs: passes over the training users.
+        batch_size: users a step.
+        slices: of each user.
+        shortest: events of a slice at least.
+        longest: events of a slice at most.
+        lr: peak learning rate.
+    """
+
+    d_model: int = 192
+    d_level: int = 32
+    most: int = 2000
+    epochs: int = 8
+    batch_size: int = 64
+    slices: int = 4
+    shortest: int = 15
+    longest: int = 120
+    lr: float = 2e-3
+    head: Head = "linear"
+    name = "coles"
+    version = 1
+
+    def vectors(self, given: UserInputs) -> np.ndarray:
+        """Train on training users, then describe everybody: float32 (U, d_model).
+
+        Raises:
+            FindCLIError: pytorch-lifestream or what it imports is not installed, or no training user has an event.
+        """
+        with _quietly():
+            ptls = _lifestream()
+            return self._vectors(ptls, given)
+
+    def _vectors(self, ptls: dict[str, Any], given: UserInputs) -> np.ndarray:
+        known = given.for_training()
+        if known.is_empty():
+            raise FindCLIError("no training user has an event before train_until", hint="set a later train_until")
+        words = {name: vocabulary(known[name], most=self.most) for name in levels(known)}
+        encoder = new_module(partial(self._encoder, ptls), {"words": words}, seed=given.seed)
+        self._train(ptls, given, encoder, _sequences(known, words))
+        recent = given.window()
+        found = np.zeros((len(given.users), self.d_model), np.float32)
+        sequences = _sequences(recent, words)
+        place = encode_values(recent["user_id"].unique(maintain_order=True), given.users, unknown=-1)
+        order = np.argsort([len(one[TIME]) for one in sequences], kind="stable")
+        with torch.no_grad():
+            for rows in np.array_split(order, -(-len(order) // 64) or 1):
+                found[place[rows]] = encoder(_padded(ptls, [sequences[i] for i in rows])).numpy()
+        return found
+
+    def _encoder(self, ptls: dict[str, Any], *, words: dict[str, pl.Series]) -> nn.Module:
+        embeddings = {name: {"in": len(known) + UNKNOWN + 1, "out": self.d_level} for name, known in words.items()}
+        events = ptls["TrxEncoder"](embeddings=embeddings, numeric_values={AMOUNT: "identity", GAP: "identity"})
+        made: nn.Module = ptls["RnnSeqEncoder"](events, hidden_size=self.d_model, type="gru", is_reduce_sequence=True)
+        return made
+
+    def _train(
+        self, ptls: dict[str, Any], given: UserInputs, encoder: nn.Module, sequences: list[dict[str, Tensor]]
+    ) -> None:
+        enough = [one for one in sequences if len(one[TIME]) > self.shortest] or sequences
+        negatives = ptls["HardNegativePairSelector"](neg_count=5)
+        contrast = ptls["ContrastiveLoss"](margin=0.5, sampling_strategy=negatives)
+        unit = ptls["Head"](use_norm_encoder=True)
+
+        def loss(step: int) -> dict[str, Tensor]:
+            given.keep_time()
+            rng = np.random.default_rng(step_seed(given.seed, step))
+            chosen = rng.choice(len(enough), min(self.batch_size, len(enough)), replace=False)
+            pieces = [self._slice(enough[i], rng) for i in chosen for _ in range(self.slices)]
+            owners = torch.arange(len(chosen)).repeat_interleave(self.slices)
+            return {"contrast": contrast(unit(encoder(_padded(ptls, pieces))), owners) / len(pieces)}
+
+        steps = max(1, self.epochs * len(enough) // self.batch_size)
+        fit(
+            loss, {"encoder": encoder}, steps=steps, lr=self.lr, weight_decay=0.0, warmup=0.05, clip=1.0,
+            seed=given.seed,
+        )  # fmt: skip
+
+    def _slice(self, one: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
+        """A run of events of random length at a random place (the package's SampleSlices, on findcli's seeds)."""
+        size = min(int(rng.integers(self.shortest, self.longest + 1)), len(one[TIME]))
+        start = int(rng.integers(0, len(one[TIME]) - size + 1))
+        return {name: values[start : start + size] for name, values in one.items()}
+
+
+def _lifestream() -> dict[str, Any]:
+    """The package's parts that CoLES is made of."""
+    try:
+        from ptls.data_load.padded_batch import PaddedBatch
+        from ptls.frames.coles.losses import ContrastiveLoss
+        from ptls.frames.coles.sampling_strategies import HardNegativePairSelector
+        from ptls.nn import RnnSeqEncoder, TrxEncoder
+        from ptls.nn.head import Head as Unit
+    except ImportError as error:
+        raise FindCLIError(f"the rival coles needs pytorch-lifestream ({error})", hint=INSTALL) from error
+    return {
+        "PaddedBatch": PaddedBatch, "ContrastiveLoss": ContrastiveLoss, "RnnSeqEncoder": RnnSeqEncoder,
+        "HardNegativePairSelector": HardNegativePairSelector, "TrxEncoder": TrxEncoder, "Head": Unit,
+    }  # fmt: skip
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Leave what the package's own dependencies say of their deprecations out of the user's sight."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _sequences(events: pl.DataFrame, words: dict[str, pl.Series]) -> list[dict[str, Tensor]]:
+    """Each user's events as the package's dictionary of features, in the order in which users stand."""
+    amount = pl.col("amount").fill_null(0.0) if "amount" in events.columns else pl.lit(0.0)
+    gap = (pl.col("time") - pl.col("time").shift(1).over("user_id")).dt.total_seconds().fill_null(0) / DAY
+    numbers = events.select(
+        amount.clip(0).log1p().cast(pl.Float32).alias(AMOUNT),
+        gap.log1p().cast(pl.Float32).alias(GAP),
+        pl.col("time").dt.epoch("s").alias(TIME),
+    )
+    features = {
+        name: torch.from_numpy(encode_values(events[name], known, unknown=UNKNOWN)) for name, known in words.items()
+    }
+    features |= {name: torch.from_numpy(numbers[name].to_numpy(writable=True)) for name in numbers.columns}
+    sizes = events["user_id"].rle().struct.field("len").to_list()
+    split = {name: torch.split(values, sizes) for name, values in features.items()}
+    return [{name: parts[i] for name, parts in split.items()} for i in range(len(sizes))]
+
+
+def _padded(ptls: dict[str, Any], sequences: list[dict[str, Tensor]]) -> Any:
+    """The package's batch of sequences."""
+    lengths = torch.tensor([len(one[TIME]) for one in sequences])
+    names = sequences[0].keys()
+    padded = {name: nn.utils.rnn.pad_sequence([one[name] for one in sequences], batch_first=True) for name in names}
+    return ptls["PaddedBatch"](padded, lengths)

@@ -1,0 +1,108 @@
+"""What the rankers by who buys what together begin with: log recency counts of the training and the evaluated users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_matrix
+from sklearn.decomposition import TruncatedSVD
+from threadpoolctl import threadpool_limits
+
+from findcli.errors import FindCLIError
+from findcli.evaluation.rivals import inputs
+
+
+@dataclass(frozen=True)
+class LogCounts:
+    """Log recency counts of every category of the histories.
+
+    Attributes:
+        training: the training users', float32 (N, K).
+        own: the evaluated users', float32 (U, K).
+        wanted: the column of each category to score, int (C,).
+    """
+
+    training: np.ndarray
+    own: np.ndarray
+    wanted: np.ndarray
+
+
+def log_counts(
+    history: pl.DataFrame, training: pl.Series, users: pl.Series, categories: list[str], *, at: datetime, decay: float
+) -> LogCounts:
+    """Count the histories.
+
+    Args:
+        history: the purchases of one window that ends at `at`.
+        training: users that factors may be fitted to, (N,).
+        users: users to be scored, (U,).
+        categories: to score, (C,); those that nobody bought become columns of zeros.
+        at: the instant ages are counted to.
+        decay: what a purchase keeps of its worth a week.
+    """
+    names = sorted({*history["category"].unique(), *categories})
+    column = {name: i for i, name in enumerate(names)}
+    fitted, own = (
+        np.log1p(inputs.decayed_counts(history, ids, names, at=at, decay=decay)) for ids in (training, users)
+    )
+    return LogCounts(fitted, own, np.array([column[name] for name in categories], np.int64))
+
+
+def svd_scores(counts: LogCounts, *, rank: int, seed: int) -> np.ndarray:
+    """What the leading directions of the training users' log counts make of the evaluated users'.
+
+    Args:
+        counts: of both.
+        rank: directions kept, fewer where there are fewer categories.
+        seed: of the randomised solver.
+
+    Returns:
+        float32 (U, C).
+    """
+    model = TruncatedSVD(min(rank, counts.training.shape[1] - 1), random_state=seed).fit(counts.training)
+    found: np.ndarray = model.transform(counts.own) @ model.components_[:, counts.wanted]
+    return found.astype(np.float32)
+
+
+def als_scores(
+    counts: LogCounts, *, rank: int, confidence: float, penalty: float, sweeps: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What factors of implicit feedback, fitted to the training users, make of users (Hu, Koren and Volinsky 2008).
+
+    Args:
+        counts: of the training and the evaluated users.
+        rank: width of the factors.
+        confidence: how much a log count weighs beside an empty cell.
+        penalty: of the factors' squares.
+        sweeps: alternations.
+        seed: of the factors' beginning.
+
+    Returns:
+        Of the evaluated users (U, C), and of the training users (N, C), float32.
+
+    Raises:
+        FindCLIError: the package `implicit` is not installed.
+    """
+    with threadpool_limits(1, "blas"):  # it warns otherwise
+        model = _implicit().AlternatingLeastSquares(
+            factors=rank, regularization=penalty, alpha=confidence, iterations=sweeps, use_gpu=False, num_threads=1,
+            random_state=seed,
+        )  # fmt: skip
+        model.fit(csr_matrix(counts.training), show_progress=False)
+        users = model.recalculate_user(np.arange(len(counts.own)), csr_matrix(counts.own))  # (U, rank)
+    items = model.item_factors[counts.wanted].T  # (rank, C)
+    return users @ items, model.user_factors @ items
+
+
+def _implicit() -> Any:
+    try:
+        from implicit import als
+    except ImportError as error:
+        raise FindCLIError(
+            "alternating least squares needs the package implicit", hint='pip install "findcli[benchmark]"'
+        ) from error
+    return als

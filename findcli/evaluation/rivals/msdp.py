@@ -1,0 +1,139 @@
+"""MSDP (CIKM 2023): predict the distribution over behaviour types in windows of several lengths ahead.
+
+The window's length W enters as a prompt: its embedding beside the state h_T of a GRU over the history. Two random
+maskings of one history are pulled together besides (SimSiam). Our reading of the loss: the mean over lengths of
+KL(normalised counts in (T, T + W] || softmax f(h_T, emb(W))), plus a weight times the symmetric negative cosine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, vocabulary
+from findcli.evaluation.rivals.windows import Pool, Windows, pooled, recurrent
+from findcli.models.find.sequence import SequenceEncoder
+from findcli.training.batches import Steps
+from findcli.training.loop import fit, step_seed
+from findcli.training.module_files import new_module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Msdp:
+    """Vectors of the trained encoder.
+
+    Args:
+        d_model: width.
+        types: behaviour types, the most frequent pairs of source and category.
+        days: lengths of the windows ahead.
+        mask: share of the steps blanked in each masking.
+        weight: of the agreement of two maskings.
+        pool: which contexts make h_T.
+        steps: optimiser steps.
+        batch_size: users a step.
+        lr: peak learning rate.
+    """
+
+    d_model: int = 128
+    types: int = 300
+    days: tuple[int, ...] = (7, 14, 28, 56)
+    mask: float = 0.2
+    weight: float = 0.2
+    pool: Pool = "last"
+    steps: int = 300
+    batch_size: int = 128
+    lr: float = 2e-3
+    head: Head = "linear"
+    name = "msdp"
+    version = 1
+
+    def vectors(self, given: UserInputs) -> np.ndarray:
+        """Train on training users, then describe everybody: float32 (U, d_model).
+
+        Raises:
+            FindCLIError: no training user has an event.
+        """
+        windows = Windows.of(given)
+        cells = _cells(windows)
+        known = vocabulary(cells, most=self.types)
+        types = encode_values(cells, known, unknown=-1)  # -1 is none of them
+        made_of = {"encoder": recurrent(windows, d_model=self.d_model), "types": len(known), "lengths": len(self.days)}
+        model = new_module(_Forecaster, made_of, seed=given.seed)
+
+        def loss(step: int) -> dict[str, Tensor]:
+            given.keep_time()
+            rng = np.random.default_rng(step_seed(given.seed, step))
+            steps, users, ends = windows.draw(self.batch_size, rng, ahead=max(self.days) * DAY)
+            counts = torch.stack(
+                [_counts(windows, types, len(known), users, ends, days * DAY) for days in self.days], 1
+            )
+            states = [pooled(model.encoder, _masked(steps, self.mask, rng), self.pool) for _ in range(2)]
+            distance = model.divergence(states[0], counts) + model.divergence(states[1], counts)
+            return {"forecast": distance / 2, "agreement": self.weight * model.disagreement(*states)}
+
+        fit(
+            loss, {"model": model}, steps=self.steps, lr=self.lr, weight_decay=0.01, warmup=0.05, clip=1.0,
+            seed=given.seed,
+        )  # fmt: skip
+        return windows.describe(model.encoder, self.pool)
+
+
+class _Forecaster(nn.Module):
+    """The encoder, the head that is prompted with a length, and SimSiam's two perceptrons."""
+
+    def __init__(self, *, encoder: dict[str, int], types: int, lengths: int) -> None:
+        super().__init__()
+        width = encoder["d_model"]
+        self.encoder = SequenceEncoder(**encoder)  # type: ignore[arg-type]
+        self.prompt = nn.Embedding(lengths, width)
+        self.head = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, types))
+        self.project = _perceptron(width)
+        self.predict = _perceptron(width)
+
+    def divergence(self, state: Tensor, counts: Tensor) -> Tensor:
+        """Mean KL of normalised counts (B, W, K), where there are any, from what states (B, D) forecast: ()."""
+        prompts = self.prompt.weight.expand(len(state), -1, -1)  # (B, W, D)
+        logits = self.head(torch.cat([state.unsqueeze(1).expand_as(prompts), prompts], -1))  # (B, W, K)
+        total = counts.sum(-1, keepdim=True)
+        share = counts / total.clamp(min=1)
+        found = functional.kl_div(logits.log_softmax(-1), share, reduction="none").sum(-1)  # (B, W)
+        return found.sum() / (total > 0).sum().clamp(min=1)
+
+    def disagreement(self, one: Tensor, other: Tensor) -> Tensor:
+        """SimSiam's symmetric negative cosine of two maskings' states, (B, D) each: ()."""
+        first, second = self.project(one), self.project(other)
+        there = functional.cosine_similarity(self.predict(first), second.detach(), dim=1)
+        back = functional.cosine_similarity(self.predict(second), first.detach(), dim=1)
+        return -(there + back).mean() / 2
+
+
+def _perceptron(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width))
+
+
+def _cells(windows: Windows) -> pl.Series:
+    """What kind of behaviour each training event is: its source and category."""
+    frame = windows.known.frame
+    name = pl.col("category").fill_null("") if "category" in frame.columns else pl.lit("")
+    return frame.select(cell=pl.col("source") + "\n" + name)["cell"]
+
+
+def _counts(
+    windows: Windows, types: np.ndarray, n_types: int, users: np.ndarray, ends: np.ndarray, length: int
+) -> Tensor:
+    """Events by type in [end, end + length) of each user: float (B, K)."""
+    owner, index = windows.known.histories.within(users, ends + length, length=length)
+    kept = types[index] >= 0
+    flat = np.bincount(owner[kept] * n_types + types[index][kept], minlength=len(users) * n_types)
+    return torch.from_numpy(flat.reshape(-1, n_types)).float()
+
+
+def _masked(steps: Steps, share: float, rng: np.random.Generator) -> Steps:
+    """The same with a share of the steps blanked."""
+    blank = torch.from_numpy(rng.random(steps.valid.shape) < share).unsqueeze(-1)
+    return Steps(steps.vectors.masked_fill(blank, 0), steps.valid, steps.observed)

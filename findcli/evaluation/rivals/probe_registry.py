@@ -1,0 +1,134 @@
+"""The rivals of the linear probe by name, and what a workspace gives them to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from findcli.data import events, profiles
+from findcli.data.pairs import held_out_users
+from findcli.data.templates import is_search
+from findcli.evaluation.name_selection import chosen_names
+from findcli.evaluation.rivals.aggregates import Aggregates, CategoryCounts
+from findcli.evaluation.rivals.cache import computed_or_kept
+from findcli.evaluation.rivals.coles import Coles
+from findcli.evaluation.rivals.cpc import Cpc
+from findcli.evaluation.rivals.msdp import Msdp
+from findcli.evaluation.rivals.one4all import One4all
+from findcli.evaluation.rivals.stage_one import Concatenated, TabTransformer, TextModel
+from findcli.evaluation.rivals.user_inputs import Head, Representation, UserInputs
+from findcli.evaluation.untrained import stage_one_vectors
+from findcli.models.find.assemble import encoder_names
+from findcli.models.text.space import TextSpace
+from findcli.training.loop import select_device
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, hash_json, open_run
+
+PROBE_RIVALS: dict[str, tuple[Representation, ...]] = {
+    "aggregates": (Aggregates(), Aggregates(logs=True)),
+    "category_counts": (CategoryCounts(), CategoryCounts(head="boosted")),
+    "coles": (Coles(),),
+    "cpc": (Cpc(),),
+    "msdp": (Msdp(),),
+    "one4all": (One4all(), One4all(head="perceptron")),
+    "tabtransformer": (TabTransformer(),),
+    "text_model": (TextModel(),),
+    "concatenation": (Concatenated(),),
+}
+SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Described:
+    """What one rival says of the users of an inputs' date.
+
+    Attributes:
+        name: what tables call it.
+        head: what is fitted on its vectors.
+        vectors: float32 (U, D); None where it did not finish.
+        seconds: what it took when it was computed.
+        note: why it did not finish, "" where it did.
+    """
+
+    name: str
+    head: Head
+    vectors: np.ndarray | None
+    seconds: float
+    note: str = ""
+
+
+def chosen_rivals(wanted: str) -> tuple[Representation, ...]:
+    """The rivals that "all", "none" or names with commas between them stand for.
+
+    Raises:
+        FindCLIError: a name is unknown.
+    """
+    names = chosen_names(wanted, PROBE_RIVALS, what="rival of the probe")
+    return tuple(rival for name in names for rival in PROBE_RIVALS[name])
+
+
+def user_inputs(
+    workspace: Workspace,
+    log: Run,
+    as_of: datetime,
+    users: pl.Series,
+    *,
+    without_sources: Sequence[str] = (),
+    device: str = "auto",
+) -> UserInputs:
+    """Everything of a workspace that a rival may see as of a date.
+
+    Args:
+        workspace: whose users.
+        log: the event log.
+        as_of: histories end before it.
+        users: ids to describe, ascending.
+        without_sources: sources whose events are left out.
+        device: where the workspace's own encoders compute.
+    """
+    windows = workspace.settings.windows
+    read = [events.read_part(log, part, before=as_of) for part in events.parts(log)]
+    known = pl.concat(read, how="diagonal_relaxed").filter(~pl.col("source").is_in(list(without_sources)))
+    known = known.sort("user_id", "time", maintain_order=True)
+    everybody = known["user_id"].unique().sort()
+    held = held_out_users(workspace, everybody)
+    text = open_run(workspace.run("text"), "text")
+    runs = [text, *(open_run(workspace.run(name), name) for name in encoder_names(workspace))]
+    return UserInputs(
+        events=known, users=users, training_users=everybody.filter(~everybody.is_in(list(held))),
+        train_until=workspace.train_until, as_of=as_of, history=parse_duration(windows.history),
+        step=parse_duration(workspace.settings.sequence.step),
+        searches=[source.name for source in workspace.settings.sources if is_search(source)],
+        profiles=profiles.profiles_as_of(workspace, known, users, as_of).drop("user_id"),
+        text_vectors=TextSpace(text, device=str(select_device(device))).vectors,
+        stage_one=partial(
+            stage_one_vectors, workspace, log, as_of, without_sources=tuple(without_sources), device=device
+        ),
+        digests={run.manifest.kind: run.manifest.digest() for run in runs},
+        seed=workspace.settings.workspace.seed,
+    )  # fmt: skip
+
+
+def describe_users(rival: Representation, given: UserInputs, folder: Path, *, seconds: float, digest: str) -> Described:
+    """A rival's vectors, from the disk where they stand; rivals that differ in their head alone share them.
+
+    Args:
+        rival: the rival.
+        given: what it sees.
+        folder: where vectors are kept.
+        seconds: the bound.
+        digest: that of the inputs.
+    """
+    settings = {name: value for name, value in vars(rival).items() if name != "head"}
+    path = folder / f"{hash_json([type(rival).__name__, rival.version, settings, digest])}.safetensors"
+    kept = computed_or_kept(
+        path, "vectors", lambda keep_time: rival.vectors(replace(given, keep_time=keep_time)), seconds=seconds
+    )
+    return Described(rival.name, rival.head, kept.array, kept.seconds, kept.note)

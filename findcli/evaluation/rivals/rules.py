@@ -1,0 +1,52 @@
+"""A rule for each demand, in the manner of ARALLM: which categories it means, and who bought one of them.
+
+NOTE[paper]: there a language model writes the rule; here the demand is matched to category names by their vectors.
+
+The settings were chosen on the tuning splits of Complete Journey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from findcli.evaluation.rivals import inputs
+from findcli.evaluation.rivals.inputs import RankingInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Select the users whose history holds one of the categories that a demand means.
+
+    Args:
+        most: categories of a rule at most.
+        near: the share of the best category's cosine that another must reach.
+        decay: what a purchase keeps of its worth a week in what breaks ties.
+    """
+
+    most: int = 3
+    near: float = 0.95
+    decay: float = 0.9
+    name = "rules"
+    version = 2
+
+    def scores(self, given: RankingInputs) -> np.ndarray:
+        """Ranks, float32 (U, C): of whom the rule holds, by the purchases that satisfy it; ties by activity."""
+        encode = given.require_encoder()
+        at = given.test_date
+        history = inputs.window(given.purchases, start=at - given.history, end=at)
+        names = history["category"].unique().sort().to_list()
+        sentences = encode([f"The user purchased {name.lower()}." for name in names])  # (K, D)
+        similar = encode(list(given.demands)) @ sentences.T  # (C, K)
+        rules = self._rules(similar)
+        counts = inputs.decayed_counts(history, given.users, names, at=at, decay=1.0)  # (U, K)
+        active = inputs.activity(history, given.users, at=at, decay=self.decay)
+        return inputs.with_ties_by(counts @ rules.T.astype(np.float32), active)
+
+    def _rules(self, similar: np.ndarray) -> np.ndarray:
+        """Which categories each demand means: bool (C, K)."""
+        best = np.sort(similar, axis=1)[:, ::-1]  # (C, K)
+        least = np.maximum(self.near * best[:, :1], best[:, [min(self.most, best.shape[1]) - 1]])
+        rules: np.ndarray = similar >= least
+        return rules

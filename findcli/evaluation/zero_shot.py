@@ -1,0 +1,252 @@
+"""`findcli evaluate`: how well a task's demand alone ranks its users, without labels (zero-shot, FIND Eq 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from findcli.data import events
+from findcli.data.templates import is_search
+from findcli.errors import FindCLIError
+from findcli.evaluation.probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
+from findcli.evaluation.probe_protocol import REPLICATES
+from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+from findcli.models.find.assemble import load_user_encoder
+from findcli.models.ranker.snapshot import Snapshot, read_snapshot, take_snapshot
+from findcli.progress import Progress, no_progress
+from findcli.scoring.as_read import AUTO, rewrite_demands, score_rewritings
+from findcli.scoring.embed import Embedder, describe_users, embed, embed_users, scores_by_query
+from findcli.scoring.scores import load_sentence_encoder, score_by_query, score_by_vector
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import open_run
+from findcli.workspace.settings import Task
+
+SEES = {False: "sequence", True: "search"}  # the modality that a source feeds, by whether it is a search
+DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
+REWRITTEN = "the demand, rewritten"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How well one way of scoring ranks a task's users.
+
+    Attributes:
+        by: what scores them.
+        auc: area under the ROC curve.
+        ks: Kolmogorov-Smirnov statistic.
+        precision: among as many of the best as there are positives.
+        average_precision: area under the precision-recall curve.
+        hard_auc: AUC of the positives against the hard negatives alone, where those are marked.
+    """
+
+    by: str
+    auc: Interval
+    ks: Interval
+    precision: float
+    average_precision: float
+    hard_auc: float | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A task's rankings, at natural prevalence: by its demand, by each paraphrase of it, and by the true probability.
+
+    Attributes:
+        task: its name.
+        title: its readable name.
+        demand: its sentence.
+        paraphrases: the same in other words.
+        users: with a label and a history.
+        positives: of them.
+        hard_negatives: of them; None where they are not marked.
+        rankings: what each way of scoring reaches.
+    """
+
+    task: str
+    title: str
+    demand: str
+    paraphrases: tuple[str, ...]
+    users: int
+    positives: int
+    hard_negatives: int | None
+    rankings: list[Ranking]
+
+    @property
+    def ceiling(self) -> Ranking | None:
+        """The ranking by the true probability, where a simulator knows it: the most that is possible."""
+        return next((ranking for ranking in self.rankings if ranking.by == POSSIBLE), None)
+
+
+def evaluate(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    model: Workspace | None = None,
+    untrained: bool = False,
+    without: Sequence[str] = (),
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> list[Evaluation]:
+    """Rank each task's users by its demand sentence and by each paraphrase of it, as of the task's date.
+
+    Args:
+        workspace: whose tasks and users.
+        names: the tasks, such as ["d1"].
+        model: the workspace whose trained model ranks; the same when not given.
+        untrained: add the ranking of the same model before its alignment with sentences.
+        without: modalities ("sequence", "tabular", "search") that are masked when users are embedded; the model is
+            not trained again.
+        device: "auto", "cpu", "cuda" or "mps".
+        progress: told after each task.
+
+    Raises:
+        FindCLIError: there is no such task, its labels cannot be used, or no model is trained.
+    """
+    found = []
+    for i, name in enumerate(names, 1):
+        task = find_task(workspace, name)
+        refuse_forbidden_columns(model or workspace, name, task)
+        labels = read_labels(workspace, name, task)
+        scores = _scores(workspace, model or workspace, task, without=without, device=device)
+        if untrained:
+            blank = _untrained(workspace, model or workspace, task, device=device)
+            scores = scores.join(blank, on="user_id")
+        found.append(_evaluation(name, task, labels, scores))
+        (progress or no_progress)(i, len(names), {})
+    return found
+
+
+def require_modalities(names: Sequence[str]) -> None:
+    """Refuse to mask what is no modality.
+
+    Raises:
+        FindCLIError: a name is none of "sequence", "tabular" and "search", or all of them are named.
+    """
+    known = ("sequence", "tabular", "search")
+    for name in names:
+        if name not in known:
+            raise FindCLIError(f"{name!r} is no modality", hint=f"mask one or two of: {', '.join(known)}")
+    if set(names) == set(known):
+        raise FindCLIError("nothing is left when every modality is masked", hint="mask one or two of them")
+
+
+def task_users(
+    workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str] = (), device: str = "auto"
+) -> tuple[pl.Series, dict[str, np.ndarray], Snapshot | None]:
+    """The users as of a task's date: their ids, their tensors, and what query-aware scoring reads, where it does.
+
+    Args:
+        workspace: whose users.
+        model: the workspace whose trained model embeds them.
+        task: gives the date, and the sources that it may not use.
+        without: modalities that are masked, as if no user had them.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+    by_query = scores_by_query(model)
+    if not task.without_sources and not without:
+        run = embed(workspace, as_of=task.as_of, model=model, device=device)
+        users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
+        return users, tensors, read_snapshot(run) if by_query else None
+    log = events.build_events(workspace)
+    if not without:
+        return describe_users(workspace, model, log, task.as_of, device=device, without_sources=task.without_sources)
+    embedder = Embedder.load(model, device=device)
+    hidden = [source.name for source in workspace.settings.sources if SEES[is_search(source)] in without]
+    left_out = [*task.without_sources, *hidden]
+    users, tensors = embed_users(
+        workspace, embedder, log, task.as_of, without_sources=task.without_sources, encode=embedder.masked(without)
+    )
+    snapshot = (
+        take_snapshot(workspace, model, log, task.as_of, users, device=device, without_sources=left_out)
+        if by_query
+        else None
+    )
+    return users, tensors, snapshot
+
+
+def _scores(workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str], device: str) -> pl.DataFrame:
+    """Every user's score for the demand and each paraphrase, for the demand as it is understood, and by single vector.
+
+    The last stands apart where the model has another way of its own; where sources are left out there is no vocabulary
+    to understand the demand by. Columns: user_id, and one a ranking.
+    """
+    aligned = open_run(model.run("aligned"), "aligned")
+    users, tensors, snapshot = task_users(workspace, model, task, without=without, device=device)
+    rewritten: dict[str, np.ndarray] = {}
+    if not task.without_sources and not without:
+        run = embed(workspace, as_of=task.as_of, model=model, device=device)
+        understood = rewrite_demands(workspace, model, run, [task.demand], AUTO, device=device)
+        as_read = score_rewritings(workspace, model, run, understood, device=device).scores
+        rewritten = {REWRITTEN: as_read[:, 0].astype(np.float64)}
+    words = [task.demand, *task.paraphrases]
+    vectors = score_by_vector(aligned, tensors["embeddings"], words, device=device).scores  # (N, S)
+    scores = vectors if snapshot is None else score_by_query(model, snapshot, words, device=device).scores
+    names = [DEMAND, *(f"paraphrase {i}" for i in range(1, len(words)))]
+    found = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)} | rewritten
+    found |= {} if snapshot is None else {VECTOR: vectors[:, 0].astype(np.float64)}
+    return pl.DataFrame({"user_id": users} | found)
+
+
+def _untrained(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+    """The cosine with the demand of the same model before its alignment with sentences: user_id, UNTRAINED."""
+    aligned = open_run(model.run("aligned"), "aligned")
+    embedder = Embedder.load(model, device=device)
+    embedder = replace(embedder, encoder=load_user_encoder(aligned, trained=False).to(embedder.device))
+    sentences = load_sentence_encoder(aligned, device=device)
+    torch.manual_seed(aligned.manifest.seed)
+    sentences.project.reset_parameters()
+    log = events.build_events(workspace)
+    users, found = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
+    cosine = found["embeddings"] @ sentences.vectors([task.demand]).numpy()[0]
+    return pl.DataFrame({"user_id": users, UNTRAINED: cosine.astype(np.float64)})
+
+
+def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: pl.DataFrame) -> Evaluation:
+    rows = labels.join(scores, on="user_id", how="inner").sort("user_id")
+    columns = {by: by for by in scores.columns if by != "user_id"}
+    columns |= {POSSIBLE: "truth"} if "truth" in labels.columns else {}
+    label = rows["label"].to_numpy()
+    hard = rows["hard_negative"].to_numpy() & ~label if "hard_negative" in rows.columns else None
+    return Evaluation(
+        task=name,
+        title=task.title or name,
+        demand=task.demand,
+        paraphrases=task.paraphrases,
+        users=len(rows),
+        positives=int(label.sum()),
+        hard_negatives=None if hard is None else int(hard.sum()),
+        rankings=[rank_quality(by, rows[column].to_numpy(), label, hard) for by, column in columns.items()],
+    )
+
+
+def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None) -> Ranking:
+    """Measure one ranking, with intervals by bootstrap over users.
+
+    Args:
+        by: what scores.
+        scores: (N,).
+        truth: bool (N,), both labels among them.
+        hard: which of the negatives are hard, bool (N,), where that is known.
+    """
+    resampled = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
+    auc, ks = weighted_auc_ks(scores, truth, np.vstack([np.ones(len(truth)), resampled]))
+    return Ranking(
+        by,
+        percentile_interval(float(auc[0]), auc[1:]),
+        percentile_interval(float(ks[0]), ks[1:]),
+        r_precision(scores, truth),
+        float(average_precision_score(truth, scores)),
+        None if hard is None or not hard.any() else float(roc_auc_score(truth[truth | hard], scores[truth | hard])),
+    )
+
+
+def averages(results: Sequence[Evaluation]) -> list[tuple[str, float]]:
+    """The mean AUC over tasks of each ranking that all of them have."""
+    first, *others = [{ranking.by: ranking.auc.value for ranking in result.rankings} for result in results]
+    shared = [by for by in first if all(by in other for other in others)]
+    return [(by, float(np.mean([first[by], *(other[by] for other in others)]))) for by in shared]

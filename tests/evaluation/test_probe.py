@@ -1,0 +1,163 @@
+"""The linear probe: its protocol, its labels, and what a task may not use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.stats import ks_2samp
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.preprocessing import StandardScaler
+
+from findcli.errors import FindCLIError
+from findcli.evaluation.probe import CONCATENATED, LEARNED, POSSIBLE, STORED, averages, probe, read_labels
+from findcli.evaluation.probe_protocol import ceiling, linear_probe
+from findcli.models.find.summary import DIRECTIONS, FACTORS
+from findcli.workspace.folder import Workspace
+
+
+def task(workspace: Workspace, labels: pl.DataFrame | None = None, **changes: object) -> Workspace:
+    """The workspace with its task changed."""
+    if labels is not None:
+        labels.write_parquet(workspace.folder / "data/tea.parquet")
+    changed = replace(workspace.settings.tasks["tea"], **changes)
+    return Workspace(workspace.folder, replace(workspace.settings, tasks={"tea": changed}))
+
+
+def with_truth(workspace: Workspace) -> Workspace:
+    """The workspace with its task's labels drawn from known probabilities, the ids in descending order."""
+    rng = np.random.default_rng(5)
+    probabilities = rng.random(60)
+    columns = {"user_id": range(60), "label": rng.random(60) < probabilities, "p": probabilities}
+    return task(workspace, pl.DataFrame(columns).reverse(), truth="p")
+
+
+def labels_of(space: Workspace) -> pl.DataFrame:
+    return read_labels(space, "tea", space.settings.tasks["tea"])
+
+
+def test_the_protocol_is_the_published_one() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.random(120) < 0.3
+    vectors = rng.normal(size=(120, 5)) * [1, 10, 100, 1, 1] + truth[:, None] * [0.5, 0, 60, 0, 0]
+    areas, gaps = [], []
+    for fitted, evaluated in StratifiedShuffleSplit(10, train_size=0.2, random_state=0).split(vectors, truth):
+        scaler = StandardScaler().fit(vectors[fitted])
+        model = LogisticRegression(C=0.01, max_iter=1000).fit(scaler.transform(vectors[fitted]), truth[fitted])
+        scores = model.predict_proba(scaler.transform(vectors[evaluated]))[:, 1]
+        areas.append(roc_auc_score(truth[evaluated], scores))
+        gaps.append(
+            ks_2samp(
+                scores[~truth[evaluated]], scores[truth[evaluated]], alternative="greater", method="asymp"
+            ).statistic
+        )
+    row = linear_probe("some", vectors, truth)
+    assert (row.vectors, row.width) == ("some", 5)
+    assert (row.auc.value, row.ks.value) == pytest.approx((np.mean(areas), np.mean(gaps)))
+    assert row.auc.low < row.auc.value < row.auc.high
+    assert row == linear_probe("some", vectors, truth)
+
+
+def test_signal_is_found_and_noise_is_not() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(200) < 0.4
+    noise = rng.normal(size=(200, 4))
+    assert linear_probe("signal", np.column_stack([noise, truth + rng.normal(size=200) / 10]), truth).auc.low > 0.95
+    found = linear_probe("noise", noise, truth).auc
+    assert found.low < 0.5 < found.high
+
+
+def test_a_task_is_probed_with_every_kind_of_vector(trained_workspace: Workspace) -> None:
+    result = probe(trained_workspace, "tea", device="cpu")
+    labels = pl.read_parquet(trained_workspace.folder / "data/tea.parquet")["label"]
+    assert (result.users, result.positives) == (len(labels), labels.sum())
+    widths = {row.vectors: row.width for row in result.rows}
+    tensors = ("embeddings", "sequence", "tabular", "search", "activity", "factors", "profile", "rhythm")
+    assert widths.keys() == {*tensors, CONCATENATED, LEARNED, STORED}
+    assert widths[CONCATENATED] == widths["sequence"] + widths["tabular"] + widths["search"]
+    assert widths[STORED] == widths["profile"] + widths["activity"] + widths["rhythm"] + widths[LEARNED]
+    assert widths[LEARNED] == min(FACTORS, widths["factors"]) + DIRECTIONS
+    assert averages([result, result])[0] == ("embeddings", result.rows[0].auc.value, result.rows[0].ks.value)
+
+
+def test_a_source_left_out_changes_the_vectors_and_loses_no_user(trained_workspace: Workspace) -> None:
+    whole = probe(trained_workspace, "tea", device="cpu")
+    without = probe(task(trained_workspace, without_sources=("searches",)), "tea", device="cpu")
+    assert without.users == whole.users
+    areas = [{row.vectors: row.auc.value for row in result.rows} for result in (whole, without)]
+    assert areas[1]["search"] == pytest.approx(0.5)
+    assert areas[0]["search"] != areas[1]["search"]
+    assert areas[0]["sequence"] == pytest.approx(areas[1]["sequence"])
+
+
+def test_labels_are_booleans_whatever_they_were(tiny_workspace: Workspace) -> None:
+    for values in ([0, 1], [0.0, 1.0], [False, True]):
+        found = labels_of(task(tiny_workspace, pl.DataFrame({"user_id": [1, 2], "label": values})))
+        assert found.to_dicts() == [{"user_id": 1, "label": False}, {"user_id": 2, "label": True}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "changes", "told"),
+    [
+        ({"user_id": [1, 2], "label": [0, 0]}, {}, "no positives among 2"),
+        ({"user_id": [1, 2], "label": [1, 1]}, {}, "no negatives among 2"),
+        ({"user_id": [1, 2, 3], "label": [0, 1, 2]}, {}, "not 0 and 1"),
+        ({"user_id": [1, 2, 3], "label": [0, 1, None]}, {}, "not 0 and 1"),
+        ({"user_id": [1, 2], "label": ["0", "1"]}, {}, "not 0 and 1"),
+        ({"user_id": [1, 2, 1], "label": [0, 1, 1]}, {}, "user 1 more than once"),
+        ({"user_id": ["a", "b"], "label": [0, 1]}, {}, "no user id of the sources' kind"),
+        ({"user_id": [1, 2], "label": [0, 1]}, {"label": "y", "user": "who"}, "no column who, y"),
+        ({"user_id": [], "label": []}, {}, "among 0 users"),
+        ({"user_id": [1, 2], "label": [0, 1], "p": [0.1, None]}, {"truth": "p"}, "other than probabilities"),
+        ({"user_id": [1, 2], "label": [0, 1], "p": [0.1, 7.0]}, {"truth": "p"}, "other than probabilities"),
+        ({"user_id": [1, 2], "label": [0, 1], "p": ["a", "b"]}, {"truth": "p"}, "other than probabilities"),
+        ({"user_id": [1, 2], "label": [0, 1], "h": [2, 0]}, {"hard_negative": "h"}, "other than 0 and 1"),
+        ({"user_id": [1, 2], "label": [0, 1]}, {"path": "data/none.parquet"}, "none.parquet"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_refused(
+    tiny_workspace: Workspace, columns: dict[str, list[object]], changes: dict[str, object], told: str
+) -> None:
+    with pytest.raises(FindCLIError, match=told) as error:
+        labels_of(task(tiny_workspace, pl.DataFrame(columns), **changes))
+    assert error.value.hint
+
+
+def test_a_task_on_strangers_alone_is_refused(trained_workspace: Workspace) -> None:
+    strangers = task(trained_workspace, pl.DataFrame({"user_id": [900, 901], "label": [0, 1]}))
+    with pytest.raises(FindCLIError, match="too few"):
+        probe(strangers, "tea", device="cpu")
+
+
+def test_a_task_may_not_use_what_it_forbids(tiny_workspace: Workspace) -> None:
+    with pytest.raises(FindCLIError, match="profile column 'age'"):
+        probe(task(tiny_workspace, without_columns=("income", "age")), "tea")
+
+
+def test_an_unknown_task_names_those_there_are(tiny_workspace: Workspace) -> None:
+    with pytest.raises(FindCLIError, match="no task 'coffee'") as error:
+        probe(tiny_workspace, "coffee")
+    assert "tea" in error.value.hint
+
+
+def test_the_ceiling_is_what_the_true_probability_reaches_on_the_evaluated_draws(trained_workspace: Workspace) -> None:
+    space = with_truth(trained_workspace)
+    result = probe(space, "tea", device="cpu")
+    labels = labels_of(space).sort("user_id")
+    truth, possible = labels["label"].to_numpy(), labels["truth"].to_numpy()
+    draws = list(StratifiedShuffleSplit(10, train_size=0.2, random_state=0).split(truth, truth))
+    areas = [roc_auc_score(truth[evaluated], possible[evaluated]) for _, evaluated in draws]
+    assert result.ceiling is not None
+    assert result.ceiling.auc == pytest.approx(np.mean(areas))
+    assert averages([result, result])[-1] == (POSSIBLE, result.ceiling.auc, result.ceiling.ks)
+    assert probe(trained_workspace, "tea", device="cpu").ceiling is None
+
+
+def test_a_probability_that_is_certain_has_nothing_above_it() -> None:
+    truth = np.arange(60) % 3 == 0
+    found = ceiling(np.where(truth, 0.9, 0.1), truth)
+    assert (found.auc, found.ks, found.precision) == (1, 1, 1)

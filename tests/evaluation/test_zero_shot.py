@@ -1,0 +1,91 @@
+"""Zero-shot ranking of a task's users by its demand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from findcli.audiences.target import target
+from findcli.errors import FindCLIError
+from findcli.evaluation.probe import read_labels
+from findcli.evaluation.zero_shot import averages, evaluate, rank_quality
+from findcli.workspace.folder import Workspace, load_workspace
+
+
+def test_the_figures_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(80) < 0.3
+    scores = np.round(truth + rng.normal(size=80), 1)
+    found = rank_quality("noise", scores, truth)
+    assert found.auc.value == pytest.approx(roc_auc_score(truth, scores))
+    assert found.average_precision == pytest.approx(average_precision_score(truth, scores))
+    assert found.auc.low < found.auc.value < found.auc.high
+
+
+def test_a_demand_is_evaluated_on_the_scores_that_target_gives(trained_workspace: Workspace) -> None:
+    (name, task), *_ = trained_workspace.settings.tasks.items()
+    (found,) = evaluate(trained_workspace, [name], untrained=True)
+    labels = read_labels(trained_workspace, name, task)
+    own, understood, vector, untrained = found.rankings[:4]
+    for ranking, rewrite in ((own, "off"), (understood, "auto")):
+        (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of, rewrite=rewrite)
+        rows = labels.join(audience.ranking, on="user_id")
+        assert ranking.auc.value == pytest.approx(roc_auc_score(rows["label"], rows["score"]))
+    assert understood.by == "the demand, rewritten"
+    assert untrained.by == "single vector, untrained"
+    assert untrained.auc.value != vector.auc.value
+    assert (found.users, found.positives) == (len(rows), rows["label"].sum())
+
+
+def test_another_workspaces_model_ranks(trained_workspace: Workspace, tiny_template: Path, tmp_path: Path) -> None:
+    tiny_workspace = load_workspace(shutil.copytree(tiny_template, tmp_path / "other"))
+    (name,) = list(tiny_workspace.settings.tasks)[:1]
+    (own,), (other,) = (
+        evaluate(trained_workspace, [name]),
+        evaluate(tiny_workspace, [name], model=trained_workspace),
+    )
+    assert own.rankings == other.rankings
+    assert not (tiny_workspace.runs / "aligned").exists()
+
+
+def test_the_best_possible_stands_beside_it(trained_workspace: Workspace) -> None:
+    (name, task), *_ = trained_workspace.settings.tasks.items()
+    path = trained_workspace.path(task.path)
+    labels = pl.read_parquet(path).with_columns(truth=pl.col(task.label).cast(pl.Float64))
+    labels.write_parquet(path)
+    file = trained_workspace.folder / "findcli.toml"
+    file.write_text(file.read_text().replace("[tasks.tea]", '[tasks.tea]\ntruth = "truth"'))
+    (found,) = evaluate(load_workspace(trained_workspace.folder), [name])
+    assert found.rankings[-1].auc.value == 1
+    assert found.ceiling is found.rankings[-1]
+
+
+def test_paraphrases_and_hard_negatives_are_measured(trained_workspace: Workspace) -> None:
+    (name, task), *_ = trained_workspace.settings.tasks.items()
+    path = trained_workspace.path(task.path)
+    labels = pl.read_parquet(path).with_columns(hard=(pl.col(task.label) == 0) & (pl.col(task.user) % 2 == 0))
+    labels.write_parquet(path)
+    words = f'[tasks.tea]\nhard_negative = "hard"\nparaphrases = ["{task.demand}", "who likes to cook?"]'
+    file = trained_workspace.folder / "findcli.toml"
+    file.write_text(file.read_text().replace("[tasks.tea]", words))
+    (found,) = evaluate(load_workspace(trained_workspace.folder), [name])
+    demand, same, other, understood, _ = found.rankings
+    names = ["the demand", "paraphrase 1", "paraphrase 2", "the demand, rewritten", "single vector"]
+    assert [ranking.by for ranking in found.rankings] == names
+    assert same.auc == demand.auc != other.auc
+    (audience,) = target(trained_workspace, [task.demand], as_of=task.as_of)
+    rows = labels.rename({task.user: "user_id"}).join(audience.ranking, on="user_id")
+    few = rows.filter(pl.col("hard") | (pl.col(task.label) == 1))
+    assert found.hard_negatives == rows["hard"].sum()
+    assert understood.hard_auc == pytest.approx(roc_auc_score(few[task.label], few["score"]))
+    assert averages([found, found])[0] == ("the demand", demand.auc.value)
+
+
+def test_an_unknown_task_is_named(trained_workspace: Workspace) -> None:
+    with pytest.raises(FindCLIError, match="no task 'd99'"):
+        evaluate(trained_workspace, ["d99"])
