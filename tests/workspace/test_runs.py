@@ -103,7 +103,7 @@ def test_an_interrupted_stage_leaves_what_stood(folder: Path, interruption: type
 KILLED = """
 import os, sys
 from pathlib import Path
-from findcli import artifacts
+from findcli.workspace.runs import build
 renames = []
 rename = Path.rename
 def killed(self, target):
