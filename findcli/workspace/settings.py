@@ -22,6 +22,7 @@ SLOTS = ("department", "category", "item", "merchant", "status", "channel", "tex
 Family = Literal["purchase", "browse", "search", "click", "payment", "exposure"]
 Instant = datetime  # naive UTC; findcli.toml may also give a date (its midnight) or a time with a zone
 Duration = Annotated[str, Predicate(re.compile(PATTERN).fullmatch)]
+ColumnType = Literal["text", "integer", "decimal"]
 Share = Annotated[float, Ge(0), Lt(1)]
 PoolingChoice = Literal["auto", "mean", "last"]
 _POOLING = "how tokens become one vector: 'auto' is the mean for encoders, the last token for decoder-only models"
@@ -53,11 +54,35 @@ class Windows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class TableForm:
+    """How the files of a table are written; what is not given is decided from the files, and said."""
+
+    encoding: Annotated[str | None, Doc("of text files, such as 'utf-8', 'utf-16' or 'cp1252'")] = None
+    delimiter: Annotated[str | None, Doc("what parts the fields of a row: ',', ';', '|' or a tab")] = None
+    header: Annotated[bool | None, Doc("whether the first row names the columns; else they are column_1, ...")] = None
+    comment: Annotated[str | None, Doc("lines that begin with it are left out, such as '#'")] = None
+    decimal: Annotated[Literal[".", ","] | None, Doc("the decimal mark of numbers")] = None
+    null_values: Annotated[tuple[str, ...], Doc("further spellings of a missing value, in columns of any kind")] = ()
+    types: Annotated[
+        dict[str, ColumnType],
+        Doc("columns of ids: 'text' keeps them as they stand, 'integer' reads 007 as 7, 'decimal' 7.0 as 7"),
+    ] = field(default_factory=dict)
+    time_format: Annotated[
+        str | None,
+        Doc("of times held as text or numbers: 'iso', '%d/%m/%Y', or 'epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns'"),
+    ] = None
+    timezone: Annotated[
+        str | None, Doc("zone of times without one, such as 'Europe/Berlin'; times are kept in UTC")
+    ] = None
+    day_first: Annotated[bool | None, Doc("whether 01/02/2024 is the first of February")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(TableForm):
     """One table of events, a [[sources]] entry; the column keys name columns of the table."""
 
     name: Annotated[str, MinLen(1), Doc("how tasks, aggregates and reports call it")]
-    path: Annotated[str, MinLen(1), Doc("a Parquet or CSV file, or a glob of them, relative to this file")]
+    path: Annotated[str, MinLen(1), Doc("a table's file, a folder or a glob of its parts, relative to this file")]
     families: Annotated[tuple[Family, ...], MinLen(1), Doc("which families of sentences it feeds")]
     user: Annotated[str, Doc("column of the user id")]
     time: Annotated[str, Doc("column of the event's time")]
@@ -65,16 +90,15 @@ class Source:
     category: Annotated[str | None, Doc("column of its category; held-out categories are told by it")] = None
     department: Annotated[str | None, Doc("column of the level above the category")] = None
     merchant: Annotated[str | None, Doc("column of the seller or provider")] = None
-    amount: Annotated[str | None, Doc("column of money or another quantity")] = None
+    amount: Annotated[str | None, Doc("column of money or another quantity, or such as 'quantity * price'")] = None
+    quantity: Annotated[str | None, Doc("column of pieces; a purchase of fewer than none is a return")] = None
+    price: Annotated[str | None, Doc("column of the price of a piece; times `quantity` it is the amount")] = None
+    returned: Annotated[
+        str | None, Doc("column that marks returns and cancellations, by a word, 1 or true, or an invoice 'C...'")
+    ] = None
     status: Annotated[str | None, Doc("column of how it ended or was paid, as words")] = None
     channel: Annotated[str | None, Doc("column of the channel, as words")] = None
     text: Annotated[str | None, Doc("column of free text, such as what was searched for")] = None
-    time_format: Annotated[
-        str | None, Doc("format of a time column held as text, such as '%d/%m/%Y'; or 'epoch_s', 'epoch_ms'")
-    ] = None
-    timezone: Annotated[
-        str | None, Doc("zone of times without one, such as 'Europe/Berlin'; times are kept in UTC")
-    ] = None
     duplicates: Annotated[
         Literal["error", "keep", "drop"], Doc("what to do with rows that are equal in every column")
     ] = "error"
@@ -101,10 +125,10 @@ class Aggregate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
+class Profile(TableForm):
     """The table [profile]: attributes of users, from a table of their own, from aggregates of the sources, or both."""
 
-    path: Annotated[str | None, Doc("Parquet or CSV file with a row a user (or a row a user and date)")] = None
+    path: Annotated[str | None, Doc("table with a row a user (or a row a user and date)")] = None
     user: Annotated[str | None, Doc("column of the user id")] = None
     time: Annotated[str | None, Doc("column of the date a row is known from; undated when not given")] = None
     categorical: Annotated[tuple[str, ...], Doc("columns of unordered values")] = ()
@@ -116,10 +140,10 @@ class Profile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(TableForm):
     """Labels for evaluation, a [tasks.NAME] table; never read by training."""
 
-    path: Annotated[str, MinLen(1), Doc("Parquet or CSV file with a row a user")]
+    path: Annotated[str, MinLen(1), Doc("table with a row a user")]
     as_of: Annotated[Instant, Doc("the instant the labels are about; histories end before it")]
     demand: Annotated[str, MinLen(1), Doc("the sentence a marketer would ask")]
     title: Annotated[str, Doc("readable name")] = ""
