@@ -124,7 +124,7 @@ def period_begin(origin: datetime, length: timedelta) -> pl.Expr:
 
 
 def _scan(files: Iterable[Path]) -> pl.LazyFrame:
-    return pl.concat([pl.scan_parquet(path) for path in files], how="diagonal_relaxed")
+    return pl.concat([pl.scan_parquet(path, glob=False) for path in files], how="diagonal_relaxed")
 
 
 def _read_user(log: Run, user: str, *, before: datetime) -> tuple[pl.Series, pl.DataFrame]:

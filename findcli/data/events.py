@@ -97,7 +97,6 @@ def first_and_last(run: Run) -> tuple[datetime, datetime]:
 
 def _write(workspace: Workspace, draft: Draft) -> None:
     log = _scan_log(workspace)
-    sources.require_one_user_type(workspace)
     overview = _overview(workspace, log)
     n_parts = max(1, -(-int(overview["train_rows"].sum()) // ROWS_PER_PART))
     raw = draft.path("raw")
@@ -163,9 +162,9 @@ def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
 
 
 def _write_part(workspace: Workspace, draft: Draft, raw: Path, name: str) -> None:
-    frame = pl.read_parquet(raw / "*.parquet") if raw.exists() else None
-    if frame is None:
+    if not raw.exists():
         return
+    frame = pl.read_parquet(sorted(raw.glob("*.parquet")), glob=False, hive_partitioning=False)
     frame = _without_copies(workspace, frame)
     frame = frame.sort("user_id", "time", *sorted(set(frame.columns) - {"user_id", "time"}))
     early = pl.col("time") < workspace.train_until

@@ -5,72 +5,79 @@ Times are kept in UTC without a zone, in microseconds; slots are text as the tab
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import reduce
-from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Any
 
 import polars as pl
 
+from findcli.data.reader import numbers
+from findcli.data.reader.amounts import number, number_probes, settle_from
+from findcli.data.reader.ids import (
+    IdKind,
+    id_probes,
+    memory_type,
+    read_ids,
+    refuse_ids,
+    refuse_integers,
+    same_ids,
+    settle_ids,
+)
+from findcli.data.reader.nulls import without_nulls
+from findcli.data.reader.numbers import NumberReading
+from findcli.data.reader.tables import Table, open_table, text_of
+from findcli.data.reader.tables import reading as reading
+from findcli.data.reader.times import TIME as TIME
+from findcli.data.reader.times import TimeColumn, TimeReading, read_times, settle_times, time_candidates, time_probes
+from findcli.data.reader.typed import scan_table as scan_table
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import disk_problem, first_line
-from findcli.workspace.settings import SLOTS, Source
+from findcli.workspace.settings import SLOTS, Source, TableForm
 
-TIME = pl.Datetime("us")
-TIME_FORMATS = (
-    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%:z", "%Y-%m-%d %H:%M:%S%:z", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y%m%d",
-    "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S",
-    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y",
+MARKS = (
+    "1", "true", "t", "yes", "y", "return", "returned", "refund", "refunded", "cancelled", "canceled", "cancellation",
+    "cancel", "storno", "void", "voided", "reversed", "chargeback",
 )  # fmt: skip
-EPOCHS: dict[str | None, Literal["s", "ms"]] = {"epoch_s": "s", "epoch_ms": "ms"}
-SAMPLE = 1000
 
 
-def scan_table(files: list[Path], *, what: str) -> pl.LazyFrame:
-    """Read Parquet or CSV files lazily as one table; in a CSV the column types come from the first 10,000 rows.
+@dataclass(frozen=True)
+class SourceReading:
+    """How a source's columns read, where its table says no more than text.
+
+    Attributes:
+        table: its files, opened.
+        time: its times.
+        user: its ids, when they are text.
+        numbers: its columns of numbers that are text.
+    """
+
+    table: Table
+    time: TimeReading
+    user: IdKind | None = None
+    numbers: dict[str, NumberReading] = field(default_factory=dict)
+
+
+_settled: dict[tuple[Any, ...], SourceReading] = {}
+
+
+def open_source(workspace: Workspace, source: Source) -> Table:
+    """A source's files as one table, columns as they stand.
 
     Raises:
-        FindCLIError: a file is of neither kind, or cannot be read.
+        FindCLIError: there is no file, or one cannot be read.
     """
-    parquet = [file.suffix.lower() in (".parquet", ".pq") for file in files]
-    if any(parquet) != all(parquet):
-        raise FindCLIError(f"{what} mixes Parquet and CSV files: {files[0].parent}", hint="give files of one kind")
-    if not all(parquet) and any(file.suffix.lower() not in (".csv", ".tsv", ".txt") for file in files):
-        raise FindCLIError(f"{what} is neither Parquet nor CSV: {files[0]}", hint="convert it to one of the two")
-    with reading(what, files):
-        if all(parquet):
-            frame = pl.scan_parquet(files)
-        else:
-            separator = "\t" if files[0].suffix.lower() == ".tsv" else ","
-            frame = pl.scan_csv(files, infer_schema_length=10_000, separator=separator)
-        frame.collect_schema()
-    return frame
-
-
-@contextmanager
-def reading(what: str, files: list[Path]) -> Iterator[None]:
-    """Turn what polars says of an unreadable file into an error that names it; a full disk is left to others."""
-    try:
-        yield
-    except (OSError, pl.exceptions.PolarsError) as error:
-        if disk_problem(error):
-            raise
-        names = ", ".join(str(file) for file in files[:3]) + (", ..." if len(files) > 3 else "")
-        hint = "a torn file? Write it again; in a CSV look for a row of another form than the rows above it"
-        raise FindCLIError(f"{what} cannot be read ({names}): {first_line(error)}", hint=hint) from error
+    files = workspace.source_files(source)
+    root = workspace.source_root(source)
+    return open_table(files, source, what=f"source {source.name!r}", root=root, ids=[source.user])
 
 
 def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> pl.LazyFrame:
-    """One source as canonical events, rows without user or time left out.
+    """One source as canonical events, rows without user or time left out, and returns too where it has purchases.
 
     Args:
         workspace: whose source it is.
         source: the entry of the workspace file.
-        raw: keep rows without user or time, for counting them.
+        raw: keep all rows, for counting them; `returned` (Boolean) marks the returns of a source of purchases.
 
     Returns:
         `user_id` (Int64 or String), `time` (Datetime us, UTC), `source`, the source's slots (String), `amount`
@@ -80,28 +87,34 @@ def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> p
     Raises:
         FindCLIError: a column is missing or of a wrong type, the times cannot be read or are ambiguous, a file is torn.
     """
-    files = workspace.source_files(source)
-    what = f"source {source.name!r}"
-    frame = scan_table(files, what=what)
-    schema = frame.collect_schema()
-    _require_columns(workspace, source, schema)
-    with reading(what, files):
-        time = _time_expression(frame, source, schema)
+    settled = settle_source(workspace, source)
+    table, schema = settled.table, settled.table.schema
+    user = _user_expression(settled, source)
+    user_kind = pl.Int64() if _is_integer(settled, source) else pl.String()
+    amount = _amount_expression(settled, source)
     columns = [
-        _user_expression(
-            schema[source.user], source.user, what, as_text=workspace.settings.workspace.user_id == "text"
-        ),
-        time.alias("time"),
+        same_ids(user, user_kind, id_type(workspace)).alias("user_id"),
+        read_times(_time_column(table, source), settled.time).alias("time"),
         pl.lit(source.name).alias("source"),
-        *(pl.col(column).cast(pl.String).alias(slot) for slot, column in slot_columns(source).items()),
-        *_amount_expression(source, schema),
-        *(pl.col(column).alias(extra_name(source.name, column)) for column in extra_columns(workspace, source)),
+        *(_words(settled, source, column).alias(slot) for slot, column in slot_columns(source).items()),
+        *([] if amount is None else [amount.alias("amount")]),
+        *(
+            _extra(settled, source, column, summed=_is_summed(workspace, source, column)).alias(
+                extra_name(source.name, column)
+            )
+            for column in extra_columns(workspace, source)
+        ),
     ]
-    _require_numbers(workspace, source, schema)
     if source.duplicates != "keep":
-        columns.append(pl.struct(pl.all()).hash().alias("copies"))
-    events = frame.select(columns)
-    return events if raw else events.filter(pl.col("user_id").is_not_null() & pl.col("time").is_not_null())
+        columns.append(pl.struct(pl.col(name) for name in schema.names()).hash().alias("copies"))
+    returned = _returned_expression(settled, source, amount)
+    if returned is not None:
+        columns.append(returned.fill_null(value=False).alias("returned"))
+    events = table.frame.select(columns)
+    if raw:
+        return events
+    events = events.filter(pl.col("user_id").is_not_null() & pl.col("time").is_not_null())
+    return events if returned is None else events.filter(~pl.col("returned")).drop("returned")
 
 
 def slot_columns(source: Source) -> dict[str, str]:
@@ -120,47 +133,117 @@ def extra_name(source: str, column: str) -> str:
     return f"{source}.{column}"
 
 
-def user_types(workspace: Workspace) -> dict[str, pl.DataType]:
-    """The type of user ids in every source, `user_id = "text"` considered."""
+def id_type(workspace: Workspace) -> pl.DataType:
+    """The type of user ids in every table: whole numbers where all sources have those by their own type, else text."""
     if workspace.settings.workspace.user_id == "text":
-        return {source.name: pl.String() for source in workspace.settings.sources}
-    found: dict[str, pl.DataType] = {}
+        return pl.String()
+    kinds: list[pl.DataType | IdKind] = []
     for source in workspace.settings.sources:
-        schema = scan_table(workspace.source_files(source), what=f"source {source.name!r}").collect_schema()
+        schema = open_source(workspace, source).schema
         if source.user in schema:
-            found[source.name] = pl.Int64() if schema[source.user].is_integer() else pl.String()
-    return found
+            declared = source.types.get(source.user)
+            kinds.append("integer" if declared == "integer" else schema[source.user])
+    return memory_type(kinds)
 
 
-def require_one_user_type(workspace: Workspace) -> None:
-    """Refuse sources whose user ids cannot be compared.
+def user_types(workspace: Workspace) -> dict[str, pl.DataType]:
+    """The type of user ids in every source, which is one for all."""
+    kind = id_type(workspace)
+    return {source.name: kind for source in workspace.settings.sources}
+
+
+def settle_source(workspace: Workspace, source: Source) -> SourceReading:
+    """Decide how a source's columns read; of rows from `train_until` on, none changes how an earlier one reads.
 
     Raises:
-        FindCLIError: ids are text in one table and numbers in another.
+        FindCLIError: a column is missing, or its values fit no reading, or two.
     """
-    types = user_types(workspace) | _profile_user_type(workspace)
-    if len(set(types.values())) > 1:
-        listed = ", ".join(f"{name}: {'text' if kind == pl.String else 'number'}" for name, kind in types.items())
-        hint = 'correct the tables, or compare all ids as text with user_id = "text" in [workspace]'
-        raise FindCLIError(f"user ids are text in one table and numbers in another ({listed})", hint=hint)
+    table = open_source(workspace, source)
+    key = (id(table.frame), repr(source), workspace.train_until, *extra_columns(workspace, source))
+    if key not in _settled:
+        _require_columns(workspace, source, table.schema)
+        with reading(table.what, table.files):
+            _settled[key] = _settle(workspace, source, table)
+    return _settled[key]
 
 
-def _profile_user_type(workspace: Workspace) -> dict[str, pl.DataType]:
-    """The type of user ids in the profile table, where there is one and ids are compared as found."""
-    profile = workspace.settings.profile
-    if profile.path is None or profile.user is None or workspace.settings.workspace.user_id == "text":
-        return {}
-    schema = scan_table([workspace.path(profile.path)], what="the profile table").collect_schema()
-    if profile.user not in schema:
-        return {}
-    return {"profile": pl.Int64() if schema[profile.user].is_integer() else pl.String()}
+def _settle(workspace: Workspace, source: Source, table: Table) -> SourceReading:
+    column = _time_column(table, source)
+    candidates = time_candidates(column)
+    numeric = number_columns(workspace, source, table)
+    user, kind = pl.col(source.user), table.schema[source.user]
+    form = source.types.get(source.user)
+    written = source.user in table.written
+    probes = time_probes(column, candidates)
+    if form is None or kind.is_float():
+        probes |= id_probes(user, kind, written=written, nulls=source.null_values)
+    for name in numeric:
+        probes |= number_probes(table, source, name)
+    if not probes:
+        return SourceReading(table, candidates[0])
+    seen = table.frame.select(**probes).collect(engine="streaming").row(0, named=True)
+    time = settle_times(column, candidates, seen)
+    early = read_times(column, time) < workspace.train_until
+    if seen.get("ids unfit"):
+        unfit = (user != user.floor()) | (user.abs() >= 2**53)
+        refuse_ids(table.frame.filter(unfit), user, what=table.what, column=source.user)
+    ids = read_ids(user, kind, written=written, nulls=source.null_values)
+    if form is None and seen.get("ids pointed"):
+        form = settle_ids(table.frame, ids, what=table.what, column=source.user, early=early)
+    elif form == "integer" and kind == pl.String:
+        refuse_integers(table.frame, ids, what=table.what, column=source.user)
+    elif form == "decimal" and kind == pl.String:
+        form = settle_ids(table.frame, ids, what=table.what, column=source.user, early=None)
+    read = {name: settle_from(table, source, name, seen, early) for name in numeric}
+    return SourceReading(table, time, form, {name: number for name, number in read.items() if number is not None})
+
+
+def number_columns(workspace: Workspace, source: Source, table: Table) -> list[str]:
+    """The columns of a source that are read as numbers: of its amount, its quantity and of sums.
+
+    Raises:
+        FindCLIError: the amount names no column, or an aggregate sums what is no number.
+    """
+    summed = [column for column in extra_columns(workspace, source) if _is_summed(workspace, source, column)]
+    columns = dict.fromkeys([*_amount_columns(source, table.schema), *summed])
+    for name in columns:
+        kind = table.schema[name]
+        if not (kind.is_numeric() or kind in (pl.Boolean, pl.String) or isinstance(kind, pl.Categorical)):
+            raise FindCLIError(
+                f"{table.what}: column {name!r} is of type {kind}, not a number",
+                hint="name a column of numbers, or use the measure distinct or count in [[profile.aggregates]]",
+            )
+    return list(columns)
+
+
+def _amount_columns(source: Source, schema: pl.Schema) -> list[str]:
+    parts = [source.quantity, source.price] if source.amount is None else [source.quantity]
+    columns = [part for part in parts if part is not None]
+    if source.amount is not None:
+        try:
+            columns += numbers.formula_columns(source.amount, schema.names())
+        except ValueError as error:
+            raise _no_amount(source, schema, str(error)) from error
+    return columns
+
+
+def _no_amount(source: Source, schema: pl.Schema, why: str) -> FindCLIError:
+    hint = f"its columns are: {', '.join(schema.names())}; correct amount in [[sources]]"
+    return FindCLIError(f"source {source.name!r}: amount: {why}", hint=hint)
+
+
+def _is_summed(workspace: Workspace, source: Source, column: str) -> bool:
+    aggregates = workspace.settings.profile.aggregates
+    return any(a.source == source.name and a.column == column and a.measure in ("sum", "mean") for a in aggregates)
 
 
 def _require_columns(workspace: Workspace, source: Source, schema: pl.Schema) -> None:
     wanted = {"user": source.user, "time": source.time, **slot_columns(source)}
-    wanted |= {} if source.amount is None else {"amount": source.amount}
+    wanted |= {key: column for key in ("quantity", "price", "returned") if (column := getattr(source, key)) is not None}
     wanted |= {f"aggregate column {column!r}": column for column in extra_columns(workspace, source)}
     missing = [f"{key} = {column!r}" for key, column in wanted.items() if column not in schema]
+    amount = [name for name in _amount_columns(source, schema) if name not in schema and name not in wanted.values()]
+    missing += [f"amount = {name!r}" for name in amount]
     if missing:
         raise FindCLIError(
             f"source {source.name!r} has no column for {', '.join(missing)}",
@@ -168,146 +251,71 @@ def _require_columns(workspace: Workspace, source: Source, schema: pl.Schema) ->
         )
 
 
-def _require_numbers(workspace: Workspace, source: Source, schema: pl.Schema) -> None:
-    """Refuse an aggregate that sums or averages what is no number."""
-    for aggregate in workspace.settings.profile.aggregates:
-        if aggregate.source == source.name and aggregate.measure in ("sum", "mean"):
-            kind = schema[str(aggregate.column)]
-            if not (kind.is_numeric() or kind == pl.Boolean):
-                raise FindCLIError(
-                    f"source {source.name!r}: the {aggregate.measure} of column {aggregate.column!r}, "
-                    f"which is of type {kind}, not a number",
-                    hint="name a column of numbers, or use the measure distinct or count in [[profile.aggregates]]",
-                )
+def _time_column(table: Table, source: Source) -> TimeColumn:
+    written = source.time in table.written
+    return TimeColumn(table.frame, source.time, table.schema[source.time], source, written, table.what)
 
 
-def _user_expression(kind: pl.DataType, column: str, what: str, *, as_text: bool) -> pl.Expr:
-    if kind == pl.String or kind == pl.Categorical or as_text:
-        return pl.col(column).cast(pl.String).alias("user_id")
-    if kind.is_integer():
-        return pl.col(column).cast(pl.Int64).alias("user_id")
-    raise FindCLIError(
-        f"{what}: the user column {column!r} is of type {kind}; user ids are whole numbers or text",
-        hint="a number column with gaps reads as decimal: write the ids as whole numbers or as text",
-    )
+def _is_integer(settled: SourceReading, source: Source) -> bool:
+    kind = settled.table.schema[source.user]
+    return settled.user == "integer" or memory_type([kind]) == pl.Int64
 
 
-def _amount_expression(source: Source, schema: pl.Schema) -> list[pl.Expr]:
-    if source.amount is None:
-        return []
-    if not schema[source.amount].is_numeric():
+def _user_expression(settled: SourceReading, source: Source) -> pl.Expr:
+    kind = settled.table.schema[source.user]
+    if not (kind.is_numeric() or kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)):
         raise FindCLIError(
-            f"source {source.name!r}: amount column {source.amount!r} is of type {schema[source.amount]}, not a number",
-            hint="write it as a number with a decimal point, without currency signs",
+            f"{settled.table.what}: the user column {source.user!r} is of type {kind}",
+            hint="user ids are whole numbers or text: write them so",
         )
-    return [pl.col(source.amount).cast(pl.Float64).alias("amount")]
+    written = source.user in settled.table.written
+    return read_ids(pl.col(source.user), kind, written=written, form=settled.user, nulls=source.null_values)
 
 
-def _time_expression(frame: pl.LazyFrame, source: Source, schema: pl.Schema) -> pl.Expr:
-    """The time column as naive UTC; text is read by `time_format` or by the one format that fits every row."""
-    column, kind = pl.col(source.time), schema[source.time]
-    if isinstance(kind, pl.Datetime) or kind == pl.Date:
-        return _to_utc(column, kind, source)
-    if source.time_format in EPOCHS and kind.is_integer():
-        return pl.from_epoch(column, time_unit=EPOCHS[source.time_format]).cast(TIME)
-    if kind.is_integer():
-        hint = "say how to read it with time_format = 'epoch_s' or 'epoch_ms'"
-        raise FindCLIError(f"source {source.name!r}: the time column {source.time!r} holds whole numbers", hint=hint)
-    if kind != pl.String:
-        hint = "times are dates, timestamps, or text with a time_format"
-        raise FindCLIError(f"source {source.name!r}: the time column {source.time!r} is of type {kind}", hint=hint)
-    return _parse_text_time(frame, source)
+def _words(settled: SourceReading, source: TableForm, column: str) -> pl.Expr:
+    kind, written = settled.table.schema[column], column in settled.table.written
+    text = pl.col(column).cast(pl.String)
+    if not (kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)):
+        return text
+    return without_nulls(text, words=True, written=written, more=source.null_values)
 
 
-def _to_utc(time: pl.Expr, kind: pl.DataType, source: Source) -> pl.Expr:
-    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
-        return time.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(TIME)
-    if source.timezone is not None:
-        zone = source.timezone
-        local = time.cast(TIME).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-        # An hour that the clocks skip in spring does not exist; it is read as the hour after it.
-        later = (time.cast(TIME) + pl.duration(hours=1)).dt.replace_time_zone(
-            zone, ambiguous="earliest", non_existent="null"
-        )
-        local = pl.coalesce(local, later)
-        return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return time.cast(TIME)
+def _extra(settled: SourceReading, source: Source, column: str, *, summed: bool) -> pl.Expr:
+    """A raw column as aggregates read it: a number where it is summed, else as it stands."""
+    kind = settled.table.schema[column]
+    if column in settled.numbers and summed:
+        return number(settled.table, source, column, settled.numbers[column])
+    if kind == pl.String:
+        return _words(settled, source, column)
+    return pl.col(column).fill_nan(None) if kind.is_float() else pl.col(column)
 
 
-def _parse_text_time(frame: pl.LazyFrame, source: Source) -> pl.Expr:
-    candidates = (
-        [source.time_format]
-        if source.time_format
-        else fitting_formats(frame.head(SAMPLE), source.time) or list(TIME_FORMATS)
+def _amount_expression(settled: SourceReading, source: Source) -> pl.Expr | None:
+    names = _amount_columns(source, settled.table.schema)
+    columns = {name: number(settled.table, source, name, settled.numbers.get(name)) for name in names}
+    if source.amount is not None:
+        try:
+            return numbers.formula(source.amount, columns)
+        except (ValueError, KeyError) as error:
+            raise _no_amount(source, settled.table.schema, str(error)) from error
+    if source.price is not None:
+        return columns[source.price] if source.quantity is None else columns[source.quantity] * columns[source.price]
+    return None
+
+
+def _returned_expression(settled: SourceReading, source: Source, amount: pl.Expr | None) -> pl.Expr | None:
+    """Which rows of a source of purchases are returns: by their sign, or by a mark."""
+    if "purchase" not in source.families:
+        return None
+    signs = [] if amount is None else [amount < 0]
+    if source.quantity is not None:
+        signs.append(number(settled.table, source, source.quantity, settled.numbers.get(source.quantity)) < 0)
+    if source.returned is not None:
+        mark = text_of(pl.col(source.returned), settled.table.schema[source.returned]).str.strip_chars().str.to_lowercase()
+        signs.append(mark.is_in(MARKS) | mark.str.contains(r"^c\d+$"))
+    return (
+        reduce(lambda one, other: one.fill_null(value=False) | other.fill_null(value=False), signs) if signs else None
     )
-    fitting = fitting_formats(frame, source.time, candidates)
-    if not fitting:
-        _refuse_times(frame, source, candidates)
-    first, others = fitting[0], [f for f in fitting[1:] if _read_differently(frame, source.time, fitting[0], f)]
-    if others:
-        hint = f"say which with time_format = {first!r} or {others[0]!r} in [[sources]]"
-        raise FindCLIError(
-            f"source {source.name!r}: the times in {source.time!r} fit both {first} and {others[0]}", hint=hint
-        )
-    parsed = read_times(source.time, first)
-    return parsed if first.endswith(("z", "Z")) else _to_utc(parsed, TIME, source)
-
-
-def _read_differently(frame: pl.LazyFrame, column: str, one: str, other: str) -> bool:
-    return bool(frame.select((read_times(column, one) != read_times(column, other)).any()).collect().item())
-
-
-def _refuse_times(frame: pl.LazyFrame, source: Source, candidates: list[str]) -> NoReturn:
-    """Say which format fits most rows, and show rows that it does not fit."""
-    present = pl.col(source.time).is_not_null()
-    counts = (
-        frame.select((read_times(source.time, f).is_null() & present).sum().alias(f) for f in candidates)
-        .collect()
-        .row(0, named=True)
-    )
-    best = min(counts, key=counts.__getitem__)
-    fits = (
-        frame.filter(present & read_times(source.time, best).is_not_null())
-        .select(source.time)
-        .head(1)
-        .collect()
-        .to_series()
-    )
-    others = (
-        frame.filter(present & read_times(source.time, best).is_null())
-        .select(source.time)
-        .head(3)
-        .collect()
-        .to_series()
-    )
-    examples = ", ".join(repr(value) for value in others)
-    reads = f"as {best} ({fits.item()!r})" if len(fits) else "in any known format"
-    raise FindCLIError(
-        f"source {source.name!r}: {counts[best]} times in {source.time!r} do not read {reads}: {examples}",
-        hint="write all times in one format, or give time_format in [[sources]]",
-    )
-
-
-def fitting_formats(frame: pl.LazyFrame, column: str, candidates: list[str] | None = None) -> list[str]:
-    """The time formats that read every value of a text column."""
-    formats = list(TIME_FORMATS) if candidates is None else candidates
-    present = pl.col(column).is_not_null()
-    failures = (
-        frame.select((read_times(column, f).is_null() & present).any().alias(f) for f in formats)
-        .collect()
-        .row(0, named=True)
-    )
-    return [f for f in formats if not failures[f]]
-
-
-def read_times(column: str, time_format: str) -> pl.Expr:
-    """A text column as times by one format, in UTC where the format has a zone; null where it does not fit."""
-    if time_format.endswith(("%z", "%:z")):
-        zoned = pl.col(column).str.to_datetime(time_format, time_unit="us", time_zone="UTC", strict=False)
-        return zoned.dt.replace_time_zone(None)
-    if any(part in time_format for part in ("%H", "%I", "%T")):
-        return pl.col(column).str.to_datetime(time_format, time_unit="us", strict=False)
-    return pl.col(column).str.to_date(time_format, strict=False).cast(TIME)
 
 
 def union(frames: list[pl.LazyFrame]) -> pl.LazyFrame:

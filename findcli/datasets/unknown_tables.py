@@ -11,6 +11,7 @@ import polars as pl
 from findcli.data.sources import scan_table
 from findcli.datasets import columns
 from findcli.errors import FindCLIError
+from findcli.workspace.folder import files_of
 
 SAMPLE = 20_000
 OVERLAP, FEWEST = 0.5, 0.05
@@ -79,7 +80,7 @@ def open_table(name: str) -> Table:
     path = Path(name)
     if path.is_dir():
         raise FindCLIError(f"{name} is a folder", hint=f"name its files, such as '{name}/*.parquet'")
-    found = [path] if path.exists() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    found = files_of(path)
     if not found:
         raise FindCLIError(f"there is no file {name}", hint="name CSV or Parquet files that exist")
     frame = scan_table(found, what=f"the table {name}")

@@ -70,14 +70,43 @@ class Workspace:
         Raises:
             FindCLIError: there are none.
         """
-        path = self.path(source.path)
-        root = Path(path.anchor) if Path(source.path).is_absolute() else self.folder
-        found = [path] if path.is_file() else root.glob(str(path.relative_to(root)))
-        files = sorted(file for file in found if file.is_file())
+        files = files_of(self.path(source.path))
         if not files:
             hint = f"put the table there, or correct `path` of source {source.name!r} in {self.folder / FILE}"
             raise FindCLIError(f"source {source.name!r}: no file matches {source.path!r} in {self.folder}", hint=hint)
         return files
+
+    def source_root(self, source: Source) -> Path:
+        """The folder below which the names of a source's folders, such as "date=2024-01-01", are columns."""
+        return literal_part(self.path(source.path), start=self.folder)
+
+
+def literal_part(path: Path, *, start: Path) -> Path:
+    """The folder that a path names before its first pattern or "column=value"; brackets of a real name are none.
+
+    Args:
+        path: a file, a folder or a glob.
+        start: a folder whose own name says nothing.
+    """
+    for folder in reversed(path.parents):
+        if not folder.is_dir() or ("=" in folder.name and not start.is_relative_to(folder)):
+            return folder.parent
+    return path if path.is_dir() else path.parent
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a path names, sorted: the file of that name, those below the folder, or those of a glob."""
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        inside = (file for file in path.rglob("*") if file.suffix and file.is_file())
+        return sorted(file for file in inside if not _is_hidden(file.relative_to(path)))
+    root = next(folder for folder in path.parents if folder.is_dir())
+    return sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
 
 
 def find_workspace(start: Path | None = None) -> Path:
@@ -109,7 +138,7 @@ def load_workspace(folder: Path | None = None, *, overrides: Mapping[str, Any] |
     if not path.is_file():
         raise FindCLIError(f"there is no {FILE} in {found}", hint=f"make a workspace with: findcli init {found}")
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise FindCLIError(
             f"{path} cannot be read: {error}", hint="correct the file there; it is TOML in UTF-8"

@@ -106,5 +106,5 @@ def _has_escapes(file: Stored) -> bool:
 
 
 def _text(file: Stored) -> io.TextIOWrapper:
-    raw = gzip.open(file.path, "rb") if file.packed else file.path.open("rb")
+    raw = gzip.open(file.path, "rb") if file.packed else file.path.open("rb")  # noqa: SIM115 - the wrapper closes it
     return io.TextIOWrapper(cast(BinaryIO, raw), encoding="utf-8-sig", newline="")

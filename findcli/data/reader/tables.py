@@ -236,9 +236,9 @@ def text_of(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 def _notes(parts: list[_Part]) -> list[str]:
     """What was decided of the files, each thing once."""
-    notes = {note: None for part in parts if part.text is not None for note in part.text.dialect.notes()}
-    columns = [{name for name, _ in part.schema} for part in parts]
-    lacking = sorted(set.union(*columns) - set.intersection(*columns))
+    notes: dict[str, None] = {note: None for part in parts if part.text is not None for note in part.text.dialect.notes()}
+    columns: list[set[str]] = [{name for name, _ in part.schema} for part in parts]
+    lacking = sorted(set[str]().union(*columns) - columns[0].intersection(*columns))
     if lacking:
         notes[f"some of its files have no column {', '.join(lacking)}"] = None
     return list(notes)

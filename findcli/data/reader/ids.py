@@ -1,0 +1,134 @@
+"""Ids of people: text as it stands, unless the file's own type is a number; two spellings are two people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import polars as pl
+
+from findcli.data.reader.nulls import without_nulls
+from findcli.errors import FindCLIError
+
+IdKind = Literal["text", "integer", "decimal"]
+EXACT = 2**53
+DECIMAL = r"^[-+]?\d+(?:\.\d*)?(?:[eE]\+?\d+)?$"
+CANONICAL = r"^(?:0|-?[1-9]\d{0,18})$"
+AS_TEXT = (
+    "ids are whole numbers or text: write them so, or keep the column as it stands with types = {{{column!r} = 'text'}}"
+)
+
+
+def is_number(kind: pl.DataType) -> bool:
+    """Whether a column's own type makes its ids numbers; unsigned ones of 64 bits would not fit, and are text."""
+    return (kind.is_integer() and kind not in (pl.UInt64, pl.Int128, pl.UInt128)) or kind.is_float()
+
+
+def memory_type(kinds: Iterable[pl.DataType | IdKind]) -> pl.DataType:
+    """The type in which ids of several tables are compared: Int64 where all are numbers, else text."""
+    numbers = [kind == "integer" if isinstance(kind, str) else is_number(kind) for kind in kinds]
+    return pl.Int64() if numbers and all(numbers) else pl.String()
+
+
+def read_ids(
+    column: pl.Expr, kind: pl.DataType, *, written: bool, form: IdKind | None = None, nulls: Iterable[str] = ()
+) -> pl.Expr:
+    """A column of ids as text, or as Int64 where its own type is a number or it is declared one; null is missing.
+
+    Args:
+        column: the column.
+        kind: its type.
+        written: whether it comes from a text file.
+        form: what was declared of it, or decided: "decimal" reads 17850.0 as 17850.
+        nulls: further spellings of a missing id.
+    """
+    if kind.is_float():
+        whole = column.fill_nan(None)
+        return whole.cast(pl.Int64, strict=False)
+    if is_number(kind):
+        return column.cast(pl.Int64)
+    text = without_nulls(column.cast(pl.String), words=False, written=written, more=nulls)
+    if form == "integer":
+        return text.cast(pl.Int64, strict=False)
+    return (
+        text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(pl.String) if form == "decimal" else text
+    )
+
+
+def id_probes(column: pl.Expr, kind: pl.DataType, *, written: bool, nulls: Iterable[str]) -> dict[str, pl.Expr]:
+    """What one pass over a column has to count, so that `settle_ids` can tell whether more is to be asked."""
+    if kind.is_float():
+        number = column.fill_nan(None)
+        return {"ids unfit": ((number != number.floor()) | (number.abs() >= EXACT)).sum()}
+    if is_number(kind):
+        return {}
+    text = without_nulls(column.cast(pl.String), words=False, written=written, more=nulls)
+    pointed = text.str.contains(".", literal=True) | text.str.contains("e+", literal=True)
+    return {"ids": text.is_not_null().sum(), "ids pointed": pointed.sum()}
+
+
+def settle_ids(frame: pl.LazyFrame, text: pl.Expr, *, what: str, column: str, early: pl.Expr | None) -> IdKind:
+    """Whether ids in text are those of a decimal export: all of them, before `train_until`, are written so.
+
+    Raises:
+        FindCLIError: they are, and one of them is not whole, is too large to be exact, or a later one is none.
+    """
+    first = pl.lit(value=True) if early is None else early
+    decimal = text.str.contains(DECIMAL) & (text.str.contains(".", literal=True) | text.str.contains("(?i)e"))
+    number = text.cast(pl.Float64, strict=False)
+    unfit = ~decimal | (number != number.floor()) | (number.abs() >= EXACT)
+    seen = frame.select(
+        rows=(first & text.is_not_null()).sum(), decimal=(first & decimal).sum(), unfit=unfit.sum()
+    ).collect(engine="streaming").row(0, named=True)  # fmt: skip
+    if early is not None and not seen["rows"]:
+        return settle_ids(frame, text, what=what, column=column, early=None)
+    if not seen["rows"] or seen["decimal"] < seen["rows"]:
+        return "text"
+    if seen["unfit"]:
+        refuse_ids(frame.filter(unfit), text, what=what, column=column)
+    return "decimal"
+
+
+def refuse_ids(strange: pl.LazyFrame, column_values: pl.Expr, *, what: str, column: str) -> None:
+    """Refuse ids that are decimals, or too large to be exact ones.
+
+    Raises:
+        FindCLIError: always; three of them are shown.
+    """
+    values = strange.select(column_values.alias("x")).head(3).collect()["x"]
+    shown = ", ".join(repr(value) if isinstance(value, str) else f"{value:.17g}" for value in values)
+    raise FindCLIError(
+        f"{what}: the user column {column!r} holds decimals that are no exact whole numbers, such as {shown}",
+        hint=AS_TEXT.format(column=column),
+    )
+
+
+def refuse_integers(frame: pl.LazyFrame, text: pl.Expr, *, what: str, column: str) -> None:
+    """Refuse a column declared as integers that holds other ids.
+
+    Raises:
+        FindCLIError: it does.
+    """
+    strange = frame.filter(text.is_not_null() & text.cast(pl.Int64, strict=False).is_null())
+    values = strange.select(text.alias("x")).head(3).collect()["x"]
+    if len(values):
+        shown = ", ".join(repr(value) for value in values)
+        raise FindCLIError(
+            f"{what}: the user column {column!r} is declared 'integer' and holds {shown}",
+            hint=AS_TEXT.format(column=column),
+        )
+
+
+def same_ids(ids: pl.Expr, kind: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """Ids in the type of another table's: a number is the text that writes it without zeros before it; null for none.
+
+    Args:
+        ids: ids as `read_ids` gives them.
+        kind: their type.
+        wanted: Int64 or String.
+    """
+    if kind == wanted:
+        return ids
+    if wanted == pl.String:
+        return ids.cast(pl.String)
+    return pl.when(ids.str.contains(CANONICAL)).then(ids).cast(wanted, strict=False)
