@@ -9,6 +9,7 @@ the sentence's and the user's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,12 +24,15 @@ from findcli.audiences.where.offer import offered_filter
 from findcli.data import events
 from findcli.data.profile_codes import ProfileCodes
 from findcli.data.profiles import profile_columns, profiles_as_of
+from findcli.data.reader.files import PACKED, look_at
+from findcli.data.reader.tables import open_table, reading
+from findcli.data.reader.text import read_lines
 from findcli.demands.rewriter import Rewriting
 from findcli.errors import FindCLIError
 from findcli.scoring.as_read import AUTO, rewrite_demands, score_rewritings
 from findcli.scoring.embed import embed
 from findcli.workspace.folder import Workspace, to_utc
-from findcli.workspace.runs import Run, first_line, open_run, read_manifest, replacing
+from findcli.workspace.runs import Run, open_run, read_manifest, replacing
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": lambda frame, path: frame.write_parquet(path),
@@ -273,31 +277,39 @@ def find_embeddings(
 
 
 def read_demands(path: Path) -> list[str]:
-    """The demands of a file: the column `demand` of a CSV, TSV or Parquet file, or else one sentence a line.
+    """The demands of a file: the column `demand` of a table, however it is written, or else one sentence a line.
 
     Raises:
         FindCLIError: the file cannot be read or holds none.
     """
-    separators = {".csv": ",", ".tsv": "\t"}
-    suffix = path.suffix.lower()
-    try:
-        if suffix == ".parquet":
-            demands = pl.read_parquet(path)["demand"].cast(pl.String).to_list()
-        elif suffix in separators and "demand" in (
-            columns := pl.read_csv(path, separator=separators[suffix], n_rows=0).columns
-        ):
-            demands = pl.read_csv(
-                path, separator=separators[suffix], schema_overrides=dict.fromkeys(columns, pl.String)
-            )["demand"].to_list()
-        else:
-            demands = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        hint = "give a text file with a sentence a line, or a CSV, TSV or Parquet file with a column `demand`"
-        raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=hint) from error
-    found = [demand for demand in demands if demand]
-    if not found:
+    column = _column_of_demands(path)
+    demands = read_lines(path, what="the file of demands") if column is None else column
+    present = [demand.strip() for demand in demands if demand and demand.strip()]
+    if not present:
         raise FindCLIError(f"{path} holds no demand", hint="write a sentence a line, or a column `demand`")
-    return found
+    return present
+
+
+def _column_of_demands(path: Path) -> list[str | None] | None:
+    """The column `demand` of a table, in whatever case; None where the file is no table that has one."""
+    what = "the table of demands"
+    stored = look_at(path, what=what) if path.suffix.lower() not in ("", ".md") else None
+    if stored is None or (stored.kind == "text" and not _names_demands(path)):
+        return None
+    table = open_table([path], what=what)
+    column = next((name for name in table.schema.names() if name.strip().lower() == "demand"), None)
+    if column is None:
+        hint = "name the column of sentences demand, or give a text file with a sentence a line"
+        raise FindCLIError(f"{path} has no column demand, only: {', '.join(table.schema.names())}", hint=hint)
+    with reading(what, [path]):
+        return table.frame.select(pl.col(column).cast(pl.String)).collect().to_series().to_list()
+
+
+def _names_demands(path: Path) -> bool:
+    """Whether the first line of a text that says anything is that of a table with a column `demand`."""
+    lines = read_lines(path, what="the file of demands") if path.suffix.lower() not in PACKED else ["demand"]
+    first = next((line for line in lines if line.strip()), "")
+    return "demand" in [name.strip(' "').lower() for name in re.split(r"[,;\t|]", first)]
 
 
 def one_table(audiences: Sequence[Audience], *, named: bool) -> pl.DataFrame:

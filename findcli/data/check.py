@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from findcli.data import pairs, profiles, sources
+from findcli.data.strays import stray_from
 from findcli.data.templates import source_templates
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
@@ -18,8 +19,11 @@ from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Source, Task
 
-HISTORY: dict[str, pl.DataType | type[pl.DataType]] = {"user_id": pl.String, "first": sources.TIME}
+HISTORY: dict[str, pl.DataType | type[pl.DataType]] = {
+    "source": pl.String, "user_id": pl.String, "rows": pl.Int64, "first": sources.TIME, "last": sources.TIME,
+}  # fmt: skip
 OLDEST = datetime(1990, 1, 1)
+SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class SourceReport:
         last: time of the last.
         before: usable rows before `train_until`.
         missing: rows without a value, by key of the source; keys without such rows are left out.
+        returned: rows that are returns, and no purchases.
+        amount: the sum of the usable rows' amounts; None without one.
+        notes: what was decided of how the files are written.
     """
 
     name: str
@@ -56,6 +63,9 @@ class SourceReport:
     last: datetime | None
     before: int
     missing: dict[str, int]
+    returned: int = 0
+    amount: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,7 @@ def check_workspace(workspace: Workspace, *, progress: Progress = no_progress) -
             reports.append(report)
             histories.append(history)
         progress(next(steps), total, {})
-    # Ids of several types are a problem of their own; as text they can be counted in any case.
+    reports = _without_strays(workspace, reports, pl.concat(histories), problems)
     users = pl.concat(histories).group_by("user_id").agg(pl.col("first").min())
     problems += _zone_problems(workspace, reports)
     held_out, cutoffs = _check_training(workspace, reports, users, problems)
@@ -150,8 +160,10 @@ def _noting(problems: list[Problem]) -> Iterator[None]:
 def _check_source(workspace: Workspace, source: Source) -> tuple[SourceReport, pl.DataFrame]:
     """A source's report, and the first event of each of its users."""
     events = sources.scan_source(workspace, source, raw=True)
-    usable = pl.col("user_id").is_not_null() & pl.col("time").is_not_null()
-    columns = [name for name in events.collect_schema().names() if name not in ("source", "copies")]
+    schema = events.collect_schema()
+    returned = pl.col("returned") if "returned" in schema else pl.lit(value=False)
+    usable = pl.col("user_id").is_not_null() & pl.col("time").is_not_null() & ~returned
+    columns = [name for name in schema.names() if name not in ("source", "copies", "returned")]
     keep = source.duplicates == "keep"
     copies = pl.lit(None) if keep else usable.sum() - pl.col("copies").filter(usable).n_unique()
     with sources.reading(f"source {source.name!r}", workspace.source_files(source)):
@@ -159,6 +171,8 @@ def _check_source(workspace: Workspace, source: Source) -> tuple[SourceReport, p
             events.select(
                 rows=pl.len(),
                 duplicates=copies,
+                returned=returned.sum() if "returned" in schema else pl.lit(0),
+                amount=pl.col("amount").filter(usable).sum() if "amount" in schema else pl.lit(None),
                 **{f"missing {name}": pl.col(name).is_null().sum() for name in columns},
             )
             .collect(engine="streaming")
@@ -176,8 +190,40 @@ def _check_source(workspace: Workspace, source: Source) -> tuple[SourceReport, p
         last=history["last"].max(),  # type: ignore[arg-type]
         before=int(history["before"].sum()),
         missing={{"user_id": "user"}.get(name, name): count for name, count in missing.items()},
+        returned=counts["returned"],
+        amount=counts["amount"],
+        notes=sources.open_source(workspace, source).notes,
     )
-    return report, history.select(pl.col("user_id").cast(pl.String), "first")
+    named = history.with_columns(source=pl.lit(source.name), user_id=pl.col("user_id").cast(pl.String))
+    return report, named.select(pl.col(name).cast(kind) for name, kind in HISTORY.items())
+
+
+def _without_strays(
+    workspace: Workspace, reports: list[SourceReport], histories: pl.DataFrame, problems: list[Problem]
+) -> list[SourceReport]:
+    """The reports without lone events far behind all others, and a problem for each source that has some."""
+    readable = {report.name for report in reports if report.usable}
+    logs = {s.name: sources.scan_source(workspace, s) for s in workspace.settings.sources if s.name in readable}
+    if not logs:
+        return reports
+    log = sources.union([frame.select("time") for frame in logs.values()])
+    stray = stray_from(histories, log, train_until=workspace.train_until)
+    if stray is None:
+        return reports
+    kept = []
+    for report in reports:
+        if report.last is None or report.last < stray:
+            kept.append(report)
+            continue
+        time = pl.col("time")
+        before = time < stray
+        seen = logs[report.name].select(last=time.filter(before).max(), beyond=(~before).sum()).collect().row(0)
+        last, beyond = seen
+        kept.append(replace(report, last=last, usable=report.usable - beyond))
+        events = "1 event lies" if beyond == 1 else f"{beyond:,} events lie"
+        what = f"source {report.name!r}: {events} far behind all others, up to {report.last}; set aside"
+        problems.append(Problem(what, "correct the dates if they are slips", harmless=True))
+    return kept
 
 
 def _history(workspace: Workspace, events: pl.LazyFrame) -> pl.DataFrame:
@@ -190,16 +236,15 @@ def _history(workspace: Workspace, events: pl.LazyFrame) -> pl.DataFrame:
 def _source_problems(workspace: Workspace, source: Source, report: SourceReport) -> Iterator[Problem]:
     what = f"source {source.name!r}"
     if not report.usable:
-        yield Problem(f"{what} ({source.path}) has no usable row", "correct the table or remove the source")
+        fix = "correct the table or remove the source"
+        if report.returned:
+            fix = "every amount or quantity is negative, as in returns: where these are sales set amount = '-column'"
+        yield Problem(f"{what} ({source.path}) has no usable row", fix)
         return
     if report.duplicates and source.duplicates == "error":
         fix = 'set duplicates = "keep" if they are events of their own, or "drop" to count them once'
         yield Problem(f"{what}: {report.duplicates:,} rows repeat another in every column", fix)
-    for key in ("user", "time"):
-        if key in report.missing:
-            yield Problem(
-                f"{what}: {report.missing[key]:,} rows without {key} are left out", "fill them in", harmless=True
-            )
+    yield from _row_problems(what, report)
     for key, count in report.missing.items():
         if count == report.rows:
             yield Problem(f"{what}: {key} is empty in every row", f"take {key} out of the source", harmless=True)
@@ -208,6 +253,16 @@ def _source_problems(workspace: Workspace, source: Source, report: SourceReport)
         yield Problem(f"{what} has no event before train_until = {workspace.train_until}", fix, harmless=True)
     if report.first and report.first < OLDEST:
         yield Problem(f"{what} begins at {report.first}", "is that a placeholder for an unknown time?", harmless=True)
+
+
+def _row_problems(what: str, report: SourceReport) -> Iterator[Problem]:
+    """Rows that are no events, for which nothing may be to do."""
+    fixes = {"user": "nothing to do where nobody is known, such as guests", "time": "fill them in"}
+    for key, fix in fixes.items():
+        if key in report.missing:
+            yield Problem(f"{what}: {report.missing[key]:,} rows without {key} are left out", fix, harmless=True)
+    if report.returned:
+        yield Problem(f"{what}: {report.returned:,} rows are returns, no purchases", "nothing to do", harmless=True)
 
 
 def _zone_problems(workspace: Workspace, reports: list[SourceReport]) -> Iterator[Problem]:
@@ -222,18 +277,13 @@ def _zone_problems(workspace: Workspace, reports: list[SourceReport]) -> Iterato
 
 def _has_zone(workspace: Workspace, source: Source) -> bool | None:
     """Whether a source's times say their zone; None for dates alone, which need none."""
-    if source.timezone is not None or source.time_format in sources.EPOCHS:
+    settled = sources.settle_source(workspace, source)
+    kind = settled.table.schema[source.time]
+    zoned = isinstance(kind, pl.Datetime) and kind.time_zone is not None
+    if source.timezone is not None or zoned or settled.time.has_zones:
         return True
-    frame = sources.scan_table(workspace.source_files(source), what=f"source {source.name!r}").head(sources.SAMPLE)
-    kind = frame.collect_schema()[source.time]
-    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
-        return True
-    if kind == pl.String:
-        zoned = pl.col(source.time).str.contains(r"(Z|[+-]\d\d:?\d\d)$").all()
-        if frame.select(zoned).collect().item():
-            return True
     time = pl.col("time")
-    times = sources.scan_source(workspace, source).head(sources.SAMPLE)
+    times = sources.scan_source(workspace, source).head(SAMPLE)
     return False if times.select((time.dt.truncate("1d") != time).any()).collect().item() else None
 
 
@@ -242,8 +292,6 @@ def _check_training(
 ) -> tuple[int, int]:
     """How many users are held out and how many training cutoffs fit."""
     held_out, cutoffs = 0, 0
-    with _noting(problems):
-        sources.require_one_user_type(workspace)
     with _noting(problems):
         held = pairs.held_out_users(workspace, users["user_id"])
         pairs.require_known("users", workspace.settings.split.users_file, held)

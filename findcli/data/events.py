@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ from typing import Any
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.reader.tables import declared
 from findcli.data.splits import bucket
+from findcli.data.strays import stray_from
 from findcli.data.templates import event_text
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
@@ -32,13 +33,20 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     """What of the workspace file the event log depends on."""
     settings = workspace.settings
     extras = {source.name: sources.extra_columns(workspace, source) for source in settings.sources}
-    described = [{k: v for k, v in asdict(source).items() if k != "sentences"} for source in settings.sources]
+    described = [_described(source) for source in settings.sources]
     return {
         "sources": described,
         "extras": extras,
         "train_until": workspace.train_until.isoformat(),
         "user_id": settings.workspace.user_id,
     }
+
+
+def _described(source: Source) -> dict[str, Any]:
+    """What of a source the event log depends on; how its table is written counts where it is declared."""
+    new = ("quantity", "price", "returned")
+    values = {"time_format": None, "timezone": None} | declared(source)
+    return {k: v for k, v in values.items() if k != "sentences" and (k not in new or v is not None)}
 
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
@@ -98,6 +106,10 @@ def first_and_last(run: Run) -> tuple[datetime, datetime]:
 def _write(workspace: Workspace, draft: Draft) -> None:
     log = _scan_log(workspace)
     overview = _overview(workspace, log)
+    stray = stray_from(overview, log, train_until=workspace.train_until)
+    if stray is not None:
+        log = log.filter(pl.col("time") < stray)
+        overview = _overview(workspace, log)
     n_parts = max(1, -(-int(overview["train_rows"].sum()) // ROWS_PER_PART))
     raw = draft.path("raw")
     ids = overview.select("user_id").unique().sort("user_id")

@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from findcli.data import events, profiles
+from findcli.data.reader.tables import declared
 from findcli.data.splits import bucket, held_out
 from findcli.data.templates import Template, is_search, round_bound, sentence_text, source_templates
 from findcli.errors import FindCLIError
@@ -48,7 +49,7 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
         "split": asdict(settings.split),
         "sentences": asdict(settings.sentences),
         "templates": [asdict(t) for source in settings.sources for t in source_templates(source)],
-        "profile": asdict(settings.profile),
+        "profile": declared(settings.profile),
         "currency": settings.workspace.currency,
     }
 
@@ -175,7 +176,10 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
 def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
     """Users with an event before `train_until` that are not held out: user_id, part, first, split, user (row)."""
     frames = [
-        pl.scan_parquet(path, glob=False).group_by("user_id").agg(first=pl.col("time").min()).with_columns(part=pl.lit(path.name))
+        pl.scan_parquet(path, glob=False)
+        .group_by("user_id")
+        .agg(first=pl.col("time").min())
+        .with_columns(part=pl.lit(path.name))
         for path in log.files("train/*.parquet")
     ]
     users = pl.concat(frames).collect().sort("part", "user_id")
@@ -220,7 +224,9 @@ def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
 
 
 def _distinct_texts(workspace: Workspace, log: Run, users: pl.DataFrame) -> pl.DataFrame:
-    own = pl.scan_parquet(log.files("train/*.parquet"), glob=False).join(users.lazy().select("user_id"), on="user_id", how="semi")
+    own = pl.scan_parquet(log.files("train/*.parquet"), glob=False).join(
+        users.lazy().select("user_id"), on="user_id", how="semi"
+    )
     kinds = own.select(text="event", search=_searches(workspace)).unique()
     return kinds.collect(engine="streaming").sort("search", "text").with_row_index("text_row")
 

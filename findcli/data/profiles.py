@@ -6,15 +6,20 @@ import hashlib
 import io
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.reader.amounts import number, settle_number
+from findcli.data.reader.ids import same_ids
+from findcli.data.reader.nulls import without_nulls
+from findcli.data.reader.people import settled_ids
+from findcli.data.reader.tables import Table, open_table
+from findcli.data.reader.times import TimeColumn, times_of
 from findcli.errors import FindCLIError
 from findcli.workspace.durations import parse_duration
-from findcli.workspace.folder import Workspace
+from findcli.workspace.folder import Workspace, files_of
 from findcli.workspace.settings import Aggregate, Profile
 
 DAY_US = 86_400_000_000
@@ -93,41 +98,66 @@ def scan_profile(workspace: Workspace) -> pl.LazyFrame:
         FindCLIError: a column is missing or of a wrong type.
     """
     profile = workspace.settings.profile
-    path = workspace.path(str(profile.path))
-    frame = sources.scan_table([path], what="the profile table")
-    schema = frame.collect_schema()
+    table = _open(workspace)
+    schema, frame = table.schema, table.frame
     named = [*profile.categorical, *profile.ordered, *profile.numeric]
     missing = [c for c in (profile.user, profile.time, *named) if c is not None and c not in schema]
     if missing:
         hint = f"its columns are: {', '.join(schema.names())}; correct [profile] in findcli.toml"
-        raise FindCLIError(f"the profile table {path} has no column {', '.join(missing)}", hint=hint)
-    wrong = [name for name in profile.numeric if not (schema[name].is_numeric() or schema[name] == pl.Boolean)]
+        raise FindCLIError(f"the profile table {table.files[0]} has no column {', '.join(missing)}", hint=hint)
+    wrong = [name for name in profile.numeric if not _may_be_number(schema[name])]
     if wrong:
         hint = "correct the table, or name the column under categorical or ordered"
         raise FindCLIError(f"profile column {wrong[0]!r} is of type {schema[wrong[0]]}, not a number", hint=hint)
-    users = sources.user_types(workspace)
-    user = pl.col(str(profile.user)).cast(next(iter(users.values())), strict=False).alias("user_id")
-    words = [pl.col(name).cast(pl.String) for name in (*profile.categorical, *profile.ordered)]
-    numbers = [pl.col(name).cast(pl.Float64) for name in profile.numeric]
-    dated = [] if profile.time is None else [_known_from(frame, profile.time, path).alias("known_from")]
-    return frame.select(user, *dated, *words, *numbers)
+    with sources.reading(table.what, table.files):
+        known_from = None if profile.time is None else _known_from(table, profile)
+        early = None if known_from is None else known_from < workspace.train_until
+        user = _user(table, profile, early).alias("user_id")
+        numbers = [_number(table, profile, name, early).alias(name) for name in profile.numeric]
+    words = [
+        pl.col(name).cast(pl.String) if schema[name] != pl.String else _words(table, profile, name)
+        for name in (*profile.categorical, *profile.ordered)
+    ]
+    wanted = sources.id_type(workspace)
+    frame = frame.select(user, *([] if known_from is None else [known_from.alias("known_from")]), *words, *numbers)
+    return frame.with_columns(same_ids(pl.col("user_id"), frame.collect_schema()["user_id"], wanted))
 
 
-def _known_from(frame: pl.LazyFrame, column: str, path: Path) -> pl.Expr:
-    """The dates of the profile's rows; text is read by the one format that fits every row."""
-    kind = frame.collect_schema()[column]
-    if kind == pl.Date or isinstance(kind, pl.Datetime):
-        return pl.col(column).cast(sources.TIME)
-    with sources.reading("the profile table", [path]):
-        formats = sources.fitting_formats(frame, column) if kind == pl.String else []
-    if len(formats) != 1:
-        hint = "write all of them as 2024-12-31, or as dates in a Parquet file"
-        raise FindCLIError(f"the profile's column {column!r} does not read as dates in exactly one way", hint=hint)
-    return sources.read_times(column, formats[0])
+def _open(workspace: Workspace) -> Table:
+    profile = workspace.settings.profile
+    path = workspace.path(str(profile.path))
+    files = files_of(path) or [path]
+    user = [] if profile.user is None else [profile.user]
+    return open_table(files, profile, what="the profile table", ids=user)
+
+
+def _may_be_number(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or kind in (pl.Boolean, pl.String)
+
+
+def _user(table: Table, profile: Profile, early: pl.Expr | None) -> pl.Expr:
+    name = str(profile.user)
+    return settled_ids(table, profile, name, early=early)
+
+
+def _number(table: Table, profile: Profile, name: str, early: pl.Expr | None) -> pl.Expr:
+    return number(table, profile, name, settle_number(table, profile, name, early=early))
+
+
+def _words(table: Table, profile: Profile, name: str) -> pl.Expr:
+    written = name in table.written
+    return without_nulls(pl.col(name), words=True, written=written, more=profile.null_values)
+
+
+def _known_from(table: Table, profile: Profile) -> pl.Expr:
+    """The dates of the profile's rows."""
+    name = str(profile.time)
+    return times_of(TimeColumn(table.frame, name, table.schema[name], profile, name in table.written, table.what))
 
 
 def _collect(workspace: Workspace, frame: pl.LazyFrame) -> pl.DataFrame:
-    with sources.reading("the profile table", [workspace.path(str(workspace.settings.profile.path))]):
+    table = _open(workspace)
+    with sources.reading(table.what, table.files):
         return frame.collect()
 
 

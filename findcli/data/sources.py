@@ -13,18 +13,10 @@ import polars as pl
 
 from findcli.data.reader import numbers
 from findcli.data.reader.amounts import number, number_probes, settle_from
-from findcli.data.reader.ids import (
-    IdKind,
-    id_probes,
-    memory_type,
-    read_ids,
-    refuse_ids,
-    refuse_integers,
-    same_ids,
-    settle_ids,
-)
+from findcli.data.reader.ids import IdKind, id_probes, memory_type, read_ids, same_ids
 from findcli.data.reader.nulls import without_nulls
 from findcli.data.reader.numbers import NumberReading
+from findcli.data.reader.people import id_form, require_id_type
 from findcli.data.reader.tables import Table, open_table, text_of
 from findcli.data.reader.tables import reading as reading
 from findcli.data.reader.times import TIME as TIME
@@ -139,7 +131,10 @@ def id_type(workspace: Workspace) -> pl.DataType:
         return pl.String()
     kinds: list[pl.DataType | IdKind] = []
     for source in workspace.settings.sources:
-        schema = open_source(workspace, source).schema
+        try:
+            schema = open_source(workspace, source).schema
+        except FindCLIError:
+            continue  # whoever reads this source is told
         if source.user in schema:
             declared = source.types.get(source.user)
             kinds.append("integer" if declared == "integer" else schema[source.user])
@@ -172,11 +167,9 @@ def _settle(workspace: Workspace, source: Source, table: Table) -> SourceReading
     candidates = time_candidates(column)
     numeric = number_columns(workspace, source, table)
     user, kind = pl.col(source.user), table.schema[source.user]
-    form = source.types.get(source.user)
-    written = source.user in table.written
+    require_id_type(table, source.user)
     probes = time_probes(column, candidates)
-    if form is None or kind.is_float():
-        probes |= id_probes(user, kind, written=written, nulls=source.null_values)
+    probes |= id_probes(user, kind, written=source.user in table.written, nulls=source.null_values)
     for name in numeric:
         probes |= number_probes(table, source, name)
     if not probes:
@@ -184,16 +177,7 @@ def _settle(workspace: Workspace, source: Source, table: Table) -> SourceReading
     seen = table.frame.select(**probes).collect(engine="streaming").row(0, named=True)
     time = settle_times(column, candidates, seen)
     early = read_times(column, time) < workspace.train_until
-    if seen.get("ids unfit"):
-        unfit = (user != user.floor()) | (user.abs() >= 2**53)
-        refuse_ids(table.frame.filter(unfit), user, what=table.what, column=source.user)
-    ids = read_ids(user, kind, written=written, nulls=source.null_values)
-    if form is None and seen.get("ids pointed"):
-        form = settle_ids(table.frame, ids, what=table.what, column=source.user, early=early)
-    elif form == "integer" and kind == pl.String:
-        refuse_integers(table.frame, ids, what=table.what, column=source.user)
-    elif form == "decimal" and kind == pl.String:
-        form = settle_ids(table.frame, ids, what=table.what, column=source.user, early=None)
+    form = id_form(table, source, source.user, seen, early)
     read = {name: settle_from(table, source, name, seen, early) for name in numeric}
     return SourceReading(table, time, form, {name: number for name, number in read.items() if number is not None})
 
@@ -263,11 +247,6 @@ def _is_integer(settled: SourceReading, source: Source) -> bool:
 
 def _user_expression(settled: SourceReading, source: Source) -> pl.Expr:
     kind = settled.table.schema[source.user]
-    if not (kind.is_numeric() or kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)):
-        raise FindCLIError(
-            f"{settled.table.what}: the user column {source.user!r} is of type {kind}",
-            hint="user ids are whole numbers or text: write them so",
-        )
     written = source.user in settled.table.written
     return read_ids(pl.col(source.user), kind, written=written, form=settled.user, nulls=source.null_values)
 
@@ -311,7 +290,9 @@ def _returned_expression(settled: SourceReading, source: Source, amount: pl.Expr
     if source.quantity is not None:
         signs.append(number(settled.table, source, source.quantity, settled.numbers.get(source.quantity)) < 0)
     if source.returned is not None:
-        mark = text_of(pl.col(source.returned), settled.table.schema[source.returned]).str.strip_chars().str.to_lowercase()
+        mark = (
+            text_of(pl.col(source.returned), settled.table.schema[source.returned]).str.strip_chars().str.to_lowercase()
+        )
         signs.append(mark.is_in(MARKS) | mark.str.contains(r"^c\d+$"))
     return (
         reduce(lambda one, other: one.fill_null(value=False) | other.fill_null(value=False), signs) if signs else None

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from findcli.errors import FindCLIError
+from findcli.data.reader.text import read_lines
 
 
 def bucket(kind: str, name: object, *, salt: str, buckets: int) -> int:
@@ -37,15 +37,9 @@ def held_out(kind: str, names: Iterable[object], *, salt: str, one_in: int, file
 
 
 def read_names(file: Path) -> set[str]:
-    """The names of a text file, one a line.
+    """The names of a text file, one a line, in whatever encoding it is.
 
     Raises:
         FindCLIError: the file cannot be read.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FindCLIError(
-            f"the file of names {file} cannot be read: {error}", hint="give a text file with a name a line"
-        ) from error
-    return {line.strip() for line in text.splitlines() if line.strip()}
+    return {line.strip() for line in read_lines(file, what="the file of names") if line.strip()}

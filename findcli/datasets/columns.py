@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from findcli.data.sources import fitting_formats
+from findcli.data.reader.time_formats import UNITS
+from findcli.data.reader.times import TimeColumn, TimeReading, settle_times, time_candidates, time_probes
+from findcli.errors import FindCLIError
+from findcli.workspace.settings import TableForm
 
 USER_WORDS = (
     "user", "customer", "client", "household", "member", "person", "account", "shopper", "buyer", "visitor",
@@ -42,7 +45,6 @@ FAMILY_WORDS = {
 _USER_NAME = re.compile(rf"^({'|'.join(USER_WORDS)})s?(id|no|nr|num|number|key|code|hash|ref|name)?$")
 _LOWEST = re.compile(r"^\s*(under|below|less|up to|<)", re.IGNORECASE)
 MOST_VALUES, FEW_VALUES = 100, 20
-EPOCH_RANGE = (500_000_000, 2_500_000_000)  # seconds: 1985 to 2049
 
 
 @dataclass(frozen=True)
@@ -101,15 +103,28 @@ def read_times(sample: pl.DataFrame, column: str) -> Reading | None:
         return Reading()
     if values.is_empty() or not (kind.is_integer() or kind == pl.String):
         return None
-    if kind.is_integer():
-        form = _epoch_format(values) if names(column, TIME_WORDS) else None
-        return None if form is None else Reading(format=form)
-    fitting = fitting_formats(sample.head(1000).lazy(), column)
-    # Eight digits may as well be a number of something.
-    if not fitting or (fitting == ["%Y%m%d"] and not names(column, TIME_WORDS)):
+    readings = _fitting_times(sample, column)
+    if not readings:
         return None
-    other = next((form for form in fitting[1:] if _day_first(form) != _day_first(fitting[0])), None)
-    return Reading() if other is None else Reading(format=fitting[0], other=other, example=values[0])
+    first, *others = readings
+    # Digits may as well be a number of something.
+    if first.family in ("%Y%m%d", *UNITS) and values.cast(pl.String).str.contains(r"^\d+$").all():
+        return Reading(format=first.formats[0]) if names(column, TIME_WORDS) else None
+    return Reading(first.formats[0], others[0].formats[0], values[0]) if others else Reading()
+
+
+def _fitting_times(sample: pl.DataFrame, column: str) -> list[TimeReading]:
+    """The readings that fit every value of a column and read some of them differently."""
+    times = TimeColumn(sample.lazy(), column, sample.schema[column], TableForm(), written=True, what="the sample")
+    try:
+        candidates = time_candidates(times)
+    except FindCLIError:
+        return []
+    seen = sample.select(**time_probes(times, candidates)).row(0, named=True)
+    try:
+        return [settle_times(times, candidates, seen)]
+    except FindCLIError:
+        return [reading for i, reading in enumerate(candidates) if not seen[f"time {i}"]]
 
 
 def time_rank(sample: pl.DataFrame, column: str) -> tuple[bool, int, int]:
@@ -157,18 +172,6 @@ def attribute_kind(values: pl.Series, *, is_time: bool) -> tuple[str, tuple[str,
         return f"it has {len(found):,} different values", ()
     levels = ordered_levels(found.cast(pl.String).to_list())
     return ("categorical", ()) if levels is None else ("ordered", levels)
-
-
-def _day_first(form: str) -> bool:
-    return form.index("%d") < (form.index("%m") if "%m" in form else len(form))
-
-
-def _epoch_format(values: pl.Series) -> str | None:
-    low, high = EPOCH_RANGE
-    factors = {"epoch_s": 1, "epoch_ms": 1000}
-    return next(
-        (form for form, factor in factors.items() if values.is_between(low * factor, high * factor).all()), None
-    )
 
 
 def ordered_levels(values: list[str]) -> tuple[str, ...] | None:

@@ -11,9 +11,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from findcli.workspace.durations import parse_duration
-from findcli.workspace.settings import SLOTS, Aggregate, Profile, Source, Task
+from findcli.workspace.settings import SLOTS, Aggregate, Profile, Source, TableForm, Task
 
 Problem = tuple[str, str]
+TIME_WORDS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 NEED_COLUMN = ("sum", "mean", "distinct")
 
 
@@ -43,9 +44,11 @@ def cross_problems(parts: Parts) -> Iterator[Problem]:
         yield from _source_problems(path, source)
     if "profile" in parts.tables:
         yield from _profile_problems(parts.tables["profile"], parts.aggregates)
+        yield from _form_problems("profile", parts.tables["profile"])
     for path, aggregate in parts.aggregates.items():
         yield from _aggregate_problems(path, aggregate, parts.source_names)
     for path, task in parts.tasks.items():
+        yield from _form_problems(path, task)
         for name in task.without_sources:
             yield from _unknown_source(f"{path}.without_sources", name, parts.source_names)
     yield from _size_problems(parts.tables)
@@ -70,17 +73,26 @@ def _source_problems(path: str, source: Source) -> Iterator[Problem]:
         yield f"{path}.sentences", "exposure is an input only; give another family, or leave the sentences out"
     for i, sentence in enumerate(source.sentences or ()):
         yield from _slot_problems(f"{path}.sentences[{i}]", sentence, source, (*SLOTS, "amount", "currency"))
-    if (
-        source.time_format is not None
-        and source.time_format not in ("epoch_s", "epoch_ms")
-        and "%" not in source.time_format
-    ):
+    if source.price is not None and source.quantity is None and source.amount is None:
+        yield f"{path}.price", "needs quantity = ... beside it; or name it as the amount"
+    if source.price is not None and source.amount is not None:
+        yield f"{path}.price", "amount is given too: take one of the two out"
+    yield from _form_problems(path, source)
+
+
+def _form_problems(path: str, form: TableForm) -> Iterator[Problem]:
+    """What of how a table is written cannot be."""
+    if form.time_format is not None and form.time_format not in TIME_WORDS and "%" not in form.time_format:
         yield (
             f"{path}.time_format",
-            f"{source.time_format!r} is no format; write one such as '%d/%m/%Y', 'epoch_s' or 'epoch_ms'",
+            f"{form.time_format!r} is no format; write one such as '%d/%m/%Y', 'epoch_s' or 'epoch_ms'",
         )
-    if source.timezone is not None and not _is_timezone(source.timezone):
-        yield f"{path}.timezone", f"{source.timezone!r} is no known zone; write one such as 'Europe/Berlin' or 'UTC'"
+    if form.timezone is not None and not _is_timezone(form.timezone):
+        yield f"{path}.timezone", f"{form.timezone!r} is no known zone; write one such as 'Europe/Berlin' or 'UTC'"
+    if form.delimiter is not None and (len(form.delimiter) != 1 or not form.delimiter.isascii()):
+        yield f"{path}.delimiter", f"{form.delimiter!r} should be one character, such as ';' or a tab"
+    if form.comment == "":
+        yield f"{path}.comment", "should be what begins a comment, such as '#'; or leave it out"
 
 
 def _slot_problems(path: str, text: str, source: Source, known: tuple[str, ...]) -> Iterator[Problem]:

@@ -274,6 +274,10 @@ def _comment(text: str) -> str:
 def _toml(value: Any) -> str:
     import tomlkit
 
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()
+        table.update(value)
+        return str(table.as_string())
     return str(tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string())
 
 

@@ -106,7 +106,7 @@ def test_the_digest_sees_what_is_known_before_an_instant_alone(tmp_path: Path) -
     ("columns", "settings", "told"),
     [
         ({"u": [1]}, {"numeric": ("age",), "time": "since"}, "has no column since, age"),
-        ({"u": [1], "age": ["old"]}, {"numeric": ("age",)}, "'age' is of type String"),
+        ({"u": [1], "age": ["old"]}, {"numeric": ("age",)}, "'age' holds 'old', which are no numbers"),
         ({"u": [1], "since": ["soon"], "age": [1]}, {"numeric": ("age",), "time": "since"}, "since"),
         ({"u": [1], "since": [5], "age": [1]}, {"numeric": ("age",), "time": "since"}, "since"),
     ],

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from findcli.data.reader.ids import same_ids
+from findcli.data.reader.people import settled_ids
+from findcli.data.reader.tables import open_table, reading
+from findcli.data.reader.typed import typed_frame
 from findcli.errors import FindCLIError
-from findcli.workspace.runs import first_line, hash_json
+from findcli.workspace.runs import hash_json
+from findcli.workspace.settings import TableForm
 
-READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".parquet": pl.read_parquet,
-    ".csv": pl.read_csv,
-    ".jsonl": pl.read_ndjson,
-}
 FEWEST = 2
 LOOKALIKE_SHARE = 0.1  # hard negatives are mined among this share of users, whom the sentence ranks highest
 
@@ -45,31 +44,23 @@ def read_seeds(path: Path, users: pl.Series) -> Seeds:
     """Seeds of a file: `user_id` and `label`, 1 for a positive and 0 for a hard negative; or positives alone.
 
     Args:
-        path: CSV, Parquet or JSONL; without a column `label` all are positives.
+        path: a table of any kind; without a column `label` all are positives.
         users: ids of the embedded users.
 
     Raises:
         FindCLIError: the file cannot be read, lacks a column, names a user twice or one who is not embedded, has other
             labels than 0 and 1, or fewer than two positives.
     """
-    frame = _read(path)
-    if "user_id" not in frame.columns:
-        hint = "name the column of ids user_id, and the column of 1 (positive) and 0 (hard negative) label"
-        raise FindCLIError(f"{path} has no column user_id, only: {', '.join(frame.columns)}", hint=hint)
-    ids = frame["user_id"].cast(users.dtype, strict=False)
-    labels = frame["label"] if "label" in frame.columns else pl.Series([1] * len(frame))
-    if not set(labels.unique()) <= {0, 1}:
-        found = sorted(map(str, labels.unique()))[:5]
-        raise FindCLIError(f"{path}: labels are {found}", hint="write 1 for a positive seed, 0 for a hard negative")
+    ids, labels = _read(path, users.dtype)
     if ids.is_duplicated().any():
         twice = ids.filter(ids.is_duplicated())[0]
         raise FindCLIError(f"{path} names user {twice} more than once", hint="keep one row a user")
     known = pl.DataFrame({"user_id": users}).with_row_index("row")
     rows = pl.DataFrame({"user_id": ids}).join(known, on="user_id", how="left", maintain_order="left")["row"]
     if rows.null_count():
-        strange = frame["user_id"].filter(rows.is_null())[0]
+        strange = ids.filter(rows.is_null())[0]
         hint = "name users with an event before the date of the embeddings; another date is chosen with --as-of"
-        raise FindCLIError(f"{path}: {rows.null_count()} seeds are not embedded, such as {strange!r}", hint=hint)
+        raise FindCLIError(f"{path}: {rows.null_count()} seeds are not embedded, such as {strange}", hint=hint)
     positive = labels.cast(pl.Boolean).to_numpy()
     found_rows = rows.to_numpy().astype(np.int64)
     if positive.sum() < FEWEST:
@@ -79,15 +70,32 @@ def read_seeds(path: Path, users: pl.Series) -> Seeds:
     return Seeds(np.sort(found_rows[positive]), np.sort(found_rows[~positive]))
 
 
-def _read(path: Path) -> pl.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix not in READERS:
-        raise FindCLIError(f"{path} ends in {suffix or 'nothing'}", hint=f"seeds are read from {', '.join(READERS)}")
-    try:
-        return READERS[suffix](path)
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        hint = "give a table with the columns user_id and label (1 positive, 0 hard negative)"
-        raise FindCLIError(f"the seeds in {path} cannot be read: {first_line(error)}", hint=hint) from error
+def _read(path: Path, kind: pl.DataType) -> tuple[pl.Series, pl.Series]:
+    """The ids and labels of a file.
+
+    Raises:
+        FindCLIError: it cannot be read, has no column of ids, a row without one, or other labels than 0 and 1.
+    """
+    table = open_table([path], what="the table of seeds", ids=["user_id"])
+    if "user_id" not in table.schema:
+        hint = "name the column of ids user_id, and the column of 1 (positive) and 0 (hard negative) label"
+        raise FindCLIError(f"{path} has no column user_id, only: {', '.join(table.schema.names())}", hint=hint)
+    form = TableForm()
+    with reading(table.what, table.files):
+        ids = settled_ids(table, form, "user_id").alias("ids")
+        frame = table.frame.select(ids).collect()
+        typed = typed_frame(table, form).collect()
+    frame = frame.with_columns(typed["label"] if "label" in typed.columns else pl.lit(1).alias("label"))
+    if not set(frame["label"].unique()) <= {0, 1}:
+        strange = sorted(map(str, frame["label"].unique()))[:5]
+        raise FindCLIError(f"{path}: labels are {strange}", hint="write 1 for a positive seed, 0 for a hard negative")
+    if missing := frame["ids"].null_count():
+        raise FindCLIError(f"{path}: {missing} rows name no user", hint="take them out, or write the ids")
+    same = frame.select(same_ids(pl.col("ids"), frame.schema["ids"], kind))["ids"]
+    if strange_ids := frame["ids"].filter(same.is_null()).to_list():
+        hint = "write ids as the tables do"
+        raise FindCLIError(f"{path}: {len(strange_ids)} seeds are not embedded, such as {strange_ids[0]!r}", hint=hint)
+    return same, frame["label"]
 
 
 def mine_hard_negatives(scores: np.ndarray, vectors: np.ndarray, positives: np.ndarray, *, most: int) -> np.ndarray:

@@ -79,7 +79,8 @@ def settle_numbers(
     Raises:
         FindCLIError: the values fit neither mark, or both and differently.
     """
-    readings = {mark: NumberReading(mark, plain=False) for mark in (".", ",") if declared in (None, mark)}
+    marks: tuple[Mark, ...] = (".", ",") if declared is None else (declared,)
+    readings = {mark: NumberReading(mark, plain=False) for mark in marks}
     first = pl.lit(value=True) if early is None else early
     values: dict[Mark, pl.Expr] = {mark: read_numbers(text, reading) for mark, reading in readings.items()}
     odd = text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()
@@ -96,7 +97,7 @@ def settle_numbers(
     if len(fitting) == 2 and seen["differ"]:
         if seen["odd"]:
             _refuse_two(frame, text, values, what, column)
-        fitting = ["."]
+        fitting = list(marks[:1])
     best = min(fitting or readings, key=lambda mark: seen[f"all {mark}"])
     if seen[f"all {best}"]:
         _refuse(frame, text, values[best], what, column)

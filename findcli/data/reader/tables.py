@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -78,15 +79,16 @@ def open_table(
     """
     form = form or TableForm()
     stamps = [(path, path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else (path,) for path in files]
-    key = (what, *stamps, form_key(form), root, *ids)
+    key = (what, *stamps, repr(form), root, *ids)
     if key not in _opened:
         _opened[key] = _open(files, form, what, root, ids)
     return _opened[key]
 
 
-def form_key(form: TableForm) -> str:
-    """What tells two declarations apart."""
-    return repr(form)
+def declared(settings: TableForm) -> dict[str, Any]:
+    """The values of a table of the workspace file; how its files are written is left out where that is not said."""
+    form = asdict(TableForm())
+    return {key: value for key, value in asdict(settings).items() if key not in form or value not in (None, (), {})}
 
 
 @contextmanager
@@ -118,7 +120,8 @@ def _open(files: Sequence[Path], form: TableForm, what: str, root: Path | None, 
 
 
 def _names(kinds: set[store.Kind]) -> list[str]:
-    return sorted({"parquet": "Parquet", "text": "CSV", "jsonl": "JSONL", "excel": "Excel"}[kind] for kind in kinds)
+    names = {"parquet": "Parquet", "text": "CSV", "jsonl": "JSONL", "excel": "Excel"}
+    return [name for kind, name in names.items() if kind in kinds]
 
 
 def _keys(path: Path, root: Path | None) -> tuple[tuple[str, str], ...]:
@@ -236,7 +239,9 @@ def text_of(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 def _notes(parts: list[_Part]) -> list[str]:
     """What was decided of the files, each thing once."""
-    notes: dict[str, None] = {note: None for part in parts if part.text is not None for note in part.text.dialect.notes()}
+    notes: dict[str, None] = {
+        note: None for part in parts if part.text is not None for note in part.text.dialect.notes()
+    }
     columns: list[set[str]] = [{name for name, _ in part.schema} for part in parts]
     lacking = sorted(set[str]().union(*columns) - columns[0].intersection(*columns))
     if lacking:

@@ -15,6 +15,7 @@ from findcli.data.reader.files import Stored
 from findcli.data.reader.rewrite import rewrite
 from findcli.data.reader.survey import survey
 from findcli.errors import FindCLIError
+from findcli.workspace.runs import first_line
 from findcli.workspace.settings import TableForm
 
 UTF8 = ("utf-8", "utf-8-sig")
@@ -69,6 +70,32 @@ def plain_text(file: Stored, form: TableForm, *, what: str) -> Text:
     return _read(store.in_utf8(file, encoding, source=source, what=what), encoding, form, source, what)
 
 
+def read_lines(path: Path, *, what: str) -> list[str]:
+    """The lines of a text file that is no table, in whatever encoding it is.
+
+    Raises:
+        FindCLIError: it cannot be read, or is UTF-8 in parts.
+    """
+    try:
+        raw = path.read_bytes()
+        encoding = store.guess_encoding(raw[: store.HEAD])
+        if encoding is None:
+            encoding = "utf-8" if is_utf8(raw) else store.encoding_of(Stored(path, "text"), source=path, what=what)
+        return raw.decode(encoding).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "give a text file with a name or a sentence a line"
+        raise FindCLIError(f"{what} {path} cannot be read: {first_line(error)}", hint=hint) from error
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Whether bytes are text in UTF-8."""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _known_encoding(declared: str | None, start: bytes, source: Path, what: str) -> str:
     """The encoding that is declared or that the first bytes tell; UTF-8 until it turns out to be none."""
     if declared is None:
@@ -90,7 +117,7 @@ def _read(file: Stored, encoding: str, form: TableForm, source: Path, what: str)
     start = store.head(file)
     lines = _whole_lines(start.decode("utf-8", errors="replace").removeprefix("\ufeff"), len(start))
     if not lines.strip():
-        raise FindCLIError(f"{what}: {source} is empty", hint="write the table again")
+        raise FindCLIError(f"{what} cannot be read: {source} is empty", hint="write the table again")
     dialect = sniff(lines, delimiter=form.delimiter, header=form.header, comment=form.comment)
     dialect = replace(dialect, encoding=encoding)
     seen = survey(store.chunks(file), dialect.delimiter, skip=_offset(start, dialect.skipped))

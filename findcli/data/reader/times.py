@@ -39,6 +39,11 @@ class TimeReading:
     timezone: str | None = None
     family: str = ""
 
+    @property
+    def has_zones(self) -> bool:
+        """Whether every time says its zone."""
+        return all(form in forms.UNITS or forms.has_offset(form) or "%Z" in form for form in self.formats or ("",))
+
 
 @dataclass(frozen=True)
 class TimeColumn:
@@ -78,6 +83,18 @@ def read_times(column: TimeColumn, reading: TimeReading) -> pl.Expr:
         return _bounded(_to_utc(pl.col(column.name), column.kind, reading.timezone))
     text = pl.col(column.name).str.strip_chars() if column.kind == pl.String else column.text
     return _bounded(pl.coalesce([_read(text, form, reading) for form in reading.formats]))
+
+
+def times_of(column: TimeColumn) -> pl.Expr:
+    """A column as naive UTC, read in the one way that fits all of it.
+
+    Raises:
+        FindCLIError: no way fits, or two do and differ.
+    """
+    candidates = time_candidates(column)
+    probes = time_probes(column, candidates)
+    seen = column.frame.select(**probes).collect(engine="streaming").row(0, named=True) if probes else {}
+    return read_times(column, settle_times(column, candidates, seen))
 
 
 def time_candidates(column: TimeColumn) -> list[TimeReading]:
