@@ -11,10 +11,9 @@ from typing import Literal
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.reader import nulls
 from findcli.data.reader.amounts import number, settle_number
-from findcli.data.reader.ids import same_ids
-from findcli.data.reader.nulls import without_nulls
-from findcli.data.reader.people import settled_ids
+from findcli.data.reader.ids import same_ids, settled_ids
 from findcli.data.reader.tables import Table, open_table
 from findcli.data.reader.times import TimeColumn, times_of
 from findcli.errors import FindCLIError
@@ -112,12 +111,9 @@ def scan_profile(workspace: Workspace) -> pl.LazyFrame:
     with sources.reading(table.what, table.files):
         known_from = None if profile.time is None else _known_from(table, profile)
         early = None if known_from is None else known_from < workspace.train_until
-        user = _user(table, profile, early).alias("user_id")
+        user = settled_ids(table, profile, str(profile.user), early=early).alias("user_id")
         numbers = [_number(table, profile, name, early).alias(name) for name in profile.numeric]
-    words = [
-        pl.col(name).cast(pl.String) if schema[name] != pl.String else _words(table, profile, name)
-        for name in (*profile.categorical, *profile.ordered)
-    ]
+    words = [nulls.words(table, profile, name).alias(name) for name in (*profile.categorical, *profile.ordered)]
     wanted = sources.id_type(workspace)
     frame = frame.select(user, *([] if known_from is None else [known_from.alias("known_from")]), *words, *numbers)
     return frame.with_columns(same_ids(pl.col("user_id"), frame.collect_schema()["user_id"], wanted))
@@ -135,24 +131,13 @@ def _may_be_number(kind: pl.DataType) -> bool:
     return kind.is_numeric() or kind in (pl.Boolean, pl.String)
 
 
-def _user(table: Table, profile: Profile, early: pl.Expr | None) -> pl.Expr:
-    name = str(profile.user)
-    return settled_ids(table, profile, name, early=early)
-
-
 def _number(table: Table, profile: Profile, name: str, early: pl.Expr | None) -> pl.Expr:
     return number(table, profile, name, settle_number(table, profile, name, early=early))
 
 
-def _words(table: Table, profile: Profile, name: str) -> pl.Expr:
-    written = name in table.written
-    return without_nulls(pl.col(name), words=True, written=written, more=profile.null_values)
-
-
 def _known_from(table: Table, profile: Profile) -> pl.Expr:
     """The dates of the profile's rows."""
-    name = str(profile.time)
-    return times_of(TimeColumn(table.frame, name, table.schema[name], profile, name in table.written, table.what))
+    return times_of(TimeColumn(table, profile, str(profile.time)))
 
 
 def _collect(workspace: Workspace, frame: pl.LazyFrame) -> pl.DataFrame:

@@ -11,12 +11,21 @@ from typing import Any
 
 import polars as pl
 
-from findcli.data.reader import numbers
-from findcli.data.reader.amounts import number, number_probes, settle_from
-from findcli.data.reader.ids import IdKind, id_probes, memory_type, read_ids, same_ids
-from findcli.data.reader.nulls import without_nulls
+from findcli.data.reader import nulls, numbers
+from findcli.data.reader.amounts import number, number_probes
+from findcli.data.reader.amounts import settle_from as settle_number
+from findcli.data.reader.ids import (
+    IdKind,
+    IdReading,
+    id_probes,
+    is_number,
+    memory_type,
+    read_ids,
+    require_id_type,
+    same_ids,
+)
+from findcli.data.reader.ids import settle_from as settle_ids
 from findcli.data.reader.numbers import NumberReading
-from findcli.data.reader.people import id_form, require_id_type
 from findcli.data.reader.tables import Table, open_table, text_of
 from findcli.data.reader.tables import reading as reading
 from findcli.data.reader.times import TIME as TIME
@@ -24,7 +33,7 @@ from findcli.data.reader.times import TimeColumn, TimeReading, read_times, settl
 from findcli.data.reader.typed import scan_table as scan_table
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
-from findcli.workspace.settings import SLOTS, Source, TableForm
+from findcli.workspace.settings import SLOTS, Source
 
 MARKS = (
     "1", "true", "t", "yes", "y", "return", "returned", "refund", "refunded", "cancelled", "canceled", "cancellation",
@@ -45,7 +54,7 @@ class SourceReading:
 
     table: Table
     time: TimeReading
-    user: IdKind | None = None
+    user: IdReading
     numbers: dict[str, NumberReading] = field(default_factory=dict)
 
 
@@ -81,14 +90,14 @@ def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> p
     """
     settled = settle_source(workspace, source)
     table, schema = settled.table, settled.table.schema
-    user = _user_expression(settled, source)
+    user = read_ids(table, source, source.user, settled.user)
     user_kind = pl.Int64() if _is_integer(settled, source) else pl.String()
     amount = _amount_expression(settled, source)
     columns = [
         same_ids(user, user_kind, id_type(workspace)).alias("user_id"),
         read_times(_time_column(table, source), settled.time).alias("time"),
         pl.lit(source.name).alias("source"),
-        *(_words(settled, source, column).alias(slot) for slot, column in slot_columns(source).items()),
+        *(nulls.words(table, source, column).alias(slot) for slot, column in slot_columns(source).items()),
         *([] if amount is None else [amount.alias("amount")]),
         *(
             _extra(settled, source, column, summed=_is_summed(workspace, source, column)).alias(
@@ -166,20 +175,19 @@ def _settle(workspace: Workspace, source: Source, table: Table) -> SourceReading
     column = _time_column(table, source)
     candidates = time_candidates(column)
     numeric = number_columns(workspace, source, table)
-    user, kind = pl.col(source.user), table.schema[source.user]
     require_id_type(table, source.user)
     probes = time_probes(column, candidates)
-    probes |= id_probes(user, kind, written=source.user in table.written, nulls=source.null_values)
+    probes |= id_probes(table, source, source.user)
     for name in numeric:
         probes |= number_probes(table, source, name)
     if not probes:
-        return SourceReading(table, candidates[0])
+        return SourceReading(table, candidates[0], IdReading())
     seen = table.frame.select(**probes).collect(engine="streaming").row(0, named=True)
     time = settle_times(column, candidates, seen)
     early = read_times(column, time) < workspace.train_until
-    form = id_form(table, source, source.user, seen, early)
-    read = {name: settle_from(table, source, name, seen, early) for name in numeric}
-    return SourceReading(table, time, form, {name: number for name, number in read.items() if number is not None})
+    user = settle_ids(table, source, source.user, seen, early)
+    read = {name: settle_number(table, source, name, seen, early) for name in numeric}
+    return SourceReading(table, time, user, {name: number for name, number in read.items() if number is not None})
 
 
 def number_columns(workspace: Workspace, source: Source, table: Table) -> list[str]:
@@ -236,27 +244,11 @@ def _require_columns(workspace: Workspace, source: Source, schema: pl.Schema) ->
 
 
 def _time_column(table: Table, source: Source) -> TimeColumn:
-    written = source.time in table.written
-    return TimeColumn(table.frame, source.time, table.schema[source.time], source, written, table.what)
+    return TimeColumn(table, source, source.time)
 
 
 def _is_integer(settled: SourceReading, source: Source) -> bool:
-    kind = settled.table.schema[source.user]
-    return settled.user == "integer" or memory_type([kind]) == pl.Int64
-
-
-def _user_expression(settled: SourceReading, source: Source) -> pl.Expr:
-    kind = settled.table.schema[source.user]
-    written = source.user in settled.table.written
-    return read_ids(pl.col(source.user), kind, written=written, form=settled.user, nulls=source.null_values)
-
-
-def _words(settled: SourceReading, source: TableForm, column: str) -> pl.Expr:
-    kind, written = settled.table.schema[column], column in settled.table.written
-    text = pl.col(column).cast(pl.String)
-    if not (kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)):
-        return text
-    return without_nulls(text, words=True, written=written, more=source.null_values)
+    return settled.user.form == "integer" or is_number(settled.table.schema[source.user])
 
 
 def _extra(settled: SourceReading, source: Source, column: str, *, summed: bool) -> pl.Expr:
@@ -265,7 +257,7 @@ def _extra(settled: SourceReading, source: Source, column: str, *, summed: bool)
     if column in settled.numbers and summed:
         return number(settled.table, source, column, settled.numbers[column])
     if kind == pl.String:
-        return _words(settled, source, column)
+        return nulls.words(settled.table, source, column)
     return pl.col(column).fill_nan(None) if kind.is_float() else pl.col(column)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from findcli.data.reader.tables import Table
 from findcli.data.reader.time_formats import UNITS
 from findcli.data.reader.times import TimeColumn, TimeReading, settle_times, time_candidates, time_probes
 from findcli.errors import FindCLIError
@@ -115,7 +116,8 @@ def read_times(sample: pl.DataFrame, column: str) -> Reading | None:
 
 def _fitting_times(sample: pl.DataFrame, column: str) -> list[TimeReading]:
     """The readings that fit every value of a column and read some of them differently."""
-    times = TimeColumn(sample.lazy(), column, sample.schema[column], TableForm(), written=True, what="the sample")
+    table = Table("the sample", (), sample.lazy(), sample.schema, frozenset(sample.columns))
+    times = TimeColumn(table, TableForm(), column)
     try:
         candidates = time_candidates(times)
     except FindCLIError:

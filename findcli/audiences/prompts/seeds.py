@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.data.reader.ids import same_ids
-from findcli.data.reader.people import settled_ids
+from findcli.data.reader.ids import same_ids, settled_ids
 from findcli.data.reader.tables import open_table, reading
 from findcli.data.reader.typed import typed_frame
 from findcli.errors import FindCLIError

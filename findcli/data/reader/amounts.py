@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from findcli.data.reader import numbers
-from findcli.data.reader.nulls import without_nulls
+from findcli.data.reader import nulls, numbers
 from findcli.data.reader.numbers import NumberReading
 from findcli.data.reader.tables import Table
 from findcli.workspace.settings import TableForm
@@ -18,13 +17,7 @@ def number_probes(table: Table, form: TableForm, name: str) -> dict[str, pl.Expr
         return {f"{name} infinite": pl.col(name).is_infinite().sum()}
     if kind.is_numeric() or kind == pl.Boolean:
         return {}
-    return numbers.number_probes(number_text(table, form, name), name)
-
-
-def number_text(table: Table, form: TableForm, name: str) -> pl.Expr:
-    """A column of text that holds numbers, missing values null."""
-    written = name in table.written
-    return without_nulls(pl.col(name).cast(pl.String), words=False, written=written, more=form.null_values)
+    return numbers.number_probes(nulls.bare(table, form, name), name)
 
 
 def settle_from(
@@ -40,7 +33,7 @@ def settle_from(
         return None
     if not seen[f"{name} odd"] and form.decimal != ",":
         return NumberReading()
-    text = number_text(table, form, name)
+    text = nulls.data(table, form, name)
     return numbers.settle_numbers(table.frame, text, what=table.what, column=name, declared=form.decimal, early=early)
 
 
@@ -66,4 +59,4 @@ def number(table: Table, form: TableForm, name: str, settled: NumberReading | No
     if settled is None:
         column = pl.col(name)
         return (column.fill_nan(None) if table.schema[name].is_float() else column).cast(pl.Float64)
-    return numbers.read_numbers(number_text(table, form, name), settled)
+    return numbers.read_numbers(nulls.bare(table, form, name), settled)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
-from findcli.data.reader.nulls import without_nulls
+from findcli.data.reader import nulls
+from findcli.data.reader.tables import Table
 from findcli.errors import FindCLIError
+from findcli.workspace.settings import TableForm
 
 IdKind = Literal["text", "integer", "decimal"]
 EXACT = 2**53
@@ -30,41 +33,106 @@ def memory_type(kinds: Iterable[pl.DataType | IdKind]) -> pl.DataType:
     return pl.Int64() if numbers and all(numbers) else pl.String()
 
 
-def read_ids(
-    column: pl.Expr, kind: pl.DataType, *, written: bool, form: IdKind | None = None, nulls: Iterable[str] = ()
-) -> pl.Expr:
-    """A column of ids as text, or as Int64 where its own type is a number or it is declared one; null is missing.
+@dataclass(frozen=True)
+class IdReading:
+    """How a column of ids reads.
 
-    Args:
-        column: the column.
-        kind: its type.
-        written: whether it comes from a text file.
-        form: what was declared of it, or decided: "decimal" reads 17850.0 as 17850.
-        nulls: further spellings of a missing id.
+    Attributes:
+        form: "text" as it stands, "integer" as a number, "decimal" 17850.0 as 17850; None of a column of numbers.
+        spelled: whether some are missing that are not empty.
     """
-    if kind.is_float():
-        whole = column.fill_nan(None)
-        return whole.cast(pl.Int64, strict=False)
+
+    form: IdKind | None = None
+    spelled: bool = True
+
+
+def read_ids(table: Table, form: TableForm, name: str, settled: IdReading) -> pl.Expr:
+    """A column of ids as text, or as Int64 where its own type is a number or it is declared one; null is missing."""
+    kind = table.schema[name]
     if is_number(kind):
-        return column.cast(pl.Int64)
-    text = without_nulls(column.cast(pl.String), words=False, written=written, more=nulls)
-    if form == "integer":
+        column = pl.col(name)
+        return column.fill_nan(None).cast(pl.Int64, strict=False) if kind.is_float() else column.cast(pl.Int64)
+    text = nulls.data(table, form, name) if settled.spelled else nulls.bare(table, form, name)
+    if settled.form == "integer":
         return text.cast(pl.Int64, strict=False)
-    return (
-        text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(pl.String) if form == "decimal" else text
-    )
+    if settled.form == "decimal":
+        return text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(pl.String)
+    return text
 
 
-def id_probes(column: pl.Expr, kind: pl.DataType, *, written: bool, nulls: Iterable[str]) -> dict[str, pl.Expr]:
-    """What one pass over a column has to count, so that `settle_ids` can tell whether more is to be asked."""
+def id_probes(table: Table, form: TableForm, name: str) -> dict[str, pl.Expr]:
+    """What one pass over a column has to count, so that `settle_from` can tell whether more is to be asked."""
+    kind = table.schema[name]
     if kind.is_float():
-        number = column.fill_nan(None)
+        number = pl.col(name).fill_nan(None)
         return {"ids unfit": ((number != number.floor()) | (number.abs() >= EXACT)).sum()}
     if is_number(kind):
         return {}
-    text = without_nulls(column.cast(pl.String), words=False, written=written, more=nulls)
+    text = nulls.data(table, form, name)
     pointed = text.str.contains(".", literal=True) | text.str.contains("e+", literal=True)
-    return {"ids": text.is_not_null().sum(), "ids pointed": pointed.sum()}
+    spelled = pl.col(name).is_not_null() & text.is_null()
+    return {"ids spelled": spelled.sum(), "ids pointed": pointed.any()}
+
+
+def settle_from(table: Table, form: TableForm, name: str, seen: dict[str, int], early: pl.Expr | None) -> IdReading:
+    """How ids read: as declared, as those of a decimal export, or as they stand.
+
+    Args:
+        table: the table.
+        form: what is declared of it.
+        name: the column of ids.
+        seen: what `id_probes` counted.
+        early: which rows lie before `train_until`; None takes all.
+
+    Raises:
+        FindCLIError: they are no ids, or not what is declared or decided of them.
+    """
+    values, declared = pl.col(name), form.types.get(name)
+    if seen.get("ids unfit"):
+        unfit = (values != values.floor()) | (values.abs() >= EXACT)
+        refuse_ids(table.frame.filter(unfit), values, what=table.what, column=name)
+    if is_number(table.schema[name]):
+        return IdReading()
+    text = nulls.data(table, form, name)
+    spelled = bool(seen["ids spelled"])
+    if declared == "integer":
+        refuse_integers(table.frame, text, what=table.what, column=name)
+    if declared == "decimal" or (declared is None and seen["ids pointed"]):
+        first = None if declared else early
+        return IdReading(settle_ids(table.frame, text, what=table.what, column=name, early=first), spelled)
+    return IdReading(declared or "text", spelled)
+
+
+def settled_ids(table: Table, form: TableForm, name: str, *, early: pl.Expr | None = None) -> pl.Expr:
+    """A table's ids as text, or as Int64 where they are numbers by their own type; null is missing.
+
+    Args:
+        table: the table.
+        form: what is declared of it.
+        name: the column of ids.
+        early: which rows lie before `train_until`; None takes all.
+
+    Raises:
+        FindCLIError: they are no ids, or decimals that are not whole or too large to be exact.
+    """
+    require_id_type(table, name)
+    probes = id_probes(table, form, name)
+    seen = table.frame.select(**probes).collect(engine="streaming").row(0, named=True) if probes else {}
+    return read_ids(table, form, name, settle_from(table, form, name, seen, early))
+
+
+def require_id_type(table: Table, name: str) -> None:
+    """Refuse ids that are neither numbers nor text.
+
+    Raises:
+        FindCLIError: they are not.
+    """
+    kind = table.schema[name]
+    if not (kind.is_numeric() or kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)):
+        raise FindCLIError(
+            f"{table.what}: the user column {name!r} is of type {kind}",
+            hint="user ids are whole numbers or text: write them so",
+        )
 
 
 def settle_ids(frame: pl.LazyFrame, text: pl.Expr, *, what: str, column: str, early: pl.Expr | None) -> IdKind:

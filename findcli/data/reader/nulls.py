@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import polars as pl
+
+from findcli.data.reader.tables import Table, text_of
+from findcli.workspace.settings import TableForm
 
 # "None" is an item and NA is Namibia: among words, only what no one would write is missing.
 IN_WORDS = ("", "\\N")
 IN_DATA = (*IN_WORDS, "-", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "Null", "null", "None", "nan", "NaN", "NaT")
 
 
-def without_nulls(column: pl.Expr, *, words: bool, written: bool, more: Iterable[str] = ()) -> pl.Expr:
-    """A column of text in which every spelling of a missing value is null.
+def bare(table: Table, form: TableForm, name: str) -> pl.Expr:
+    """A column as text in which what is declared missing is null, for a reader that every other spelling fails."""
+    text = _stripped(table, name)
+    return pl.when(~text.is_in(form.null_values)).then(text) if form.null_values else text
 
-    Args:
-        column: text.
-        words: whether it holds words, not ids, times or numbers.
-        written: whether it comes from a text file, where spaces around a value say nothing.
-        more: further spellings.
-    """
-    bare = column.str.strip_chars() if written else column
-    spellings = [*(IN_WORDS if words else IN_DATA), *more]
-    blank = bare.is_in(spellings) if written or words else column.str.strip_chars().is_in(spellings)
-    return pl.when(~blank).then(bare)
+
+def data(table: Table, form: TableForm, name: str) -> pl.Expr:
+    """A column of ids, times or numbers as text in which every spelling of a missing value is null."""
+    text = _stripped(table, name)
+    seen = text if name in table.written else text.str.strip_chars()
+    return pl.when(~seen.is_in([*IN_DATA, *form.null_values])).then(text)
+
+
+def words(table: Table, form: TableForm, name: str) -> pl.Expr:
+    r"""A column of words as text; only an empty one, \N and what is declared missing is null."""
+    kind = table.schema[name]
+    if not (kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)):
+        return pl.col(name).cast(pl.String)
+    text = _stripped(table, name)
+    if name in table.written and not table.padded and not table.has_marks and not form.null_values:
+        return text
+    return pl.when(~text.is_in([*IN_WORDS, *form.null_values])).then(text)
+
+
+def _stripped(table: Table, name: str) -> pl.Expr:
+    """The column as text; in a text file, spaces around a value say nothing."""
+    text = text_of(pl.col(name), table.schema[name])
+    return text.str.strip_chars() if name in table.written and table.padded else text

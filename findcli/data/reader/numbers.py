@@ -84,13 +84,19 @@ def settle_numbers(
     first = pl.lit(value=True) if early is None else early
     values: dict[Mark, pl.Expr] = {mark: read_numbers(text, reading) for mark, reading in readings.items()}
     odd = text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()
-    counts: dict[str, pl.Expr] = {"odd": (first & odd).sum(), "rows": (first & text.is_not_null()).sum()}
+    counts: dict[str, pl.Expr] = {
+        "odd": (first & odd).sum(),
+        "odd at all": odd.sum(),
+        "rows": (first & text.is_not_null()).sum(),
+    }
     for mark, value in values.items():
         wrong = text.is_not_null() & value.is_null()
         counts |= {f"early {mark}": (first & wrong).sum(), f"all {mark}": wrong.sum()}
     if len(values) == 2:
         counts["differ"] = (first & (values["."] != values[","])).sum()
     seen = frame.select(**counts).collect(engine="streaming").row(0, named=True)
+    if not seen["odd at all"] and declared != ",":
+        return NumberReading()
     if early is not None and not seen["rows"]:
         return settle_numbers(frame, text, what=what, column=column, declared=declared, early=None)
     fitting = [mark for mark in readings if not seen[f"early {mark}"]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-QUOTE, FEED, RETURN = 34, 10, 13
+QUOTE, FEED, RETURN, SPACE, TAB, BACKSLASH = 34, 10, 13, 32, 9, 92
 LONGEST_LINE = 1 << 24
 
 
@@ -22,6 +22,8 @@ class Survey:
         regular: whether no line is empty and every line ends in a line feed, alone or after a return.
         records: rows, the header among them.
         delimiters: delimiters outside of quotes.
+        padded: whether a space or a tab stands beside a delimiter or at a line's end.
+        marks: whether a backslash stands anywhere.
     """
 
     utf8: bool = True
@@ -29,6 +31,8 @@ class Survey:
     regular: bool = True
     records: int = 0
     delimiters: int = 0
+    padded: bool = False
+    marks: bool = False
 
     def is_plain(self, columns: int) -> bool:
         """Whether every row has that many columns and nothing else needs care."""
@@ -89,11 +93,14 @@ def _count(seen: Survey, lines: bytes, delimiter: int, *, inside: bool) -> bool:
     """Add whole lines to the survey; whether they end inside of quotes."""
     data = np.frombuffer(lines, np.uint8)
     feeds = data == FEED
+    parts = data == delimiter
+    seen.marks = seen.marks or BACKSLASH in lines
+    seen.padded = seen.padded or _is_padded(lines, data, feeds | parts, delimiter)
     seen.regular = seen.regular and _is_regular(lines, feeds)
     if QUOTE not in lines:
         if not inside:
             seen.records += int(np.count_nonzero(feeds))
-            seen.delimiters += int(np.count_nonzero(data == delimiter))
+            seen.delimiters += int(np.count_nonzero(parts))
         return inside
     quotes = np.flatnonzero(data == QUOTE)
     seen.quotes = seen.quotes and _well_placed(data, quotes, delimiter, inside=inside)
@@ -101,8 +108,17 @@ def _count(seen: Survey, lines: bytes, delimiter: int, *, inside: bool) -> bool:
     # Segments between quotes are inside and outside of them by turns.
     outside = slice(int(inside if quotes[0] else not inside), None, 2)
     seen.records += int(np.add.reduceat(feeds, bounds, dtype=np.int64)[outside].sum())
-    seen.delimiters += int(np.add.reduceat(data == delimiter, bounds, dtype=np.int64)[outside].sum())
+    seen.delimiters += int(np.add.reduceat(parts, bounds, dtype=np.int64)[outside].sum())
     return inside ^ bool(len(quotes) % 2)
+
+
+def _is_padded(lines: bytes, data: np.ndarray, ends: np.ndarray, delimiter: int) -> bool:
+    if delimiter != TAB and TAB in lines:
+        return True
+    spaces = data == SPACE
+    if spaces[0] or (spaces[1:] & ends[:-1]).any() or (spaces[:-1] & ends[1:]).any():
+        return True
+    return RETURN in lines and b" \r" in lines
 
 
 def _is_regular(lines: bytes, feeds: np.ndarray) -> bool:

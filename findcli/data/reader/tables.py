@@ -23,7 +23,7 @@ NO_EXCEL = 'install its reader with: pip install "findcli[excel]", or save the s
 
 @dataclass(frozen=True)
 class Table:
-    """Files that were opened as one table.
+    r"""Files that were opened as one table.
 
     Attributes:
         what: how errors call it.
@@ -31,6 +31,8 @@ class Table:
         frame: all rows of all parts.
         schema: the columns; of text files all are text.
         written: columns that come from text, so that spaces around a value say nothing.
+        padded: whether there are such spaces.
+        has_marks: whether a backslash stands anywhere, so that \N may.
         notes: what was decided of the files, in words.
     """
 
@@ -39,6 +41,8 @@ class Table:
     frame: pl.LazyFrame
     schema: pl.Schema
     written: frozenset[str]
+    padded: bool = True
+    has_marks: bool = True
     notes: tuple[str, ...] = ()
 
 
@@ -116,7 +120,9 @@ def _open(files: Sequence[Path], form: TableForm, what: str, root: Path | None, 
         frame = frames[0] if len(frames) == 1 else _unite(frames, ids)
         schema = frame.collect_schema()
     written = frozenset(n for n in schema.names() if all(p.kind != "parquet" or n in dict(p.keys) for p in parts))
-    return Table(what, tuple(files), frame, schema, written, tuple(_notes(parts)))
+    padded = any(part.text is None or part.text.padded for part in parts)
+    marks = any(part.text is None or part.text.has_marks for part in parts)
+    return Table(what, tuple(files), frame, schema, written, padded, marks, tuple(_notes(parts)))
 
 
 def _names(kinds: set[store.Kind]) -> list[str]:

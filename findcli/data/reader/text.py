@@ -29,11 +29,15 @@ class Text:
         path: where it lies: the file itself, or a plain copy of it.
         dialect: how the file is written.
         form: what polars has to be told: delimiter, lines to skip, columns.
+        padded: whether spaces stand around a value.
+        has_marks: whether a backslash stands anywhere.
     """
 
     path: Path
     dialect: Dialect
     form: tuple[str, int, tuple[str, ...]]
+    padded: bool = True
+    has_marks: bool = True
 
     def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
         """Files of this form as one lazy frame of text; an empty field is missing."""
@@ -124,7 +128,8 @@ def _read(file: Stored, encoding: str, form: TableForm, source: Path, what: str)
     if not seen.utf8:
         raise UnicodeDecodeError("utf-8", b"", 0, 1, "not UTF-8")
     if seen.is_plain(len(dialect.names)) and not dialect.spaced and dialect.comment is None:
-        return Text(file.path, dialect, (dialect.delimiter, dialect.skipped, dialect.names))
+        form_told = (dialect.delimiter, dialect.skipped, dialect.names)
+        return Text(file.path, dialect, form_told, padded=seen.padded, has_marks=seen.marks)
     path, dialect = rewrite(file, dialect, source=source, what=what)
     return Text(path, dialect, (",", 0, dialect.names))
 

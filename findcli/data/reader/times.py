@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from typing import NoReturn
 
 import polars as pl
 
+from findcli.data.reader import nulls
 from findcli.data.reader import time_formats as forms
-from findcli.data.reader.nulls import without_nulls
-from findcli.data.reader.tables import text_of
+from findcli.data.reader.tables import Table
 from findcli.errors import FindCLIError
 from findcli.workspace.settings import TableForm
 
@@ -50,20 +50,19 @@ class TimeColumn:
     """A column of times in a table.
 
     Attributes:
-        frame: the table.
+        table: the table.
+        form: what is declared of it.
         name: the column.
-        kind: its type.
-        form: what is declared of the table.
-        written: whether it comes from a text file.
-        what: how errors call the table.
     """
 
-    frame: pl.LazyFrame = field(repr=False)
-    name: str
-    kind: pl.DataType
+    table: Table
     form: TableForm
-    written: bool
-    what: str
+    name: str
+
+    @property
+    def kind(self) -> pl.DataType:
+        """Its own type."""
+        return self.table.schema[self.name]
 
     @property
     def is_temporal(self) -> bool:
@@ -73,15 +72,14 @@ class TimeColumn:
     @property
     def text(self) -> pl.Expr:
         """The column as text, missing values null."""
-        words = text_of(pl.col(self.name), self.kind)
-        return without_nulls(words, words=False, written=self.written, more=self.form.null_values)
+        return nulls.data(self.table, self.form, self.name)
 
 
 def read_times(column: TimeColumn, reading: TimeReading) -> pl.Expr:
     """A column as naive UTC; null where it is missing or does not fit."""
     if column.is_temporal:
         return _bounded(_to_utc(pl.col(column.name), column.kind, reading.timezone))
-    text = pl.col(column.name).str.strip_chars() if column.kind == pl.String else column.text
+    text = nulls.bare(column.table, column.form, column.name)
     return _bounded(pl.coalesce([_read(text, form, reading) for form in reading.formats]))
 
 
@@ -92,9 +90,7 @@ def times_of(column: TimeColumn) -> pl.Expr:
         FindCLIError: no way fits, or two do and differ.
     """
     candidates = time_candidates(column)
-    probes = time_probes(column, candidates)
-    seen = column.frame.select(**probes).collect(engine="streaming").row(0, named=True) if probes else {}
-    return read_times(column, settle_times(column, candidates, seen))
+    return read_times(column, settle_times(column, candidates, _count(column, candidates)))
 
 
 def time_candidates(column: TimeColumn) -> list[TimeReading]:
@@ -108,14 +104,18 @@ def time_candidates(column: TimeColumn) -> list[TimeReading]:
         return [TimeReading(timezone=form.timezone)]
     if not (column.kind == pl.String or column.kind == pl.Categorical or column.kind.is_numeric()):
         hint = "times are dates, timestamps, texts, or seconds since 1970"
-        raise FindCLIError(f"{column.what}: the time column {column.name!r} is of type {column.kind}", hint=hint)
+        raise FindCLIError(f"{column.table.what}: the time column {column.name!r} is of type {column.kind}", hint=hint)
     if form.time_format not in (None, "iso"):
         return [_with_zones(column, TimeReading((str(form.time_format),), timezone=form.timezone))]
     sample = (
-        column.frame.select(column.text.alias("x")).head(SAMPLE).collect()["x"].drop_nulls().unique(maintain_order=True)
+        column.table.frame.select(column.text.alias("x"))
+        .head(SAMPLE)
+        .collect()["x"]
+        .drop_nulls()
+        .unique(maintain_order=True)
     )
     if sample.is_empty():
-        sample = column.frame.select(column.text.alias("x")).drop_nulls().head(SAMPLE).collect()["x"]
+        sample = column.table.frame.select(column.text.alias("x")).drop_nulls().head(SAMPLE).collect()["x"]
     families = forms.formats_in(sample, day_first=form.day_first)
     if form.time_format == "iso":
         families = {family: formats for family, formats in families.items() if family in ISO}
@@ -125,19 +125,32 @@ def time_candidates(column: TimeColumn) -> list[TimeReading]:
     return [_with_zones(column, reading) for reading in readings] or [TimeReading(ISO[:1], (), form.timezone, ISO[0])]
 
 
-def time_probes(column: TimeColumn, candidates: Sequence[TimeReading]) -> dict[str, pl.Expr]:
-    """What one pass over a column has to count, so that `settle_times` can choose among the candidates."""
+def time_probes(column: TimeColumn, candidates: Sequence[TimeReading], *, exact: bool = False) -> dict[str, pl.Expr]:
+    """What one pass over a column has to count, so that `settle_times` can choose among the candidates.
+
+    Args:
+        column: the column.
+        candidates: how it may read.
+        exact: do not count missing values, which takes longer.
+    """
     if column.is_temporal:
         return {}
     values = [read_times(column, candidate) for candidate in candidates]
-    present = column.text.is_not_null()
-    probes = {
-        f"time {i}": (
-            present & (value.is_null() | (value < OLDEST_YEAR) if _has_century(candidate) else value.is_null())
-        ).sum()
-        for i, (value, candidate) in enumerate(zip(values, candidates, strict=True))
-    }
+    present = (column.text if exact else pl.col(column.name)).is_not_null()
+    unread = [_unread(value, candidate) for value, candidate in zip(values, candidates, strict=True)]
+    probes = {f"time {i}": (present & wrong).sum() for i, wrong in enumerate(unread)}
     return probes | {f"time {i} differs": (values[0] != values[i]).any() for i in range(1, len(values))}
+
+
+def _count(column: TimeColumn, candidates: Sequence[TimeReading]) -> dict[str, int]:
+    probes = time_probes(column, candidates, exact=True)
+    return column.table.frame.select(**probes).collect(engine="streaming").row(0, named=True) if probes else {}
+
+
+def _unread(value: pl.Expr, reading: TimeReading) -> pl.Expr:
+    """Where a column has no time; in a format with a century, a year such as 24 is none."""
+    century = any(forms.needs_four_digits(form) for form in reading.formats)
+    return value.is_null() | (value < OLDEST_YEAR) if century else value.is_null()
 
 
 def settle_times(column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[str, int]) -> TimeReading:
@@ -149,6 +162,9 @@ def settle_times(column: TimeColumn, candidates: Sequence[TimeReading], seen: di
     if column.is_temporal:
         return candidates[0]
     fitting = [i for i in range(len(candidates)) if not seen[f"time {i}"]]
+    if len(fitting) < len(candidates):
+        seen = _count(column, candidates)
+        fitting = [i for i in range(len(candidates)) if not seen[f"time {i}"]]
     if not fitting:
         return _settle_with_more(column, candidates, seen)
     differing = [i for i in fitting[1:] if _differ(column, candidates, seen, fitting[0], i)]
@@ -162,7 +178,7 @@ def _differ(column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[st
     if one == 0:
         return bool(seen[f"time {other} differs"])
     values = read_times(column, candidates[one]), read_times(column, candidates[other])
-    return bool(column.frame.select((values[0] != values[1]).any()).collect(engine="streaming").item())
+    return bool(column.table.frame.select((values[0] != values[1]).any()).collect(engine="streaming").item())
 
 
 def _settle_with_more(column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[str, int]) -> TimeReading:
@@ -178,19 +194,13 @@ def _settle_with_more(column: TimeColumn, candidates: Sequence[TimeReading], see
     if not wider:
         best = min(range(len(candidates)), key=lambda i: seen[f"time {i}"])
         refuse_times(column, [candidates[best]], strange[best])
-    probes = column.frame.select(**time_probes(column, wider)).collect(engine="streaming").row(0, named=True)
-    return settle_times(column, wider, probes)
+    return settle_times(column, wider, _count(column, wider))
 
 
 def _strange(column: TimeColumn, reading: TimeReading) -> list[str]:
-    value = read_times(column, reading)
-    unread = value.is_null() | (value < OLDEST_YEAR) if _has_century(reading) else value.is_null()
-    rows = column.frame.filter(column.text.is_not_null() & unread).select(column.text.alias("x"))
+    unread = _unread(read_times(column, reading), reading)
+    rows = column.table.frame.filter(column.text.is_not_null() & unread).select(column.text.alias("x"))
     return list(rows.head(SAMPLE).collect()["x"].unique(maintain_order=True))
-
-
-def _has_century(reading: TimeReading) -> bool:
-    return any(forms.needs_four_digits(form) for form in reading.formats)
 
 
 def _read(text: pl.Expr, form: str, reading: TimeReading) -> pl.Expr:
@@ -255,15 +265,17 @@ def _with_zones(column: TimeColumn, reading: TimeReading) -> TimeReading:
     if not patterns:
         return reading
     extracted = reduce(lambda left, right: pl.coalesce(left, right), (column.text.str.extract(p, 1) for p in patterns))
-    names = column.frame.select(extracted.unique().alias("x")).collect(engine="streaming")["x"].drop_nulls().sort()
+    names = (
+        column.table.frame.select(extracted.unique().alias("x")).collect(engine="streaming")["x"].drop_nulls().sort()
+    )
     zones = {name: forms.zone_of(name, column.form.timezone) for name in names}
     if unknown := [name for name, zone in zones.items() if zone is None]:
-        rows = column.frame.filter(extracted == unknown[0]).select(column.text.alias("x")).head(3).collect()["x"]
+        rows = column.table.frame.filter(extracted == unknown[0]).select(column.text.alias("x")).head(3).collect()["x"]
         hint = (
             "where it is the zone of all of them set timezone, such as 'Europe/London'; or write offsets such as +01:00"
         )
         raise FindCLIError(
-            f"{column.what}: the zone {unknown[0]!r} in {column.name!r} is not known, or means several: "
+            f"{column.table.what}: the zone {unknown[0]!r} in {column.name!r} is not known, or means several: "
             + ", ".join(repr(value) for value in rows),
             hint=hint,
         )
@@ -274,7 +286,7 @@ def _refuse_wrong_unit(column: TimeColumn, reading: TimeReading) -> None:
     """Refuse an epoch whose unit is declared, where every value looks like one of another unit."""
     declared = column.form.time_format
     if declared in forms.UNITS:
-        numbers = column.frame.select(column.text.alias("x")).head(SAMPLE).collect()["x"].drop_nulls().unique()
+        numbers = column.table.frame.select(column.text.alias("x")).head(SAMPLE).collect()["x"].drop_nulls().unique()
         units = {unit for value in numbers for unit, _ in forms.formats_of(value)}
         if len(units) == 1 and declared not in units and units < set(forms.UNITS):
             refuse_times(column, [reading], numbers.to_list())
@@ -287,7 +299,7 @@ def refuse_times(column: TimeColumn, tried: Sequence[TimeReading], values: Seque
         FindCLIError: always.
     """
     shown = ", ".join(repr(value) for value in values[:3])
-    where = f"{column.what}: times in {column.name!r}"
+    where = f"{column.table.what}: times in {column.name!r}"
     units = {unit for value in values for unit, _ in forms.formats_of(value)}
     declared = column.form.time_format
     if declared in forms.UNITS and len(units) == 1 and units < set(forms.UNITS):
@@ -302,8 +314,8 @@ def refuse_times(column: TimeColumn, tried: Sequence[TimeReading], values: Seque
 def _refuse_two(column: TimeColumn, one: TimeReading, other: TimeReading) -> NoReturn:
     first, second = one.formats[0], other.formats[0]
     differ = read_times(column, one) != read_times(column, other)
-    row = column.frame.filter(differ).select(column.text.alias("x")).head(1).collect().item()
+    row = column.table.frame.filter(differ).select(column.text.alias("x")).head(1).collect().item()
     hint = f"say which with time_format = {first!r} or {second!r} in findcli.toml"
     raise FindCLIError(
-        f"{column.what}: times in {column.name!r} fit both {first} and {second}, such as {row!r}", hint=hint
+        f"{column.table.what}: times in {column.name!r} fit both {first} and {second}, such as {row!r}", hint=hint
     )

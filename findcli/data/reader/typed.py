@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from findcli.data.reader import nulls
 from findcli.data.reader.ids import CANONICAL
-from findcli.data.reader.nulls import without_nulls
 from findcli.data.reader.numbers import NumberReading, read_numbers
 from findcli.data.reader.tables import Table, open_table, reading
 from findcli.workspace.settings import TableForm
@@ -40,10 +40,11 @@ def scan_table(files: Sequence[Path], *, what: str, form: TableForm | None = Non
 def typed_frame(table: Table, form: TableForm) -> pl.LazyFrame:
     """A table's frame with its columns of text typed by all that they hold."""
     texts = [name for name in table.schema.names() if name in table.written]
-    likely = _fitting(table.frame.head(SAMPLE), dict.fromkeys(texts, tuple(_kinds(form))), form)
-    sure = _fitting(table.frame, {name: kinds for name, kinds in likely.items() if kinds}, form)
+    likely = _fitting(table, table.frame.head(SAMPLE), dict.fromkeys(texts, tuple(_kinds(form))), form)
+    sure = _fitting(table, table.frame, {name: kinds for name, kinds in likely.items() if kinds}, form)
     return table.frame.with_columns(
-        _cast(name, sure[name][0], form) if sure.get(name) else _words(name, form) for name in texts
+        _cast(table, name, sure[name][0], form) if sure.get(name) else nulls.words(table, form, name).alias(name)
+        for name in texts
     )
 
 
@@ -54,16 +55,8 @@ def _kinds(form: TableForm) -> dict[str, pl.DataType]:
     }  # fmt: skip
 
 
-def _data(name: str, form: TableForm) -> pl.Expr:
-    return without_nulls(pl.col(name), words=False, written=True, more=form.null_values)
-
-
-def _words(name: str, form: TableForm) -> pl.Expr:
-    return without_nulls(pl.col(name), words=True, written=True, more=form.null_values).alias(name)
-
-
-def _cast(name: str, kind: str, form: TableForm) -> pl.Expr:
-    text = _data(name, form)
+def _cast(table: Table, name: str, kind: str, form: TableForm) -> pl.Expr:
+    text = nulls.data(table, form, name)
     if kind == "integer":
         value = text.cast(pl.Int64, strict=False)
     elif kind == "boolean":
@@ -74,15 +67,17 @@ def _cast(name: str, kind: str, form: TableForm) -> pl.Expr:
     return value.alias(name)
 
 
-def _fitting(frame: pl.LazyFrame, kinds: dict[str, tuple[str, ...]], form: TableForm) -> dict[str, tuple[str, ...]]:
+def _fitting(
+    table: Table, frame: pl.LazyFrame, kinds: dict[str, tuple[str, ...]], form: TableForm
+) -> dict[str, tuple[str, ...]]:
     """Of the kinds that each column may be, those that every value fits; none for a column without a value."""
     checks = {}
     for name, several in kinds.items():
-        text = _data(name, form)
+        text = nulls.data(table, form, name)
         padded = text.str.contains(r"^[-+]?0\d")
         checks[f"{name} any"] = text.is_not_null().any()
         for kind in several:
-            wrong = text.is_not_null() & (_cast(name, kind, form).is_null() | padded)
+            wrong = text.is_not_null() & (_cast(table, name, kind, form).is_null() | padded)
             if kind == "integer":
                 wrong = wrong | ~text.str.contains(CANONICAL)
             checks[f"{name} {kind}"] = wrong.any()
