@@ -28,7 +28,7 @@ from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file
+from findcli.workspace.runs import Draft, Run, build, hash_file, open_run
 from findcli.workspace.settings import SLOTS
 
 
@@ -53,8 +53,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def stage_inputs(workspace: Workspace, log: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digests of the event log before `train_until`, the profile table and the split's files."""
+    log = open_run(workspace.run("events"), "events")
     split = settings_files(workspace)
     return {"events": log.manifest.digest("train/")} | profiles.input_digest(workspace, workspace.train_until) | split
 
@@ -86,7 +87,7 @@ def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress
         lambda draft, _: _write(workspace, log, draft, progress or no_progress),
         kind="pairs",
         settings=stage_settings(workspace),
-        inputs=stage_inputs(workspace, log),
+        inputs=stage_inputs(workspace),
         seed=0,
         force=force,
     )

@@ -56,7 +56,7 @@ def open_rewriter(
     else:
         likeness = LetterLikeness(vocabulary)
     aligned = open_run(model.run("aligned"), "aligned")
-    future = parse_duration(aligned.manifest.settings.get("future", model.settings.windows.future))
+    future = parse_duration(aligned.manifest.settings["future"])
     currency = workspace.settings.workspace.currency
     return Rewriter(
         Retriever(vocabulary, likeness), future=future, currency=currency, reranker=reranker,

@@ -42,22 +42,10 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in ("model", "weight", "checkpoint_every")}
 
 
-def stage_inputs(log: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digest of the events before `train_until`."""
-    return {"events": log.manifest.digest("train/")}
-
-
-def why_stale(workspace: Workspace) -> str | None:
-    """Why `tune-rewriter` has work to do; None where the tuned model stands.
-
-    Raises:
-        FindCLIError: the events are not read yet.
-    """
     log = runs.open_run(workspace.run("events"), "events")
-    return runs.why_stale(
-        workspace.run("rewriter"), kind="rewriter", settings=stage_settings(workspace), inputs=stage_inputs(log),
-        seed=workspace.settings.workspace.seed,
-    )  # fmt: skip
+    return {"events": log.manifest.digest("train/")}
 
 
 def tune_rewriter(
@@ -88,7 +76,7 @@ def tune_rewriter(
 
     return runs.build(
         workspace.run("rewriter"), write, kind="rewriter", settings=stage_settings(workspace),
-        inputs=stage_inputs(log), seed=seed, force=force,
+        inputs=stage_inputs(workspace), seed=seed, force=force,
     )  # fmt: skip
 
 
@@ -99,7 +87,11 @@ def load_tuned(workspace: Workspace, *, weight: float) -> LanguageModel:
         FindCLIError: there is none, or its workspace has changed since.
     """
     run = runs.open_run(workspace.run("rewriter"), "rewriter")
-    if reason := why_stale(workspace):
+    reason = runs.why_stale(
+        run.folder, kind="rewriter", settings=stage_settings(workspace), inputs=stage_inputs(workspace),
+        seed=workspace.settings.workspace.seed,
+    )  # fmt: skip
+    if reason:
         hint = "tune it again: findcli tune-rewriter, or set model = 'none' in [rewriter]"
         raise FindCLIError(f"the tuned rewriter is out of date ({reason})", hint=hint)
     model, tokenizer = load_language_model(str(run.folder / MERGED))

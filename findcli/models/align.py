@@ -61,12 +61,18 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
         | {
             "max_tokens": workspace.settings.text.max_tokens,
             "history": workspace.settings.windows.history,
+            "future": workspace.settings.windows.future,
             "step": workspace.settings.sequence.step,
         }
     )
 
 
-def stage_inputs(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
+    """The digests of the workspace's own runs; see `input_digests`."""
+    return input_digests(StageRuns.open(workspace), workspace)
+
+
+def input_digests(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
     """The digests of the pairs and of every encoder that takes part, and of a tower named by folder."""
     inputs = {"pairs": runs.pairs.manifest.digest(), "text": runs.text.manifest.digest()}
     inputs["events"] = runs.events.manifest.digest("train/")
@@ -94,7 +100,7 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
 
     return build(
         workspace.run("aligned"), write, kind="aligned",
-        settings=stage_settings(workspace), inputs=stage_inputs(runs, workspace),
+        settings=stage_settings(workspace), inputs=input_digests(runs, workspace),
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from findcli.errors import FindCLIError
 from findcli.training.loop import step_seed
-from findcli.workspace.runs import COMMANDS, Draft, Run, first_line
+from findcli.workspace.runs import Draft, Run, first_line
+from findcli.workspace.stages import STAGES
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -43,6 +44,6 @@ def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bo
         try:
             module.load_state_dict(load_file(path))
         except (OSError, RuntimeError, SafetensorError) as error:
-            hint = f"make it again: {COMMANDS[run.manifest.kind]} --force"
+            hint = f"make it again: {STAGES[run.manifest.kind].command} --force"
             raise FindCLIError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
     return module.eval()

@@ -32,6 +32,7 @@ from findcli.scoring.embed import scores_by_query
 from findcli.scoring.scores import Scored, nearest_sentences, picked_concepts
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
+from findcli.workspace.stages import STAGES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -93,16 +94,10 @@ def model_inputs(trained: Workspace) -> dict[str, str]:
     return {name: open_run(trained.run(name), name).manifest.digest() for name in ("aligned", "text")}
 
 
-def prompt_folders(workspace: Workspace) -> list[Path]:
-    """The folders of all prompts, by name; of an interrupted one only leftovers may be there."""
-    names = {path.name.removeprefix(".").split(".")[0] for path in workspace.prompts.glob("*")}
-    return [workspace.prompts / name for name in sorted(names)]
-
-
 def list_prompts(workspace: Workspace) -> list[Prompt]:
     """The prompts of a workspace, by name."""
     aligned = read_manifest(workspace.run("aligned"))
-    manifests = [(folder.name, read_manifest(folder)) for folder in prompt_folders(workspace)]
+    manifests = [(folder.name, read_manifest(folder)) for folder in STAGES["prompt"].folders(workspace.runs)]
     return [_described(name, manifest, aligned) for name, manifest in manifests if manifest is not None]
 
 

@@ -28,7 +28,7 @@ from findcli.evaluation.benchmark.findcli_ranker import score_own
 from findcli.evaluation.benchmark.protocol import Case, build_case
 from findcli.evaluation.variants import require_stages
 from findcli.evaluation.zero_shot import evaluate
-from findcli.models.align import align, stage_inputs, stage_settings
+from findcli.models.align import align, input_digests, stage_settings
 from findcli.models.find.assemble import StageRuns
 from findcli.models.text.pretrained import find_model
 from findcli.progress import Progress, no_progress
@@ -242,7 +242,7 @@ def _own(workspace: Workspace, tower: Tower) -> Workspace:
 
 def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
     """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
-    seed, inputs = workspace.settings.workspace.seed, stage_inputs(StageRuns.open(workspace), own)
+    seed, inputs = workspace.settings.workspace.seed, input_digests(StageRuns.open(workspace), own)
     folder = own.run("aligned")
     reason = why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
     return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")

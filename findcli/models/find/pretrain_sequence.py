@@ -47,8 +47,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     return asdict(workspace.settings.sequence) | own
 
 
-def stage_inputs(pairs: Run, text: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digests of the histories and of the texts' vectors."""
+    pairs, text = (open_run(workspace.run(name), name) for name in ("pairs", "text"))
     return {
         "histories": pairs.manifest.digest("histories/"),
         "users": pairs.manifest.digest("users"),
@@ -73,7 +74,7 @@ def pretrain_sequence(
 
     return build(
         workspace.run("sequence"), write, kind="sequence",
-        settings=stage_settings(workspace), inputs=stage_inputs(pairs, text),
+        settings=stage_settings(workspace), inputs=stage_inputs(workspace),
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 

@@ -35,8 +35,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def stage_inputs(pairs: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digests of the profiles and of whose they are."""
+    pairs = open_run(workspace.run("pairs"), "pairs")
     return {name: pairs.manifest.digest(name) for name in ("profiles", "pairs.parquet", "users")}
 
 
@@ -57,8 +58,8 @@ def pretrain_tabular(
         _train(workspace, TrainingData(pairs), draft, checkpoints, select_device(device), progress)
 
     return build(
-        workspace.run("tabular"), write, kind="tabular", settings=stage_settings(workspace), inputs=stage_inputs(pairs),
-        seed=workspace.settings.workspace.seed, force=force,
+        workspace.run("tabular"), write, kind="tabular", settings=stage_settings(workspace),
+        inputs=stage_inputs(workspace), seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
 

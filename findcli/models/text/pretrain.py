@@ -37,8 +37,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     return settings if settings["model"] == SCRATCH else {key: settings[key] for key in used}
 
 
-def stage_inputs(workspace: Workspace, pairs: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digests of the distinct texts, and of what the model comes from: the sentences too, or a local folder."""
+    pairs = open_run(workspace.run("pairs"), "pairs")
     texts = {"texts": pairs.manifest.digest("texts")}
     if workspace.settings.text.model == SCRATCH:
         return texts | {"sentences": pairs.manifest.digest("sentences")}
@@ -68,7 +69,7 @@ def pretrain_text(
         write,
         kind="text",
         settings=stage_settings(workspace),
-        inputs=stage_inputs(workspace, pairs),
+        inputs=stage_inputs(workspace),
         seed=seed,
         force=force,
     )
