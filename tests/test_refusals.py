@@ -10,8 +10,8 @@ import pytest
 
 from findcli.audiences.target import Selection, rank, require_writable
 from findcli.data.pairs import build_pairs
+from findcli.data.tasks import task_names
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import task_names
 from findcli.scoring.embed import embed
 from findcli.workspace.durations import parse_instant
 from findcli.workspace.folder import Workspace, load_workspace

@@ -86,8 +86,8 @@ def evaluate(
     """
     from dataclasses import asdict
 
+    from findcli.data.tasks import task_names
     from findcli.evaluation import zero_shot
-    from findcli.evaluation.probe import task_names
     from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 

@@ -38,7 +38,8 @@ def probe(
     """
     from dataclasses import asdict
 
-    from findcli.evaluation.probe import averages, measure_tasks, task_names
+    from findcli.data.tasks import task_names
+    from findcli.evaluation.probe import averages, measure_tasks
     from findcli.evaluation.probe_comparison import compare
     from findcli.evaluation.rivals.probe_registry import chosen_rivals
     from findcli.training.loop import set_determinism

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.evaluation.few_shot import PROMPT, FewShot, few_shot
-from findcli.evaluation.probe import find_task, read_labels, refuse_forbidden_columns
 from findcli.evaluation.probe_protocol import REPLICATES
 from findcli.evaluation.variants import OWN, Variant, require_stages, train_variant
 from findcli.evaluation.zero_shot import task_users

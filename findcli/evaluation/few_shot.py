@@ -27,8 +27,9 @@ from findcli.audiences.prompts.descent import PromptTuner
 from findcli.audiences.prompts.readers import QueryReader, Reader, VectorReader
 from findcli.audiences.prompts.seeds import LOOKALIKE_SHARE, Seeds, mine_hard_negatives
 from findcli.data import events
+from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import STORED, find_task, read_labels, refuse_forbidden_columns, vector_kinds
+from findcli.evaluation.probe import STORED, vector_kinds
 from findcli.evaluation.rivals import from_seeds
 from findcli.evaluation.rivals.one4all import One4all, u_mlp
 from findcli.evaluation.rivals.probe_registry import describe_users, user_inputs

@@ -20,8 +20,8 @@ import polars as pl
 from findcli.audiences.prompts.seeds import Seeds, read_seeds
 from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.audiences.target import find_embeddings
+from findcli.data.tasks import find_task, read_labels
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import find_task, read_labels
 from findcli.scoring.embed import embed
 from findcli.scoring.scores import score_demands
 from findcli.workspace.folder import Workspace

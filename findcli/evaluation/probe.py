@@ -1,7 +1,7 @@
 """`findcli probe`: what frozen user vectors are worth to a linear model (FIND section 1.9, Table 4).
 
-Where a simulator knows each label's
-true probability, what that reaches on the same users and draws is the most that any model can.
+Where a simulator knows each label's true probability, what that reaches on the same users and draws is the most that
+any model can.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import cache, partial
 import numpy as np
 import polars as pl
 
-from findcli.data import events, sources
-from findcli.data.profiles import profile_columns
+from findcli.data import events
+from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe_protocol import Ceiling, ProbeRow, ceiling, probe_vectors, resampling
 from findcli.evaluation.rivals.probe_registry import SECONDS, describe_users, user_inputs
@@ -202,99 +202,6 @@ def _evaluate(
     possible = ceiling(rows["truth"].to_numpy(), truth) if "truth" in rows.columns else None
     result = ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures, possible)
     return result, replicates
-
-
-def task_names(workspace: Workspace, wanted: str) -> list[str]:
-    """The tasks that a name stands for: itself, or every one for "all".
-
-    Raises:
-        FindCLIError: all are wanted and there is none.
-    """
-    if wanted != "all":
-        return [wanted]
-    if not workspace.settings.tasks:
-        raise FindCLIError("this workspace has no task", hint="add one as [tasks.NAME] in findcli.toml")
-    return list(workspace.settings.tasks)
-
-
-def find_task(workspace: Workspace, name: str) -> Task:
-    """The task of a name.
-
-    Raises:
-        FindCLIError: there is none; it names those there are.
-    """
-    tasks = workspace.settings.tasks
-    if name not in tasks:
-        known = ", ".join(tasks) or "none"
-        raise FindCLIError(
-            f"there is no task {name!r} in this workspace", hint=f"its tasks are: {known}; [tasks.NAME] adds one"
-        )
-    return tasks[name]
-
-
-def refuse_forbidden_columns(workspace: Workspace, name: str, task: Task) -> None:
-    """Refuse a task whose forbidden profile columns are inputs of the model.
-
-    Raises:
-        FindCLIError: one of them is.
-    """
-    inputs = {column.name for column in profile_columns(workspace.settings.profile)}
-    used = [column for column in task.without_columns if column in inputs]
-    if used:
-        hint = "take the column out of [profile] and train again with: findcli run"
-        raise FindCLIError(
-            f"task {name!r} may not use the profile column {used[0]!r}, and the model was trained on it", hint=hint
-        )
-
-
-def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
-    """A task's users and labels: user_id, label (Boolean), and truth and hard_negative (Boolean) where they are known.
-
-    Raises:
-        FindCLIError: the table lacks a column, a label is neither 0 nor 1 or has no users, a user stands twice, or a
-            true probability or the mark of a hard negative is none.
-    """
-    what = f"the labels of task {name!r}"
-    path = workspace.path(task.path)
-    with sources.reading(what, [path]):
-        frame = sources.scan_table([path], what=what).collect()
-    wanted = (task.user, task.label, task.truth, task.hard_negative)
-    missing = [column for column in wanted if column is not None and column not in frame.columns]
-    if missing:
-        hint = f"its columns are: {', '.join(frame.columns)}; correct [tasks.{name}] in findcli.toml"
-        raise FindCLIError(f"{what} ({path}) have no column {', '.join(missing)}", hint=hint)
-    user_type = next(iter(sources.user_types(workspace).values()))
-    truth = [] if task.truth is None else [pl.col(task.truth).cast(pl.Float64, strict=False).alias("truth")]
-    hard = [] if task.hard_negative is None else [pl.col(task.hard_negative).alias("hard_negative")]
-    labels = frame.select(
-        pl.col(task.user).cast(user_type, strict=False).alias("user_id"),
-        pl.col(task.label).alias("label"),
-        *truth,
-        *hard,
-    )
-    if strange := labels["user_id"].null_count():
-        hint = "are the ids text here and numbers there, or missing? Write them as the sources do"
-        raise FindCLIError(
-            f"{what}: {strange} of {len(labels)} rows have no user id of the sources' kind ({user_type})", hint=hint
-        )
-    values = set(labels["label"].unique())
-    if not values <= {0, 1}:
-        hint = "write 1 or true for a positive, 0 or false for a negative; leave out users without a label"
-        raise FindCLIError(f"{what} hold {sorted(map(str, values))[:5]}, not 0 and 1", hint=hint)
-    if labels["user_id"].is_duplicated().any():
-        twice = labels.filter(pl.col("user_id").is_duplicated())["user_id"][0]
-        raise FindCLIError(f"{what} name user {twice} more than once", hint="keep one row a user")
-    if truth and not labels["truth"].is_between(0, 1).fill_null(value=False).all():
-        hint = f"correct truth in [tasks.{name}]"
-        raise FindCLIError(f"{what}: column {task.truth!r} holds other than probabilities", hint=hint)
-    if hard and not set(labels["hard_negative"].unique()) <= {0, 1}:
-        hint = "write 1 or true for a hard negative, 0 or false for everybody else"
-        raise FindCLIError(f"{what}: column {task.hard_negative!r} holds other than 0 and 1", hint=hint)
-    labels = labels.with_columns(pl.col("label", *(["hard_negative"] if hard else [])).cast(pl.Boolean))
-    if labels["label"].n_unique() < 2:
-        one = "positives" if not labels["label"].any() else "negatives"
-        raise FindCLIError(f"{what} have no {one} among {len(labels)} users", hint="a task needs users of both labels")
-    return labels
 
 
 def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -11,9 +11,10 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.data import events
+from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.data.templates import is_search
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
+from findcli.evaluation.probe import POSSIBLE
 from findcli.evaluation.probe_protocol import REPLICATES
 from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
 from findcli.models.find.assemble import load_user_encoder

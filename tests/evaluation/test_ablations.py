@@ -9,9 +9,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.audiences.target import target
 from findcli.cli.main import main
+from findcli.data.tasks import read_labels
 from findcli.errors import FindCLIError
 from findcli.evaluation.ablations import FIGURES, ablate
-from findcli.evaluation.probe import read_labels
 from findcli.evaluation.variants import OWN, VARIANTS, Variant, chosen_variants, plan_variants, train_variant
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import open_run

@@ -11,8 +11,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.audiences.target import target
+from findcli.data.tasks import read_labels
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import read_labels
 from findcli.evaluation.zero_shot import averages, evaluate, rank_quality
 from findcli.workspace.folder import Workspace, load_workspace
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from findcli.data.tasks import task_names
 from findcli.evaluation.name_selection import chosen_names
-from findcli.evaluation.probe import measure_tasks, task_names
+from findcli.evaluation.probe import measure_tasks
 from findcli.evaluation.probe_comparison import Compared, compare
 from findcli.evaluation.rivals.inputs import Ranker
 from findcli.evaluation.rivals.probe_registry import PROBE_RIVALS
