@@ -83,7 +83,7 @@ _DECLARED = (
     Stage(name="sequence", format=1, command="findcli pretrain sequence", needs=("pairs", "text")),
     Stage(name="tabular", format=1, command="findcli pretrain tabular", needs=("pairs",)),
     Stage(
-        name="aligned", format=4, command="findcli align", headline=(VALIDATION, LOSS),
+        name="aligned", format=5, command="findcli align", headline=(VALIDATION, LOSS),
         needs=("events", "pairs", "text", "sequence", "tabular"),
     ),
     Stage(

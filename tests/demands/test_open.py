@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from findcli.demands.open import open_rewriter
+from findcli.models.trained import TrainedModel
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import open_run
 
@@ -14,4 +15,4 @@ def test_the_horizon_is_that_of_the_trained_model(trained_workspace: Workspace) 
     file.write_text(file.read_text().replace('future = "4w"', 'future = "2w"'))
     changed = load_workspace(trained_workspace.folder)
     run = open_run(changed.embeddings(changed.train_until), "embeddings")
-    assert open_rewriter(changed, changed, run).future == timedelta(weeks=4)
+    assert open_rewriter(changed, TrainedModel(changed, device="cpu"), run).future == timedelta(weeks=4)

@@ -49,7 +49,7 @@ def test_a_stage_of_many_folders_lists_those_that_only_left_something(tmp_path: 
 def test_a_declared_and_bound_stage_is_run_told_and_cleaned(
     tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def count(workspace: Workspace, *, force: bool = False, progress: object = None) -> Run:
+    def count(workspace: Workspace, *, force: bool = False, **_: object) -> Run:
         def write(draft: Draft, _: Path) -> None:
             draft.metrics["rows"] = 7
 

@@ -131,7 +131,7 @@ def _log_odds(rate: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Company:
+class CoOccurrenceFeatures:
     """N users among what comes with what.
 
     Attributes:
@@ -142,12 +142,14 @@ class Company:
     levels: sparse.csr_matrix
     factors: np.ndarray
 
-    def rows(self, users: np.ndarray) -> Company:
+    def rows(self, users: np.ndarray) -> CoOccurrenceFeatures:
         """That of some of the users."""
-        return Company(self.levels[users], self.factors[users])
+        return CoOccurrenceFeatures(self.levels[users], self.factors[users])
 
 
-def company(habits: Habits, concepts: Concepts, learned: CoOccurrence, *, factors: np.ndarray | None = None) -> Company:
+def co_occurrence_features(
+    habits: Habits, concepts: Concepts, learned: CoOccurrence, *, factors: np.ndarray | None = None
+) -> CoOccurrenceFeatures:
     """See users among what comes with what.
 
     Args:
@@ -157,10 +159,10 @@ def company(habits: Habits, concepts: Concepts, learned: CoOccurrence, *, factor
         factors: the users' places, where they are known already.
     """
     levels = habits.levels[CO_LEVEL] @ concepts.known  # (N, M)
-    return Company(learned.scale(levels), learned.places(levels) if factors is None else factors)
+    return CoOccurrenceFeatures(learned.scale(levels), learned.places(levels) if factors is None else factors)
 
 
-def query_features(habits: Habits, among: Company, query: Query, learned: CoOccurrence) -> np.ndarray:
+def query_features(habits: Habits, among: CoOccurrenceFeatures, query: Query, learned: CoOccurrence) -> np.ndarray:
     """What the histories of N users say about Q demands: float32 (N, Q, F), in the order of `FEATURES`."""
     adds = learned.weights @ (query.known * learned.spread[:, None])  # (M, Q)
     per_pair = [
@@ -180,7 +182,9 @@ def query_features(habits: Habits, among: Company, query: Query, learned: CoOccu
 
 
 @torch.no_grad()
-def score(habits: Habits, among: Company, query: Query, learned: CoOccurrence, ranker: torch.nn.Module) -> np.ndarray:
+def score(
+    habits: Habits, among: CoOccurrenceFeatures, query: Query, learned: CoOccurrence, ranker: torch.nn.Module
+) -> np.ndarray:
     """The log odds of Q demands for N users, float32 (N, Q), a few thousand users at a time."""
     n_users = habits.activity.shape[0]
     found = [np.empty((0, query.sharp.shape[1]), np.float32)]
@@ -198,7 +202,7 @@ def _row_blocks(n: int, size: int) -> Iterator[np.ndarray]:
 def score_slopes(
     habits: Habits,
     concepts: Concepts,
-    among: Company,
+    among: CoOccurrenceFeatures,
     vector: np.ndarray,
     moves: np.ndarray,
     learned: CoOccurrence,
