@@ -10,8 +10,9 @@ the sentence's and the user's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -55,9 +56,9 @@ class Audience:
         nearest: the sentences that the demand was read as, with their cosine where they were looked for.
         embedded: how many users are embedded, whether they pass or not.
         where: whom the filter let through; None without one.
-        offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
         rewriting: how the demand was understood; what the vocabulary cannot answer selects nobody.
         prompt: the name of the learned prompt that ranks in the sentence's place; None without one.
+        engine: what scored it.
     """
 
     demand: str
@@ -67,9 +68,14 @@ class Audience:
     nearest: list[tuple[str, float | None]]
     embedded: int
     where: Passed | None = None
-    offer: str | None = None
     rewriting: Rewriting | None = None
     prompt: str | None = None
+    engine: Engine | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def offer(self) -> str | None:
+        """Without a filter, one that the demand's own words write; None where they name nothing of the profile."""
+        return None if self.engine is None or self.where is not None else _offer(self.engine, self.demand)
 
 
 def target(
@@ -122,10 +128,9 @@ def target(
         passed = Passed(chosen.text, len(ids), chosen.notes)
     rankings = [rank(ids, scored.scores[:, i], scored.probabilities[:, i]) for i in range(len(demands))]
     policy = selection or Selection()
-    offers = _offers(engine, demands) if chosen is None else [None] * len(demands)
     return [
-        Audience(demand, instant, ranking, _selected(policy, ranking, how), near, embedded, passed, offer, how, prompt)
-        for demand, ranking, near, offer, how in zip(demands, rankings, scored.nearest, offers, rewritings, strict=True)
+        Audience(demand, instant, ranking, _selected(policy, ranking, how), near, embedded, passed, how, prompt, engine)
+        for demand, ranking, near, how in zip(demands, rankings, scored.nearest, rewritings, strict=True)
     ]
 
 
@@ -159,15 +164,15 @@ def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting | None) -
     return ranking.clear() if how is not None and how.answerable is False else policy.keep(ranking)
 
 
-def _offers(engine: Engine, demands: Sequence[str]) -> list[str | None]:
-    """For each demand the filter that its own words write, in the values that the model was trained on."""
+def _offer(engine: Engine, demand: str) -> str | None:
+    """The filter that a demand's own words write, in the values that the model was trained on."""
     # Aggregates are about events, as demands are: "will spend over 500" does not say who did.
     columns = profile_columns(replace(engine.workspace.settings.profile, aggregates=()))
     if not columns:
-        return [None] * len(demands)
+        return None
     values = {codes.name: codes.values for codes in engine.model.columns.columns}
     spoken = engine.model.aligned.table("sentences.parquet")["text"].to_list()
-    return [offered_filter(demand, columns, values=values, spoken=spoken) for demand in demands]
+    return offered_filter(demand, columns, values=values, spoken=spoken)
 
 
 def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:

@@ -20,12 +20,14 @@ from findcli.data import events
 from findcli.data.pairs import held_out_users
 from findcli.data.splits import bucket
 from findcli.data.vocabulary import build_vocabulary
-from findcli.demands.dialogues import Pair, Shelf, described, shelves_of, write_dialogue, write_pair
+from findcli.demands.dialogues import Pair, Shelf, shelves_of, write_dialogue, write_pair
 from findcli.demands.language_model import EXAMPLES, GIVEN, LanguageModel, asked_for, shelf
+from findcli.demands.retrieval import described
 from findcli.errors import FindCLIError
 from findcli.models.text.pretrained import load_language_model, quiet_transformers
+from findcli.models.weights import select_device
 from findcli.progress import Progress
-from findcli.training.loop import fit, select_device, step_seed
+from findcli.training.loop import fit, step_seed
 from findcli.workspace import runs
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run

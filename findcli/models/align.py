@@ -20,9 +20,9 @@ from findcli.models.ranker.train import RankerTraining
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.text.space import TextSpace
 from findcli.models.trained import TOWERS
+from findcli.models.weights import select_device
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
-from findcli.training.loop import select_device
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json
 

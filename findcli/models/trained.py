@@ -12,13 +12,12 @@ from findcli.data.profile_codes import ProfileCodes
 from findcli.models.find.summary import Directions
 from findcli.models.find.tower import FusionTower
 from findcli.models.ranker.co_occurrence import CoOccurrence
-from findcli.models.ranker.module import Ranker
+from findcli.models.ranker.query_aware import Ranker
 from findcli.models.text.encoder import load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
 from findcli.models.text.space import TextSpace
 from findcli.models.tower import UserTower
-from findcli.training.loop import select_device
-from findcli.training.module_files import load_module
+from findcli.models.weights import load_module, select_device
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 

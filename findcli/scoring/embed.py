@@ -21,7 +21,7 @@ import polars as pl
 
 from findcli.data import events, profiles
 from findcli.data.histories import search_sources
-from findcli.demands.open import write_vocabulary
+from findcli.demands.rewriter import write_vocabulary
 from findcli.errors import FindCLIError
 from findcli.models.ranker.snapshot import write_snapshot
 from findcli.models.trained import TrainedModel

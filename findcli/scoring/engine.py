@@ -14,8 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from findcli.data.events import build_events
-from findcli.demands.open import open_rewriter
-from findcli.demands.rewriter import AS_IT_STANDS, Rewriter, Rewriting
+from findcli.demands.rewriter import AS_IT_STANDS, Rewriter, Rewriting, open_rewriter
 from findcli.errors import FindCLIError
 from findcli.models.trained import TrainedModel
 from findcli.scoring.as_read import AUTO, OFF, combined, language_model, read_by_hand

@@ -27,7 +27,7 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
-from findcli.models.ranker.features import (
+from findcli.models.ranker.query_aware import (
     NAMED,
     CoOccurrenceFeatures,
     co_occurrence_features,
@@ -208,7 +208,7 @@ class VectorScorer:
 
 
 class QueryScorer:
-    """The default: log odds by the concepts that a sentence picks from histories; see `models/ranker/features.py`.
+    """The default: log odds by the concepts that a sentence picks from histories; see `models/ranker/query_aware.py`.
 
     Args:
         model: that scores.

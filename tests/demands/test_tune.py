@@ -16,8 +16,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from findcli import pipeline
 from findcli.data.events import build_events
 from findcli.data.vocabulary import SCHEMA
-from findcli.demands.dialogues import Shelf, described, shelves_of, write_dialogue, write_pair
+from findcli.demands.dialogues import Shelf, shelves_of, write_dialogue, write_pair
 from findcli.demands.language_model import GIVEN, LanguageModel, asked_for, shelf
+from findcli.demands.retrieval import described
 from findcli.demands.tune import lm_loss, load_tuned, tune_rewriter
 from findcli.errors import FindCLIError
 from findcli.models.text.pretrain import train_tokenizer

@@ -17,8 +17,7 @@ import polars as pl
 
 from findcli.data import events
 from findcli.data.pairs import held_out_users
-from findcli.demands.open import open_rewriter
-from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting
+from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting, open_rewriter
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.run import require_trained

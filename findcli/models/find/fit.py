@@ -23,12 +23,12 @@ from findcli.models.find.assemble import StageRuns, modalities_of, new_user_enco
 from findcli.models.find.summary import Directions
 from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
+from findcli.models.weights import save_module
 from findcli.progress import Progress
 from findcli.training import losses
 from findcli.training.batches import UserBatch, user_batch
 from findcli.training.examples import TrainingData, choose_part, seconds
 from findcli.training.loop import collapse_warning, fit, mixed_precision, step_seed
-from findcli.training.module_files import save_module
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft

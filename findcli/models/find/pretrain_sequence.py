@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from findcli.models.find.sequence import SequenceEncoder
+from findcli.models.weights import new_module, save_module, select_device
 from findcli.progress import Progress
 from findcli.training.batches import EXTRAS, Steps
 from findcli.training.examples import TrainingData, choose_part, seconds
-from findcli.training.loop import collapse_warning, fit, mixed_precision, select_device, step_seed
+from findcli.training.loop import collapse_warning, fit, mixed_precision, step_seed
 from findcli.training.losses import (
     INITIAL_LOGIT_SCALE,
     MAX_LOGIT_SCALE,
@@ -26,7 +27,6 @@ from findcli.training.losses import (
     paper_cyclic_regulariser,
     paper_forecast_contrast,
 )
-from findcli.training.module_files import new_module, save_module
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run

@@ -20,7 +20,7 @@ from findcli.models.ranker.concepts import (
     join_habits,
     met_as_of,
 )
-from findcli.models.ranker.features import Concepts, co_occurrence_features, translate
+from findcli.models.ranker.query_aware import Concepts, co_occurrence_features, translate
 from findcli.models.text.space import TextSpace
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace

@@ -22,12 +22,13 @@ from findcli.data import events
 from findcli.metrics import weighted_auc_ks
 from findcli.models.ranker.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
 from findcli.models.ranker.concepts import Habits, best_supported, concept_events, join_habits, met_as_of
-from findcli.models.ranker.features import (
+from findcli.models.ranker.query_aware import (
     CO_LEVEL,
     FEATURES,
     Concepts,
     CoOccurrenceFeatures,
     Query,
+    Ranker,
     co_occurrence_features,
     columns_of,
     pick_concepts,
@@ -35,13 +36,12 @@ from findcli.models.ranker.features import (
     score,
     translate,
 )
-from findcli.models.ranker.module import Ranker
 from findcli.models.text.space import TextSpace
+from findcli.models.weights import new_module, save_module
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
 from findcli.training.loop import fit, step_seed
 from findcli.training.losses import ranking_loss
-from findcli.training.module_files import new_module, save_module
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run

@@ -20,8 +20,9 @@ from findcli.models.text.cache import cached_vectors
 from findcli.models.text.encoder import TextEncoder, load_text_encoder, new_albert, pooling_of
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.text.space import cache_folder, fit_whitening, whiten
+from findcli.models.weights import select_device
 from findcli.progress import Progress
-from findcli.training.loop import fit, select_device, step_seed
+from findcli.training.loop import fit, step_seed
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json, open_run
 from findcli.workspace.settings import Text

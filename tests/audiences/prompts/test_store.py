@@ -22,7 +22,7 @@ from findcli.audiences.prompts.tune import tune_prompt
 from findcli.audiences.target import target
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
-from findcli.models.ranker.features import co_occurrence_features, pick_concepts, query_features
+from findcli.models.ranker.query_aware import co_occurrence_features, pick_concepts, query_features
 from findcli.scoring.engine import open_engine
 from findcli.scoring.scores import QueryScorer, Scorer
 from findcli.workspace.folder import Workspace

@@ -8,9 +8,10 @@ from scipy import sparse
 
 from findcli.models.ranker.co_occurrence import CoOccurrence, fit_co_occurrence
 from findcli.models.ranker.concepts import ACTIVITY, LEVELS, Habits
-from findcli.models.ranker.features import (
+from findcli.models.ranker.query_aware import (
     FEATURES,
     Concepts,
+    Ranker,
     co_occurrence_features,
     pick_concepts,
     query_features,
@@ -18,7 +19,6 @@ from findcli.models.ranker.features import (
     softmax,
     translate,
 )
-from findcli.models.ranker.module import Ranker
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from findcli.demands.open import open_rewriter
+from findcli.demands.rewriter import open_rewriter
 from findcli.models.trained import TrainedModel
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import open_run

@@ -3,17 +3,19 @@
 Beside the single vector of FIND a user keeps sparse levels over concepts (`concepts.py`). A demand becomes weights over
 them, sharp (what it names) and wide (what is like it), and over the concepts that co-occurrence knows. The features of
 a (user, demand) are the weighted levels, what co-occurrence adds, the user's activity and the concept's base rate; a
-`Ranker` reads them. No feature names a concept, so a demand that was never trained on is scored by the same rule.
+`Ranker`, a linear layer beside a small perceptron, reads them. No feature names a concept, so a demand that was never
+trained on is scored by the same rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy import sparse
+from torch import Tensor, nn
 
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.concepts import ACTIVITY, LEVELS, Habits
@@ -255,3 +257,41 @@ def _kernel_slope(cosine: np.ndarray, moved: np.ndarray, temperature: float) -> 
     weights = softmax(cosine[:, None], temperature)  # (n, 1)
     slope: np.ndarray = (weights * (moved - weights.T @ moved) / temperature).astype(np.float32)
     return slope
+
+
+class Ranker(nn.Module):
+    """A linear layer beside a small perceptron over features of (user, sentence).
+
+    The features are standardised by buffers, which `set_scale` fills from training examples.
+
+    Args:
+        features: how many there are.
+        width: of the perceptron's two layers.
+
+    Shape:
+        (..., features) -> (...), the log odds that the sentence is true
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, *, features: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("deviation", torch.ones(features))
+        self.linear = nn.Linear(features, 1)
+        self.perceptron = nn.Sequential(
+            nn.Linear(features, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
+        )
+
+    def set_scale(self, examples: Tensor, *, without: Sequence[int] = ()) -> None:
+        """Standardise by examples, (N, features); the columns `without` are made 0, whatever they hold."""
+        self.mean.copy_(examples.mean(0))
+        self.deviation.copy_(examples.std(0) + 1e-3)
+        self.deviation[list(without)] = torch.inf
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The log odds: (..., features) -> (...)."""
+        scaled = (features - self.mean) / self.deviation
+        odds: Tensor = self.linear(scaled) + self.perceptron(scaled)
+        return odds.squeeze(-1)

@@ -1,4 +1,4 @@
-"""Modules in run folders: what a module is made of as JSON, its weights as safetensors."""
+"""Modules in run folders and on devices: what one is made of as JSON, its weights as safetensors, where it computes."""
 
 from __future__ import annotations
 
@@ -38,12 +38,29 @@ def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bo
     Raises:
         FindCLIError: the weights cannot be read.
     """
-    module = new_module(kind, run.json(f"{name}.json"), seed=run.manifest.seed)
-    if trained:
-        path = run.folder / f"{name}.safetensors"
-        try:
-            module.load_state_dict(load_file(path))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            hint = f"make it again: {STAGES[run.manifest.kind].command} --force"
-            raise FindCLIError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
+    made_of = run.json(f"{name}.json")
+    if not trained:
+        return new_module(kind, made_of, seed=run.manifest.seed).eval()
+    with torch.random.fork_rng(devices=[]):  # building it draws weights, which those on disk replace
+        module = kind(**made_of)
+    path = run.folder / f"{name}.safetensors"
+    try:
+        module.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        hint = f"make it again: {STAGES[run.manifest.kind].command} --force"
+        raise FindCLIError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
     return module.eval()
+
+
+def select_device(name: str) -> torch.device:
+    """Choose where tensors live: "cpu", "cuda" or "mps"; "auto" takes the first there is of CUDA, MPS and the CPU.
+
+    Raises:
+        FindCLIError: the device asked for is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(device for device, is_there in there.items() if is_there))
+    if not there.get(name):
+        raise FindCLIError(f"device {name!r} is not available here", hint="use --device auto or --device cpu")
+    return torch.device(name)
