@@ -16,7 +16,7 @@ from findcli.data.templates import is_search
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import POSSIBLE
 from findcli.evaluation.probe_protocol import REPLICATES
-from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
 from findcli.models.find.assemble import load_user_encoder
 from findcli.models.ranker.snapshot import Snapshot, read_snapshot, take_snapshot
 from findcli.progress import Progress, no_progress
@@ -234,12 +234,11 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarra
         truth: bool (N,), both labels among them.
         hard: which of the negatives are hard, bool (N,), where that is known.
     """
-    resampled = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
-    auc, ks = weighted_auc_ks(scores, truth, np.vstack([np.ones(len(truth)), resampled]))
+    auc, ks = weighted_auc_ks(scores, truth, bootstrap_weights(len(truth), REPLICATES))
     return Ranking(
         by,
-        percentile_interval(float(auc[0]), auc[1:]),
-        percentile_interval(float(ks[0]), ks[1:]),
+        interval(auc),
+        interval(ks),
         r_precision(scores, truth),
         float(average_precision_score(truth, scores)),
         None if hard is None or not hard.any() else float(roc_auc_score(truth[truth | hard], scores[truth | hard])),
