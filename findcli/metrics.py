@@ -1,7 +1,11 @@
-"""How good scores are: AUC and KS, with intervals by bootstrap over users, and recall at k."""
+"""How good scores are: AUC, KS, figures of selections and recall at k, with intervals by bootstrap over users.
+
+Shapes: N users, S columns, R replicates of a bootstrap, whose first row of 1 + R is what was observed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +62,7 @@ def weighted_auc_ks(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) 
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectionFigures:
     """What selecting the best users comes to, under R weightings of them; each (R,).
 
     Attributes:
@@ -75,7 +79,7 @@ class Selection:
     recall: np.ndarray
 
 
-def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> Selection:
+def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> SelectionFigures:
     """Measure selections under many weightings of the same users at once; of ties the first come first.
 
     Args:
@@ -94,7 +98,7 @@ def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarra
     base = np.minimum((chosen < positives[:, None] - 1e-9).sum(1), len(truth) - 1)
     hit, taken = hits[rows, base], chosen[rows, base]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Selection(
+        return SelectionFigures(
             at_each.sum(1) / positives,
             hits[rows, tenth] / chosen[rows, tenth] / (positives / total),
             (hit + (total - positives) - (taken - hit)) / total,
@@ -112,10 +116,10 @@ def recall_at(scores: np.ndarray, truth: np.ndarray, k: int) -> float:
         k: columns looked at.
     """
     best = np.argpartition(-scores, min(k, scores.shape[1]) - 1, axis=1)[:, :k]  # (N, k)
-    found = np.take_along_axis(truth, best, 1).sum(1)
+    hits = np.take_along_axis(truth, best, 1).sum(1)
     reachable = np.minimum(truth.sum(1), k)
     kept = reachable > 0
-    return float((found[kept] / reachable[kept]).mean()) if kept.any() else float("nan")
+    return float((hits[kept] / reachable[kept]).mean()) if kept.any() else float("nan")
 
 
 def r_precision(scores: np.ndarray, truth: np.ndarray) -> float:
@@ -129,7 +133,63 @@ def r_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     return float(truth[best].mean()) if len(best) else float("nan")
 
 
-def percentile_interval(value: float, replicates: np.ndarray) -> Interval:
-    """The 95 % percentile interval of bootstrap replicates, those without a value left out."""
+def bootstrap_weights(n: int, replicates: int, *, seed: int | np.random.Generator = 0) -> np.ndarray:
+    """How often each of n users counts: as observed, then in every resampling with replacement.
+
+    Args:
+        n: how many there are.
+        replicates: how often they are drawn.
+        seed: of the draws, or the generator to draw from.
+
+    Returns:
+        int (1 + R, n), the first row all ones.
+    """
+    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), replicates)
+    return np.vstack([np.ones(n, np.int64), draws])
+
+
+class Bootstrap:
+    """A bootstrap over users, or over categories: whoever it is measured on, a member counts the same.
+
+    Args:
+        members: all of them, each once.
+        replicates: how often they are drawn.
+        seed: of the draws, or the generator to draw from.
+    """
+
+    def __init__(self, members: Sequence[object], replicates: int, *, seed: int | np.random.Generator = 0) -> None:
+        self._column = {member: i for i, member in enumerate(members)}
+        self._weights = bootstrap_weights(len(members), replicates, seed=seed)
+
+    def weights(self, members: Sequence[object]) -> np.ndarray:
+        """How often each of some members counts: (1 + R, len(members)), the first row all ones."""
+        return self._weights[:, [self._column[member] for member in members]]
+
+
+def resampled_means(values: np.ndarray, picked: np.ndarray) -> np.ndarray:
+    """The mean over groups, such as draws of seeds or demands: as observed, then with the groups resampled too.
+
+    Args:
+        values: what each group reaches as observed and in every replicate, (G, ..., 1 + R).
+        picked: the groups of each replicate, drawn with replacement, int (G, R).
+
+    Returns:
+        (..., 1 + R).
+    """
+    index = np.ascontiguousarray(picked).reshape(len(picked), *[1] * (values.ndim - 2), -1)
+    resampled = np.take_along_axis(values[..., 1:], index, 0).mean(0)
+    return np.concatenate([values[..., :1].mean(0), resampled], axis=-1)
+
+
+def interval(values: np.ndarray) -> Interval:
+    """A figure with its 95 % percentile interval.
+
+    Args:
+        values: the figure as observed, then in every replicate of a bootstrap, (1 + R,); replicates without a value
+            are left out, and where none has one both ends are NaN.
+    """
+    replicates = values[1:]
+    if np.isnan(replicates).all():
+        return Interval(float(values[0]), float("nan"), float("nan"))
     low, high = np.nanpercentile(replicates, [2.5, 97.5])
-    return Interval(value, float(low), float(high))
+    return Interval(float(values[0]), float(low), float(high))

@@ -22,7 +22,7 @@ from findcli.evaluation.few_shot import PROMPT, FewShot, few_shot
 from findcli.evaluation.probe_protocol import REPLICATES
 from findcli.evaluation.variants import OWN, Variant, require_stages, train_variant
 from findcli.evaluation.zero_shot import task_engine
-from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
+from findcli.metrics import Bootstrap, Interval, interval, weighted_auc_ks, weighted_selection
 from findcli.progress import Progress, no_progress
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Task
@@ -141,7 +141,8 @@ def _measured(
     prompts: Mapping[str, list[FewShot]],
 ) -> list[Ablation]:  # fmt: skip
     cases = [_case(workspace, name, scores[OWN][i]) for i, name in enumerate(names)]
-    weights = _resampled([case.users for case in cases])
+    bootstrap = Bootstrap(pl.concat([case.users for case in cases]).unique().sort().to_list(), REPLICATES)
+    weights = [bootstrap.weights(case.users.to_list()) for case in cases]
     measured: list[dict[str, Figures]] = [
         {by: _figures(case, found[i], weights[i]) for by, found in scores.items()} for i, case in enumerate(cases)
     ]
@@ -168,18 +169,6 @@ def _case(workspace: Workspace, name: str, scores: pl.DataFrame) -> _Case:
     return _Case(name, task, rows["user_id"], rows["label"].to_numpy())
 
 
-def _resampled(users: Sequence[pl.Series]) -> list[np.ndarray]:
-    """How often each task's users count, themselves first: (1 + REPLICATES, N) a task, one resampling for all."""
-    everybody = pl.concat(users).unique().sort()
-    n = len(everybody)
-    drawn = np.vstack([np.ones(n), np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), REPLICATES)])
-    rows = pl.DataFrame({"user_id": everybody}).with_row_index("row")
-    return [
-        drawn[:, pl.DataFrame({"user_id": own}).join(rows, on="user_id", maintain_order="left")["row"].to_numpy()]
-        for own in users
-    ]
-
-
 def _figures(case: _Case, scores: pl.DataFrame, weights: np.ndarray) -> Figures:
     """Figures by the names of `FIGURES`, (1 + REPLICATES,) each."""
     own = pl.DataFrame({"user_id": case.users}).join(scores, on="user_id", how="left", maintain_order="left")
@@ -195,12 +184,8 @@ def _forms(variants: Sequence[Variant], measured: Mapping[str, Figures], prompts
     for by, figures in measured.items():
         whole = known[by].whole if by in known else ""
         beside = whole if whole in measured else OWN if by in known else ""
-        less = {} if not beside else {name: _interval(figures[name] - measured[beside][name]) for name in FIGURES}
+        less = {} if not beside else {name: interval(figures[name] - measured[beside][name]) for name in FIGURES}
         tuned = next((row.figures for row in prompts[by].rows if row.by == PROMPT), {}) if by in prompts else {}
         says = known[by].says if by in known else "the workspace's own model"
-        forms.append(Form(by, says, beside, {name: _interval(figures[name]) for name in FIGURES}, less, tuned))
+        forms.append(Form(by, says, beside, {name: interval(figures[name]) for name in FIGURES}, less, tuned))
     return forms
-
-
-def _interval(replicates: np.ndarray) -> Interval:
-    return percentile_interval(float(replicates[0]), replicates[1:])

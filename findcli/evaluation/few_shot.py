@@ -33,7 +33,14 @@ from findcli.evaluation.rivals import from_seeds
 from findcli.evaluation.rivals.one4all import One4all, u_mlp
 from findcli.evaluation.rivals.probe_registry import describe_users, user_inputs
 from findcli.evaluation.zero_shot import DEMAND, VECTOR, task_engine
-from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
+from findcli.metrics import (
+    Interval,
+    bootstrap_weights,
+    interval,
+    resampled_means,
+    weighted_auc_ks,
+    weighted_selection,
+)
 from findcli.progress import Progress, no_progress
 from findcli.scoring.scores import QueryScorer, Scorer
 from findcli.workspace.folder import Workspace
@@ -328,9 +335,7 @@ def _rules(case: _Case, scorer: QueryScorer) -> dict[str, np.ndarray]:
 
 def _measure(case: _Case, scores: np.ndarray) -> Figures:
     """Figures of every draw: by the names of `FIGURES`, (draws, 1 + REPLICATES), the users themselves first."""
-    rng = np.random.default_rng(0)
-    n_users = len(case.rows)
-    weights = np.vstack([np.ones(n_users), rng.multinomial(n_users, np.full(n_users, 1 / n_users), REPLICATES)])
+    weights = bootstrap_weights(len(case.rows), REPLICATES)
     found: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
     for i, draw in enumerate(case.draws):
         kept = ~np.isin(case.rows, draw.rows)
@@ -344,13 +349,10 @@ def _measure(case: _Case, scores: np.ndarray) -> Figures:
     return {name: np.stack(values) for name, values in found.items()}
 
 
-def _interval(draws: np.ndarray) -> Interval:
+def _mean_over_draws(draws: np.ndarray) -> Interval:
     """The mean over draws, with an interval by bootstrap over draws and users: (draws, 1 + REPLICATES)."""
-    rng = np.random.default_rng(1)
-    picked = rng.integers(0, len(draws), (len(draws), REPLICATES))
-    replicates = np.take_along_axis(draws[:, 1:], picked, 0).mean(0)
-    value, known = float(draws[:, 0].mean()), replicates[~np.isnan(replicates)]
-    return percentile_interval(value, known) if len(known) else Interval(value, float("nan"), float("nan"))
+    picked = np.random.default_rng(1).integers(0, len(draws), (len(draws), REPLICATES))
+    return interval(resampled_means(draws, picked))
 
 
 def _rows(measured: Mapping[str, Figures]) -> list[FewShotRow]:
@@ -358,8 +360,8 @@ def _rows(measured: Mapping[str, Figures]) -> list[FewShotRow]:
     return [
         FewShotRow(
             by,
-            {name: _interval(values) for name, values in figures.items()},
-            {} if figures is prompt else {name: _interval(prompt[name] - figures[name]) for name in FIGURES},
+            {name: _mean_over_draws(values) for name, values in figures.items()},
+            {} if figures is prompt else {name: _mean_over_draws(prompt[name] - figures[name]) for name in FIGURES},
         )
         for by, figures in measured.items()
     ]

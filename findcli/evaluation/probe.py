@@ -6,7 +6,7 @@ any model can.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
@@ -17,10 +17,11 @@ import polars as pl
 from findcli.data import events
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe_protocol import Ceiling, ProbeRow, ceiling, probe_vectors, resampling
+from findcli.evaluation.probe_protocol import REPLICATES, Ceiling, ProbeRow, ceiling, probe_vectors
 from findcli.evaluation.rivals.probe_registry import SECONDS, describe_users, user_inputs
 from findcli.evaluation.rivals.user_inputs import Head, Representation
 from findcli.evaluation.untrained import untrained_vectors
+from findcli.metrics import Bootstrap
 from findcli.models.find.summary import COUNTED
 from findcli.progress import Progress, no_progress
 from findcli.scoring.engine import describe_engine, open_engine
@@ -128,11 +129,12 @@ def measure_tasks(
     read = cache(
         partial(_read_kinds, workspace, log, rivals=rivals, seconds=seconds, untrained=untrained, device=device)
     )
-    weights = _resampling(labels.values())
+    everybody = pl.concat([frame["user_id"] for frame in labels.values()]).unique().sort()
+    bootstrap = Bootstrap(everybody.to_list(), REPLICATES)
     results = []
     for name, task in tasks.items():
         users, kinds, notes = read(task.as_of, task.without_sources)
-        result, replicates = _evaluate(name, task, labels[name], users, kinds, weights)
+        result, replicates = _evaluate(name, task, labels[name], users, kinds, bootstrap)
         results.append(Measured(result, replicates, notes))
         (progress or no_progress)(len(results), len(tasks), {})
     return results
@@ -169,21 +171,11 @@ def _read_kinds(
     return users, kinds, notes
 
 
-def _resampling(labels: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Bootstrap weights of every user of any task, the same in each: user_id and weights, (1 + R,) a row."""
-    users = pl.concat([frame.select("user_id") for frame in labels]).unique().sort("user_id")
-    weights = np.ascontiguousarray(resampling(len(users)).T)
-    return users.with_columns(weights=pl.Series(weights, dtype=pl.Array(pl.Int64, weights.shape[1])))
-
-
 def _evaluate(
-    name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kinds: Mapping[str, Kind], weights: pl.DataFrame
+    name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kinds: Mapping[str, Kind], bootstrap: Bootstrap
 ) -> tuple[ProbeResult, dict[str, np.ndarray]]:
-    rows = (
-        labels.join(pl.DataFrame({"user_id": users}).with_row_index("row"), on="user_id", how="inner")
-        .join(weights, on="user_id")
-        .sort("user_id")
-    )
+    embedded = pl.DataFrame({"user_id": users}).with_row_index("row")
+    rows = labels.join(embedded, on="user_id", how="inner").sort("user_id")
     index, truth = rows["row"].to_numpy(), rows["label"].to_numpy()
     if min(truth.sum(), (~truth).sum()) < FEWEST:
         hint = f"at least {FEWEST} of each must have an event before {task.as_of:%Y-%m-%d}; findcli check compares them"
@@ -191,10 +183,10 @@ def _evaluate(
             f"task {name!r}: {truth.sum()} positive and {(~truth).sum()} negative users are too few for ten draws",
             hint=hint,
         )
-    resampled = rows["weights"].to_numpy().T  # (1 + R, N)
+    weights = bootstrap.weights(rows["user_id"].to_list())  # (1 + R, N)
     figures, replicates = [], {}
     for kind, given in kinds.items():
-        row, replicates[kind] = probe_vectors(kind, given.vectors[index], truth, head=given.head, weights=resampled)
+        row, replicates[kind] = probe_vectors(kind, given.vectors[index], truth, head=given.head, weights=weights)
         figures.append(replace(row, rival=given.rival, seconds=given.seconds))
     possible = ceiling(rows["truth"].to_numpy(), truth) if "truth" in rows.columns else None
     result = ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures, possible)

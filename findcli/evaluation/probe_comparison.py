@@ -13,7 +13,7 @@ import polars as pl
 
 from findcli.evaluation.probe import LEARNED, STORED, Measured
 from findcli.evaluation.probe_protocol import ProbeRow
-from findcli.metrics import Interval, percentile_interval
+from findcli.metrics import Interval, interval
 
 AVERAGE = "average"
 CLAIMED = (STORED, LEARNED)
@@ -105,12 +105,12 @@ def compare(splits: Sequence[str], measured: Sequence[Sequence[Measured]]) -> Co
     gaps = {row.vectors: _gaps(row.vectors, measured) for row in shared}
     seconds = {row.vectors: np.mean([_row(split[0], row.vectors).seconds for split in measured]) for row in shared}
     rows = [
-        ProbedRow(row.vectors, task, _interval(values), gaps[row.vectors][task], row.rival, float(seconds[row.vectors]))
+        ProbedRow(row.vectors, task, interval(values), gaps[row.vectors][task], row.rival, float(seconds[row.vectors]))
         for row in shared
         for task, values in areas[row.vectors].items()
     ]
     less = [
-        ProbeDifference(own, row.vectors, task, _interval(values - areas[row.vectors][task]))
+        ProbeDifference(own, row.vectors, task, interval(values - areas[row.vectors][task]))
         for own in CLAIMED
         for row in shared
         if row.rival
@@ -141,9 +141,5 @@ def _row(one: Measured, kind: str) -> ProbeRow:
     return next(row for row in one.result.rows if row.vectors == kind)
 
 
-def _interval(values: np.ndarray) -> Interval:
-    return percentile_interval(float(values[0]), values[1:])
-
-
-def _flat(interval: Interval) -> dict[str, float]:
-    return {"auc" if name == "value" else name: value for name, value in asdict(interval).items()}
+def _flat(auc: Interval) -> dict[str, float]:
+    return {"auc" if name == "value" else name: value for name, value in asdict(auc).items()}

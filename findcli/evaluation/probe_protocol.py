@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from findcli.errors import FindCLIError
 from findcli.evaluation.rivals.one4all import u_mlp
 from findcli.evaluation.rivals.user_inputs import Head
-from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
 
 DRAWS, FIT_SHARE, STRENGTH = 10, 0.2, 0.01
 REPLICATES = 200
@@ -64,7 +64,7 @@ def linear_probe(kind: str, vectors: np.ndarray, truth: np.ndarray) -> ProbeRow:
         vectors: (N, D), users in ascending id.
         truth: bool (N,).
     """
-    return probe_vectors(kind, vectors, truth, head="linear", weights=resampling(len(truth)))[0]
+    return probe_vectors(kind, vectors, truth, head="linear", weights=bootstrap_weights(len(truth), REPLICATES))[0]
 
 
 def probe_vectors(
@@ -85,8 +85,7 @@ def probe_vectors(
         figures.append(weighted_auc_ks(scores, truth[evaluated], weights[:, evaluated]))
         precisions.append(r_precision(scores, truth[evaluated]))
     areas, gaps = np.mean(figures, axis=0)
-    auc, ks = (percentile_interval(float(found[0]), found[1:]) for found in (areas, gaps))
-    return ProbeRow(kind, vectors.shape[1], auc, ks, float(np.mean(precisions))), areas
+    return ProbeRow(kind, vectors.shape[1], interval(areas), interval(gaps), float(np.mean(precisions))), areas
 
 
 def ceiling(probabilities: np.ndarray, truth: np.ndarray) -> Ceiling:
@@ -107,12 +106,6 @@ def ceiling(probabilities: np.ndarray, truth: np.ndarray) -> Ceiling:
 def _draws(truth: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The rows to fit and those to evaluate, of each draw."""
     return StratifiedShuffleSplit(DRAWS, train_size=FIT_SHARE, random_state=0).split(truth, truth)  # type: ignore[no-any-return]
-
-
-def resampling(users: int) -> np.ndarray:
-    """Weights of a bootstrap over users, (1 + R, users), the first row all ones."""
-    draws = np.random.default_rng(0).multinomial(users, np.full(users, 1 / users), REPLICATES)
-    return np.vstack([np.ones(users, np.int64), draws])
 
 
 def fit_head(head: Head, vectors: np.ndarray, truth: np.ndarray, others: np.ndarray) -> np.ndarray:

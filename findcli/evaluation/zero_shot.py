@@ -15,7 +15,7 @@ from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import POSSIBLE
 from findcli.evaluation.probe_protocol import REPLICATES
-from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
 from findcli.scoring.embedder import Embedder
 from findcli.scoring.engine import Engine, describe_engine, open_engine
@@ -209,12 +209,11 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarra
         truth: bool (N,), both labels among them.
         hard: which of the negatives are hard, bool (N,), where that is known.
     """
-    resampled = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
-    auc, ks = weighted_auc_ks(scores, truth, np.vstack([np.ones(len(truth)), resampled]))
+    auc, ks = weighted_auc_ks(scores, truth, bootstrap_weights(len(truth), REPLICATES))
     return Ranking(
         by,
-        percentile_interval(float(auc[0]), auc[1:]),
-        percentile_interval(float(ks[0]), ks[1:]),
+        interval(auc),
+        interval(ks),
         r_precision(scores, truth),
         float(average_precision_score(truth, scores)),
         None if hard is None or not hard.any() else float(roc_auc_score(truth[truth | hard], scores[truth | hard])),

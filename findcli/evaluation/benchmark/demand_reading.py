@@ -21,7 +21,7 @@ from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting, open_
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.run import require_trained
-from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
+from findcli.metrics import Interval, bootstrap_weights, interval, resampled_means, weighted_auc_ks
 from findcli.models.ranker.concepts import concept_events
 from findcli.scoring.as_read import combined, language_model
 from findcli.scoring.engine import Engine, open_engine
@@ -263,8 +263,7 @@ def _rank(
     own, _ = _own_scores(engine, sentences)
     read = combined(own, sentences, understood, unit=engine.scorer.unit).scores  # (N, demands)
     truth = Truth.of(engine.workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
-    draws = np.random.default_rng(0).multinomial(len(users), np.full(len(users), 1 / len(users)), REPLICATES)
-    weights = np.vstack([np.ones(len(users)), draws])
+    weights = bootstrap_weights(len(users), REPLICATES)
     rows, areas = [], []
     for i, each in enumerate(asked):
         came = truth.answers(each, vocabulary)
@@ -281,14 +280,9 @@ def _rank(
 
 def _ranking(areas: np.ndarray) -> Ranking:
     """Means over demands, of (demands, 2, 1 + R) areas, with intervals over users and demands."""
-    rng = np.random.default_rng(1)
-    drawn = rng.integers(len(areas), size=(REPLICATES, len(areas)))
-    means = np.stack([areas[chosen, :, 1 + r].mean(0) for r, chosen in enumerate(drawn)])  # (R, 2)
-    raw, rewritten = areas[:, :, 0].mean(0)
-    return Ranking(
-        len(areas), percentile_interval(float(raw), means[:, 0]), percentile_interval(float(rewritten), means[:, 1]),
-        percentile_interval(float(rewritten - raw), means[:, 1] - means[:, 0]),
-    )  # fmt: skip
+    picked = np.random.default_rng(1).integers(len(areas), size=(REPLICATES, len(areas))).T
+    raw, rewritten = resampled_means(areas, picked)
+    return Ranking(len(areas), interval(raw), interval(rewritten), interval(rewritten - raw))
 
 
 def _all_of(asked: Asked) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import polars as pl
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.protocol import Case
 from findcli.evaluation.rivals.ranking_registry import Scored
-from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
+from findcli.metrics import Bootstrap, Interval, interval, weighted_auc_ks
 
 AVERAGE = "average"
 COLUMNS = ("seen", "held-out", "new buyers, seen", "new buyers, held-out")
@@ -70,47 +70,27 @@ class Measured:
     Attributes:
         table: a row a ranker, column and category: split, by, column, category, users, positives, auc, ks, precision,
             lift.
-        replicates: the AUC of each (ranker, column) under every resampling, the columns' means, (R,).
+        replicates: the mean AUC of each (ranker, column), as observed and under every resampling, (1 + R,).
     """
 
     table: pl.DataFrame
     replicates: dict[tuple[str, str], np.ndarray]
 
 
+@dataclass(frozen=True)
 class Resampling:
-    """Bootstrap weights of users and categories, the same ones in every split that they occur in.
+    """The bootstrap over users and the one over categories, shared by all splits."""
 
-    Args:
-        users: every user of any split.
-        categories: every category of any split.
-        replicates: how many.
-        seed: of the draws.
-    """
-
-    def __init__(
-        self, users: Sequence[object], categories: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        self._user = {user: i for i, user in enumerate(users)}
-        self._category = {name: i for i, name in enumerate(categories)}
-        self._users, self._categories = (
-            np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), replicates)])
-            for n in (len(self._user), len(self._category))
-        )
-
-    def of_users(self, users: Sequence[object]) -> np.ndarray:
-        """Weights (1 + R, len(users)), the first row all ones."""
-        return self._users[:, [self._user[user] for user in users]]
-
-    def of_categories(self, names: Sequence[str]) -> np.ndarray:
-        """Weights (1 + R, len(names)), the first row all ones."""
-        return self._categories[:, [self._category[name] for name in names]]
+    users: Bootstrap
+    categories: Bootstrap
 
 
 def resampling_of(cases: Sequence[Case], *, replicates: int = REPLICATES) -> Resampling:
-    """One that covers several splits."""
+    """One that covers the users and categories of several splits."""
+    rng = np.random.default_rng(0)
     users = sorted({user for case in cases for user in case.inputs.users})
-    return Resampling(users, sorted({name for case in cases for name in case.inputs.categories}), replicates=replicates)
+    categories = sorted({name for case in cases for name in case.inputs.categories})
+    return Resampling(Bootstrap(users, replicates, seed=rng), Bootstrap(categories, replicates, seed=rng))
 
 
 def members(case: Case, column: str, category: int) -> np.ndarray | None:
@@ -131,11 +111,11 @@ def measure(case: Case, found: Sequence[Scored], resampling: Resampling) -> Meas
     Raises:
         FindCLIError: there is nothing to measure.
     """
-    weights = resampling.of_users(case.inputs.users.to_list())  # (1 + R, U)
+    weights = resampling.users.weights(case.inputs.users.to_list())  # (1 + R, U)
     tables, replicates = [], {}
     for column in COLUMNS:
         chosen = {i: m for i in range(len(case.inputs.categories)) if (m := members(case, column, i)) is not None}
-        shares = resampling.of_categories([case.inputs.categories[i] for i in chosen])  # (1 + R, C')
+        shares = resampling.categories.weights([case.inputs.categories[i] for i in chosen])  # (1 + R, C')
         for one in found if chosen else ():
             if one.scores is not None:
                 table, aucs = _measure_column(case, one, column, chosen, weights)
@@ -186,7 +166,7 @@ def pooled_rows(measured: Sequence[Measured], seconds: Mapping[str, float]) -> l
             Row(
                 by,
                 column,
-                _interval(_mean_over_splits(measured, by, column)),
+                interval(_mean_over_splits(measured, by, column)),
                 figures["ks"],
                 figures["precision"],
                 figures["lift"],
@@ -208,7 +188,7 @@ def differences(measured: Sequence[Measured], by: str) -> list[Difference]:
     for columns in found.values():
         columns[AVERAGE] = np.mean(list(columns.values()), axis=0)
     return [
-        Difference(by, other, column, _interval(replicates))
+        Difference(by, other, column, interval(replicates))
         for other, columns in found.items()
         for column, replicates in columns.items()
     ]
@@ -231,7 +211,3 @@ def _shared(measured: Sequence[Measured]) -> list[tuple[str, str]]:
 def _mean_over_splits(measured: Sequence[Measured], by: str, column: str) -> np.ndarray:
     found: np.ndarray = np.mean([one.replicates[by, column] for one in measured], axis=0)
     return found
-
-
-def _interval(values: np.ndarray) -> Interval:
-    return percentile_interval(float(values[0]), values[1:])

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.calibration import calibration, calibration_error
-from findcli.evaluation.benchmark.figures import Resampling, differences, measure, members, pooled_rows, resampling_of
+from findcli.evaluation.benchmark.figures import differences, measure, members, pooled_rows, resampling_of
 from findcli.evaluation.benchmark.protocol import Case
 from findcli.evaluation.rivals.inputs import RankingInputs
 from findcli.evaluation.rivals.ranking_registry import Scored
@@ -79,12 +79,6 @@ def test_the_average_of_the_columns_has_a_difference_of_its_own() -> None:
     assert average.value == pytest.approx(np.mean([one.value for one in found.values()]))
     assert 0 < average.low < average.value < average.high
     assert average.high - average.low < np.mean([one.high - one.low for one in found.values()])
-
-
-def test_a_user_weighs_the_same_in_every_split() -> None:
-    resampling = Resampling(["a", "b", "c"], ["x"], replicates=5)
-    np.testing.assert_array_equal(resampling.of_users(["a", "c"])[:, 1], resampling.of_users(["c", "b"])[:, 0])
-    assert (resampling.of_users(["a", "b", "c"]).sum(1) == 3).all()
 
 
 def test_a_ranker_that_did_not_finish_is_left_out() -> None:
