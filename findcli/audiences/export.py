@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from findcli.errors import FindCLIError
-from findcli.workspace.runs import replacing
+from findcli.workspace.disk import replacing
 
 if TYPE_CHECKING:
     from findcli.audiences.target import Audience

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 from findcli.training.loop import step_seed
-from findcli.workspace.runs import Draft, Run, first_line
+from findcli.workspace.runs import Draft, Run
 from findcli.workspace.stages import STAGES
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -139,8 +139,13 @@ def _resume(
 ) -> tuple[History, dict[str, Tensor]]:
     if checkpoint is None or not checkpoint.exists():
         return History(), {}
-    history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
-    return History(**history), best
+    try:
+        history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
+        return History(**history), best
+    except Exception:  # noqa: BLE001, torn, of other weights or foreign: a checkpoint is read or it is not
+        checkpoint.replace(checkpoint.with_suffix(".unreadable"))
+        optimizer.state.clear()
+        return History(), {}
 
 
 def _schedule(step: int, *, steps: int, warmup: float) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from findcli.errors import FindCLIError
-from findcli.workspace.runs import replacing
+from findcli.workspace.disk import replacing
 from findcli.workspace.settings import Settings, Source
 from findcli.workspace.toml_file import parse_settings, render_settings
 from findcli.workspace.toml_file import to_utc as to_utc
