@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -19,10 +20,30 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def new_module(kind: Callable[..., Module], made_of: Mapping[str, Any], *, seed: int) -> Module:
-    """A module with initial weights that depend on the seed alone."""
+    """A module with initial weights that depend on the seed alone.
+
+    Raises:
+        FindCLIError: training it would take more memory than the machine has.
+    """
+    with torch.device("meta"):
+        require_memory(kind(**made_of))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(step_seed(seed, -1))
         return kind(**made_of)
+
+
+def require_memory(module: nn.Module) -> None:
+    """Refuse a module whose weights, gradients and two moments do not fit into memory; give it on the device meta.
+
+    Raises:
+        FindCLIError: they do not.
+    """
+    needed = 4 * sum(weight.numel() * weight.element_size() for weight in module.parameters())
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        hint = "set a smaller width (d_model, d_token, d_embedding) or fewer layers in findcli.toml"
+        sizes = f"{needed / 1e9:,.0f} GB of memory; here are {there / 1e9:.0f} GB"
+        raise FindCLIError(f"training {type(module).__name__} would take {sizes}", hint=hint)
 
 
 def save_module(draft: Draft, name: str, module: nn.Module, made_of: Mapping[str, Any]) -> None:

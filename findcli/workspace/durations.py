@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from findcli.errors import FindCLIError
 
 PATTERN = r"^[1-9][0-9]{0,3}[hdw]$"
+FIRST_YEAR, LAST_YEAR = 1700, 2240  # within what nanoseconds in 64 bits hold
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -18,6 +19,21 @@ def parse_duration(text: str) -> timedelta:
     if not re.match(PATTERN, text):
         raise ValueError(f"{text!r} is not a duration such as '26w', '63d' or '12h'")
     return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+
+
+def in_calendar(value: datetime) -> datetime:
+    """An instant as naive UTC, of a year in which windows of any length before and after it can be computed.
+
+    Raises:
+        ValueError: it lies outside.
+    """
+    try:
+        instant = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        instant = datetime.max
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ValueError(f"{value} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+    return instant
 
 
 def parse_instant(text: str) -> datetime:
@@ -36,6 +52,7 @@ def parse_instant(text: str) -> datetime:
             f"{text!r} is not a date", hint="write one such as 2017-10-30 or 2017-10-30T12:00"
         ) from error
     try:
-        return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
-    except OverflowError as error:
-        raise FindCLIError(f"{text!r} lies beyond the calendar in UTC", hint="write an earlier date") from error
+        return in_calendar(value)
+    except ValueError as error:
+        hint = f"write a date from {FIRST_YEAR} to {LAST_YEAR}"
+        raise FindCLIError(f"{text!r} lies outside the calendar that findcli computes in", hint=hint) from error
