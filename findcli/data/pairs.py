@@ -131,11 +131,11 @@ def require_known(what: str, file: str | None, held: set[object]) -> None:
 
 def held_out_names(workspace: Workspace, log: Run) -> Names:
     """The held-out categories, and the names (of theirs and of items found in them) that name no training sentence."""
-    columns = pl.scan_parquet(log.files("train/*.parquet")).collect_schema()
+    columns = pl.scan_parquet(log.files("train/*.parquet"), glob=False).collect_schema()
     if "category" not in columns:
         return Names([], [])
     named = [slot for slot in ("category", "item") if slot in columns]
-    found = pl.scan_parquet(log.files("train/*.parquet")).select(named).unique().collect(engine="streaming")
+    found = pl.scan_parquet(log.files("train/*.parquet"), glob=False).select(named).unique().collect(engine="streaming")
     split = workspace.settings.split
     file = None if split.categories_file is None else workspace.folder / split.categories_file
     categories = found["category"].drop_nulls().unique()
@@ -179,7 +179,10 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
 def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
     """Users with an event before `train_until` that are not held out: user_id, part, first, split, user (row)."""
     frames = [
-        pl.scan_parquet(path).group_by("user_id").agg(first=pl.col("time").min()).with_columns(part=pl.lit(path.name))
+        pl.scan_parquet(path, glob=False)
+        .group_by("user_id")
+        .agg(first=pl.col("time").min())
+        .with_columns(part=pl.lit(path.name))
         for path in log.files("train/*.parquet")
     ]
     users = pl.concat(frames).collect().sort("part", "user_id")
@@ -198,7 +201,7 @@ def _first_of_sentences(workspace: Workspace, log: Run) -> datetime:
     """The first event that a sentence can speak of: messages sent may reach back further than the behaviour itself."""
     spoken = [source.name for source in workspace.settings.sources if source_templates(source)]
     times = (
-        pl.scan_parquet(log.files("train/*.parquet"))
+        pl.scan_parquet(log.files("train/*.parquet"), glob=False)
         .filter(pl.col("source").is_in(spoken))
         .select(pl.col("time").min())
     )
@@ -224,7 +227,9 @@ def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
 
 
 def _distinct_texts(workspace: Workspace, log: Run, users: pl.DataFrame) -> pl.DataFrame:
-    own = pl.scan_parquet(log.files("train/*.parquet")).join(users.lazy().select("user_id"), on="user_id", how="semi")
+    own = pl.scan_parquet(log.files("train/*.parquet"), glob=False).join(
+        users.lazy().select("user_id"), on="user_id", how="semi"
+    )
     kinds = own.select(text="event", search=searched(search_sources(workspace))).unique()
     return kinds.collect(engine="streaming").sort("search", "text").with_row_index("text_row")
 
@@ -290,7 +295,7 @@ def _choose_sentences(workspace: Workspace, draft: Draft, templates: list[Templa
     settings = workspace.settings.sentences
     frames = []
     for i, template in enumerate(templates):
-        facts = pl.scan_parquet(draft.folder / f"facts/{i}/*.parquet")
+        facts = pl.scan_parquet(sorted((draft.folder / f"facts/{i}").glob("*.parquet")), glob=False)
         values = _bounds(facts, template, settings.amounts) if template.bounded else _supports(facts, template)
         enough = values.filter(pl.col("support").is_between(settings.min_support, settings.max_share * n_pairs))
         best = enough.sort("support", *template.slots, descending=[True] + [False] * len(template.slots)).head(
@@ -351,7 +356,7 @@ def _incidence(draft: Draft, templates: list[Template], predicates: pl.DataFrame
         found = []
         for i, template in enumerate(templates):
             mine = predicates.filter(pl.col("template") == i).select("sentence", "bound", *template.slots)
-            facts = pl.scan_parquet(draft.folder / f"facts/{i}/{part}")
+            facts = pl.scan_parquet(draft.folder / f"facts/{i}/{part}", glob=False)
             keys = list(template.slots)
             joined = facts.join(mine.lazy(), on=keys) if keys else facts.join(mine.lazy(), how="cross")
             holds = pl.col("total") > pl.col("bound") if template.bounded else pl.lit(value=True)
