@@ -1,4 +1,4 @@
-"""Modules in run folders and on devices: what one is made of as JSON, its weights as safetensors, where it computes."""
+"""Modules on disk and on devices: constructor arguments as JSON, weights as safetensors, and the choice of device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def new_module(kind: Callable[..., Module], made_of: Mapping[str, Any], *, seed: int) -> Module:
-    """A module with initial weights that depend on the seed alone.
+    """Make a module whose initial weights depend only on the seed.
 
     Raises:
         FindCLIError: training it would take more memory than the machine has.
@@ -54,7 +54,7 @@ def save_module(draft: Draft, name: str, module: nn.Module, made_of: Mapping[str
 
 
 def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bool = True) -> Module:
-    """Read a module in eval mode, or make its untrained self: the very weights its training began with.
+    """Load a module in eval mode, or remake the exact weights its training started from.
 
     Raises:
         FindCLIError: the weights cannot be read.
@@ -62,7 +62,7 @@ def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bo
     made_of = run.json(f"{name}.json")
     if not trained:
         return new_module(kind, made_of, seed=run.manifest.seed).eval()
-    with torch.random.fork_rng(devices=[]):  # building it draws weights, which those on disk replace
+    with torch.random.fork_rng(devices=[]):  # building it draws weights, which the file then replaces
         module = kind(**made_of)
     path = run.folder / f"{name}.safetensors"
     try:
@@ -74,14 +74,14 @@ def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bo
 
 
 def select_device(name: str) -> torch.device:
-    """Choose where tensors live: "cpu", "cuda" or "mps"; "auto" takes the first there is of CUDA, MPS and the CPU.
+    """Choose where tensors live: "cpu", "cuda" or "mps"; "auto" takes CUDA, else MPS, else the CPU.
 
     Raises:
-        FindCLIError: the device asked for is not there.
+        FindCLIError: the device is not available.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(device for device, is_there in there.items() if is_there))
-    if not there.get(name):
+        return torch.device(next(device for device, usable in available.items() if usable))
+    if not available.get(name):
         raise FindCLIError(f"device {name!r} is not available here", hint="use --device auto or --device cpu")
     return torch.device(name)

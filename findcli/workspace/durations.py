@@ -1,4 +1,4 @@
-"""Lengths of time as the workspace file writes them ("26w", "63d", "12h"), and instants as the command line does."""
+"""Durations as in the workspace file ("26w", "63d", "12h"), and instants as on the command line."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,10 +11,10 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_duration(text: str) -> timedelta:
-    """Turn "26w" into a timedelta; hours, days and weeks only, since months differ in length.
+    """Turn "26w" into a timedelta; only hours, days and weeks, since months differ in length.
 
     Raises:
-        ValueError: the text is not a positive whole number followed by h, d or w.
+        ValueError: the text is not a whole number from 1 to 9999 followed by h, d or w.
     """
     if not re.match(PATTERN, text):
         raise ValueError(f"{text!r} is not a duration such as '26w', '63d' or '12h'")
@@ -37,19 +37,19 @@ def in_calendar(value: datetime) -> datetime:
 
 
 def parse_instant(text: str) -> datetime:
-    """Read an instant as the command line gives it: an ISO date or time, with a zone or in UTC.
+    """Parse an instant from the command line: an ISO date or time, in UTC if it names no zone.
 
     Returns:
-        Naive UTC; a date is its midnight.
+        Naive UTC; a date means its midnight.
 
     Raises:
-        FindCLIError: the text is neither.
+        FindCLIError: the text is no date or time, or outside the calendar in UTC.
     """
     try:
         value = datetime.fromisoformat(text)
     except ValueError as error:
         raise FindCLIError(
-            f"{text!r} is not a date", hint="write one such as 2017-10-30 or 2017-10-30T12:00"
+            f"{text!r} is not a date", hint="write a date such as 2017-10-30 or 2017-10-30T12:00"
         ) from error
     try:
         return in_calendar(value)
