@@ -67,10 +67,10 @@ def _is_short(rows: Sequence[Sequence[object]], column: int) -> bool:
 
 
 def _needed(name: str, rows: Sequence[Sequence[object]], column: int) -> int:
-    """How wide a column has to be: as its cells where they are never broken."""
+    """How wide a column has to be: as its name and cells where they are never broken."""
     if not _is_short(rows, column):
         return LEAST
-    return max([len(_cell(row[column])) for row in rows], default=0) or len(name)
+    return max([len(name), *(len(_cell(row[column])) for row in rows)])
 
 
 def figure(value: float, possible: float | None) -> str:

@@ -43,10 +43,10 @@ def scan_table(files: list[Path], *, what: str) -> pl.LazyFrame:
         raise FindCLIError(f"{what} is neither Parquet nor CSV: {files[0]}", hint="convert it to one of the two")
     with reading(what, files):
         if all(parquet):
-            frame = pl.scan_parquet(files)
+            frame = pl.scan_parquet(files, glob=False)
         else:
             separator = "\t" if files[0].suffix.lower() == ".tsv" else ","
-            frame = pl.scan_csv(files, infer_schema_length=10_000, separator=separator)
+            frame = pl.scan_csv(files, glob=False, infer_schema_length=10_000, separator=separator)
         frame.collect_schema()
     return frame
 

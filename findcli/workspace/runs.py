@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from findcli import __version__
 from findcli.errors import FindCLIError, doing, first_line
 from findcli.workspace.disk import disk_problems, hash_file, hash_json, locked, set_modes, settle
+from findcli.workspace.durations import in_calendar
 from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _parse_manifest(content: bytes) -> Manifest:
     from pydantic import TypeAdapter
 
     manifest = TypeAdapter(Manifest).validate_json(content, strict=True)
-    datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds)
+    in_calendar(datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds))
     return manifest
 
 
