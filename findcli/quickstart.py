@@ -10,7 +10,8 @@ from pathlib import Path
 import tomlkit
 
 from findcli import pipeline
-from findcli.audiences.target import Audience, Selection, target
+from findcli.audiences.select import Selection
+from findcli.audiences.target import Audience, target
 from findcli.datasets import demo
 from findcli.datasets.creation import Summary
 from findcli.errors import FindCLIError

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from findcli.audiences.target import Selection, rank, require_writable
+from findcli.audiences.export import require_writable
+from findcli.audiences.select import Selection, rank
 from findcli.data.pairs import build_pairs
 from findcli.data.tasks import task_names
 from findcli.errors import FindCLIError

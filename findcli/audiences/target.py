@@ -9,72 +9,24 @@ the sentence's and the user's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
+from functools import cached_property
 
-import numpy as np
 import polars as pl
 
 from findcli.audiences.prompts.store import open_prompt, score_prompt
+from findcli.audiences.select import Selection, rank
 from findcli.audiences.where.filter import parse_filter
 from findcli.audiences.where.offer import offered_filter
 from findcli.data import events
-from findcli.data.profile_codes import ProfileCodes
 from findcli.data.profiles import profile_columns, profiles_as_of
 from findcli.demands.rewriter import Rewriting
 from findcli.errors import FindCLIError
-from findcli.scoring.as_read import AUTO, rewrite_demands, score_rewritings
-from findcli.scoring.embed import embed
-from findcli.workspace.folder import Workspace, to_utc
-from findcli.workspace.runs import Run, first_line, open_run, read_manifest, replacing
-
-WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
-    ".parquet": lambda frame, path: frame.write_parquet(path),
-    ".csv": lambda frame, path: frame.write_csv(path),
-    ".jsonl": lambda frame, path: frame.write_ndjson(path),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Who of the ranked users makes the audience; everyone when nothing is given.
-
-    Attributes:
-        top_k: at most so many.
-        top_percent: at most this percentage, in (0, 100].
-        min_score: at least this score.
-        min_probability: at least this probability; needs a calibration.
-    """
-
-    top_k: int | None = None
-    top_percent: float | None = None
-    min_score: float | None = None
-    min_probability: float | None = None
-
-    def keep(self, ranked: pl.DataFrame) -> pl.DataFrame:
-        """The selected rows of a ranking that is in order of rank.
-
-        Raises:
-            FindCLIError: a probability is asked for that nobody has calibrated.
-        """
-        if self.min_probability is not None and ranked["probability"].null_count():
-            hint = (
-                "ask in a concept's own sentence, as `read as` shows it, or use --top-k, --top-percent or --min-score"
-            )
-            raise FindCLIError(
-                f"probability of at least {self.min_probability}: this demand is ranked only, not calibrated",
-                hint=hint,
-            )
-        if self.top_percent is not None and not 0 < self.top_percent <= 100:
-            raise FindCLIError(f"top percent is {self.top_percent}", hint="name a percentage above 0, at most 100")
-        most = [len(ranked)] if self.top_k is None else [self.top_k]
-        most += [] if self.top_percent is None else [max(1, int(len(ranked) * self.top_percent / 100))]
-        kept = ranked.head(min(most))
-        if self.min_score is not None:
-            kept = kept.filter(pl.col("score") >= self.min_score)
-        return kept if self.min_probability is None else kept.filter(pl.col("probability") >= self.min_probability)
+from findcli.scoring.as_read import AUTO
+from findcli.scoring.engine import Engine, open_engine
+from findcli.workspace.folder import Workspace
 
 
 @dataclass(frozen=True)
@@ -104,9 +56,9 @@ class Audience:
         nearest: the sentences that the demand was read as, with their cosine where they were looked for.
         embedded: how many users are embedded, whether they pass or not.
         where: whom the filter let through; None without one.
-        offer: without a filter, one that the demand's own words write; None where they name nothing of the profile.
         rewriting: how the demand was understood; what the vocabulary cannot answer selects nobody.
         prompt: the name of the learned prompt that ranks in the sentence's place; None without one.
+        engine: what scored it.
     """
 
     demand: str
@@ -116,9 +68,14 @@ class Audience:
     nearest: list[tuple[str, float | None]]
     embedded: int
     where: Passed | None = None
-    offer: str | None = None
     rewriting: Rewriting | None = None
     prompt: str | None = None
+    engine: Engine | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def offer(self) -> str | None:
+        """Without a filter, one that the demand's own words write; None where they name nothing of the profile."""
+        return None if self.engine is None or self.where is not None else _offer(self.engine, self.demand)
 
 
 def target(
@@ -155,17 +112,14 @@ def target(
         demands = [open_prompt(workspace, prompt, trained=model)[0].sentence]
     require_demands(demands)
     chosen = None if where is None else parse_filter(where, profile_columns(workspace.settings.profile))
-    trained = model or workspace
-    aligned = open_run(trained.run("aligned"), "aligned")
-    run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
+    engine = open_engine(workspace, as_of=as_of, model=model, device=device)
     rewritings: Sequence[Rewriting | None] = [None]
     if prompt is None:
-        rewritings = rewrite_demands(workspace, trained, run, demands, rewrite, device=device)
-        scored = score_rewritings(workspace, trained, run, rewritings, device=device)
+        rewritings = engine.read(demands, rewrite)
+        scored = engine.score_read(rewritings)
     else:
-        scored = score_prompt(workspace, trained, run, prompt, device=device)
-    ids = run.table("users.parquet")["user_id"]
-    instant = datetime.fromisoformat(run.manifest.settings["as_of"])
+        scored = score_prompt(engine, prompt)
+    ids, instant = engine.users, engine.as_of
     passed, embedded = None, len(ids)
     if chosen is not None:
         passes = chosen.passes(_profiles(workspace, ids, instant, chosen.columns))
@@ -174,10 +128,9 @@ def target(
         passed = Passed(chosen.text, len(ids), chosen.notes)
     rankings = [rank(ids, scored.scores[:, i], scored.probabilities[:, i]) for i in range(len(demands))]
     policy = selection or Selection()
-    offers = _offers(workspace, aligned, demands) if chosen is None else [None] * len(demands)
     return [
-        Audience(demand, instant, ranking, _selected(policy, ranking, how), near, embedded, passed, offer, how, prompt)
-        for demand, ranking, near, offer, how in zip(demands, rankings, scored.nearest, offers, rewritings, strict=True)
+        Audience(demand, instant, ranking, _selected(policy, ranking, how), near, embedded, passed, how, prompt, engine)
+        for demand, ranking, near, how in zip(demands, rankings, scored.nearest, rewritings, strict=True)
     ]
 
 
@@ -192,9 +145,7 @@ def explain(
 ) -> list[Rewriting]:
     """How demands are understood, without ranking anybody; arguments and errors as `target`."""
     require_demands(demands)
-    trained = model or workspace
-    run = find_embeddings(workspace, open_run(trained.run("aligned"), "aligned"), as_of, model=model, device=device)
-    return rewrite_demands(workspace, trained, run, demands, rewrite, device=device)
+    return open_engine(workspace, as_of=as_of, model=model, device=device).read(demands, rewrite)
 
 
 def require_demands(demands: Sequence[str]) -> None:
@@ -213,15 +164,15 @@ def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting | None) -
     return ranking.clear() if how is not None and how.answerable is False else policy.keep(ranking)
 
 
-def _offers(workspace: Workspace, aligned: Run, demands: Sequence[str]) -> list[str | None]:
-    """For each demand the filter that its own words write, in the values that the model was trained on."""
+def _offer(engine: Engine, demand: str) -> str | None:
+    """The filter that a demand's own words write, in the values that the model was trained on."""
     # Aggregates are about events, as demands are: "will spend over 500" does not say who did.
-    columns = profile_columns(replace(workspace.settings.profile, aggregates=()))
+    columns = profile_columns(replace(engine.workspace.settings.profile, aggregates=()))
     if not columns:
-        return [None] * len(demands)
-    values = {codes.name: codes.values for codes in ProfileCodes.from_json(aligned.json("columns.json")).columns}
-    spoken = aligned.table("sentences.parquet")["text"].to_list()
-    return [offered_filter(demand, columns, values=values, spoken=spoken) for demand in demands]
+        return None
+    values = {codes.name: codes.values for codes in engine.model.columns.columns}
+    spoken = engine.model.aligned.table("sentences.parquet")["text"].to_list()
+    return offered_filter(demand, columns, values=values, spoken=spoken)
 
 
 def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:
@@ -240,94 +191,3 @@ def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: fr
         here = users.filter(users.is_in(own["user_id"].unique().implode()))
         frames.append(profiles_as_of(asked, own, here, as_of))
     return pl.DataFrame({"user_id": users}).join(pl.concat(frames), on="user_id", how="left", maintain_order="left")
-
-
-def rank(ids: pl.Series, scores: np.ndarray, probabilities: np.ndarray | None = None) -> pl.DataFrame:
-    """Users best first, ties by id: user_id, score, probability (null: not calibrated), rank from 1."""
-    likely = np.full(len(ids), np.nan) if probabilities is None else probabilities.astype(np.float64)
-    frame = pl.DataFrame({"user_id": ids, "score": scores.astype(np.float64), "probability": likely})
-    ranked = frame.sort("score", "user_id", descending=[True, False])
-    return ranked.with_columns(pl.col("probability").fill_nan(None), rank=pl.int_range(1, pl.len() + 1))
-
-
-def find_embeddings(
-    workspace: Workspace, aligned: Run, as_of: datetime | None, *, model: Workspace | None = None, device: str = "auto"
-) -> Run:
-    """The embeddings as of an instant, made when missing or out of date; or the newest of the model.
-
-    Raises:
-        FindCLIError: none is there and no date is named.
-    """
-    if as_of is not None:
-        return embed(workspace, as_of=to_utc(as_of), model=model, device=device)
-    digest = aligned.manifest.digest()
-    runs = []
-    for folder in (workspace.runs / "embeddings").glob("[0-9]*"):
-        manifest = read_manifest(folder)
-        if manifest is not None and manifest.inputs.get("aligned") == digest:
-            runs.append((manifest.settings["as_of"], folder))
-    if not runs:
-        command = "findcli embed" if model is None else f"findcli embed --model {model.folder}"
-        raise FindCLIError("no user is embedded by the current model", hint=f"embed them with: {command}")
-    return open_run(max(runs)[1], "embeddings")
-
-
-def read_demands(path: Path) -> list[str]:
-    """The demands of a file: the column `demand` of a CSV, TSV or Parquet file, or else one sentence a line.
-
-    Raises:
-        FindCLIError: the file cannot be read or holds none.
-    """
-    separators = {".csv": ",", ".tsv": "\t"}
-    suffix = path.suffix.lower()
-    try:
-        if suffix == ".parquet":
-            demands = pl.read_parquet(path)["demand"].cast(pl.String).to_list()
-        elif suffix in separators and "demand" in (
-            columns := pl.read_csv(path, separator=separators[suffix], n_rows=0).columns
-        ):
-            demands = pl.read_csv(
-                path, separator=separators[suffix], schema_overrides=dict.fromkeys(columns, pl.String)
-            )["demand"].to_list()
-        else:
-            demands = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        hint = "give a text file with a sentence a line, or a CSV, TSV or Parquet file with a column `demand`"
-        raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=hint) from error
-    found = [demand for demand in demands if demand]
-    if not found:
-        raise FindCLIError(f"{path} holds no demand", hint="write a sentence a line, or a column `demand`")
-    return found
-
-
-def one_table(audiences: Sequence[Audience], *, named: bool) -> pl.DataFrame:
-    """The selected users of all audiences: user_id, score, probability, rank, and `demand` where it is asked for."""
-    frames = [audience.selected.with_columns(demand=pl.lit(audience.demand)) for audience in audiences]
-    table = pl.concat(frames)
-    return table if named else table.drop("demand")
-
-
-def require_writable(path: Path) -> None:
-    """Refuse a file name that no table can be written to, before any work is done.
-
-    Raises:
-        FindCLIError: the extension is none of .parquet, .csv and .jsonl, it is a folder, or its folder is missing.
-    """
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise FindCLIError(what, hint="name a file in a folder that exists")
-    if path.suffix.lower() not in WRITERS:
-        raise FindCLIError(
-            f"{path} ends in {path.suffix or 'nothing'}", hint=f"name a file that ends in {', '.join(WRITERS)}"
-        )
-
-
-def write_audience(frame: pl.DataFrame, path: Path) -> None:
-    """Write a table by its extension, whole or not at all.
-
-    Raises:
-        FindCLIError: the extension is none of .parquet, .csv and .jsonl, or the disk is full.
-    """
-    require_writable(path)
-    with replacing(path) as temporary:
-        WRITERS[path.suffix.lower()](frame, temporary)

@@ -145,7 +145,7 @@ def rewriting(
     The workspace is trained; demands are read by likeness, and by the language model of [rewriter] where it names one.
     """
     settle_threads(threads)
-    from findcli.audiences.target import write_audience
+    from findcli.audiences.export import write_audience
     from findcli.evaluation.benchmark.demand_reading import measure_rewriting
     from findcli.workspace.folder import load_workspace
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from findcli.cli import console, stage
@@ -24,11 +23,8 @@ def build_pairs(
     quiet: Quiet = False,
 ) -> None:
     """Split every history at its cutoffs: inputs from before, sentences from after."""
-    found = stage.prepare(workspace, threads=threads, changes=changes)
-    from findcli.data import pairs
-
-    build = partial(pairs.build_pairs, found)
-    run = stage.run_stage(found, "pairs", build, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    opened = stage.prepare(workspace, threads=threads, changes=changes)
+    run = stage.run_stage(opened, "pairs", force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
     if run is not None and not as_json:
         _print_examples(run)
 

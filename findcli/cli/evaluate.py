@@ -180,7 +180,7 @@ def _few_shot(
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
-    from findcli.audiences.target import write_audience
+    from findcli.audiences.export import write_audience
     from findcli.evaluation import few_shot
 
     ranking.require_parquet(output)

@@ -26,7 +26,7 @@ def require_parquet(path: Path | None) -> None:
     Raises:
         FindCLIError: it is no Parquet file, or its folder is missing.
     """
-    from findcli.audiences.target import require_writable
+    from findcli.audiences.export import require_writable
 
     if path is None:
         return
@@ -65,7 +65,7 @@ def report(
             own beside it where both were run.
         as_json: print for a program.
     """
-    from findcli.audiences.target import write_audience
+    from findcli.audiences.export import write_audience
 
     tables = {}
     if output is not None and ranked is not None:

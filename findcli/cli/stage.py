@@ -6,7 +6,6 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import typer
 
 from findcli.cli import console
 from findcli.cli.options import Changes, Device, DryRun, Force, Json, Quiet, Seed, Threads, WorkspaceDir
+from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,8 +80,8 @@ def _is_toml(text: str) -> bool:
 def run_stage(
     workspace: Workspace,
     name: str,
-    build: Callable[..., Run],
     *,
+    device: str | None = None,
     force: bool,
     dry_run: bool,
     quiet: bool,
@@ -93,8 +93,8 @@ def run_stage(
 
     Args:
         workspace: the workspace.
-        name: the stage.
-        build: runs it: build(force=..., progress=...).
+        name: the stage, as `workspace/stages.py` declares it.
+        device: of torch; chosen when not given.
         force: run it even when it stands.
         dry_run: say only what would be done.
         quiet: show no progress.
@@ -114,8 +114,9 @@ def run_stage(
     if model is None:
         for before, change in pipeline.changed_before(workspace, name).items():
             console.print_warning(f"{before} is out of date ({change}); findcli run brings all of it up to date")
+    bound = pipeline.bind(workspace, name, as_of=as_of, model=model)
     with console.progress(name, quiet=quiet or reason is None) as progress:
-        run = build(force=force, progress=progress)
+        run = bound.build(device=device or "auto", force=force, progress=progress)
     if as_json:
         console.print_json({**plain(run), "made": reason is not None})
     else:
@@ -123,12 +124,11 @@ def run_stage(
     return run
 
 
-def training_command(name: str, function: Callable[[], Callable[..., Run]]) -> Callable[..., None]:
+def training_command(name: str) -> Callable[..., None]:
     """The command of a stage that trains.
 
     Args:
         name: the stage.
-        function: imports what runs it, only when it is to run.
     """
 
     def command(
@@ -142,9 +142,8 @@ def training_command(name: str, function: Callable[[], Callable[..., Run]]) -> C
         as_json: Json = False,
         quiet: Quiet = False,
     ) -> None:
-        found = prepare(workspace, threads=threads, changes=changes, seed=seed)
-        build = partial(function(), found, device=device or "auto")
-        run_stage(found, name, build, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
+        opened = prepare(workspace, threads=threads, changes=changes, seed=seed)
+        run_stage(opened, name, device=device, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
     return command
 
@@ -162,7 +161,7 @@ def print_plan(steps: Sequence[tuple[str, str]], *, as_json: bool) -> None:
 def print_run(run: Run, *, made: bool) -> None:
     """Print what a stage came to, where, and in what time."""
     kind, metrics = run.manifest.kind, run.manifest.metrics
-    console.print_line(f"{kind}: {headline(kind, metrics)}")
+    console.print_line(f"{kind}: {STAGES[kind].result(metrics)}")
     if metrics.get("warning"):
         console.print_line(f"warning: {metrics['warning']}")
     took = f"made in {run.manifest.seconds:.1f} s" if made else "up to date; --force makes it anew"
@@ -173,26 +172,3 @@ def plain(run: Run) -> dict[str, Any]:
     """A run for a program."""
     manifest = run.manifest
     return {"stage": manifest.kind, "folder": str(run.folder), "seconds": manifest.seconds, "metrics": manifest.metrics}
-
-
-def headline(kind: str, metrics: dict[str, Any]) -> str:
-    """What a user wants to know of a stage, in a line."""
-    if kind == "events":
-        return f"{metrics['rows']:,} events of {metrics['users']:,} users"
-    if kind == "pairs":
-        pairs = f"{metrics['pairs']:,} pairs of {metrics['users']:,} users at {metrics['cutoffs']} cutoffs"
-        return f"{pairs}, {metrics['sentences']:,} sentences"
-    if kind == "embeddings":
-        return f"{metrics['users']:,} users, {metrics['d_embedding']} dimensions"
-    told = []
-    if kind == "text":
-        told.append(f"{metrics['texts']:,} texts in {metrics['d_space']} dimensions")
-    if "validation_auc" in metrics:
-        auc, recall = metrics["validation_auc"], metrics["validation_recall_at_10"]
-        told.append(f"validation AUC {auc:.3f}, recall@10 {recall:.3f}")
-    if kind == "rewriter":
-        before, after = metrics["accuracy_before"], metrics["accuracy_after"]
-        told.append(f"right name first for {before:.0%} → {after:.0%} of {metrics['held_out']} held-out demands")
-    if "loss_last" in metrics:
-        told.append(f"loss {metrics['loss_first']:.3g} → {metrics['loss_last']:.3g} in {metrics['steps']:.0f} steps")
-    return "; ".join(told)

@@ -82,7 +82,11 @@ def target(
     A demand in your own words is read as sentences of the workspace's vocabulary; --explain-query shows which, and
     --rewrite keeps or replaces them.
     """
-    from findcli.audiences import target as targeting
+    from findcli.audiences.export import one_table, require_writable, write_audience
+    from findcli.audiences.select import Selection
+    from findcli.audiences.target import explain
+    from findcli.audiences.target import target as choose
+    from findcli.demands.files import read_demands
     from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
@@ -91,23 +95,23 @@ def target(
         demand, demands, prompt, everyone=everyone, limited=any(v is not None for v in limits.values())
     )
     wanted = [] if demand is None else [demand]
-    wanted += [] if demands is None else targeting.read_demands(demands)
+    wanted += [] if demands is None else read_demands(demands)
     if output is not None:
-        targeting.require_writable(output)
+        require_writable(output)
     if not everyone and all(value is None for value in limits.values()):
         limits["top_k"] = DEFAULT_TOP
     set_determinism(threads)
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
     if explain_query:
-        found = targeting.explain(users, wanted, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
+        found = explain(users, wanted, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
         understood.report(found, as_json=as_json)
         return
-    audiences = targeting.target(
+    audiences = choose(
         users,
         wanted,
         prompt=prompt,
-        selection=targeting.Selection(**limits),  # type: ignore[arg-type]
+        selection=Selection(**limits),  # type: ignore[arg-type]
         where=where,
         as_of=instant,
         model=other,
@@ -116,7 +120,7 @@ def target(
     )
     understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
     if output is not None:
-        targeting.write_audience(targeting.one_table(audiences, named=demands is not None), output)
+        write_audience(one_table(audiences, named=demands is not None), output)
     if as_json:
         console.print_json([plain_audience(audience, output) for audience in audiences])
     else:

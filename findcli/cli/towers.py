@@ -41,7 +41,7 @@ def towers(
     """
     from dataclasses import asdict
 
-    from findcli.audiences.target import write_audience
+    from findcli.audiences.export import write_audience
     from findcli.data.splits import read_names
     from findcli.evaluation.benchmark.text_towers import chosen_towers, measure_towers, plan_towers
 

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from findcli.cli import console
 from findcli.cli.options import Changes, Device, DryRun, Force, Json, Quiet, Seed, Threads, WorkspaceDir
-from findcli.cli.stage import parse_changes, plain, prepare, print_plan, print_run
+from findcli.cli.stage import parse_changes, prepare, run_stage
 
 Steps = Annotated[int | None, typer.Option("--steps", min=0, help="Optimiser steps; those of [rewriter] else.")]
 
@@ -32,16 +31,5 @@ def tune_rewriter(
     """
     wanted = [*(changes or ()), *([] if steps is None else [f"rewriter.steps={steps}"])]
     parse_changes(wanted)
-    found = prepare(workspace, threads=threads, changes=wanted, seed=seed)
-    from findcli.demands import tune
-
-    reason = tune.why_stale(found) or ("--force" if force else None)
-    if dry_run:
-        print_plan([("rewriter", reason)] if reason else [], as_json=as_json)
-        return
-    with console.progress("rewriter", quiet=quiet or reason is None) as progress:
-        run = tune.tune_rewriter(found, device=device or "auto", force=force, progress=progress)
-    if as_json:
-        console.print_json({**plain(run), "made": reason is not None})
-    else:
-        print_run(run, made=reason is not None)
+    opened = prepare(workspace, threads=threads, changes=wanted, seed=seed)
+    run_stage(opened, "rewriter", device=device, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)

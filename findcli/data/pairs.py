@@ -22,13 +22,14 @@ import numpy as np
 import polars as pl
 
 from findcli.data import events, profiles
+from findcli.data.histories import flatten_events, search_sources, searched
 from findcli.data.splits import bucket, held_out
-from findcli.data.templates import Template, is_search, round_bound, sentence_text, source_templates
+from findcli.data.templates import Template, round_bound, sentence_text, source_templates
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file
+from findcli.workspace.runs import Draft, Run, build, hash_file, open_run
 from findcli.workspace.settings import SLOTS
 
 
@@ -53,8 +54,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def stage_inputs(workspace: Workspace, log: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digests of the event log before `train_until`, the profile table and the split's files."""
+    log = open_run(workspace.run("events"), "events")
     split = settings_files(workspace)
     return {"events": log.manifest.digest("train/")} | profiles.input_digest(workspace, workspace.train_until) | split
 
@@ -86,7 +88,7 @@ def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress
         lambda draft, _: _write(workspace, log, draft, progress or no_progress),
         kind="pairs",
         settings=stage_settings(workspace),
-        inputs=stage_inputs(workspace, log),
+        inputs=stage_inputs(workspace),
         seed=0,
         force=force,
     )
@@ -153,8 +155,9 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
     parts = events.parts(log)
     found_profiles = []
     for i, part in enumerate(parts):
-        own = events.read_part(log, part).join(users.select("user_id", "user"), on="user_id", maintain_order="left")
-        _write_history(workspace, draft, part, own, texts)
+        rows = events.read_part(log, part)
+        _write_history(workspace, draft, part, rows, users, texts)
+        own = rows.join(users.select("user_id", "user"), on="user_id", maintain_order="left")
         mine = pairs.filter(pl.col("part") == part)
         found_profiles.append(_profiles(workspace, own, mine))
         _write_facts(workspace, draft, part, own, mine, templates, names)
@@ -221,26 +224,17 @@ def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
 
 def _distinct_texts(workspace: Workspace, log: Run, users: pl.DataFrame) -> pl.DataFrame:
     own = pl.scan_parquet(log.files("train/*.parquet")).join(users.lazy().select("user_id"), on="user_id", how="semi")
-    kinds = own.select(text="event", search=_searches(workspace)).unique()
+    kinds = own.select(text="event", search=searched(search_sources(workspace))).unique()
     return kinds.collect(engine="streaming").sort("search", "text").with_row_index("text_row")
 
 
-def _searches(workspace: Workspace) -> pl.Expr:
-    """Whether an event is a search; a text may be one in one source and none in another."""
-    return pl.col("source").is_in([source.name for source in workspace.settings.sources if is_search(source)])
-
-
-def _write_history(workspace: Workspace, draft: Draft, part: str, own: pl.DataFrame, texts: pl.DataFrame) -> None:
-    amount = pl.col("amount") if "amount" in own.columns else pl.lit(None, pl.Float64)
-    own = own.with_columns(search=_searches(workspace))
-    rows = own.join(texts, left_on=["event", "search"], right_on=["text", "search"], maintain_order="left").select(
-        pl.col("user").cast(pl.Int32),
-        seconds=pl.col("time").dt.epoch("s"),
-        text=pl.col("text_row").cast(pl.Int32),
-        amount=amount.fill_null(0.0).cast(pl.Float32),
-    )
-    name = f"histories/{Path(part).stem}.safetensors"
-    draft.tensors(name, {column: rows[column].to_numpy() for column in rows.columns})
+def _write_history(
+    workspace: Workspace, draft: Draft, part: str, log: pl.DataFrame, users: pl.DataFrame, texts: pl.DataFrame
+) -> None:
+    searches = search_sources(workspace)
+    flat = flatten_events(log, users["user_id"], searches, texts=texts.rename({"search": "is_search"}))
+    arrays = flat.arrays() | {name: flat.arrays()[name].astype(np.int32) for name in ("user", "text")}
+    draft.tensors(f"histories/{Path(part).stem}.safetensors", arrays)
 
 
 def _profiles(workspace: Workspace, own: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -25,10 +25,31 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }  # fmt: skip
 
 
-def build_vocabulary(
-    workspace: Workspace, log: Run, as_of: datetime, history: timedelta, *, without_sources: Sequence[str] = ()
-) -> pl.DataFrame:
-    """The sentences that events of [as_of - history, as_of) make true, sorted by text.
+def build_vocabulary(workspace: Workspace, log: Run, as_of: datetime, history: timedelta) -> pl.DataFrame:
+    """The sentences that events of [as_of - history, as_of) make true; see `vocabulary_of`."""
+    parts = (events.read_part(log, part, before=as_of) for part in events.parts(log))
+    return vocabulary_of(workspace, [count_named(part, as_of, history) for part in parts])
+
+
+def count_named(log: pl.DataFrame, as_of: datetime, history: timedelta) -> pl.DataFrame:
+    """How often each combination of names occurs in [as_of - history, as_of): source, slots, events.
+
+    Args:
+        log: events before `as_of`.
+        as_of: the cutoff.
+        history: how far back it reaches.
+    """
+    slots = [name for name in SLOTS if name in log.columns]
+    recent = log.filter(pl.col("time") >= as_of - history)
+    return recent.group_by("source", *slots).agg(events=pl.len().cast(pl.Int64))
+
+
+def vocabulary_of(workspace: Workspace, counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The sentences that counted events make true, sorted by text.
+
+    Args:
+        workspace: gives the templates.
+        counts: of `count_named`, a table a partition.
 
     Returns:
         text; family; level (the slot that it names, "" for none); name (what stands in that slot, or the sentence
@@ -36,26 +57,18 @@ def build_vocabulary(
         category (the one above an item, null otherwise); items (the most frequent below a category or department).
         Sentences of several slots, such as a category with how it was paid, are left out: parts say them.
     """
-    counted = [_counted(log, part, as_of, history) for part in events.parts(log)]
-    slots = [name for name in SLOTS if name in counted[0].columns]
-    named = pl.concat(counted).group_by("source", *slots).agg(pl.col("events").sum())
+    slots = [name for name in SLOTS if name in counts[0].columns]
+    named = pl.concat(counts).group_by("source", *slots).agg(pl.col("events").sum())
     currency = workspace.settings.workspace.currency
     frames = []
     for source in workspace.settings.sources:
-        mine = named.filter(pl.col("source") == source.name)
-        if mine.is_empty() or source.name in without_sources:
+        of_source = named.filter(pl.col("source") == source.name)
+        if of_source.is_empty():
             continue
         for template in source_templates(source):
             if not template.bounded and len(template.slots) <= 1:
-                frames.append(_sentences(mine, template, currency=currency))
-    found = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
-    return _merged(found)
-
-
-def _counted(log: Run, part: str, as_of: datetime, history: timedelta) -> pl.DataFrame:
-    own = events.read_part(log, part, before=as_of).filter(pl.col("time") >= as_of - history)
-    slots = [name for name in SLOTS if name in own.columns]
-    return own.group_by("source", *slots).agg(events=pl.len().cast(pl.Int64))
+                frames.append(_sentences(of_source, template, currency=currency))
+    return _merged(pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA))
 
 
 def _sentences(named: pl.DataFrame, template: Template, *, currency: str) -> pl.DataFrame:
@@ -91,12 +104,12 @@ def _sentences(named: pl.DataFrame, template: Template, *, currency: str) -> pl.
     )  # fmt: skip
 
 
-def _merged(found: pl.DataFrame) -> pl.DataFrame:
+def _merged(sentences: pl.DataFrame) -> pl.DataFrame:
     """One row a text: of an item and a category of the same name the category stands."""
     order = {level: i for i, level in enumerate(("category", "", "channel", "status", "merchant", "item", "text"))}
     rank = pl.col("level").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     return (
-        found.with_columns(_order=rank)
+        sentences.with_columns(_order=rank)
         .sort("text", "_order", "family")
         .group_by("text", maintain_order=True)
         .agg(

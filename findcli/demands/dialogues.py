@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from findcli.demands.retrieval import described
+
 FRAMES = {
     "purchase": (
         "people who will buy {}", "customers who need {}", "{} buyers", "who wants {}?", "households that use {}", "{}",
@@ -26,7 +28,6 @@ FRAMES = {
     "payment": ("customers who pay {}", "people paying {} next time"),
 }  # fmt: skip
 SLIPS = 0.15
-DESCRIBED = 5
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -60,12 +61,6 @@ def shelves_of(vocabulary: pl.DataFrame) -> list[Shelf]:
     kept = vocabulary.filter(pl.col("category").is_null(), pl.col("level") != "text")
     rows = kept.select("name", "family", "items", "events").iter_rows()
     return [Shelf(name, family, tuple(items) or (name,), float(events) ** 0.5) for name, family, items, events in rows]
-
-
-def described(name: str, items: Sequence[str]) -> str:
-    """A name with a few of its items, as a language model reads it: "hot drinks: tea, coffee"."""
-    others = [item for item in items[:DESCRIBED] if item != name]
-    return f"{name}: {', '.join(others)}" if others else name
 
 
 def write_pair(shelf: Shelf, items: Sequence[str], rng: np.random.Generator) -> Pair:

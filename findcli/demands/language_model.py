@@ -74,7 +74,7 @@ class LanguageModel:
 
         Args:
             demand: what customers are like.
-            things: n of the workspace, each as `dialogues.described` gives it.
+            things: n of the workspace, each as `retrieval.described` gives it.
         """
         return self.weight * np.array(self.log_likelihoods(demand, things))
 

@@ -1,4 +1,7 @@
-"""A demand -> sentences of the vocabulary, how they combine, and what of it was not understood."""
+"""A demand -> sentences of the vocabulary, how they combine, and what of it was not understood.
+
+A rewriter reads in the vocabulary of the users that are to be ranked, which `embed` writes beside their vectors.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,15 @@ from datetime import timedelta
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 
-from findcli.demands.dialogues import described
 from findcli.demands.grammar import Parsed, Part, Phrase, parse_demand
-from findcli.demands.retrieval import LetterLikeness, Retriever
+from findcli.demands.retrieval import Encode, LetterLikeness, Retriever, VectorLikeness, Views, build_views, described
+from findcli.models.text.space import Space, TextSpace
+from findcli.models.trained import TrainedModel
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run
 
 AS_IT_STANDS, BY_YOU, BY_LIKENESS = "as it stands", "you", "likeness of texts"
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
@@ -291,3 +299,56 @@ def _horizon_note(words: str, length: timedelta | None, future: timedelta) -> st
     if abs(length - future) <= future / 10:
         return f'{trained}, which is "{words}"'
     return f'{trained}; "{words}" is {"shorter" if length < future else "longer"}: ranked all the same'
+
+
+FLOOR = 0.38  # tuned, as `retrieval.Weights` is: a demand less close to what it would be read as is unanswerable
+
+
+def write_vocabulary(vocabulary: pl.DataFrame, space: Space, draft: Draft) -> None:
+    """Fill a draft of embeddings with what `open_rewriter` reads.
+
+    Args:
+        vocabulary: of the users, `data/vocabulary.py`.
+        space: the model's text space.
+        draft: of the embeddings.
+    """
+    draft.table("vocabulary.parquet", vocabulary)
+    if isinstance(space, TextSpace) and _is_pretrained(space) and len(vocabulary):
+        draft.tensors("vocabulary.safetensors", build_views(vocabulary, space.raw).tensors())
+
+
+def open_rewriter(workspace: Workspace, model: TrainedModel, run: Run, *, reranker: Reranker | None = None) -> Rewriter:
+    """Load the rewriter of a workspace's users.
+
+    Args:
+        workspace: whose users.
+        model: that ranks them; its text encoder reads demands.
+        run: their embeddings.
+        reranker: a language model's say; none for likeness alone.
+    """
+    vocabulary = run.table("vocabulary.parquet")
+    likeness: VectorLikeness | LetterLikeness
+    if run.files("vocabulary.safetensors"):
+        likeness = VectorLikeness(Views.from_tensors(run.tensors("vocabulary.safetensors")), _encoder(model.space))
+    else:
+        likeness = LetterLikeness(vocabulary)
+    return Rewriter(
+        Retriever(vocabulary, likeness),
+        future=parse_duration(model.aligned.manifest.settings["future"]),
+        currency=workspace.settings.workspace.currency,
+        reranker=reranker,
+        floor=FLOOR if isinstance(likeness, VectorLikeness) else None,
+    )
+
+
+def _encoder(space: TextSpace) -> Encode:
+    """Vectors of a few texts by the model itself, which is loaded when the first is asked for."""
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        return space.encoder().few(texts).numpy()
+
+    return encode
+
+
+def _is_pretrained(space: TextSpace) -> bool:
+    return str(space.run.manifest.settings["model"]) != "scratch"

@@ -20,12 +20,14 @@ from findcli.data import events
 from findcli.data.pairs import held_out_users
 from findcli.data.splits import bucket
 from findcli.data.vocabulary import build_vocabulary
-from findcli.demands.dialogues import Pair, Shelf, described, shelves_of, write_dialogue, write_pair
+from findcli.demands.dialogues import Pair, Shelf, shelves_of, write_dialogue, write_pair
 from findcli.demands.language_model import EXAMPLES, GIVEN, LanguageModel, asked_for, shelf
+from findcli.demands.retrieval import described
 from findcli.errors import FindCLIError
 from findcli.models.text.pretrained import load_language_model, quiet_transformers
+from findcli.models.weights import select_device
 from findcli.progress import Progress
-from findcli.training.loop import fit, select_device, step_seed
+from findcli.training.loop import fit, step_seed
 from findcli.workspace import runs
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run
@@ -42,22 +44,10 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in ("model", "weight", "checkpoint_every")}
 
 
-def stage_inputs(log: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digest of the events before `train_until`."""
-    return {"events": log.manifest.digest("train/")}
-
-
-def why_stale(workspace: Workspace) -> str | None:
-    """Why `tune-rewriter` has work to do; None where the tuned model stands.
-
-    Raises:
-        FindCLIError: the events are not read yet.
-    """
     log = runs.open_run(workspace.run("events"), "events")
-    return runs.why_stale(
-        workspace.run("rewriter"), kind="rewriter", settings=stage_settings(workspace), inputs=stage_inputs(log),
-        seed=workspace.settings.workspace.seed,
-    )  # fmt: skip
+    return {"events": log.manifest.digest("train/")}
 
 
 def tune_rewriter(
@@ -88,7 +78,7 @@ def tune_rewriter(
 
     return runs.build(
         workspace.run("rewriter"), write, kind="rewriter", settings=stage_settings(workspace),
-        inputs=stage_inputs(log), seed=seed, force=force,
+        inputs=stage_inputs(workspace), seed=seed, force=force,
     )  # fmt: skip
 
 
@@ -99,7 +89,11 @@ def load_tuned(workspace: Workspace, *, weight: float) -> LanguageModel:
         FindCLIError: there is none, or its workspace has changed since.
     """
     run = runs.open_run(workspace.run("rewriter"), "rewriter")
-    if reason := why_stale(workspace):
+    reason = runs.why_stale(
+        run.folder, kind="rewriter", settings=stage_settings(workspace), inputs=stage_inputs(workspace),
+        seed=workspace.settings.workspace.seed,
+    )  # fmt: skip
+    if reason:
         hint = "tune it again: findcli tune-rewriter, or set model = 'none' in [rewriter]"
         raise FindCLIError(f"the tuned rewriter is out of date ({reason})", hint=hint)
     model, tokenizer = load_language_model(str(run.folder / MERGED))

@@ -21,12 +21,10 @@ from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.evaluation.few_shot import PROMPT, FewShot, few_shot
 from findcli.evaluation.probe_protocol import REPLICATES
 from findcli.evaluation.variants import OWN, Variant, require_stages, train_variant
-from findcli.evaluation.zero_shot import task_users
+from findcli.evaluation.zero_shot import task_engine
 from findcli.metrics import Bootstrap, Interval, interval, weighted_auc_ks, weighted_selection
 from findcli.progress import Progress, no_progress
-from findcli.scoring.scores import score_by_query, score_by_vector
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Task
 
 AVERAGE = "average"
@@ -133,13 +131,9 @@ def ablate(
 
 def _demand_scores(own: Workspace, task: Task, *, device: str) -> pl.DataFrame:
     """Every user's score for a task's demand as it stands: user_id, score."""
-    users, tensors, snapshot = task_users(own, own, task, device=device)
-    if snapshot is None:
-        aligned = open_run(own.run("aligned"), "aligned")
-        scored = score_by_vector(aligned, tensors["embeddings"], [task.demand], device=device)
-    else:
-        scored = score_by_query(own, snapshot, [task.demand], device=device)
-    return pl.DataFrame({"user_id": users, "score": scored.scores[:, 0].astype(np.float64)})
+    engine = task_engine(own, own, task, device=device)
+    scores = engine.score([task.demand]).scores[:, 0]
+    return pl.DataFrame({"user_id": engine.users, "score": scores.astype(np.float64)})
 
 
 def _measured(

@@ -24,7 +24,6 @@ import polars as pl
 from scipy import sparse
 
 from findcli.audiences.prompts.descent import PromptTuner
-from findcli.audiences.prompts.readers import QueryReader, Reader, VectorReader
 from findcli.audiences.prompts.seeds import LOOKALIKE_SHARE, Seeds, mine_hard_negatives
 from findcli.data import events
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
@@ -33,7 +32,7 @@ from findcli.evaluation.probe import STORED, vector_kinds
 from findcli.evaluation.rivals import from_seeds
 from findcli.evaluation.rivals.one4all import One4all, u_mlp
 from findcli.evaluation.rivals.probe_registry import describe_users, user_inputs
-from findcli.evaluation.zero_shot import DEMAND, VECTOR, task_users
+from findcli.evaluation.zero_shot import DEMAND, VECTOR, task_engine
 from findcli.metrics import (
     Interval,
     bootstrap_weights,
@@ -43,8 +42,8 @@ from findcli.metrics import (
     weighted_selection,
 )
 from findcli.progress import Progress, no_progress
+from findcli.scoring.scores import QueryScorer, Scorer
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Task
 
 DRAWS, SEEDS, REPLICATES = 20, 5, 100
@@ -130,7 +129,7 @@ class _Case:
     hard: np.ndarray
     marked: bool
     tensors: Mapping[str, np.ndarray]
-    readers: Mapping[str, Reader]
+    scorers: Mapping[str, Scorer]
     draws: Sequence[Draw]
     one4all: np.ndarray | None = None
 
@@ -184,16 +183,15 @@ def _case(
     task = find_task(workspace, name)
     refuse_forbidden_columns(model, name, task)
     labels = read_labels(workspace, name, task)
-    users, tensors, snapshot = task_users(workspace, model, task, device=device)
-    aligned = open_run(model.run("aligned"), "aligned")
-    summary = tensors["summary"]
-    readers: dict[str, Reader] = {VECTOR: VectorReader(aligned, tensors["embeddings"], summary, device=device)}
-    if snapshot is not None:
-        readers = {DEMAND: QueryReader(model, snapshot, summary, device=device)} | readers
+    engine = task_engine(workspace, model, task, device=device)
+    users, tensors = engine.users, engine.population.tensors
+    scorers: dict[str, Scorer] = {VECTOR: engine.vector_scorer}
+    if engine.scorer is not engine.vector_scorer:
+        scorers = {DEMAND: engine.scorer} | scorers
     known = pl.DataFrame({"user_id": users}).with_row_index("row").join(labels, on="user_id").sort("row")
     rows, truth = known["row"].to_numpy().astype(np.int64), known["label"].to_numpy()
     marked = "hard_negative" in known.columns
-    hard = known["hard_negative"].to_numpy() & ~truth if marked else ~truth & _looks_like(task, readers, rows)
+    hard = known["hard_negative"].to_numpy() & ~truth if marked else ~truth & _looks_like(task, scorers, rows)
     rng = np.random.default_rng(_seed(workspace.settings.workspace.seed, name))
     pools = truth, hard, ~truth
     if not all(pool.any() for pool in pools):
@@ -209,7 +207,7 @@ def _case(
         for _ in range(draws)
     ]
     pretrained = _one4all(workspace, task, users, device=device) if one4all else None
-    return _Case(name, task, rows, truth, hard, marked, tensors, readers, drawn, pretrained)
+    return _Case(name, task, rows, truth, hard, marked, tensors, scorers, drawn, pretrained)
 
 
 def _one4all(workspace: Workspace, task: Task, users: pl.Series, *, device: str) -> np.ndarray:
@@ -223,19 +221,28 @@ def _one4all(workspace: Workspace, task: Task, users: pl.Series, *, device: str)
     return found.vectors
 
 
-def _looks_like(task: Task, readers: Mapping[str, Reader], rows: np.ndarray) -> np.ndarray:
+def _looks_like(task: Task, scorers: Mapping[str, Scorer], rows: np.ndarray) -> np.ndarray:
     """Who is in the tenth of users that the sentence ranks highest, bool (n,)."""
-    scores = _sentence_scores(next(iter(readers.values())), task.demand)[rows]
+    scores = _sentence_scores(next(iter(scorers.values())), task.demand)[rows]
     found: np.ndarray = scores >= np.quantile(scores, 1 - LOOKALIKE_SHARE)
     return found
 
 
-def _sentence_scores(reader: Reader, sentence: str) -> np.ndarray:
+def _sentence_scores(scorer: Scorer, sentence: str) -> np.ndarray:
     """The scores of all users for a sentence: (N,)."""
-    tokens = reader.encoder.soft_tokens(sentence)[1]
-    query = reader.query(reader.encoder.embed_prompts(sentence, tokens[None])).detach().cpu().numpy()
-    found: np.ndarray = reader.score(query[0], query, gain=1.0)[:, 0]
-    return found
+    query = _sentence_query(scorer, sentence)
+    scores: np.ndarray = scorer.moved(query, query[None], gain=1.0)[:, 0]
+    return scores
+
+
+def _sentence_query(scorer: Scorer, sentence: str) -> np.ndarray:
+    """A sentence's e^q, as a prompt at step 0 has it: (D,)."""
+    sentences = scorer.sentences
+    tokens = sentences.encoder.soft_tokens(sentence)[1]
+    query: np.ndarray = (
+        sentences.query(sentences.encoder.embed_prompts(sentence, tokens[None])).detach().cpu().numpy()[0]
+    )
+    return query
 
 
 def _seed(seed: int, name: str) -> int:
@@ -247,22 +254,22 @@ def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
     settings, seed = workspace.settings.prompt, workspace.settings.workspace.seed
     seeded, users = np.unique(np.concatenate([draw.rows for draw in case.draws])), len(case.tensors["embeddings"])
     found: dict[str, np.ndarray] = {}
-    main = next(iter(case.readers))
-    for name, reader in case.readers.items():
+    main = next(iter(case.scorers))
+    for name, scorer in case.scorers.items():
         tuner = PromptTuner(
-            reader,
+            scorer,
             case.task.demand,
             users=users,
             without=seeded,
             settings=settings,
             seed=seed,
         )
-        sentence = tuner.score(tuner.query[None].numpy())[:, 0]
+        sentence = tuner.score(tuner.query[None])[:, 0]
         found[name] = np.repeat(sentence[:, None], len(case.draws), axis=1)
         for by, seeds in _prompts(case, sentence, every=name == main).items():
             label = by if name == main else VECTOR_PROMPT
             found[label] = tuner.rank(tuner.tune(seeds))
-    return found | _rivals(case, case.readers[main])
+    return found | _rivals(case, case.scorers[main])
 
 
 def _prompts(case: _Case, sentence: np.ndarray, *, every: bool) -> dict[str, list[Seeds]]:
@@ -281,7 +288,7 @@ def _prompts(case: _Case, sentence: np.ndarray, *, every: bool) -> dict[str, lis
     }
 
 
-def _rivals(case: _Case, reader: Reader) -> dict[str, np.ndarray]:
+def _rivals(case: _Case, scorer: Scorer) -> dict[str, np.ndarray]:
     """What others make of the same seeds."""
     kinds = vector_kinds(case.tensors)
     found: dict[str, np.ndarray] = {}
@@ -302,8 +309,8 @@ def _rivals(case: _Case, reader: Reader) -> dict[str, np.ndarray]:
             found[f"U-MLP, One4all{told}"] = np.stack(
                 [_u_mlp(vectors, draw.positives, getattr(draw, kind)) for draw in case.draws], 1
             )
-    if isinstance(reader, QueryReader):
-        found |= _rules(case, reader)
+    if isinstance(scorer, QueryScorer):
+        found |= _rules(case, scorer)
     return found
 
 
@@ -313,11 +320,9 @@ def _u_mlp(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) ->
     return u_mlp(vectors[rows], np.arange(len(rows)) < len(positives)).scores(vectors)
 
 
-def _rules(case: _Case, reader: QueryReader) -> dict[str, np.ndarray]:
+def _rules(case: _Case, scorer: QueryScorer) -> dict[str, np.ndarray]:
     """Rules over concepts, of the demand alone and with the seeds."""
-    snapshot = reader.scorer.snapshot
-    tokens = reader.encoder.soft_tokens(case.task.demand)[1]
-    query = reader.query(reader.encoder.embed_prompts(case.task.demand, tokens[None])).detach().cpu().numpy()[0]
+    snapshot, query = scorer.snapshot, _sentence_query(scorer, case.task.demand)
     levels: sparse.csr_matrix = snapshot.habits.levels["decay 1.0"]
     rule = partial(from_seeds.by_rule, levels, snapshot.habits.activity[:, 0], snapshot.concepts.vectors @ query)
     none = np.zeros(0, np.int64)

@@ -19,13 +19,11 @@ import polars as pl
 
 from findcli.audiences.prompts.seeds import Seeds, read_seeds
 from findcli.audiences.prompts.store import open_prompt, score_prompt
-from findcli.audiences.target import find_embeddings
 from findcli.data.tasks import find_task, read_labels
 from findcli.errors import FindCLIError
-from findcli.scoring.embed import embed
-from findcli.scoring.scores import score_demands
+from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, open_run, replacing
+from findcli.workspace.runs import Run, replacing
 
 Method = Literal["tsne", "umap"]
 SUFFIXES = (".png", ".html")
@@ -122,20 +120,14 @@ def plot_users(
     """
     draw = writer(output)
     place = _projection(method)
-    trained = model or workspace
     when = find_task(workspace, task).as_of if task is not None and as_of is None else as_of
-    aligned = open_run(trained.run("aligned"), "aligned")
-    run = (
-        find_embeddings(workspace, aligned, None, model=model, device=device)
-        if when is None
-        else embed(workspace, as_of=when, model=model, device=device)
-    )
-    ids = run.table("users.parquet")["user_id"]
+    engine = open_engine(workspace, as_of=when, model=model, device=device)
+    run, ids = engine.run, engine.users
     given = None if seeds is None else read_seeds(seeds, ids)
     labels = None if task is None else _labels(workspace, task, ids)
-    scores = _scores(workspace, trained, run, demand, prompt, device=device)
+    scores = _scores(engine, demand, prompt)
     shown = _sample(len(ids), users, seed=seed, given=given, labels=labels, scores=scores)
-    places = place(run.tensors("users.safetensors")["embeddings"][shown], seed)
+    places = place(engine.population.tensors["embeddings"][shown], seed)
     found = _compose(workspace, task, demand, prompt, run, ids, shown, places, given, labels, scores, method)
     with replacing(output) as temporary:
         draw(found, temporary)
@@ -150,17 +142,17 @@ def _labels(workspace: Workspace, task: str, ids: pl.Series) -> pl.DataFrame:
     return found.select("label", hard_negative=hard)
 
 
-def _scores(
-    workspace: Workspace, trained: Workspace, run: Run, demand: str | None, prompt: str | None, *, device: str
-) -> dict[str, np.ndarray]:
+def _scores(engine: Engine, demand: str | None, prompt: str | None) -> dict[str, np.ndarray]:
     """Of all users, by "before" (the sentence's) and "after" (the prompt's), as far as they are asked for."""
-    found = {}
-    sentence = demand if prompt is None else open_prompt(workspace, prompt, trained=trained)[0].sentence
-    if sentence is not None:
-        found["before"] = score_demands(workspace, trained, run, [sentence], device=device).scores[:, 0]
+    scores = {}
+    sentence = demand
     if prompt is not None:
-        found["after"] = score_prompt(workspace, trained, run, prompt, device=device).scores[:, 0]
-    return found
+        sentence = open_prompt(engine.workspace, prompt, trained=engine.model.workspace)[0].sentence
+    if sentence is not None:
+        scores["before"] = engine.score([sentence]).scores[:, 0]
+    if prompt is not None:
+        scores["after"] = score_prompt(engine, prompt).scores[:, 0]
+    return scores
 
 
 def _sample(

@@ -24,8 +24,7 @@ from findcli.evaluation.untrained import untrained_vectors
 from findcli.metrics import Bootstrap
 from findcli.models.find.summary import COUNTED
 from findcli.progress import Progress, no_progress
-from findcli.scoring import embed as embeddings
-from findcli.scoring.embed import embed
+from findcli.scoring.engine import describe_engine, open_engine
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run
 from findcli.workspace.settings import Task
@@ -154,13 +153,11 @@ def _read_kinds(
 ) -> tuple[pl.Series, dict[str, Kind], list[str]]:
     """Users as of a date, every kind of their vectors, and what to tell of rivals that did not finish."""
     if without_sources:
-        users, found, _ = embeddings.describe_users(
-            workspace, workspace, log, as_of, device=device, without_sources=without_sources
-        )
+        engine = describe_engine(workspace, as_of=as_of, without_sources=without_sources, device=device)
     else:
-        run = embed(workspace, as_of=as_of, device=device)
-        users, found = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
-    plain = vector_kinds(found) | (untrained_vectors(workspace, log, as_of, device=device) if untrained else {})
+        engine = open_engine(workspace, as_of=as_of, device=device)
+    users, tensors = engine.users, engine.population.tensors
+    plain = vector_kinds(tensors) | (untrained_vectors(engine, log) if untrained else {})
     kinds, notes = {name: Kind(vectors) for name, vectors in plain.items()}, []
     if rivals:
         given = user_inputs(workspace, log, as_of, users, without_sources=without_sources, device=device)

@@ -13,13 +13,14 @@ from typing import Any
 from findcli import pipeline
 from findcli.errors import FindCLIError
 from findcli.evaluation.name_selection import chosen_names
-from findcli.models.align import stage_inputs
+from findcli.models.align import input_digests
 from findcli.models.find.assemble import StageRuns, encoder_names
-from findcli.models.ranker.features import GROUPS
+from findcli.models.ranker.query_aware import GROUPS
 from findcli.progress import Progress, no_progress
-from findcli.workspace.derived import STAGES, link_stages, under_other_settings
+from findcli.workspace.derived import link_stages, under_other_settings
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run, read_manifest
+from findcli.workspace.stages import BEFORE_ALIGNMENT
 
 OWN = "findcli"
 
@@ -101,7 +102,7 @@ def require_stages(workspace: Workspace) -> None:
         FindCLIError: one is missing or out of date; the hint names the command.
     """
     for status in pipeline.plan(workspace, as_of=workspace.train_until):
-        if status.name in STAGES and status.state != "current":
+        if status.name in BEFORE_ALIGNMENT and status.state != "current":
             raise FindCLIError(
                 f"{status.name} in {workspace.runs} is {status.state} ({status.reason or 'never made'})",
                 hint=f"bring it up to date with: findcli run --workspace {workspace.folder}",
@@ -132,7 +133,7 @@ def _why_stale(workspace: Workspace, variant: Variant) -> str | None:
                 return f"{name}: {reason}"
         encoders[name] = open_run((own if name in variant.changes else workspace).run(name), name)
     runs = replace(StageRuns.open(workspace), encoders=encoders)
-    return planned["aligned"].why_stale(stage_inputs(runs, own))
+    return planned["aligned"].why_stale(input_digests(runs, own))
 
 
 def train_variant(

@@ -12,22 +12,17 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.data import events
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
-from findcli.data.templates import is_search
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import POSSIBLE
 from findcli.evaluation.probe_protocol import REPLICATES
 from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
-from findcli.models.find.assemble import load_user_encoder
-from findcli.models.ranker.snapshot import Snapshot, read_snapshot, take_snapshot
 from findcli.progress import Progress, no_progress
-from findcli.scoring.as_read import AUTO, rewrite_demands, score_rewritings
-from findcli.scoring.embed import Embedder, describe_users, embed, embed_users, scores_by_query
-from findcli.scoring.scores import load_sentence_encoder, score_by_query, score_by_vector
+from findcli.scoring.embedder import Embedder
+from findcli.scoring.engine import Engine, describe_engine, open_engine
+from findcli.scoring.population import embed_users
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Task
 
-SEES = {False: "sequence", True: "search"}  # the modality that a source feeds, by whether it is a search
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
 REWRITTEN = "the demand, rewritten"
 
@@ -113,10 +108,10 @@ def evaluate(
         task = find_task(workspace, name)
         refuse_forbidden_columns(model or workspace, name, task)
         labels = read_labels(workspace, name, task)
-        scores = _scores(workspace, model or workspace, task, without=without, device=device)
+        engine = task_engine(workspace, model or workspace, task, without=without, device=device)
+        scores = _scores(engine, task)
         if untrained:
-            blank = _untrained(workspace, model or workspace, task, device=device)
-            scores = scores.join(blank, on="user_id")
+            scores = scores.join(_untrained(engine, task), on="user_id")
         found.append(_evaluation(name, task, labels, scores))
         (progress or no_progress)(i, len(names), {})
     return found
@@ -136,74 +131,54 @@ def require_modalities(names: Sequence[str]) -> None:
         raise FindCLIError("nothing is left when every modality is masked", hint="mask one or two of them")
 
 
-def task_users(
+def task_engine(
     workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str] = (), device: str = "auto"
-) -> tuple[pl.Series, dict[str, np.ndarray], Snapshot | None]:
-    """The users as of a task's date: their ids, their tensors, and what query-aware scoring reads, where it does.
+) -> Engine:
+    """What scores the users as of a task's date.
 
     Args:
         workspace: whose users.
-        model: the workspace whose trained model embeds them.
+        model: the workspace whose trained model scores them.
         task: gives the date, and the sources that it may not use.
         without: modalities that are masked, as if no user had them.
         device: "auto", "cpu", "cuda" or "mps".
     """
-    by_query = scores_by_query(model)
     if not task.without_sources and not without:
-        run = embed(workspace, as_of=task.as_of, model=model, device=device)
-        users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
-        return users, tensors, read_snapshot(run) if by_query else None
-    log = events.build_events(workspace)
-    if not without:
-        return describe_users(workspace, model, log, task.as_of, device=device, without_sources=task.without_sources)
-    embedder = Embedder.load(model, device=device)
-    hidden = [source.name for source in workspace.settings.sources if SEES[is_search(source)] in without]
-    left_out = [*task.without_sources, *hidden]
-    users, tensors = embed_users(
-        workspace, embedder, log, task.as_of, without_sources=task.without_sources, encode=embedder.masked(without)
+        return open_engine(workspace, as_of=task.as_of, model=model, device=device)
+    return describe_engine(
+        workspace, as_of=task.as_of, model=model, without_sources=task.without_sources, masked=without, device=device
     )
-    snapshot = (
-        take_snapshot(workspace, model, log, task.as_of, users, device=device, without_sources=left_out)
-        if by_query
-        else None
-    )
-    return users, tensors, snapshot
 
 
-def _scores(workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str], device: str) -> pl.DataFrame:
+def _scores(engine: Engine, task: Task) -> pl.DataFrame:
     """Every user's score for the demand and each paraphrase, for the demand as it is understood, and by single vector.
 
     The last stands apart where the model has another way of its own; where sources are left out there is no vocabulary
     to understand the demand by. Columns: user_id, and one a ranking.
     """
-    aligned = open_run(model.run("aligned"), "aligned")
-    users, tensors, snapshot = task_users(workspace, model, task, without=without, device=device)
     rewritten: dict[str, np.ndarray] = {}
-    if not task.without_sources and not without:
-        run = embed(workspace, as_of=task.as_of, model=model, device=device)
-        understood = rewrite_demands(workspace, model, run, [task.demand], AUTO, device=device)
-        as_read = score_rewritings(workspace, model, run, understood, device=device).scores
+    if engine.reads:
+        as_read = engine.score_read(engine.read([task.demand])).scores
         rewritten = {REWRITTEN: as_read[:, 0].astype(np.float64)}
     words = [task.demand, *task.paraphrases]
-    vectors = score_by_vector(aligned, tensors["embeddings"], words, device=device).scores  # (N, S)
-    scores = vectors if snapshot is None else score_by_query(model, snapshot, words, device=device).scores
+    scores = engine.score(words).scores  # (N, S)
     names = [DEMAND, *(f"paraphrase {i}" for i in range(1, len(words)))]
-    found = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)} | rewritten
-    found |= {} if snapshot is None else {VECTOR: vectors[:, 0].astype(np.float64)}
-    return pl.DataFrame({"user_id": users} | found)
+    columns = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)} | rewritten
+    if engine.scorer is not engine.vector_scorer:
+        columns[VECTOR] = engine.vector_scorer.score(words).scores[:, 0].astype(np.float64)
+    return pl.DataFrame({"user_id": engine.users} | columns)
 
 
-def _untrained(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+def _untrained(engine: Engine, task: Task) -> pl.DataFrame:
     """The cosine with the demand of the same model before its alignment with sentences: user_id, UNTRAINED."""
-    aligned = open_run(model.run("aligned"), "aligned")
-    embedder = Embedder.load(model, device=device)
-    embedder = replace(embedder, encoder=load_user_encoder(aligned, trained=False).to(embedder.device))
-    sentences = load_sentence_encoder(aligned, device=device)
-    torch.manual_seed(aligned.manifest.seed)
+    model = engine.model
+    embedder = replace(Embedder.of(model), tower=model.load_tower(trained=False))
+    sentences = model.load_sentences()
+    torch.manual_seed(model.aligned.manifest.seed)
     sentences.project.reset_parameters()
-    log = events.build_events(workspace)
-    users, found = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
-    cosine = found["embeddings"] @ sentences.vectors([task.demand]).numpy()[0]
+    log = events.build_events(engine.workspace)
+    users, vectors = embed_users(engine.workspace, embedder, log, task.as_of, without_sources=task.without_sources)
+    cosine = vectors["embeddings"] @ sentences.vectors([task.demand]).numpy()[0]
     return pl.DataFrame({"user_id": users, UNTRAINED: cosine.astype(np.float64)})
 
 

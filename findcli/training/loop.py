@@ -198,20 +198,6 @@ def step_seed(seed: int, step: int) -> int:
     return int.from_bytes(blake2b(f"{seed}:{step}".encode(), digest_size=7).digest())
 
 
-def select_device(name: str) -> torch.device:
-    """Choose where tensors live: "cpu", "cuda" or "mps"; "auto" takes the first there is of CUDA, MPS and the CPU.
-
-    Raises:
-        FindCLIError: the device asked for is not there.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(device for device, is_there in there.items() if is_there))
-    if not there.get(name):
-        raise FindCLIError(f"device {name!r} is not available here", hint="use --device auto or --device cpu")
-    return torch.device(name)
-
-
 def mixed_precision(device: torch.device | str) -> torch.autocast:
     """Compute forward passes in bfloat16 where the hardware multiplies it, else as they are; losses stay outside."""
     device = torch.device(device)

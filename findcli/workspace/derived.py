@@ -10,8 +10,7 @@ from typing import Any
 
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import locked
-
-STAGES = ("events", "pairs", "text", "sequence", "tabular")
+from findcli.workspace.stages import BEFORE_ALIGNMENT
 
 
 def under_other_settings(
@@ -33,7 +32,7 @@ def link_stages(workspace: Workspace, own: Workspace, *, but: Collection[str] = 
         but: stages that are left as they are, since other settings make others of them.
     """
     with locked(own.runs):
-        for name in sorted({*STAGES, "cache"} - set(but)):
+        for name in sorted({*BEFORE_ALIGNMENT, "cache"} - set(but)):
             shutil.rmtree(own.runs / name, ignore_errors=True)
             if (workspace.runs / name).is_dir():
                 shutil.copytree(workspace.runs / name, own.runs / name, copy_function=_link)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from findcli import __version__
 from findcli.errors import FindCLIError
+from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,28 +30,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-FORMATS = {
-    "events": 1,
-    "pairs": 1,
-    "text": 1,
-    "sequence": 1,
-    "tabular": 1,
-    "aligned": 4,
-    "embeddings": 5,
-    "rewriter": 2,
-    "prompt": 2,
-}
-COMMANDS = {
-    "events": "findcli build-pairs",
-    "pairs": "findcli build-pairs",
-    "text": "findcli pretrain text",
-    "sequence": "findcli pretrain sequence",
-    "tabular": "findcli pretrain tabular",
-    "aligned": "findcli align",
-    "embeddings": "findcli embed",
-    "rewriter": "findcli tune-rewriter",
-    "prompt": "findcli tune-prompt",
-}
 
 
 @dataclass(frozen=True)
@@ -127,7 +106,7 @@ class Run:
             yield
         except (OSError, ValueError, pl.exceptions.PolarsError, SafetensorError) as error:
             message = f"{self.folder / name} cannot be read: {first_line(error)}"
-            raise FindCLIError(message, hint=f"make it again: {COMMANDS[self.manifest.kind]} --force") from error
+            raise FindCLIError(message, hint=f"make it again: {STAGES[self.manifest.kind].command} --force") from error
 
 
 @dataclass
@@ -208,7 +187,7 @@ def open_run(folder: Path, kind: str) -> Run:
         FindCLIError: there is none, it is of another kind, or of another format version; the hint names the command.
     """
     manifest = read_manifest(folder)
-    command = COMMANDS[kind]
+    command = STAGES[kind].command
     if manifest is None:
         raise FindCLIError(
             f"there is no {kind} run in {folder}", hint=f"make it with: {command} (or everything with: findcli run)"
@@ -217,9 +196,10 @@ def open_run(folder: Path, kind: str) -> Run:
         raise FindCLIError(
             f"{folder} holds a run of kind {manifest.kind!r}, not {kind!r}", hint=f"make it again: {command} --force"
         )
-    if manifest.format != FORMATS[kind]:
+    if manifest.format != STAGES[kind].format:
         raise FindCLIError(
-            f"{folder} is of format version {manifest.format}; this findcli ({__version__}) reads {FORMATS[kind]}",
+            f"{folder} is of format version {manifest.format}; "
+            f"this findcli ({__version__}) reads {STAGES[kind].format}",
             hint=f"make it again: {command} --force",
         )
     return Run(folder, manifest)
@@ -232,7 +212,7 @@ def why_stale(
     manifest = read_manifest(folder)
     if manifest is None:
         return "missing"
-    if (manifest.kind, manifest.format) != (kind, FORMATS[kind]):
+    if (manifest.kind, manifest.format) != (kind, STAGES[kind].format):
         return f"written in format {manifest.kind} {manifest.format}"
     wanted, found = _plain(settings), manifest.settings
     if wanted != found:
@@ -266,9 +246,10 @@ def writing(
         try:
             yield draft
             manifest = Manifest(
-                kind=kind, format=FORMATS[kind], findcli=__version__, settings=_plain(settings), inputs=dict(inputs),
-                seed=seed, metrics=draft.metrics, files=_hash_files(temporary),
-                started=started.isoformat(timespec="seconds"), seconds=round(time.perf_counter() - clock, 3),
+                kind=kind, format=STAGES[kind].format, findcli=__version__,
+                settings=_plain(settings), inputs=dict(inputs), seed=seed, metrics=draft.metrics,
+                files=_hash_files(temporary), started=started.isoformat(timespec="seconds"),
+                seconds=round(time.perf_counter() - clock, 3),
             )  # fmt: skip
             draft.json(MANIFEST, asdict(manifest))
             _replace(temporary, folder)
@@ -301,7 +282,7 @@ def build(
         FindCLIError: the stage cannot run, the folder is being written, or the disk is full.
     """
     if force or why_stale(folder, kind=kind, settings=settings, inputs=inputs, seed=seed) is not None:
-        work = hash_json([kind, FORMATS[kind], _plain(settings), dict(inputs), seed])
+        work = hash_json([kind, STAGES[kind].format, _plain(settings), dict(inputs), seed])
         checkpoints = folder.with_name(f".{folder.name}.checkpoints")
         with writing(folder, kind=kind, settings=settings, inputs=inputs, seed=seed) as draft:
             write(draft, checkpoints / work)

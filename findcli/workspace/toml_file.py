@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -21,18 +21,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 TABLES: dict[str, type] = {
-    "workspace": settings.General,
-    "windows": settings.Windows,
-    "profile": settings.Profile,
-    "split": settings.Split,
-    "sentences": settings.Sentences,
-    "text": settings.Text,
-    "sequence": settings.Sequence,
-    "tabular": settings.Tabular,
-    "align": settings.Align,
-    "ranker": settings.Ranker,
-    "rewriter": settings.Rewriter,
-    "prompt": settings.Prompt,
+    name: kind
+    for name, kind in get_type_hints(settings.Settings).items()
+    if is_dataclass(kind) and isinstance(kind, type)
 }
 FIXES = {
     "string_type": "write text in quotes",

@@ -12,17 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.audiences.target import (
-    Passed,
-    Selection,
-    one_table,
-    rank,
-    read_demands,
-    require_writable,
-    target,
-    write_audience,
-)
+from findcli.audiences.export import one_table, require_writable, write_audience
+from findcli.audiences.select import Selection, rank
+from findcli.audiences.target import Passed, target
 from findcli.cli.main import main
+from findcli.demands.files import read_demands
 from findcli.errors import FindCLIError
 from findcli.scoring.embed import embed
 from findcli.workspace.folder import Workspace

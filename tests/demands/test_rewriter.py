@@ -14,9 +14,8 @@ import pytest
 from findcli.data.vocabulary import SCHEMA
 from findcli.demands.expressions import parse_rewriting
 from findcli.demands.grammar import parse_demand
-from findcli.demands.retrieval import LetterLikeness, Retriever, VectorLikeness, Views, build_views
+from findcli.demands.retrieval import LetterLikeness, Retriever, SharedWords, VectorLikeness, Views, build_views
 from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
-from findcli.demands.shared_words import SharedWords
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.demand_reading import read_asked
 from findcli.models.text.encoder import load_text_encoder

@@ -5,15 +5,8 @@ import torch
 from torch import nn
 
 from findcli.errors import FindCLIError
-from findcli.training.loop import (
-    CHECKPOINT,
-    collapse_warning,
-    fit,
-    mixed_precision,
-    select_device,
-    set_determinism,
-    step_seed,
-)
+from findcli.models.weights import select_device
+from findcli.training.loop import CHECKPOINT, collapse_warning, fit, mixed_precision, set_determinism, step_seed
 
 SETTINGS = {
     "steps": 30, "lr": 1e-2, "weight_decay": 0.01, "warmup": 0.1, "clip": 1.0, "seed": 3, "checkpoint_every": 7,

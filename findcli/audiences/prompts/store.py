@@ -17,21 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from findcli.audiences.prompts.readers import (
-    Learned,
-    QueryReader,
-    moves_from,
-    open_encoder,
-    open_queries,
-    open_reader,
-    prompt_queries,
-    score_learned,
-)
+from findcli.audiences.prompts.learned import Learned, prompt_queries, score_learned
 from findcli.errors import FindCLIError
-from findcli.scoring.embed import scores_by_query
-from findcli.scoring.scores import Scored, nearest_sentences, picked_concepts
+from findcli.models.trained import TrainedModel
+from findcli.scoring.engine import Engine
+from findcli.scoring.scores import Scored, moves_from, open_sentences
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
+from findcli.workspace.stages import STAGES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -43,7 +36,7 @@ class Prompt:
     Attributes:
         name: its folder's.
         sentence: where it began.
-        gain: of the first order, see `prompt_readers`.
+        gain: of the first order, see `scoring/scores.py`.
         model: the folder of the workspace whose model it was tuned for; None for its own.
         current: whether that is the model that stands; not looked at where it is another workspace's.
         finished: when, UTC.
@@ -93,16 +86,10 @@ def model_inputs(trained: Workspace) -> dict[str, str]:
     return {name: open_run(trained.run(name), name).manifest.digest() for name in ("aligned", "text")}
 
 
-def prompt_folders(workspace: Workspace) -> list[Path]:
-    """The folders of all prompts, by name; of an interrupted one only leftovers may be there."""
-    names = {path.name.removeprefix(".").split(".")[0] for path in workspace.prompts.glob("*")}
-    return [workspace.prompts / name for name in sorted(names)]
-
-
 def list_prompts(workspace: Workspace) -> list[Prompt]:
     """The prompts of a workspace, by name."""
     aligned = read_manifest(workspace.run("aligned"))
-    manifests = [(folder.name, read_manifest(folder)) for folder in prompt_folders(workspace)]
+    manifests = [(folder.name, read_manifest(folder)) for folder in STAGES["prompt"].folders(workspace.runs)]
     return [_described(name, manifest, aligned) for name, manifest in manifests if manifest is not None]
 
 
@@ -114,17 +101,12 @@ def leanings(
     Raises:
         FindCLIError: there is no such prompt, or it is another model's.
     """
-    model = trained or workspace
     prompt, folder = open_prompt(workspace, name, trained=trained)
-    aligned = open_run(model.run("aligned"), "aligned")
-    began, tuned = open_queries(model, prompt.sentence, folder.tensors("prompt.safetensors"))
+    sentences = open_sentences(TrainedModel(trained or workspace, device="cpu"))
+    began, tuned = prompt_queries(sentences, prompt.sentence, folder.tensors("prompt.safetensors"))
     if np.array_equal(began, tuned):
         return [], []
-    if scores_by_query(model):
-        known = aligned.tensors("concepts.safetensors")
-        words, vectors = aligned.table("concepts.parquet")["text"].gather(known["known"]), known["vectors"]
-    else:
-        words, vectors = aligned.table("sentences.parquet")["text"], aligned.tensors("sentences.safetensors")["vectors"]
+    words, vectors = sentences.landmarks()
     order = np.argsort(-(vectors @ moves_from(began, tuned[None])[0]), kind="stable")
     return words.gather(order[:most]).to_list(), words.gather(order[::-1][:most]).to_list()
 
@@ -171,31 +153,22 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
     return _described(name, run.manifest, read_manifest(workspace.run("aligned"))), run
 
 
-def score_prompt(workspace: Workspace, trained: Workspace, run: Run, name: str, *, device: str = "auto") -> Scored:
-    """Score the users of a folder of embeddings by a prompt; its scores are no calibrated odds.
+def score_prompt(engine: Engine, name: str) -> Scored:
+    """Score an engine's users by a prompt; its scores are no calibrated odds.
 
     Args:
-        workspace: whose prompt.
-        trained: the workspace whose model reads it.
-        run: the embeddings.
+        engine: of the users; the prompt is one of its workspace's.
         name: of the prompt.
-        device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
         FindCLIError: there is no such prompt, or it is another model's.
     """
-    prompt, folder = open_prompt(workspace, name, trained=trained)
-    reader = open_reader(trained, run, device=device)
-    tensors = folder.tensors("prompt.safetensors")
-    queries = prompt_queries(reader.encoder, reader.query, prompt.sentence, tensors)  # (2, D)
+    prompt, folder = open_prompt(engine.workspace, name, trained=engine.model.workspace)
+    scorer, tensors = engine.scorer, folder.tensors("prompt.safetensors")
+    queries = prompt_queries(scorer.sentences, prompt.sentence, tensors)  # (2, D)
     learned = Learned(queries[1:], np.array([prompt.metrics["weight"]]), tensors["reading"][None])
-    scores = score_learned(reader, queries[0], learned, gain=prompt.gain)  # (N, 1)
-    if isinstance(reader, QueryReader):
-        near = picked_concepts(reader.scorer.snapshot, queries[1:])
-    else:
-        aligned = open_run(trained.run("aligned"), "aligned")
-        near = nearest_sentences(aligned, torch.from_numpy(queries[1:]))
-    return Scored(scores, np.full_like(scores, np.nan), near)
+    scores = score_learned(scorer, queries[0], learned, gain=prompt.gain)  # (N, 1)
+    return Scored(scores, np.full_like(scores, np.nan), scorer.nearest(queries[1:]))
 
 
 def learned_tokens(workspace: Workspace, name: str, *, trained: Workspace | None = None) -> list[LearnedToken]:
@@ -205,7 +178,7 @@ def learned_tokens(workspace: Workspace, name: str, *, trained: Workspace | None
         FindCLIError: there is no such prompt, or it is another model's.
     """
     prompt, folder = open_prompt(workspace, name, trained=trained)
-    encoder = open_encoder(trained or workspace)
+    encoder = open_sentences(TrainedModel(trained or workspace, device="cpu")).encoder
     tensors = folder.tensors("prompt.safetensors")
     began, tokens = (torch.from_numpy(tensors[part]) for part in ("began", "tokens"))
     words = [str(encoder.tokenizer.decode([token])).strip() for token in encoder.soft_tokens(prompt.sentence)[0]]

@@ -15,22 +15,20 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from findcli.audiences.target import find_embeddings
 from findcli.data import events
 from findcli.data.pairs import held_out_users
-from findcli.demands.open import open_rewriter
-from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting
+from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting, open_rewriter
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.run import require_trained
 from findcli.metrics import Interval, bootstrap_weights, interval, resampled_means, weighted_auc_ks
 from findcli.models.ranker.concepts import concept_events
-from findcli.models.ranker.snapshot import read_snapshot
 from findcli.scoring.as_read import combined, language_model
-from findcli.scoring.scores import Scored, score_by_query
+from findcli.scoring.engine import Engine, open_engine
+from findcli.scoring.scores import Scored
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, first_line, open_run
+from findcli.workspace.runs import first_line, open_run
 
 Half = Literal["tuning", "final", "all"]
 REPLICATES = 1000
@@ -154,18 +152,17 @@ def measure_rewriting(
     """
     require_trained(workspace)
     asked = read_asked(path, half)
-    aligned = open_run(workspace.run("aligned"), "aligned")
-    run = find_embeddings(workspace, aligned, workspace.train_until, device=device)
-    vocabulary = Vocabulary.of(run.table("vocabulary.parquet"))
+    engine = open_engine(workspace, as_of=workspace.train_until, device=device)
+    vocabulary = Vocabulary.of(engine.run.table("vocabulary.parquet"))
     excluded = {name.lower() for name in without}
-    scored, users = _own_scores(workspace, run, [each.text for each in asked], device=device)
+    scored, users = _own_scores(engine, [each.text for each in asked])
     nearest = [near[0][0] for near in scored.nearest]
     frames = [_nearest_rows(asked, nearest, vocabulary)]
     readers = [_reader(NEAREST, frames[0], asked, [0.0])]
     understood: list[Rewriting] = []
     model = language_model(workspace)
     for reranker in (None, *([model] if model is not None else [])):
-        rewriter = open_rewriter(workspace, workspace, run, device=device, reranker=reranker)
+        rewriter = open_rewriter(workspace, engine.model, engine.run, reranker=reranker)
         rewriter.rewrite("people who will buy something")  # what is loaded at the first demand is no demand's time
         understood, spent = [], []
         for each in asked:
@@ -174,7 +171,7 @@ def measure_rewriting(
             spent.append(1000 * (time.perf_counter() - clock))
         frames.append(_rows(asked, understood, vocabulary, by=BY_LIKENESS if reranker is None else reranker.name))
         readers.append(_reader(frames[-1]["by"][0], frames[-1], asked, spent))
-    ranking, table = _rank(workspace, run, users, asked, understood, scored, vocabulary, excluded, device=device)
+    ranking, table = _rank(engine, users, asked, understood, scored, vocabulary, excluded)
     return Result(readers, ranking, pl.concat(frames).join(table, on="demand", how="left", maintain_order="left"))
 
 
@@ -215,15 +212,15 @@ def wilson(hits: int, n: int) -> Interval:
     return Interval(p, float((centre - spread) / scale), float((centre + spread) / scale))
 
 
-def _own_scores(workspace: Workspace, run: Run, sentences: list[str], *, device: str) -> tuple[Scored, pl.Series]:
+def _own_scores(engine: Engine, sentences: Sequence[str]) -> tuple[Scored, pl.Series]:
     """The held-out users' scores for sentences as they stand."""
-    ids = run.table("users.parquet")["user_id"]
-    held = ids.is_in(list(held_out_users(workspace, ids)))
+    held = engine.users.is_in(list(held_out_users(engine.workspace, engine.users)))
     if not held.any():
         raise FindCLIError("nobody is held out", hint="set held_out_users in [split], such as 5")
-    whole, rows = read_snapshot(run), np.flatnonzero(held.to_numpy())
-    snapshot = replace(whole, habits=whole.habits.rows(rows), factors=whole.factors[rows])
-    return score_by_query(workspace, snapshot, sentences, device=device), ids.filter(held)
+    scored, rows = engine.score(sentences), held.to_numpy()
+    return replace(scored, scores=scored.scores[rows], probabilities=scored.probabilities[rows]), engine.users.filter(
+        held
+    )
 
 
 def _nearest_rows(asked: Sequence[Asked], nearest: Sequence[str], vocabulary: Vocabulary) -> pl.DataFrame:
@@ -258,14 +255,14 @@ def _reader(by: str, rows: pl.DataFrame, asked: Sequence[Asked], spent: Sequence
 
 
 def _rank(
-    workspace: Workspace, run: Run, users: pl.Series, asked: Sequence[Asked], understood: Sequence[Rewriting],
-    raw: Scored, vocabulary: Vocabulary, excluded: set[str], *, device: str,
+    engine: Engine, users: pl.Series, asked: Sequence[Asked], understood: Sequence[Rewriting], raw: Scored,
+    vocabulary: Vocabulary, excluded: set[str],
 ) -> tuple[Ranking | None, pl.DataFrame]:  # fmt: skip
     """Both rankings of the held-out users for the demands that enough of them answered."""
     sentences = list(dict.fromkeys(s for how in understood for s in (how.sentences or [how.demand])))
-    own, _ = _own_scores(workspace, run, sentences, device=device)
-    read = combined(own, sentences, understood, by_query=True).scores  # (N, demands)
-    truth = Truth.of(workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
+    own, _ = _own_scores(engine, sentences)
+    read = combined(own, sentences, understood, unit=engine.scorer.unit).scores  # (N, demands)
+    truth = Truth.of(engine.workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
     weights = bootstrap_weights(len(users), REPLICATES)
     rows, areas = [], []
     for i, each in enumerate(asked):

@@ -28,7 +28,8 @@ from findcli.evaluation.rivals.ranking_registry import SECONDS, Scored, lacking,
 from findcli.evaluation.variants import OWN, Variant
 from findcli.progress import Progress, no_progress
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import COMMANDS, read_manifest
+from findcli.workspace.runs import read_manifest
+from findcli.workspace.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ def require_trained(workspace: Workspace) -> None:
         FindCLIError: `runs/aligned` is missing.
     """
     if read_manifest(workspace.run("aligned")) is None:
-        hint = f"train it with: findcli run --workspace {workspace.folder} ({COMMANDS['aligned']} is its last stage)"
+        hint = (
+            f"train it with: findcli run --workspace {workspace.folder} ({STAGES['aligned'].command} is its last stage)"
+        )
         raise FindCLIError(f"{workspace.folder} holds no trained model", hint=hint)
 
 

@@ -28,16 +28,16 @@ from findcli.evaluation.benchmark.findcli_ranker import score_own
 from findcli.evaluation.benchmark.protocol import Case, build_case
 from findcli.evaluation.variants import require_stages
 from findcli.evaluation.zero_shot import evaluate
-from findcli.models.align import align, stage_inputs, stage_settings
+from findcli.models.align import align, input_digests, stage_settings
 from findcli.models.find.assemble import StageRuns
 from findcli.models.text.pretrained import find_model
+from findcli.models.trained import TrainedModel
 from findcli.progress import Progress, no_progress
 from findcli.scoring.embed import embed
-from findcli.scoring.scores import load_sentence_encoder
 from findcli.training.loop import set_determinism
 from findcli.workspace.derived import link_stages, under_other_settings
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, open_run, replacing, why_stale
+from findcli.workspace.runs import replacing, why_stale
 
 OF_TEXT = "text"  # the tower that is the model of [text]
 COST = "cost.json"
@@ -195,10 +195,10 @@ def measure_towers(
     for i, tower in enumerate(towers, 1):
         own = _own(workspace, tower)
         link_stages(workspace, own)
-        aligned, spent = _aligned(workspace, own, device, train)
+        spent = _align(workspace, own, device, train)
         embed(own, as_of=own.train_until, device=device)
         found.append(replace(score_own(own, case, device=device), name=tower.name))
-        costs.append(_cost(tower.name, aligned, case, spent, device=device))
+        costs.append(_cost(tower.name, TrainedModel(own, device=device), case, spent))
         for one in evaluate(own, list(own.settings.tasks), device=device) if tasks else ():
             tasked.append((one.task, tower.name, one.rankings[0].auc.value))
         (progress or no_progress)(i, len(towers), {})
@@ -242,26 +242,25 @@ def _own(workspace: Workspace, tower: Tower) -> Workspace:
 
 def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
     """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
-    seed, inputs = workspace.settings.workspace.seed, stage_inputs(StageRuns.open(workspace), own)
+    seed, inputs = workspace.settings.workspace.seed, input_digests(StageRuns.open(workspace), own)
     folder = own.run("aligned")
     reason = why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
     return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")
 
 
-def _aligned(workspace: Workspace, own: Workspace, device: str, train: Train) -> tuple[Run, Spent]:
-    """The aligned run, made where it does not stand, and what that took."""
+def _align(workspace: Workspace, own: Workspace, device: str, train: Train) -> Spent:
+    """Make the aligned run where it does not stand; what that took."""
     path = own.runs / COST
     if _why_stale(workspace, own):
         path.unlink(missing_ok=True)
         spent = train(own, device)
         with replacing(path) as draft:
             draft.write_text(json.dumps(asdict(spent)), encoding="utf-8")
-    kept = Spent(**json.loads(path.read_text(encoding="utf-8")))
-    return open_run(own.run("aligned"), "aligned"), kept
+    return Spent(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def _cost(name: str, aligned: Run, case: Case, spent: Spent, *, device: str) -> Cost:
-    encoder = load_sentence_encoder(aligned, device=device)
+def _cost(name: str, model: TrainedModel, case: Case, spent: Spent) -> Cost:
+    encoder, aligned = model.sentences, model.aligned
     seconds = []
     for demand in [*case.inputs.demands[:1], *case.inputs.demands][: TIMED + 1]:
         clock = time.perf_counter()

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from findcli.errors import FindCLIError
 from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, levels, vocabulary
+from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
-from findcli.training.module_files import new_module
 
 INSTALL = 'pip install "findcli[benchmark]" && pip install --no-deps pytorch-lifestream==0.7.0'
 UNKNOWN = 1  # 0 is the padding

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from findcli.evaluation.rivals.user_inputs import Head, UserInputs
 from findcli.evaluation.rivals.windows import Pool, Windows, recurrent
 from findcli.models.find.sequence import SequenceEncoder
+from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
 from findcli.training.losses import INITIAL_LOGIT_SCALE, MAX_LOGIT_SCALE, forecast_contrast
-from findcli.training.module_files import new_module
 
 ANCHORS, NEGATIVES = 2048, 512
 

@@ -18,9 +18,9 @@ from torch.nn import functional
 from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, vocabulary
 from findcli.evaluation.rivals.windows import Pool, Windows, pooled, recurrent
 from findcli.models.find.sequence import SequenceEncoder
+from findcli.models.weights import new_module
 from findcli.training.batches import Steps
 from findcli.training.loop import fit, step_seed
-from findcli.training.module_files import new_module
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from findcli.errors import FindCLIError
 from findcli.evaluation.rivals.user_inputs import Head, UserInputs, encode_values, levels, vocabulary
+from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
-from findcli.training.module_files import new_module
 
 MASK, UNKNOWN = 0, 1
 TIMES = {"month": 13, "day": 32, "weekday": 8, "hour": 25, "gap": 12}

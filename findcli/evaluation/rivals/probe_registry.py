@@ -26,7 +26,7 @@ from findcli.evaluation.rivals.user_inputs import Head, Representation, UserInpu
 from findcli.evaluation.untrained import stage_one_vectors
 from findcli.models.find.assemble import encoder_names
 from findcli.models.text.space import TextSpace
-from findcli.training.loop import select_device
+from findcli.models.weights import select_device
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, hash_json, open_run

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 import polars as pl
 
+from findcli.data.histories import flatten_events
 from findcli.training.batches import Histories
 from findcli.workspace.runs import hash_json
 from findcli.workspace.settings import SLOTS
@@ -134,21 +135,9 @@ def streams(given: UserInputs, events: pl.DataFrame, users: pl.Series) -> Stream
         events: of these users or more.
         users: ids, ascending.
     """
-    rows = pl.DataFrame({"user_id": users}).with_row_index("user")
-    amount = pl.col("amount") if "amount" in events.columns else pl.lit(None, pl.Float64)
-    search = pl.col("source").is_in(list(given.searches))
-    frame = events.join(rows, on="user_id", maintain_order="left").with_columns(
-        seconds=pl.col("time").dt.epoch("s"), paid=amount.fill_null(0.0).cast(pl.Float32), is_search=search
-    )
-    texts = frame.select("event", "is_search").unique().sort("event", "is_search").with_row_index("text_row")
-    frame = frame.join(texts, on=["event", "is_search"], maintain_order="left").sort(
-        "user", "seconds", maintain_order=True
-    )
-    histories = Histories(
-        user=frame["user"].to_numpy(), seconds=frame["seconds"].to_numpy(), text=frame["text_row"].to_numpy(),
-        amount=frame["paid"].to_numpy(), is_search=texts["is_search"].to_numpy(),
-    )  # fmt: skip
-    return Streams(histories, texts["event"].to_list(), frame)
+    flat = flatten_events(events, users, given.searches)
+    histories = Histories(**flat.arrays(), is_search=flat.is_search)
+    return Streams(histories, flat.texts["text"].to_list(), flat.frame)
 
 
 def levels(events: pl.DataFrame) -> list[str]:

@@ -14,7 +14,7 @@ from findcli.models.find.fusion import Concatenation, Fusion
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.models.find.tabular import TabularEncoder
 from findcli.models.find.user import UserEncoder
-from findcli.training.module_files import load_module, new_module
+from findcli.models.weights import load_module, new_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 from findcli.workspace.settings import Align

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from findcli.models.find.sequence import SequenceEncoder
+from findcli.models.weights import new_module, save_module, select_device
 from findcli.progress import Progress
 from findcli.training.batches import EXTRAS, Steps
 from findcli.training.examples import TrainingData, choose_part, seconds
-from findcli.training.loop import collapse_warning, fit, mixed_precision, select_device, step_seed
+from findcli.training.loop import collapse_warning, fit, mixed_precision, step_seed
 from findcli.training.losses import (
     INITIAL_LOGIT_SCALE,
     MAX_LOGIT_SCALE,
@@ -26,7 +27,6 @@ from findcli.training.losses import (
     paper_cyclic_regulariser,
     paper_forecast_contrast,
 )
-from findcli.training.module_files import new_module, save_module
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
@@ -47,8 +47,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     return asdict(workspace.settings.sequence) | own
 
 
-def stage_inputs(pairs: Run, text: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digests of the histories and of the texts' vectors."""
+    pairs, text = (open_run(workspace.run(name), name) for name in ("pairs", "text"))
     return {
         "histories": pairs.manifest.digest("histories/"),
         "users": pairs.manifest.digest("users"),
@@ -73,7 +74,7 @@ def pretrain_sequence(
 
     return build(
         workspace.run("sequence"), write, kind="sequence",
-        settings=stage_settings(workspace), inputs=stage_inputs(pairs, text),
+        settings=stage_settings(workspace), inputs=stage_inputs(workspace),
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 

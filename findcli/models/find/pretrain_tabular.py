@@ -18,11 +18,11 @@ from findcli.data.profile_codes import MASK, ProfileCodes
 from findcli.data.profiles import profile_columns
 from findcli.errors import FindCLIError
 from findcli.models.find.tabular import TabularEncoder, choose_values, replace_values
+from findcli.models.weights import new_module, save_module, select_device
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
-from findcli.training.loop import collapse_warning, fit, select_device, step_seed
+from findcli.training.loop import collapse_warning, fit, step_seed
 from findcli.training.losses import masked_value_loss, replaced_value_loss
-from findcli.training.module_files import new_module, save_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
 from findcli.workspace.settings import Tabular
@@ -35,8 +35,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def stage_inputs(pairs: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digests of the profiles and of whose they are."""
+    pairs = open_run(workspace.run("pairs"), "pairs")
     return {name: pairs.manifest.digest(name) for name in ("profiles", "pairs.parquet", "users")}
 
 
@@ -57,8 +58,8 @@ def pretrain_tabular(
         _train(workspace, TrainingData(pairs), draft, checkpoints, select_device(device), progress)
 
     return build(
-        workspace.run("tabular"), write, kind="tabular", settings=stage_settings(workspace), inputs=stage_inputs(pairs),
-        seed=workspace.settings.workspace.seed, force=force,
+        workspace.run("tabular"), write, kind="tabular", settings=stage_settings(workspace),
+        inputs=stage_inputs(workspace), seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
 

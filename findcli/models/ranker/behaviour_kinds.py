@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from findcli.models.ranker.concepts import habits_as_of
+from findcli.models.ranker.concepts import met_as_of
 from findcli.workspace.folder import Workspace
 
 KINDS = 8
@@ -61,5 +61,5 @@ def rhythm(
         history: how far back it reaches.
     """
     named = pl.Series("concept", list(kinds), dtype=pl.String)
-    found = habits_as_of(kind_events(workspace, log), users, named, cutoff, history)
-    return np.concatenate([found.levels[name].toarray() for name in LEVELS], axis=1).astype(np.float32)
+    habits = met_as_of(kind_events(workspace, log), users, cutoff, history).habits(named)
+    return np.concatenate([habits.levels[name].toarray() for name in LEVELS], axis=1).astype(np.float32)

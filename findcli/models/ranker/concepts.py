@@ -53,10 +53,48 @@ class Habits:
         return ever.astype(np.float32), np.asarray(late.sum(0)).ravel().astype(np.float32) / np.float32(users)
 
 
-def join_habits(found: Sequence[Habits]) -> Habits:
+@dataclass(frozen=True)
+class Met:
+    """What some users did in a history window, in every concept that they met.
+
+    Attributes:
+        users: ids, a row each.
+        levels: a row a user and concept: `row`, `concept` (text), and a column each of `LEVELS`.
+        activity: as that of `Habits`, float32 (n_users, 6).
+    """
+
+    users: pl.Series
+    levels: pl.DataFrame
+    activity: np.ndarray
+
+    def counts(self) -> pl.DataFrame:
+        """How many of the users met each concept: concept, users."""
+        return self.levels.group_by("concept").agg(users=pl.len())
+
+    def habits(self, concepts: pl.Series) -> Habits:
+        """The habits in some concepts, a column each."""
+        columns = pl.DataFrame({"concept": concepts}).with_row_index("column")
+        kept = self.levels.join(columns, on="concept").sort("row", "column")
+        places, shape = (kept["row"].to_numpy(), kept["column"].to_numpy()), (len(self.users), len(concepts))
+        levels = {name: sparse.csr_matrix((kept[name].to_numpy(), places), shape) for name in LEVELS}
+        return Habits(levels, self.activity)
+
+
+def join_habits(groups: Sequence[Habits]) -> Habits:
     """The habits of several groups of users, one below the other."""
-    levels = {name: sparse.vstack([part.levels[name] for part in found], format="csr") for name in LEVELS}
-    return Habits(levels, np.concatenate([part.activity for part in found]))
+    levels = {name: sparse.vstack([group.levels[name] for group in groups], format="csr") for name in LEVELS}
+    return Habits(levels, np.concatenate([group.activity for group in groups]))
+
+
+def best_supported(counts: Sequence[pl.DataFrame], *, most: int) -> pl.Series:
+    """The concepts that most users met, at most so many, sorted by text.
+
+    Args:
+        counts: `concept` and `users`, a table a partition; no user is in two of them.
+        most: how many are kept.
+    """
+    total = pl.concat(counts).group_by("concept").agg(pl.col("users").sum())
+    return total.sort("users", "concept", descending=[True, False]).head(most)["concept"].sort()
 
 
 def concept_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:
@@ -81,31 +119,24 @@ def concept_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(frames).drop_nulls("concept").unique(["event", "concept"], maintain_order=True)
 
 
-def habits_as_of(
-    events: pl.DataFrame, users: pl.Series, concepts: pl.Series, cutoff: datetime, history: timedelta
-) -> Habits:
+def met_as_of(events: pl.DataFrame, users: pl.Series, cutoff: datetime, history: timedelta) -> Met:
     """What users did in [cutoff - history, cutoff).
 
     Args:
         events: those of `concept_events`.
         users: ids, a row each.
-        concepts: texts, a column each; other concepts are left out.
         cutoff: the instant.
         history: how far back it reaches.
     """
     rows = pl.DataFrame({"user_id": users}).with_row_index("row")
-    columns = pl.DataFrame({"concept": concepts}).with_row_index("column")
     recent = events.filter(pl.col("time") < cutoff, pl.col("time") >= cutoff - history).join(rows, on="user_id")
     aged = recent.with_columns(age=(pl.lit(cutoff) - pl.col("time")).dt.total_microseconds() / WEEK_US)
-    met = aged.join(columns, on="concept").group_by("row", "column").agg(*_measures()).sort("row", "column")
-    shape = (len(users), len(concepts))
-    places = met["row"].to_numpy(), met["column"].to_numpy()
-    levels = {name: sparse.csr_matrix((met[name].to_numpy(), places), shape) for name in LEVELS}
+    levels = aged.group_by("row", "concept").agg(*_measures())
     each = aged.unique("event").group_by("row").agg(*_measures())
     distinct = aged.group_by("row").agg(concepts=pl.col("concept").n_unique().log1p().cast(pl.Float32))
     whole = pl.DataFrame({"row": np.arange(len(users), dtype=np.uint32)})
     whole = whole.join(each, on="row", how="left").join(distinct, on="row", how="left").sort("row").fill_null(0.0)
-    return Habits(levels, whole.select(ACTIVITY).to_numpy().astype(np.float32))
+    return Met(users, levels, whole.select(ACTIVITY).to_numpy().astype(np.float32))
 
 
 def _measures() -> list[pl.Expr]:

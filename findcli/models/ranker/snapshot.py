@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,15 +10,21 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from findcli.data import events
 from findcli.models.ranker.co_occurrence import CoOccurrence
-from findcli.models.ranker.concepts import LEVELS, Habits, concept_events, habits_as_of, join_habits
-from findcli.models.ranker.features import Concepts, company, translate
+from findcli.models.ranker.concepts import (
+    LEVELS,
+    Habits,
+    Met,
+    best_supported,
+    concept_events,
+    join_habits,
+    met_as_of,
+)
+from findcli.models.ranker.query_aware import Concepts, co_occurrence_features, translate
 from findcli.models.text.space import TextSpace
-from findcli.training.loop import select_device
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, open_run
+from findcli.workspace.runs import Draft, Run
 
 
 @dataclass(frozen=True)
@@ -38,38 +44,46 @@ class Snapshot:
     factors: np.ndarray
 
 
-def take_snapshot(
-    workspace: Workspace,
-    model: Workspace,
-    log: Run,
-    as_of: datetime,
-    users: pl.Series,
-    *,
-    device: str,
-    without_sources: Sequence[str] = (),
-) -> Snapshot:
-    """What users did before a date, in the concepts of their workspace.
+class SnapshotReader:
+    """Reads what query-aware scoring needs of events, a partition at a time.
 
     Args:
         workspace: whose users.
-        model: the workspace whose trained model reads them.
-        log: the event log.
+        aligned: the trained model that reads them.
+        space: where that model's texts have vectors.
         as_of: the cutoff.
-        users: ids, a row each.
-        device: where texts are encoded.
-        without_sources: sources whose events are left out.
     """
-    aligned = open_run(model.run("aligned"), "aligned")
-    space = TextSpace(open_run(model.run("text"), "text"), device=str(select_device(device)))
-    settings = aligned.manifest.settings
-    window = _Window(workspace, log, as_of, parse_duration(settings["history"]), tuple(without_sources))
-    texts = window.vocabulary(most=settings["ranker"]["vocabulary"])
-    habits = window.habits(users, texts)
-    vectors = space.vectors(texts.to_list())
-    learned = aligned.tensors("concepts.safetensors")
-    concepts = Concepts(vectors, *habits.shares(), translate(vectors, learned["vectors"]))
-    among = company(habits, concepts, CoOccurrence.from_tensors(learned))
-    return Snapshot(texts, habits, concepts, among.factors)
+
+    def __init__(self, workspace: Workspace, aligned: Run, space: TextSpace, as_of: datetime) -> None:
+        self.workspace, self.aligned, self.space, self.as_of = workspace, aligned, space, as_of
+        settings = aligned.manifest.settings
+        self.history: timedelta = parse_duration(settings["history"])
+        self.most = int(settings["ranker"]["vocabulary"])
+        self.met: list[Met] = []
+
+    def read(self, log: pl.DataFrame, users: pl.Series) -> None:
+        """Read one partition.
+
+        Args:
+            log: its events before the cutoff.
+            users: ids, a row each, whether they have an event or not.
+        """
+        recent = log.filter(pl.col("time") >= self.as_of - self.history)
+        self.met.append(met_as_of(concept_events(self.workspace, recent), users, self.as_of, self.history))
+
+    def finish(self, order: np.ndarray) -> Snapshot:
+        """The snapshot, with the concepts that most users met.
+
+        Args:
+            order: for each row of the snapshot the place of its user among all that were read, (n_users,).
+        """
+        texts = best_supported([met.counts() for met in self.met], most=self.most)
+        habits = join_habits([met.habits(texts) for met in self.met]).rows(order)
+        vectors = self.space.vectors(texts.to_list())
+        learned = self.aligned.tensors("concepts.safetensors")
+        concepts = Concepts(vectors, *habits.shares(), translate(vectors, learned["vectors"]))
+        among = co_occurrence_features(habits, concepts, CoOccurrence.from_tensors(learned))
+        return Snapshot(texts, habits, concepts, among.factors)
 
 
 def write_snapshot(snapshot: Snapshot, draft: Draft) -> None:
@@ -109,39 +123,3 @@ def _csr(name: str, matrix: sparse.csr_matrix) -> Mapping[str, np.ndarray]:
         f"{name}_indptr": matrix.indptr.astype(np.int64),
         f"{name}_columns": np.array([matrix.shape[1]], np.int64),
     }
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The events of a history window, a partition at a time."""
-
-    workspace: Workspace
-    log: Run
-    as_of: datetime
-    history: timedelta
-    without_sources: tuple[str, ...]
-
-    def recent(self, part: str) -> pl.DataFrame:
-        own = events.read_part(self.log, part, before=self.as_of).filter(
-            pl.col("time") >= self.as_of - self.history, ~pl.col("source").is_in(list(self.without_sources))
-        )
-        return concept_events(self.workspace, own)
-
-    def vocabulary(self, *, most: int) -> pl.Series:
-        """The concepts that users met, the best supported of them, sorted."""
-        counts = [
-            self.recent(part).group_by("concept").agg(users=pl.col("user_id").n_unique())
-            for part in events.parts(self.log)
-        ]
-        total = pl.concat(counts).group_by("concept").agg(pl.col("users").sum())
-        return total.sort("users", "concept", descending=[True, False]).head(most)["concept"].sort()
-
-    def habits(self, users: pl.Series, texts: pl.Series) -> Habits:
-        """The users' habits in the concepts named."""
-        ids, found = [], []
-        for part in events.parts(self.log):
-            ids.append(events.read_part(self.log, part, before=self.as_of)["user_id"].unique().sort())
-            found.append(habits_as_of(self.recent(part), ids[-1], texts, self.as_of, self.history))
-        order = pl.DataFrame({"user_id": pl.concat(ids)}).with_row_index("row")
-        rows = pl.DataFrame({"user_id": users}).join(order, on="user_id", how="left", maintain_order="left")["row"]
-        return join_habits(found).rows(rows.to_numpy())

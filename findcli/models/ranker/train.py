@@ -21,27 +21,27 @@ from torch import Tensor
 from findcli.data import events
 from findcli.metrics import weighted_auc_ks
 from findcli.models.ranker.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
-from findcli.models.ranker.concepts import Habits, concept_events, habits_as_of, join_habits
-from findcli.models.ranker.features import (
+from findcli.models.ranker.concepts import Habits, best_supported, concept_events, join_habits, met_as_of
+from findcli.models.ranker.query_aware import (
     CO_LEVEL,
     FEATURES,
-    Company,
     Concepts,
+    CoOccurrenceFeatures,
     Query,
+    Ranker,
+    co_occurrence_features,
     columns_of,
-    company,
     pick_concepts,
     query_features,
     score,
     translate,
 )
-from findcli.models.ranker.module import Ranker
 from findcli.models.text.space import TextSpace
+from findcli.models.weights import new_module, save_module
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
 from findcli.training.loop import fit, step_seed
 from findcli.training.losses import ranking_loss
-from findcli.training.module_files import new_module, save_module
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run
@@ -70,7 +70,7 @@ class Moment:
     pairs: np.ndarray
     trains: np.ndarray
     concepts: Concepts
-    among: Company
+    among: CoOccurrenceFeatures
     learned: CoOccurrence
     query: Query
     likely: np.ndarray
@@ -126,24 +126,22 @@ class RankerTraining:
         """The concepts that training users met before `train_until`, the best supported of them, sorted."""
         counts = []
         for part in events.parts(self.log):
-            own = events.read_part(self.log, part).filter(pl.col("user_id").is_in(users.implode()))
-            met = concept_events(self.workspace, own).select("user_id", "concept").unique()
+            log = events.read_part(self.log, part).filter(pl.col("user_id").is_in(users.implode()))
+            met = concept_events(self.workspace, log).select("user_id", "concept").unique()
             counts.append(met.group_by("concept").agg(users=pl.len()))
-        total = pl.concat(counts).group_by("concept").agg(pl.col("users").sum())
-        best = total.sort("users", "concept", descending=[True, False]).head(self.settings.vocabulary)
-        return best["concept"].sort()
+        return best_supported(counts, most=self.settings.vocabulary)
 
     def _habits(self, users: pl.Series, cutoff: datetime) -> tuple[pl.Series, Habits]:
         """The users' ids by partition, and their habits in this order."""
-        ids, found = [], []
+        ids, habits = [], []
         for part in events.parts(self.log):
-            own = events.read_part(self.log, part).filter(
+            log = events.read_part(self.log, part).filter(
                 pl.col("user_id").is_in(users.implode()), pl.col("time") < cutoff
             )
-            ids.append(own["user_id"].unique().sort())
-            met = concept_events(self.workspace, own.filter(pl.col("time") >= cutoff - self.history))
-            found.append(habits_as_of(met, ids[-1], self.texts, cutoff, self.history))
-        return pl.concat(ids), join_habits(found)
+            ids.append(log["user_id"].unique().sort())
+            recent = concept_events(self.workspace, log.filter(pl.col("time") >= cutoff - self.history))
+            habits.append(met_as_of(recent, ids[-1], cutoff, self.history).habits(self.texts))
+        return pl.concat(ids), join_habits(habits)
 
     def _at_the_end(self, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
         """What comes with what among training users as of `train_until`."""
@@ -180,7 +178,7 @@ class RankerTraining:
         chance = np.sqrt(share) * ((share >= RARE) & (share <= COMMON))
         chance = chance if chance.any() else np.ones_like(chance)
         return Moment(
-            cutoff, habits, numbers, trains, concepts, company(habits, concepts, learned), learned,
+            cutoff, habits, numbers, trains, concepts, co_occurrence_features(habits, concepts, learned), learned,
             pick_concepts(self.sentence_vectors, concepts), chance / chance.sum(),
         )  # fmt: skip
 

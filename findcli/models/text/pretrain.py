@@ -20,8 +20,9 @@ from findcli.models.text.cache import cached_vectors
 from findcli.models.text.encoder import TextEncoder, load_text_encoder, new_albert, pooling_of
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.text.space import cache_folder, fit_whitening, whiten
+from findcli.models.weights import select_device
 from findcli.progress import Progress
-from findcli.training.loop import fit, select_device, step_seed
+from findcli.training.loop import fit, step_seed
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json, open_run
 from findcli.workspace.settings import Text
@@ -37,8 +38,9 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     return settings if settings["model"] == SCRATCH else {key: settings[key] for key in used}
 
 
-def stage_inputs(workspace: Workspace, pairs: Run) -> dict[str, str]:
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digests of the distinct texts, and of what the model comes from: the sentences too, or a local folder."""
+    pairs = open_run(workspace.run("pairs"), "pairs")
     texts = {"texts": pairs.manifest.digest("texts")}
     if workspace.settings.text.model == SCRATCH:
         return texts | {"sentences": pairs.manifest.digest("sentences")}
@@ -68,7 +70,7 @@ def pretrain_text(
         write,
         kind="text",
         settings=stage_settings(workspace),
-        inputs=stage_inputs(workspace, pairs),
+        inputs=stage_inputs(workspace),
         seed=seed,
         force=force,
     )

@@ -35,6 +35,7 @@ class TextSpace:
     def __init__(self, run: Run, *, device: str) -> None:
         self.run = run
         self.device = device
+        self._encoder: TextEncoder | None = None
         tensors = run.tensors("whitening.safetensors")
         self.mean, self.matrix = tensors["mean"], tensors["matrix"]
 
@@ -44,9 +45,12 @@ class TextSpace:
         return int(self.matrix.shape[1])
 
     def encoder(self) -> TextEncoder:
-        """The text model itself, in eval mode."""
-        max_tokens = self.run.manifest.settings["max_tokens"]
-        return load_text_encoder(str(self.run.folder / "model"), max_tokens=max_tokens).to(self.device).eval()
+        """The text model itself, in eval mode and frozen; loaded when it is first asked for."""
+        if self._encoder is None:
+            max_tokens = self.run.manifest.settings["max_tokens"]
+            encoder = load_text_encoder(str(self.run.folder / "model"), max_tokens=max_tokens)
+            self._encoder = encoder.to(self.device).eval().requires_grad_(requires_grad=False)
+        return self._encoder
 
     def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
         """Unit vectors of distinct texts, float32 (len(texts), width), from the cache where they are known."""

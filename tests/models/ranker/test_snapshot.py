@@ -1,3 +1,5 @@
+"""What query-aware scoring reads of users: stored as described, none of what is left out, and the fond first."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,19 +9,20 @@ from findcli.audiences.target import target
 from findcli.data import events
 from findcli.metrics import weighted_auc_ks
 from findcli.models.ranker.concepts import LEVELS
-from findcli.models.ranker.snapshot import read_snapshot, take_snapshot
-from findcli.scoring.scores import score_by_query
+from findcli.models.ranker.snapshot import read_snapshot
+from findcli.models.trained import TrainedModel
+from findcli.scoring.engine import open_engine
+from findcli.scoring.population import describe_users
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run
 
 
-def test_what_is_stored_is_what_was_taken(trained_workspace: Workspace) -> None:
+def test_what_is_stored_is_what_was_described(trained_workspace: Workspace) -> None:
     as_of = trained_workspace.train_until
-    run = open_run(trained_workspace.embeddings(as_of), "embeddings")
-    users = run.table("users.parquet")["user_id"]
+    stored = read_snapshot(open_run(trained_workspace.embeddings(as_of), "embeddings"))
     log = events.build_events(trained_workspace)
-    taken = take_snapshot(trained_workspace, trained_workspace, log, as_of, users, device="cpu")
-    stored = read_snapshot(run)
+    taken = describe_users(trained_workspace, TrainedModel(trained_workspace, device="cpu"), log, as_of).snapshot
+    assert taken is not None
     assert stored.texts.to_list() == taken.texts.to_list()
     assert all((stored.habits.levels[name] != taken.habits.levels[name]).nnz == 0 for name in LEVELS)
     assert np.array_equal(stored.habits.activity, taken.habits.activity)
@@ -27,20 +30,22 @@ def test_what_is_stored_is_what_was_taken(trained_workspace: Workspace) -> None:
     assert (stored.concepts.known != taken.concepts.known).nnz == 0
 
 
-def test_a_source_left_out_says_nothing(trained_workspace: Workspace) -> None:
-    as_of = trained_workspace.train_until
-    run = open_run(trained_workspace.embeddings(as_of), "embeddings")
-    users, log = run.table("users.parquet")["user_id"], events.build_events(trained_workspace)
-    taken = take_snapshot(
-        trained_workspace, trained_workspace, log, as_of, users, device="cpu", without_sources=["searches"]
-    )
+@pytest.mark.parametrize("left_out", [{"without_sources": ["searches"]}, {"masked": ["search"]}])
+def test_a_source_left_out_says_nothing(trained_workspace: Workspace, left_out: dict[str, list[str]]) -> None:
+    as_of, model = trained_workspace.train_until, TrainedModel(trained_workspace, device="cpu")
+    log = events.build_events(trained_workspace)
+    taken = describe_users(trained_workspace, model, log, as_of, **left_out).snapshot
+    assert taken is not None
     assert not any("searched" in text for text in taken.texts)
+    run = open_run(trained_workspace.embeddings(as_of), "embeddings")
     assert any("searched" in text for text in read_snapshot(run).texts)
 
 
 def test_those_who_did_it_often_come_first(trained_workspace: Workspace) -> None:
-    snapshot = read_snapshot(open_run(trained_workspace.embeddings(trained_workspace.train_until), "embeddings"))
-    scores = score_by_query(trained_workspace, snapshot, ["The user purchased tea."]).scores[:, 0]
+    engine = open_engine(trained_workspace, as_of=trained_workspace.train_until, device="cpu")
+    scores = engine.score(["The user purchased tea."]).scores[:, 0]
+    snapshot = engine.population.snapshot
+    assert snapshot is not None
     column = snapshot.texts.to_list().index("The user purchased tea.")
     often = np.asarray(snapshot.habits.levels["decay 0.9"][:, [column]].todense()).ravel()
     fond = often >= np.quantile(often, 0.8)

@@ -8,17 +8,17 @@ from scipy import sparse
 
 from findcli.models.ranker.co_occurrence import CoOccurrence, fit_co_occurrence
 from findcli.models.ranker.concepts import ACTIVITY, LEVELS, Habits
-from findcli.models.ranker.features import (
+from findcli.models.ranker.query_aware import (
     FEATURES,
     Concepts,
-    company,
+    Ranker,
+    co_occurrence_features,
     pick_concepts,
     query_features,
     score,
     softmax,
     translate,
 )
-from findcli.models.ranker.module import Ranker
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -45,7 +45,7 @@ def test_a_concepts_own_sentence_picks_that_concept_alone() -> None:
     assert query.nearest[0] > 0.999
     assert query.sharp[2, 0] > 0.99
     learned = companions_of(habits)
-    features = query_features(habits, company(habits, concepts, learned), query, learned)
+    features = query_features(habits, co_occurrence_features(habits, concepts, learned), query, learned)
     own = np.asarray(habits.levels[LEVELS[0]][:, [2]].todense()).ravel()
     assert np.allclose(features[:, 0, 0], own, atol=0.01)
 
@@ -54,7 +54,7 @@ def test_every_feature_has_its_place() -> None:
     habits, concepts = world()
     learned = companions_of(habits)
     query = pick_concepts(concepts.vectors[:3], concepts)
-    among = company(habits, concepts, learned)
+    among = co_occurrence_features(habits, concepts, learned)
     features = query_features(habits, among, query, learned)
     assert features.shape == (40, 3, len(FEATURES))
     first = FEATURES.index(f"user's {ACTIVITY[0]}")
@@ -71,7 +71,7 @@ def test_users_are_scored_alike_alone_and_together() -> None:
     torch.manual_seed(0)
     ranker = Ranker(features=len(FEATURES), width=8).eval()
     query = pick_concepts(concepts.vectors[:3], concepts)
-    among, alone = (company(some, concepts, learned) for some in (habits, habits.rows(np.array([7]))))
+    among, alone = (co_occurrence_features(some, concepts, learned) for some in (habits, habits.rows(np.array([7]))))
     whole = score(habits, among, query, learned, ranker)
     alone = score(habits.rows(np.array([7])), alone, query, learned, ranker)
     assert np.allclose(whole[7], alone[0], atol=1e-5)

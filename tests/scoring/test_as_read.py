@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from findcli.scoring.combine import combine_cosines, combine_probabilities
+from findcli.scoring.as_read import combine_cosines, combine_probabilities
 
 P = st.floats(1e-6, 1 - 1e-6)
 

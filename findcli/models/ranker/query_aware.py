@@ -3,17 +3,19 @@
 Beside the single vector of FIND a user keeps sparse levels over concepts (`concepts.py`). A demand becomes weights over
 them, sharp (what it names) and wide (what is like it), and over the concepts that co-occurrence knows. The features of
 a (user, demand) are the weighted levels, what co-occurrence adds, the user's activity and the concept's base rate; a
-`Ranker` reads them. No feature names a concept, so a demand that was never trained on is scored by the same rule.
+`Ranker`, a linear layer beside a small perceptron, reads them. No feature names a concept, so a demand that was never
+trained on is scored by the same rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy import sparse
+from torch import Tensor, nn
 
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.concepts import ACTIVITY, LEVELS, Habits
@@ -131,7 +133,7 @@ def _log_odds(rate: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Company:
+class CoOccurrenceFeatures:
     """N users among what comes with what.
 
     Attributes:
@@ -142,12 +144,14 @@ class Company:
     levels: sparse.csr_matrix
     factors: np.ndarray
 
-    def rows(self, users: np.ndarray) -> Company:
+    def rows(self, users: np.ndarray) -> CoOccurrenceFeatures:
         """That of some of the users."""
-        return Company(self.levels[users], self.factors[users])
+        return CoOccurrenceFeatures(self.levels[users], self.factors[users])
 
 
-def company(habits: Habits, concepts: Concepts, learned: CoOccurrence, *, factors: np.ndarray | None = None) -> Company:
+def co_occurrence_features(
+    habits: Habits, concepts: Concepts, learned: CoOccurrence, *, factors: np.ndarray | None = None
+) -> CoOccurrenceFeatures:
     """See users among what comes with what.
 
     Args:
@@ -157,10 +161,10 @@ def company(habits: Habits, concepts: Concepts, learned: CoOccurrence, *, factor
         factors: the users' places, where they are known already.
     """
     levels = habits.levels[CO_LEVEL] @ concepts.known  # (N, M)
-    return Company(learned.scale(levels), learned.places(levels) if factors is None else factors)
+    return CoOccurrenceFeatures(learned.scale(levels), learned.places(levels) if factors is None else factors)
 
 
-def query_features(habits: Habits, among: Company, query: Query, learned: CoOccurrence) -> np.ndarray:
+def query_features(habits: Habits, among: CoOccurrenceFeatures, query: Query, learned: CoOccurrence) -> np.ndarray:
     """What the histories of N users say about Q demands: float32 (N, Q, F), in the order of `FEATURES`."""
     adds = learned.weights @ (query.known * learned.spread[:, None])  # (M, Q)
     per_pair = [
@@ -180,7 +184,9 @@ def query_features(habits: Habits, among: Company, query: Query, learned: CoOccu
 
 
 @torch.no_grad()
-def score(habits: Habits, among: Company, query: Query, learned: CoOccurrence, ranker: torch.nn.Module) -> np.ndarray:
+def score(
+    habits: Habits, among: CoOccurrenceFeatures, query: Query, learned: CoOccurrence, ranker: torch.nn.Module
+) -> np.ndarray:
     """The log odds of Q demands for N users, float32 (N, Q), a few thousand users at a time."""
     n_users = habits.activity.shape[0]
     found = [np.empty((0, query.sharp.shape[1]), np.float32)]
@@ -198,7 +204,7 @@ def _row_blocks(n: int, size: int) -> Iterator[np.ndarray]:
 def score_slopes(
     habits: Habits,
     concepts: Concepts,
-    among: Company,
+    among: CoOccurrenceFeatures,
     vector: np.ndarray,
     moves: np.ndarray,
     learned: CoOccurrence,
@@ -251,3 +257,41 @@ def _kernel_slope(cosine: np.ndarray, moved: np.ndarray, temperature: float) -> 
     weights = softmax(cosine[:, None], temperature)  # (n, 1)
     slope: np.ndarray = (weights * (moved - weights.T @ moved) / temperature).astype(np.float32)
     return slope
+
+
+class Ranker(nn.Module):
+    """A linear layer beside a small perceptron over features of (user, sentence).
+
+    The features are standardised by buffers, which `set_scale` fills from training examples.
+
+    Args:
+        features: how many there are.
+        width: of the perceptron's two layers.
+
+    Shape:
+        (..., features) -> (...), the log odds that the sentence is true
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, *, features: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("deviation", torch.ones(features))
+        self.linear = nn.Linear(features, 1)
+        self.perceptron = nn.Sequential(
+            nn.Linear(features, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
+        )
+
+    def set_scale(self, examples: Tensor, *, without: Sequence[int] = ()) -> None:
+        """Standardise by examples, (N, features); the columns `without` are made 0, whatever they hold."""
+        self.mean.copy_(examples.mean(0))
+        self.deviation.copy_(examples.std(0) + 1e-3)
+        self.deviation[list(without)] = torch.inf
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The log odds: (..., features) -> (...)."""
+        scaled = (features - self.mean) / self.deviation
+        odds: Tensor = self.linear(scaled) + self.perceptron(scaled)
+        return odds.squeeze(-1)

@@ -1,0 +1,91 @@
+"""FIND's fusion as a user tower: one vector a user, whatever the question; sentences suit it by their cosine (Eq 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from findcli.models.find.assemble import StageRuns, load_user_encoder
+from findcli.models.find.fit import Alignment
+from findcli.models.find.user import Modalities, UserEncoder
+from findcli.models.tower import Unit
+from findcli.progress import Progress
+from findcli.training.batches import UserBatch
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run
+
+
+@dataclass(frozen=True)
+class ModalityVectors:
+    """The vector of each modality (B, D_m), and who has it (B,)."""
+
+    modalities: Modalities
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Each modality's vectors, zeros where a user lacks it, and `has_NAME`, 0 or 1."""
+        named = {}
+        for name, (vector, present) in self.modalities.items():
+            named[name] = vector.masked_fill(~present.unsqueeze(1), 0)
+            named[f"has_{name}"] = present.to(torch.uint8)
+        return named
+
+
+class FusionTower:
+    """FIND's user side: modality encoders and their fusion.
+
+    Args:
+        encoder: in eval mode.
+    """
+
+    name: ClassVar[str] = "fusion"
+    scorers: ClassVar[tuple[str, ...]] = ("query_aware", "vector")
+    unit: ClassVar[Unit] = "cosine"
+
+    def __init__(self, encoder: UserEncoder) -> None:
+        self.encoder = encoder
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that were trained."""
+        present = {
+            "sequence": self.encoder.sequence is not None,
+            "tabular": self.encoder.tabular is not None,
+            "search": self.encoder.search,
+        }
+        return tuple(name for name, trained in present.items() if trained)
+
+    @torch.no_grad()
+    def prefix(self, batch: UserBatch, *, without: Sequence[str] = ()) -> ModalityVectors:
+        """The modalities' vectors of B users."""
+        modalities = self.encoder.modalities(batch)
+        masked = {
+            name: (vector, torch.zeros_like(present) if name in without else present)
+            for name, (vector, present) in modalities.items()
+        }
+        return ModalityVectors(masked)
+
+    @torch.no_grad()
+    def embed(self, prefix: ModalityVectors) -> Tensor:
+        """The fused vectors: (B, D), of unit length."""
+        return self.encoder.fuse(prefix.modalities)
+
+    def score(self, prefix: ModalityVectors, queries: Tensor) -> Tensor:
+        """The cosine with queries (Q, D): (B, Q)."""
+        return self.embed(prefix) @ queries.T
+
+    @classmethod
+    def fit(
+        cls, workspace: Workspace, draft: Draft, checkpoints: Path, *, device: str, progress: Progress | None
+    ) -> None:
+        """Train fusion, encoders and the text tower's LoRA on the pairs; see `find/fit.py`."""
+        Alignment(workspace, StageRuns.open(workspace), device).run(draft, checkpoints, progress)
+
+    @classmethod
+    def load(cls, aligned: Run, *, device: str, trained: bool = True) -> Self:
+        """Read the aligned encoder, or its untrained self."""
+        return cls(load_user_encoder(aligned, trained=trained).to(device))
