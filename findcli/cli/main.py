@@ -14,6 +14,7 @@ import typer
 
 from findcli import __version__
 from findcli.cli import (
+    ablate,
     align,
     benchmark,
     build_pairs,
@@ -23,12 +24,14 @@ from findcli.cli import (
     describe,
     embed,
     evaluate,
+    few_shot,
     init,
     plot,
     pretrain,
     probe,
     prompts,
     quickstart,
+    rank_sentences,
     run,
     status,
     target,
@@ -65,7 +68,10 @@ app.command("tune-prompt", rich_help_panel=USE)(tune_prompt.tune_prompt)
 app.add_typer(prompts.app, name="prompts", rich_help_panel=USE)
 app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
-app.command("evaluate", rich_help_panel=EVALUATE)(evaluate.evaluate)
+app.command("evaluate", cls=evaluate.Evaluate, rich_help_panel=EVALUATE)(evaluate.evaluate)
+app.command("few-shot", rich_help_panel=EVALUATE)(few_shot.few_shot)
+app.command("ablate", rich_help_panel=EVALUATE)(ablate.ablate)
+app.command("rank-sentences", rich_help_panel=EVALUATE)(rank_sentences.rank_sentences)
 app.add_typer(benchmark.app, name="benchmark", rich_help_panel=EVALUATE)
 
 
