@@ -17,8 +17,9 @@ from findcli.datasets.creation import Summary
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import ProbeResult, probe_tasks
 from findcli.progress import Progress, no_progress
+from findcli.workspace.disk import replacing
 from findcli.workspace.folder import FILE, Workspace, load_workspace
-from findcli.workspace.runs import Run, replacing
+from findcli.workspace.runs import Run
 
 DEMAND, TASK, TOP_K = "users likely to rent phones", "d1", 100
 USERS = 5_000

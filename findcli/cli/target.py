@@ -57,6 +57,9 @@ Output = Annotated[
 ]
 
 
+Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite even a file that the workspace reads.")]
+
+
 def target(
     demand: Demand = None,
     demands: Demands = None,
@@ -68,6 +71,7 @@ def target(
     min_probability: MinProbability = None,
     everyone: Everyone = False,
     output: Output = None,
+    force: Overwrite = False,
     rewrite: Rewrite = "auto",
     explain_query: Explain = False,
     as_of: AsOf = None,
@@ -96,13 +100,13 @@ def target(
     )
     wanted = [] if demand is None else [demand]
     wanted += [] if demands is None else read_demands(demands)
-    if output is not None:
-        require_writable(output)
     if not everyone and all(value is None for value in limits.values()):
         limits["top_k"] = DEFAULT_TOP
     set_determinism(threads)
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
+    if output is not None:
+        require_writable(output, workspace=users, force=force)
     if explain_query:
         found = explain(users, wanted, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
         understood.report(found, as_json=as_json)

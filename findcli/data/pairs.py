@@ -27,9 +27,10 @@ from findcli.data.splits import bucket, held_out
 from findcli.data.templates import Template, round_bound, sentence_text, source_templates
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
+from findcli.workspace.disk import hash_file
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file, open_run
+from findcli.workspace.runs import Draft, Run, build, open_run
 from findcli.workspace.settings import SLOTS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -10,19 +11,42 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 from findcli.training.loop import step_seed
-from findcli.workspace.runs import Draft, Run, first_line
+from findcli.workspace.runs import Draft, Run
 from findcli.workspace.stages import STAGES
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
 def new_module(kind: Callable[..., Module], made_of: Mapping[str, Any], *, seed: int) -> Module:
-    """Make a module whose initial weights depend only on the seed."""
+    """Make a module whose initial weights depend only on the seed.
+
+    Raises:
+        FindCLIError: training it would take more memory than the machine has.
+    """
+    with torch.device("meta"):
+        require_memory(kind(**made_of))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(step_seed(seed, -1))
         return kind(**made_of)
+
+
+def require_memory(module: nn.Module) -> None:
+    """Refuse a module that is too large to train on this machine.
+
+    Args:
+        module: on the device "meta", so that it takes no memory itself.
+
+    Raises:
+        FindCLIError: its weights, gradients and two moments exceed the machine's memory.
+    """
+    needed = 4 * sum(weight.numel() * weight.element_size() for weight in module.parameters())
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
+        hint = "set a smaller width (d_model, d_token, d_embedding) or fewer layers in findcli.toml"
+        sizes = f"{needed / 1e9:,.0f} GB of memory; this machine has {available / 1e9:.0f} GB"
+        raise FindCLIError(f"training {type(module).__name__} would take {sizes}", hint=hint)
 
 
 def save_module(draft: Draft, name: str, module: nn.Module, made_of: Mapping[str, Any]) -> None:

@@ -88,7 +88,8 @@ def fit(
         validate: measures the modules, lower is better; the best weights are restored at the end.
         validate_every: steps between validations; the last step is validated too.
         patience: validations without progress before training stops.
-        checkpoint_dir: folder of the checkpoint to resume from; for one set of settings and inputs only.
+        checkpoint_dir: folder of the checkpoint to resume from; for one set of settings and inputs only. A
+            checkpoint that cannot be read is set aside as `.unreadable`.
         checkpoint_every: steps between checkpoints.
         progress: called after every step.
 
@@ -139,8 +140,13 @@ def _resume(
 ) -> tuple[History, dict[str, Tensor]]:
     if checkpoint is None or not checkpoint.exists():
         return History(), {}
-    history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
-    return History(**history), best
+    try:
+        history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
+        return History(**history), best
+    except Exception:  # noqa: BLE001, whatever is wrong with it, training can start anew
+        checkpoint.replace(checkpoint.with_suffix(".unreadable"))
+        optimizer.state.clear()
+        return History(), {}
 
 
 def _schedule(step: int, *, steps: int, warmup: float) -> float:

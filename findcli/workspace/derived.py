@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from findcli.workspace.disk import locked
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import locked
 from findcli.workspace.stages import BEFORE_ALIGNMENT
 
 

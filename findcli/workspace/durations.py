@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from findcli.errors import FindCLIError
 
 PATTERN = r"^[1-9][0-9]{0,3}[hdw]$"
+FIRST_YEAR, LAST_YEAR = 1700, 2240  # 64-bit nanoseconds cover these years
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -20,6 +21,21 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
 
+def in_calendar(value: datetime) -> datetime:
+    """Convert an instant to naive UTC, if windows before and after it can be computed.
+
+    Raises:
+        ValueError: its year is before `FIRST_YEAR` or after `LAST_YEAR`.
+    """
+    try:
+        instant = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        instant = datetime.max
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ValueError(f"{value} is outside the years {FIRST_YEAR} to {LAST_YEAR}")
+    return instant
+
+
 def parse_instant(text: str) -> datetime:
     """Parse an instant from the command line: an ISO date or time, in UTC if it names no zone.
 
@@ -27,7 +43,7 @@ def parse_instant(text: str) -> datetime:
         Naive UTC; a date means its midnight.
 
     Raises:
-        FindCLIError: the text is no date or time, or outside the calendar in UTC.
+        FindCLIError: the text is no date or time, or its year is outside `FIRST_YEAR` to `LAST_YEAR`.
     """
     try:
         value = datetime.fromisoformat(text)
@@ -36,8 +52,7 @@ def parse_instant(text: str) -> datetime:
             f"{text!r} is not a date", hint="write a date such as 2017-10-30 or 2017-10-30T12:00"
         ) from error
     try:
-        return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
-    except OverflowError as error:
-        raise FindCLIError(
-            f"{text!r} is outside the calendar in UTC", hint="write a date between the years 2 and 9998"
-        ) from error
+        return in_calendar(value)
+    except ValueError as error:
+        hint = f"write a date from {FIRST_YEAR} to {LAST_YEAR}"
+        raise FindCLIError(f"{text!r} is outside the calendar of findcli", hint=hint) from error

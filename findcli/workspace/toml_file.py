@@ -14,6 +14,7 @@ from annotated_doc import Doc
 
 from findcli.errors import FindCLIError
 from findcli.workspace import settings
+from findcli.workspace.durations import in_calendar
 from findcli.workspace.settings import FORMAT, PAPER_SIZES, Aggregate, Profile, Settings, Source, Task
 from findcli.workspace.settings_checks import Parts, cross_problems
 
@@ -144,6 +145,10 @@ def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
         for key, hint in get_type_hints(kind).items()
         if hint is datetime and isinstance(value.get(key), str)
     }
+    beyond = {f"{path}.{key}": problem for key, instant in value.items() if (problem := _beyond_calendar(instant))}
+    if beyond:
+        problems |= beyond
+        return None
     # A dataclass takes no configuration from outside; a tuple around it does and passes it on.
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     adapter = TypeAdapter(tuple[kind], config=config)  # type: ignore[valid-type]
@@ -155,6 +160,16 @@ def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
         return None
     problems |= quoted
     return None if quoted else table
+
+
+def _beyond_calendar(value: Any) -> str | None:
+    """The problem of an instant outside findcli's calendar; None for any other value."""
+    try:
+        if isinstance(value, date):
+            in_calendar(datetime.combine(value, time()) if not isinstance(value, datetime) else value)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _plain(value: Any) -> str:

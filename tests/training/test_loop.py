@@ -180,12 +180,17 @@ def test_a_loss_that_is_not_finite_is_told_before_it_does_harm(value):
     assert all(weight.isfinite().all() for weight in modules["model"].parameters())
 
 
-def test_a_checkpoint_of_other_weights_is_refused(tmp_path):
+def test_a_checkpoint_of_other_weights_is_set_aside(tmp_path):
     modules, loss, _ = task()
-    fit(loss, modules, **SETTINGS, checkpoint_dir=tmp_path)
-    del modules["model"].idle
-    with pytest.raises(ValueError, match="other weights"):
-        fit(loss, modules, **SETTINGS, checkpoint_dir=tmp_path)
+    fit(loss, modules, **SETTINGS, checkpoint_dir=tmp_path / "other")
+    results = []
+    for folder in (tmp_path / "other", tmp_path / "empty"):
+        modules, loss, _ = task()
+        del modules["model"].idle
+        assert len(fit(loss, modules, **SETTINGS, checkpoint_dir=folder).rows) == SETTINGS["steps"]
+        results.append(trained_bytes(modules))
+    assert results[0] == results[1]
+    assert (tmp_path / "other" / CHECKPOINT).with_suffix(".unreadable").exists()
 
 
 def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):

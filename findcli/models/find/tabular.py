@@ -34,12 +34,12 @@ class TabularEncoder(nn.Module):
     def __init__(self, *, cardinalities: Sequence[int], d_token: int, layers: int, heads: int, dropout: float) -> None:
         super().__init__()
         sizes = torch.tensor(cardinalities)  # (F,)
-        columns, most = len(sizes), int(sizes.max())
+        columns, most = len(sizes), max(cardinalities)
         code = torch.arange(most)
         self.register_buffer("offsets", sizes.cumsum(0) - sizes, persistent=False)
         self.register_buffer("last", sizes - 1, persistent=False)
         self.register_buffer("is_value", (code >= FIRST_VALUE) & (code < sizes[:, None]), persistent=False)
-        self.embedding = nn.Embedding(int(sizes.sum()), d_token)
+        self.embedding = nn.Embedding(sum(cardinalities), d_token)
         self.column = nn.Parameter(torch.randn(columns, d_token))
         self.layers = nn.Sequential(
             *(

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 from findcli.models.text.encoder import TextEncoder
 from findcli.progress import Progress
-from findcli.workspace.runs import first_line, replacing
+from findcli.workspace.disk import replacing
 
 
 def cached_vectors(

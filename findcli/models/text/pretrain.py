@@ -20,11 +20,12 @@ from findcli.models.text.cache import cached_vectors
 from findcli.models.text.encoder import TextEncoder, load_text_encoder, new_albert, pooling_of
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.text.space import cache_folder, fit_whitening, whiten
-from findcli.models.weights import select_device
+from findcli.models.weights import require_memory, select_device
 from findcli.progress import Progress
 from findcli.training.loop import fit, step_seed
+from findcli.workspace.disk import hash_file, hash_json
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json, open_run
+from findcli.workspace.runs import Draft, Run, build, open_run
 from findcli.workspace.settings import Text
 
 SCRATCH = "scratch"
@@ -113,14 +114,11 @@ def _train_albert(
 ) -> TextEncoder:
     """Train a small ALBERT on the workspace's texts by masked language modelling."""
     tokenizer = train_tokenizer(corpus, vocabulary=settings.vocabulary)
+    sizes = {name: getattr(settings, name) for name in ("d_model", "layers", "heads", "max_tokens")}
+    with torch.device("meta"):
+        require_memory(new_albert(tokenizer, **sizes))
     torch.manual_seed(step_seed(seed, -1))
-    model = new_albert(
-        tokenizer,
-        d_model=settings.d_model,
-        layers=settings.layers,
-        heads=settings.heads,
-        max_tokens=settings.max_tokens,
-    )
+    model = new_albert(tokenizer, **sizes)
     model.to(select_device(device))  # type: ignore[arg-type]  # transformers' decorator hides its arguments
     encoder = TextEncoder(
         model=model.base_model, tokenizer=tokenizer, max_tokens=settings.max_tokens,
