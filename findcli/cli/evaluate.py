@@ -21,7 +21,7 @@ from findcli.cli.options import (
     VariantNames,
     WorkspaceDir,
 )
-from findcli.cli.stage import print_plan
+from findcli.cli.stage import print_plan, settle_threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,10 +88,9 @@ def evaluate(
 
     from findcli.data.tasks import task_names
     from findcli.evaluation import zero_shot
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
-    set_determinism(threads)
+    settle_threads(threads)
     found = load_workspace(workspace)
     if sentences:
         _take_no(

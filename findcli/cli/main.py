@@ -104,8 +104,10 @@ def main(args: Sequence[str] | None = None) -> None:
     except FindCLIError as error:
         code = _fail(error)
     except OSError as error:
-        code = _fail_writing(error) if _is_stdout(error) else _fail(_unexpected(error, words, show=show))
-    except Exception as error:  # noqa: BLE001, whatever a library raises ends in one message
+        code = _fail_writing(error) if _is_stdout(error) else _fail(_of_the_system(error, words, show=show))
+    except BaseException as error:  # whatever a library raises ends in one message; polars' panics are no Exception
+        if isinstance(error, KeyboardInterrupt | GeneratorExit):
+            raise
         code = _fail(_unexpected(error, words, show=show))
     raise SystemExit(code)
 
@@ -139,7 +141,16 @@ def _fail_writing(error: OSError) -> int:
     return 1
 
 
-def _unexpected(error: Exception, words: Sequence[str], *, show: bool) -> FindCLIError:
+def _of_the_system(error: OSError, words: Sequence[str], *, show: bool) -> FindCLIError:
+    """What the system says of a file, with the file; anything else as `_unexpected`."""
+    if error.filename is None or error.strerror is None or show:
+        return _unexpected(error, words, show=show)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    hint = "free some space, or work in another folder" if full else "check that the path is right and open to you"
+    return FindCLIError(f"{error.filename}: {error.strerror}", hint=f"{hint}; what stood before has not changed")
+
+
+def _unexpected(error: BaseException, words: Sequence[str], *, show: bool) -> FindCLIError:
     """An error that nobody foresaw as a message: what was being done, what the library said, and how to see more."""
     if show:
         import traceback

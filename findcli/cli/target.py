@@ -11,6 +11,7 @@ import typer
 
 from findcli.cli import console, understood
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
@@ -91,7 +92,6 @@ def target(
     from findcli.audiences.target import explain
     from findcli.audiences.target import target as choose
     from findcli.demands.files import read_demands
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
@@ -102,7 +102,7 @@ def target(
     wanted += [] if demands is None else read_demands(demands)
     if not everyone and all(value is None for value in limits.values()):
         limits["top_k"] = DEFAULT_TOP
-    set_determinism(threads)
+    settle_threads(threads)
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
     if output is not None:

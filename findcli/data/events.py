@@ -171,7 +171,7 @@ def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
 
 
 def _write_part(workspace: Workspace, draft: Draft, raw: Path, name: str) -> None:
-    frame = pl.read_parquet(raw / "*.parquet") if raw.exists() else None
+    frame = pl.read_parquet(sorted(raw.glob("*.parquet")), glob=False) if raw.exists() else None
     if frame is None:
         return
     frame = _without_copies(workspace, frame)

@@ -136,11 +136,13 @@ def require_known(what: str, file: str | None, held: set[object]) -> None:
 
 def held_out_names(workspace: Workspace, log: Run) -> Names:
     """The held-out categories, and the names, theirs and their items', that no training sentence may contain."""
-    columns = pl.scan_parquet(log.files("train/*.parquet")).collect_schema()
+    columns = pl.scan_parquet(log.files("train/*.parquet"), glob=False).collect_schema()
     if "category" not in columns:
         return Names([], [])
     named = [slot for slot in ("category", "item") if slot in columns]
-    combinations = pl.scan_parquet(log.files("train/*.parquet")).select(named).unique().collect(engine="streaming")
+    combinations = (
+        pl.scan_parquet(log.files("train/*.parquet"), glob=False).select(named).unique().collect(engine="streaming")
+    )
     split = workspace.settings.split
     file = None if split.categories_file is None else workspace.folder / split.categories_file
     categories = combinations["category"].drop_nulls().unique()
@@ -184,7 +186,10 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
 def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
     """Users with an event before `train_until` who are not held out: user_id, part, first, split, user (row)."""
     frames = [
-        pl.scan_parquet(path).group_by("user_id").agg(first=pl.col("time").min()).with_columns(part=pl.lit(path.name))
+        pl.scan_parquet(path, glob=False)
+        .group_by("user_id")
+        .agg(first=pl.col("time").min())
+        .with_columns(part=pl.lit(path.name))
         for path in log.files("train/*.parquet")
     ]
     users = pl.concat(frames).collect().sort("part", "user_id")
@@ -203,7 +208,7 @@ def _first_of_sentences(workspace: Workspace, log: Run) -> datetime:
     """The time of the first event that a sentence can be about; exposures may begin before behaviour does."""
     with_sentences = [source.name for source in workspace.settings.sources if source_templates(source)]
     times = (
-        pl.scan_parquet(log.files("train/*.parquet"))
+        pl.scan_parquet(log.files("train/*.parquet"), glob=False)
         .filter(pl.col("source").is_in(with_sentences))
         .select(pl.col("time").min())
     )
@@ -229,7 +234,7 @@ def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
 
 
 def _distinct_texts(workspace: Workspace, log: Run, users: pl.DataFrame) -> pl.DataFrame:
-    log_events = pl.scan_parquet(log.files("train/*.parquet"))
+    log_events = pl.scan_parquet(log.files("train/*.parquet"), glob=False)
     user_events = log_events.join(users.lazy().select("user_id"), on="user_id", how="semi")
     texts = user_events.select(text="event", search=searched(search_sources(workspace))).unique()
     return texts.collect(engine="streaming").sort("search", "text").with_row_index("text_row")
@@ -296,7 +301,7 @@ def _choose_sentences(workspace: Workspace, draft: Draft, templates: list[Templa
     settings = workspace.settings.sentences
     frames = []
     for i, template in enumerate(templates):
-        facts = pl.scan_parquet(draft.folder / f"facts/{i}/*.parquet")
+        facts = pl.scan_parquet(sorted((draft.folder / f"facts/{i}").glob("*.parquet")), glob=False)
         values = _bounds(facts, template, settings.amounts) if template.bounded else _supports(facts, template)
         enough = values.filter(pl.col("support").is_between(settings.min_support, settings.max_share * n_pairs))
         best = enough.sort("support", *template.slots, descending=[True] + [False] * len(template.slots)).head(
@@ -357,7 +362,7 @@ def _incidence(draft: Draft, templates: list[Template], predicates: pl.DataFrame
         true = []
         for i, template in enumerate(templates):
             kept = predicates.filter(pl.col("template") == i).select("sentence", "bound", *template.slots).lazy()
-            facts = pl.scan_parquet(draft.folder / f"facts/{i}/{part}")
+            facts = pl.scan_parquet(draft.folder / f"facts/{i}/{part}", glob=False)
             keys = list(template.slots)
             joined = facts.join(kept, on=keys) if keys else facts.join(kept, how="cross")
             holds = pl.col("total") > pl.col("bound") if template.bounded else pl.lit(value=True)

@@ -76,7 +76,7 @@ class Run:
         import polars as pl
 
         with self.reading(name):
-            return pl.read_parquet(self.folder / name)
+            return pl.read_parquet(self.folder / name, glob=False)
 
     def tensors(self, name: str) -> dict[str, np.ndarray]:
         """Read one safetensors file of the folder as numpy arrays."""

@@ -14,6 +14,7 @@ from findcli.workspace.durations import parse_duration
 from findcli.workspace.settings import SLOTS, Aggregate, Profile, Source, Task
 
 Problem = tuple[str, str]
+RESERVED = {"user_id", "time", "source", "pair", "cutoff"}
 NEED_COLUMN = ("sum", "mean", "distinct")
 
 
@@ -109,13 +110,20 @@ def _is_timezone(name: str) -> bool:
 
 
 def _profile_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Iterator[Problem]:
-    columns = [*profile.categorical, *profile.ordered, *profile.numeric]
     if profile.path is not None and profile.user is None:
         yield "profile.user", "missing; name the column with the user id"
     if profile.path is None:
         for key in ("user", "time", "categorical", "ordered", "numeric"):
             if value := getattr(profile, key):
                 yield f"profile.{key}", f"{value!r} needs a table; set path = ... in [profile]"
+    for column, values in profile.ordered.items():
+        if len(set(values)) < max(len(values), 2):
+            yield f"profile.ordered.{column}", f"{list(values)!r} should be at least two different values, in order"
+    yield from _column_name_problems(profile, aggregates)
+
+
+def _column_name_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Iterator[Problem]:
+    columns = [*profile.categorical, *profile.ordered, *profile.numeric]
     names = Counter(chain(columns, (aggregate.name for aggregate in aggregates.values())))
     for name, count in names.items():
         if count > 1:
@@ -123,11 +131,10 @@ def _profile_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Ite
                 "profile",
                 f"the column {name!r} occurs {count} times in categorical, ordered, numeric and aggregates; keep one",
             )
+    for name in sorted(RESERVED & set(names)):
+        yield "profile", f"the column name {name!r} is findcli's own; give it another"
     for name in sorted({str(profile.user), str(profile.time)} & set(columns)):
         yield "profile", f"the column {name!r} is the user or the time; remove it from the attributes"
-    for column, values in profile.ordered.items():
-        if len(set(values)) < max(len(values), 2):
-            yield f"profile.ordered.{column}", f"{list(values)!r} should be at least two different values, in order"
 
 
 def _aggregate_problems(path: str, aggregate: Aggregate, source_names: list[Any]) -> Iterator[Problem]:

@@ -67,7 +67,9 @@ def _read(folder: Path, wanted: pl.DataFrame) -> pl.DataFrame | None:
     if not shards:
         return None
     try:
-        cached = pl.scan_parquet(shards).join(wanted.lazy(), on="text", how="semi").collect(engine="streaming")
+        cached = (
+            pl.scan_parquet(shards, glob=False).join(wanted.lazy(), on="text", how="semi").collect(engine="streaming")
+        )
     except (OSError, pl.exceptions.PolarsError) as error:
         hint = f"delete {folder}; the vectors are computed again"
         raise FindCLIError(
