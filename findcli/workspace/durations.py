@@ -55,8 +55,4 @@ def parse_instant(text: str) -> datetime:
         return in_calendar(value)
     except ValueError as error:
         hint = f"write a date from {FIRST_YEAR} to {LAST_YEAR}"
-<<<<<<< HEAD
         raise FindCLIError(f"{text!r} is outside the calendar of findcli", hint=hint) from error
-=======
-        raise FindCLIError(f"{text!r} lies outside the calendar that findcli computes in", hint=hint) from error
->>>>>>> main
