@@ -163,7 +163,7 @@ def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
 
 
 def _beyond_calendar(value: Any) -> str | None:
-    """What is wrong with an instant of a year that findcli cannot compute in; None for anything else."""
+    """The problem of an instant outside findcli's calendar; None for any other value."""
     try:
         if isinstance(value, date):
             in_calendar(datetime.combine(value, time()) if not isinstance(value, datetime) else value)
