@@ -500,7 +500,7 @@ def test_a_rewriting_that_cannot_be_read_is_refused(
     finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code("target", "tea", "-w", str(finished_workspace.folder), "--rewrite", "tea") == 1
-    assert "ends in no full stop" in capsys.readouterr().err
+    assert "does not end in a full stop" in capsys.readouterr().err
 
 
 def test_what_cannot_be_answered_is_said_and_spoils_no_file(
