@@ -531,10 +531,10 @@ def test_a_sentence_that_the_vocabulary_lacks_is_told(
 ) -> None:
     words = ("target", "tea", "-w", str(finished_workspace.folder), "--top-k", "3", "--rewrite")
     assert exit_code(*words, "The user purchased unobtainium.") == 0
-    assert "no sentence of the vocabulary" in capsys.readouterr().out
+    assert "not in the vocabulary" in capsys.readouterr().out
     assert exit_code(*words, "The user purchased tea.") == 0
     out = capsys.readouterr().out
-    assert "no sentence of the vocabulary" not in out
+    assert "not in the vocabulary" not in out
     assert "cosine" not in out
     assert exit_code(*words, "The user purchased tea.", "--json") == 0
     (found,) = json.loads(capsys.readouterr().out)
