@@ -1,4 +1,4 @@
-"""The file that an audience is written to: Parquet, CSV or JSONL by its extension, whole or not at all."""
+"""Write an audience to a file: Parquet, CSV or JSONL by its extension, whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,32 +22,31 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 
 
 def one_table(audiences: Sequence[Audience], *, named: bool) -> pl.DataFrame:
-    """The selected users of all audiences: user_id, score, probability, rank, and `demand` where it is asked for."""
+    """The selected users of all audiences: user_id, score, probability, rank, and `demand` if `named`."""
     frames = [audience.selected.with_columns(demand=pl.lit(audience.demand)) for audience in audiences]
     table = pl.concat(frames)
     return table if named else table.drop("demand")
 
 
 def require_writable(path: Path) -> None:
-    """Refuse a file name that no table can be written to, before any work is done.
+    """Refuse a file that no table can be written to, before any work is done.
 
     Raises:
-        FindCLIError: the extension is none of .parquet, .csv and .jsonl, it is a folder, or its folder is missing.
+        FindCLIError: the extension is not .parquet, .csv or .jsonl, it is a folder, or its folder is missing.
     """
     if path.is_dir() or not path.absolute().parent.is_dir():
-        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise FindCLIError(what, hint="name a file in a folder that exists")
+        message = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise FindCLIError(message, hint="name a file in a folder that exists")
     if path.suffix.lower() not in WRITERS:
-        raise FindCLIError(
-            f"{path} ends in {path.suffix or 'nothing'}", hint=f"name a file that ends in {', '.join(WRITERS)}"
-        )
+        extension = f"the extension {path.suffix}" if path.suffix else "no file extension"
+        raise FindCLIError(f"{path} has {extension}", hint=f"use one of {', '.join(WRITERS)}")
 
 
 def write_audience(frame: pl.DataFrame, path: Path) -> None:
-    """Write a table by its extension, whole or not at all.
+    """Write a table in the format of the file's extension, whole or not at all.
 
     Raises:
-        FindCLIError: the extension is none of .parquet, .csv and .jsonl, or the disk is full.
+        FindCLIError: the extension is not .parquet, .csv or .jsonl, or the disk is full.
     """
     require_writable(path)
     with replacing(path) as temporary:
