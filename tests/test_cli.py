@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -88,6 +90,51 @@ def test_help_takes_at_most_half_as_long_again_as_that_of_a_two_command_app() ->
         if len(pairs) >= 5 and ratio <= 1.5:
             return
     pytest.fail(f"--help takes {ratio:.2f} times as long")
+
+
+def test_the_examples_of_help_are_commands_that_findcli_takes() -> None:
+    group: Any = typer.main.get_command(app)
+    shown = []
+    for words in commands(group):
+        command = group
+        for word in words:
+            command = command.commands[word]
+        for line in re.findall("^ *Example: findcli (.+)$", command.help or "", re.MULTILINE):
+            example = shlex.split(line)
+            assert tuple(example[: len(words)]) == words
+            command.make_context(words[-1], example[len(words) :])  # parses and refuses; calls nothing
+            shown.append(words)
+    evaluating = [("evaluate",), ("few-shot",), ("ablate",), ("rank-sentences",), ("probe",), ("plot",)]
+    assert {*evaluating, ("benchmark", "journey"), ("benchmark", "rewriting")} <= set(shown)
+
+
+def test_a_paragraph_of_help_is_wrapped_by_the_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assert exit_code("few-shot", "--help") == 0
+    assert "left out of the evaluation. Prints the mean over draws of AUC, average precision" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "now"),
+    [
+        (("--few-shot",), "findcli evaluate --few-shot is now: findcli few-shot"),
+        (("--few-shot", "--rivals", "one4all"), "findcli evaluate --few-shot is now: findcli few-shot"),
+        (("--variants", "find", "--few-shot"), "findcli evaluate --variants is now: findcli ablate --variants"),
+        (("--sentences", "--rivals", "all"), "findcli evaluate --sentences is now: findcli rank-sentences"),
+        (("--draws=3",), "findcli evaluate --draws is now: findcli few-shot --draws"),
+        (("--dry-run",), "findcli evaluate --dry-run is now: findcli ablate --dry-run"),
+        (("-o", "x.parquet"), "findcli evaluate -o is now: findcli few-shot -o"),
+    ],
+)
+def test_what_evaluate_no_longer_does_names_the_command_that_does(
+    words: tuple[str, ...], now: str, tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("evaluate", "-w", str(tiny_workspace.folder), *words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert now in err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

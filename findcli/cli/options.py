@@ -31,17 +31,27 @@ Model = Annotated[
     Path | None,
     typer.Option("--model", metavar="DIR", help="The workspace whose trained model is used; else this one's own."),
 ]
+TaskName = Annotated[
+    str, typer.Option("--dataset", "-d", metavar="TASK", help="Task of the workspace, such as d1, or all.")
+]
 RivalNames = Annotated[
-    str, typer.Option("--rivals", metavar="NAMES", help="Rivals to run too: all, none, or names with commas between.")
+    str, typer.Option("--rivals", metavar="NAMES", help="Rivals to compare with: all, none, or names, comma-separated.")
 ]
 VariantNames = Annotated[
     str,
-    typer.Option("--variants", metavar="NAMES", help="Other forms of findcli, trained apart: all, none, or names."),
+    typer.Option(
+        "--variants", metavar="NAMES", help="Forms of findcli to train: all, none, or names, comma-separated."
+    ),
 ]
 RivalSeconds = Annotated[
-    float, typer.Option("--rival-seconds", min=0, help="What one rival may take for one split; then it is left out.")
+    float,
+    typer.Option("--rival-seconds", min=0, help="Seconds one rival may take on one split, or it is left out."),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Parquet file for all figures.")]
+Draws = Annotated[int, typer.Option("--draws", min=2, help="How many times seed users are drawn.")]
+SeedUsers = Annotated[int, typer.Option("--seeds", min=2, help="Seed users of each label in a draw.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write all figures to.")
+]
 
 
 class Group(TyperGroup):
@@ -54,3 +64,10 @@ class Group(TyperGroup):
             if isinstance(param, TyperOption) and param.is_flag and param.default is None:
                 param.default = False
         return params
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """A command of the group, each paragraph of its help on one line, so that it fills any terminal."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
+        return command

@@ -13,9 +13,9 @@ from typing import Literal, NoReturn
 
 import polars as pl
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.disk import disk_problem
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import disk_problem, first_line
 from findcli.workspace.settings import SLOTS, Source
 
 TIME = pl.Datetime("us")
@@ -43,10 +43,10 @@ def scan_table(files: list[Path], *, what: str) -> pl.LazyFrame:
         raise FindCLIError(f"{what} is neither Parquet nor CSV: {files[0]}", hint="convert it to one of the two")
     with reading(what, files):
         if all(parquet):
-            frame = pl.scan_parquet(files)
+            frame = pl.scan_parquet(files, glob=False)
         else:
             separator = "\t" if files[0].suffix.lower() == ".tsv" else ","
-            frame = pl.scan_csv(files, infer_schema_length=10_000, separator=separator)
+            frame = pl.scan_csv(files, glob=False, infer_schema_length=10_000, separator=separator)
         frame.collect_schema()
     return frame
 

@@ -1,4 +1,4 @@
-"""`findcli evaluate --variants`: what each part is worth to the zero-shot ranking of tasks, as in FIND's Table 5.
+"""`findcli ablate`: what each part is worth to the zero-shot ranking of tasks, as in FIND's Table 5.
 
 Every form is trained apart, in run folders of its own under `runs/benchmark/variants/NAME`, and ranks each task's users
 by its demand as it stands. Beside it stands the form of which it lacks or changes one thing, and the difference between

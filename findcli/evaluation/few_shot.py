@@ -1,4 +1,4 @@
-"""`findcli evaluate --few-shot`: what a few seed users add to the sentence, beside rivals with the same seeds.
+"""`findcli few-shot`: what a few seed users add to the sentence, beside rivals with the same seeds.
 
 As in FIND's Table 3: 5 positive seeds and 5 hard negatives, drawn from a task's users and left out of the evaluation,
 many times over. Prevalence is natural. Accuracy, precision and recall are those of selecting as many users as there are

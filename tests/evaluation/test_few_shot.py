@@ -95,7 +95,7 @@ def test_the_command_prints_and_writes(
     path = trained_workspace.folder / "few.parquet"
     with pytest.raises(SystemExit) as ended:
         main(
-            ["evaluate", "--few-shot", "--rivals", "one4all", "--draws", "2", "--seeds", "3", "--output", str(path),
+            ["few-shot", "--rivals", "one4all", "--draws", "2", "--seeds", "3", "--output", str(path),
              "--quiet", "--workspace", str(trained_workspace.folder)]
         )  # fmt: skip
     assert ended.value.code == 0
