@@ -547,7 +547,7 @@ def test_a_rewriting_that_cannot_be_read_is_refused(
     finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code("target", "tea", "-w", str(finished_workspace.folder), "--rewrite", "tea") == 1
-    assert "ends in no full stop" in capsys.readouterr().err
+    assert "does not end in a full stop" in capsys.readouterr().err
 
 
 def test_what_cannot_be_answered_is_said_and_spoils_no_file(
@@ -578,10 +578,10 @@ def test_a_sentence_that_the_vocabulary_lacks_is_told(
 ) -> None:
     words = ("target", "tea", "-w", str(finished_workspace.folder), "--top-k", "3", "--rewrite")
     assert exit_code(*words, "The user purchased unobtainium.") == 0
-    assert "no sentence of the vocabulary" in capsys.readouterr().out
+    assert "not in the vocabulary" in capsys.readouterr().out
     assert exit_code(*words, "The user purchased tea.") == 0
     out = capsys.readouterr().out
-    assert "no sentence of the vocabulary" not in out
+    assert "not in the vocabulary" not in out
     assert "cosine" not in out
     assert exit_code(*words, "The user purchased tea.", "--json") == 0
     (found,) = json.loads(capsys.readouterr().out)
