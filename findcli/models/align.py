@@ -23,9 +23,9 @@ from findcli.models.trained import TOWERS
 from findcli.models.weights import select_device
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
-from findcli.workspace.disk import hash_file, hash_json
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build
+from findcli.workspace.runs import Draft, Run, build, hash_json
 
 TOWER = "fusion"
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from findcli.errors import FindCLIError, first_line
-from findcli.workspace.disk import hash_json
+from findcli.workspace.runs import hash_json
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
