@@ -1,4 +1,7 @@
-"""`findcli build-pairs`: histories before each cutoff, sentences about what came after."""
+"""`findcli build-pairs`: histories before each cutoff, sentences about what came after.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli check`: can this workspace be trained on?"""
+"""`findcli check`: can this workspace be trained on?
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli clean`: remove what is superseded."""
+"""`findcli clean`: remove what is superseded.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

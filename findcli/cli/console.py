@@ -1,4 +1,7 @@
-"""What commands print: results on stdout, progress and errors on stderr."""
+"""What commands print: results on stdout, progress and errors on stderr.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli describe`: what the model sees, drawn."""
+"""`findcli describe`: what the model sees, drawn.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli init`: make a workspace."""
+"""`findcli init`: make a workspace.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

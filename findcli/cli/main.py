@@ -1,4 +1,7 @@
-"""The entry point: the tree of commands, and the one place where an error a user can mend becomes an exit code."""
+"""The entry point: the tree of commands, and the one place where an error a user can mend becomes an exit code.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Options that several commands share, each written once, and the group that commands are kept in."""
+"""Options that several commands share, each written once, and the group that commands are kept in.
+
+Tested in tests/test_cli.py.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any

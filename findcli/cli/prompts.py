@@ -1,4 +1,7 @@
-"""`findcli prompts`: the learned prompts of a workspace, and what one has learned."""
+"""`findcli prompts`: the learned prompts of a workspace, and what one has learned.
+
+Tested in tests/audiences/prompts/test_store.py.
+"""
 
 from __future__ import annotations
 

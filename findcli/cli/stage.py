@@ -1,4 +1,7 @@
-"""What the commands of the stages share: settle settings and threads, see whether the result stands, run, print."""
+"""What the commands of the stages share: settle settings and threads, see whether the result stands, run, print.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli status`: what stands, how old, how large."""
+"""`findcli status`: what stands, how old, how large.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli tune-rewriter`: a language model learns which sentences of the vocabulary demands mean."""
+"""`findcli tune-rewriter`: a language model learns which sentences of the vocabulary demands mean.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

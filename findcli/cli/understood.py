@@ -1,4 +1,7 @@
-"""What commands print of how a demand was understood."""
+"""What commands print of how a demand was understood.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What every dataset shares: writing a workspace whole or not at all, and a summary of what was made."""
+"""What every dataset shares: writing a workspace whole or not at all, and a summary of what was made.
+
+Tested in tests/datasets/test_complete_journey.py.
+"""
 
 import importlib.util
 import tempfile

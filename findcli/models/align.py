@@ -2,6 +2,8 @@
 
 `runs/aligned/` holds the tower's files (`find/fit.py`), the ranker's if scoring is query-aware (`ranker/train.py`), and
 `summary.json`, which lists the kinds of behaviour that rhythms count.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations

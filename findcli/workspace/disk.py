@@ -1,4 +1,7 @@
-"""Files and folders on disk, whole or not at all: locks, hashes, replacing by rename, and what a full disk says."""
+"""Files and folders on disk, whole or not at all: locks, hashes, replacing by rename, and what a full disk says.
+
+Tested in tests/workspace/test_runs.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks across the tables of a workspace file, once each table is valid by itself."""
+"""Checks across the tables of a workspace file, once each table is valid by itself.
+
+Tested in tests/workspace/test_folder.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads and writes findcli.toml: values -> settings, with all mistakes at once, and values -> a commented file."""
+"""Reads and writes findcli.toml: values -> settings, with all mistakes at once, and values -> a commented file.
+
+Tested in tests/workspace/test_folder.py.
+"""
 
 from __future__ import annotations
 

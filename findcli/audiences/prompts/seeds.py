@@ -1,4 +1,7 @@
-"""Seed users of a learned prompt: those the audience should resemble, and lookalikes to avoid (hard negatives)."""
+"""Seed users of a learned prompt: those the audience should resemble, and lookalikes to avoid (hard negatives).
+
+Tested in tests/audiences/prompts/test_store.py.
+"""
 
 from __future__ import annotations
 

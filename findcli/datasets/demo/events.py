@@ -1,4 +1,7 @@
-"""Turns daily rates into the four event tables: bills, page clicks, mini-program visits and searches."""
+"""Turns daily rates into the four event tables: bills, page clicks, mini-program visits and searches.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Five tasks after FIND's Table 1: each label is drawn from a probability that is stored beside it."""
+"""Five tasks after FIND's Table 1: each label is drawn from a probability that is stored beside it.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""The users of the demo world: lasting traits, intents that come and go, and their daily rates of events."""
+"""The users of the demo world: lasting traits, intents that come and go, and their daily rates of events.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from dataclasses import dataclass
 

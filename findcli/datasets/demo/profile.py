@@ -1,4 +1,7 @@
-"""The profile table of the demo world: one row per user every thirty days, with gaps."""
+"""The profile table of the demo world: one row per user every thirty days, with gaps.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any

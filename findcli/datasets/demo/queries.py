@@ -1,4 +1,7 @@
-"""Searches of the demo world: every intent's phrases in several word orders, with typos, or half finished."""
+"""Searches of the demo world: every intent's phrases in several word orders, with typos, or half finished.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from dataclasses import dataclass
 from typing import Any

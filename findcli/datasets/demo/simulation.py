@@ -1,4 +1,7 @@
-"""Makes a workspace of the demo world, one part of its users at a time."""
+"""Makes a workspace of the demo world, one part of its users at a time.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 import shutil
 import tomllib

@@ -2,6 +2,8 @@
 
 The meaning is defined here; the words (names of topics, searches) are in the scenarios' TOML files. Rival intents
 (renting, repairing and loving phones) have nearly the same topics, which makes their users hard negatives.
+
+Tested in tests/datasets/test_demo.py.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The rivals of the linear probe by name, and what a workspace gives them to see."""
+"""The rivals of the linear probe by name, and what a workspace gives them to see.
+
+Tested in tests/evaluation/rivals/test_representations.py.
+"""
 
 from __future__ import annotations
 

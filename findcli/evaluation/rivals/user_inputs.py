@@ -1,6 +1,8 @@
 """What every rival of the linear probe is given: users' events and profiles before a date, and who may be trained on.
 
 Shapes: U users to describe, E events, D width.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations

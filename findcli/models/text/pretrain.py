@@ -2,6 +2,8 @@
 
 `runs/text/` holds the model folder `model/`, `whitening.safetensors`, `texts.safetensors` (vectors of
 runs/pairs/texts.parquet, row by row) and, if the model is trained here, `history.parquet`.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations
