@@ -1,6 +1,6 @@
-"""How good scores are: AUC, KS, figures of selections and recall at k, with intervals by bootstrap over users.
+"""Measures of scores: AUC, KS, figures of selections and recall at k, with bootstrap intervals over users.
 
-Shapes: N users, S columns, R replicates of a bootstrap, whose first row of 1 + R is what was observed.
+Shapes: N users, S columns, R bootstrap replicates; in 1 + R rows, the first is the observation.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ def weighted_auc_ks(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) 
 
 @dataclass(frozen=True)
 class SelectionFigures:
-    """What selecting the best users comes to, under R weightings of them; each (R,).
+    """Figures of selecting the best users, under R weightings of them; each (R,).
 
     Attributes:
-        average_precision: area under the precision-recall curve, no user selected by a threshold.
-        lift: share of positives in the best tenth over that among all.
-        accuracy, precision, recall: of selecting as large a share as are positive, which makes the last two equal
-            but for the last user.
+        average_precision: area under the precision-recall curve, without a threshold.
+        lift: share of positives in the best tenth, over the share among all.
+        accuracy, precision, recall: of selecting as many users as are positive, which makes the last two equal but
+            for the last user.
     """
 
     average_precision: np.ndarray
@@ -80,7 +80,7 @@ class SelectionFigures:
 
 
 def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> SelectionFigures:
-    """Measure selections under many weightings of the same users at once; of ties the first come first.
+    """Measure selections under many weightings of the same users at once; ties are broken by position.
 
     Args:
         scores: (N,).
@@ -108,12 +108,12 @@ def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarra
 
 
 def recall_at(scores: np.ndarray, truth: np.ndarray, k: int) -> float:
-    """Mean share of each row's true columns among its k best, at most k of them counted; rows without any left out.
+    """Mean share of each row's true columns, at most k, among its k best; rows without a true column are left out.
 
     Args:
         scores: (N, S).
         truth: bool (N, S).
-        k: columns looked at.
+        k: number of best columns.
     """
     best = np.argpartition(-scores, min(k, scores.shape[1]) - 1, axis=1)[:, :k]  # (N, k)
     hits = np.take_along_axis(truth, best, 1).sum(1)
@@ -123,10 +123,10 @@ def recall_at(scores: np.ndarray, truth: np.ndarray, k: int) -> float:
 
 
 def r_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Share of positives among the best users, as many as there are positives; NaN without any.
+    """Share of positives among the P best users, P being the number of positives; NaN if that is 0.
 
     Args:
-        scores: (N,); of ties the first come first.
+        scores: (N,); ties are broken by position.
         truth: bool (N,).
     """
     best = np.argsort(-scores, kind="stable")[: truth.sum()]
@@ -134,11 +134,11 @@ def r_precision(scores: np.ndarray, truth: np.ndarray) -> float:
 
 
 def bootstrap_weights(n: int, replicates: int, *, seed: int | np.random.Generator = 0) -> np.ndarray:
-    """How often each of n users counts: as observed, then in every resampling with replacement.
+    """How often each of n users counts: once as observed, then in each resampling with replacement.
 
     Args:
-        n: how many there are.
-        replicates: how often they are drawn.
+        n: number of users.
+        replicates: number of resamplings, R.
         seed: of the draws, or the generator to draw from.
 
     Returns:
@@ -149,11 +149,11 @@ def bootstrap_weights(n: int, replicates: int, *, seed: int | np.random.Generato
 
 
 class Bootstrap:
-    """A bootstrap over users, or over categories: whoever it is measured on, a member counts the same.
+    """A bootstrap over users or categories, in which a member counts the same in every measurement.
 
     Args:
-        members: all of them, each once.
-        replicates: how often they are drawn.
+        members: all members, each once.
+        replicates: number of resamplings, R.
         seed: of the draws, or the generator to draw from.
     """
 
@@ -162,15 +162,15 @@ class Bootstrap:
         self._weights = bootstrap_weights(len(members), replicates, seed=seed)
 
     def weights(self, members: Sequence[object]) -> np.ndarray:
-        """How often each of some members counts: (1 + R, len(members)), the first row all ones."""
+        """How often each of these members counts: int (1 + R, len(members)), the first row all ones."""
         return self._weights[:, [self._column[member] for member in members]]
 
 
 def resampled_means(values: np.ndarray, picked: np.ndarray) -> np.ndarray:
-    """The mean over groups, such as draws of seeds or demands: as observed, then with the groups resampled too.
+    """The mean over groups, such as seeds or demands: as observed, then with the groups resampled too.
 
     Args:
-        values: what each group reaches as observed and in every replicate, (G, ..., 1 + R).
+        values: a figure of each group, as observed and in each replicate, (G, ..., 1 + R).
         picked: the groups of each replicate, drawn with replacement, int (G, R).
 
     Returns:
@@ -185,8 +185,8 @@ def interval(values: np.ndarray) -> Interval:
     """A figure with its 95 % percentile interval.
 
     Args:
-        values: the figure as observed, then in every replicate of a bootstrap, (1 + R,); replicates without a value
-            are left out, and where none has one both ends are NaN.
+        values: the figure as observed, then in each bootstrap replicate, (1 + R,); NaN replicates are left out, and
+            if all are NaN so are both ends.
     """
     replicates = values[1:]
     if np.isnan(replicates).all():

@@ -6,6 +6,7 @@ so a stage that is made again with the same content leaves those after it as the
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -26,9 +27,12 @@ from findcli.models.text.space import cache_folder
 from findcli.progress import Progress, no_progress
 from findcli.scoring import embed
 from findcli.workspace import runs
+from findcli.workspace.disk import locked
 from findcli.workspace.folder import Workspace, to_utc
-from findcli.workspace.runs import MANIFEST, Run
+from findcli.workspace.runs import Run
 from findcli.workspace.stages import STAGES, Stage
+
+CACHE = re.compile(r"text-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,11 +235,11 @@ def clean(workspace: Workspace, *, everything: bool = False, dry_run: bool = Fal
     Raises:
         FindCLIError: another command is writing one of the runs, or a manifest cannot be read.
     """
-    folders = [folder for folder in _run_folders(workspace) if folder.exists() or _leftovers(folder)]
+    folders = [folder for folder in _run_folders(workspace) if runs.is_own(folder) or _leftovers(folder)]
     unfinished = set() if everything else {status.folder for status in plan(workspace) if status.state != "current"}
     with ExitStack() as stack:
         for folder in () if dry_run else folders:
-            stack.enter_context(runs.locked(folder))
+            stack.enter_context(locked(folder))
         chosen = _finished(workspace) if everything else _superseded(workspace)
         chosen += [path for folder in folders for path in _leftovers(folder, checkpoints=folder not in unfinished)]
         found = [(path, _size(path)) for path in chosen]
@@ -248,7 +252,7 @@ def clean(workspace: Workspace, *, everything: bool = False, dry_run: bool = Fal
 
 
 def _finished(workspace: Workspace) -> list[Path]:
-    finished = [folder for folder in _run_folders(workspace) if (folder / MANIFEST).is_file()]
+    finished = [folder for folder in _run_folders(workspace) if runs.is_own(folder)]
     return [*finished, *_caches(workspace)]
 
 
@@ -260,7 +264,7 @@ def _superseded(workspace: Workspace) -> list[Path]:
     if aligned:
         found += [workspace.prompts / prompt.name for prompt in list_prompts(workspace) if not prompt.current]
     for folder in STAGES["embeddings"].folders(workspace.runs) if aligned else ():
-        manifest = runs.read_manifest(folder)
+        manifest = runs.read_manifest(folder) if runs.is_own(folder) else None
         if aligned and manifest and manifest.inputs.get("aligned") != aligned.digest():
             found.append(folder)
     if text_run:
@@ -275,12 +279,19 @@ def _run_folders(workspace: Workspace) -> list[Path]:
 
 
 def _caches(workspace: Workspace) -> list[Path]:
-    return sorted((workspace.runs / "cache").glob("text-*"))
+    """The cache folders of findcli's own naming that hold nothing but its files."""
+    folders = (path for path in (workspace.runs / "cache").glob("text-*") if CACHE.fullmatch(path.name))
+    return sorted(path for path in folders if not path.is_symlink() and all(map(_is_cached, path.iterdir())))
+
+
+def _is_cached(file: Path) -> bool:
+    return file.is_file() and (file.suffix in (".parquet", ".lock") or file.name.startswith("."))
 
 
 def _leftovers(folder: Path, *, checkpoints: bool = True) -> list[Path]:
     names = ("draft", "old", "checkpoints") if checkpoints else ("draft", "old")
-    return [path for name in names if (path := _beside(folder, name)).is_dir()]
+    beside = (_beside(folder, name) for name in names)
+    return [path for path in beside if path.is_dir() and not path.is_symlink()]
 
 
 def _beside(folder: Path, what: str) -> Path:

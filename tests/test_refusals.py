@@ -79,5 +79,5 @@ def test_all_tasks_of_a_workspace_without_any(tiny_workspace: Workspace) -> None
 
 
 def test_an_instant_beyond_the_calendar() -> None:
-    with pytest.raises(FindCLIError, match="beyond the calendar"):
+    with pytest.raises(FindCLIError, match="outside the calendar"):
         parse_instant("9999-12-31T23:59:59-05:00")

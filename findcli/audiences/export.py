@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from findcli.errors import FindCLIError
-from findcli.workspace.runs import replacing
+from findcli.workspace.disk import replacing
+from findcli.workspace.folder import Workspace
 
 if TYPE_CHECKING:
     from findcli.audiences.target import Audience
@@ -28,19 +31,45 @@ def one_table(audiences: Sequence[Audience], *, named: bool) -> pl.DataFrame:
     return table if named else table.drop("demand")
 
 
-def require_writable(path: Path) -> None:
-    """Refuse a file name that no table can be written to, before any work is done.
+def require_writable(path: Path, *, workspace: Workspace | None = None, force: bool = False) -> None:
+    """Refuse a file that no table can or should be written to, before any work is done.
+
+    Args:
+        path: the file.
+        workspace: whose own files are not overwritten.
+        force: overwrite even those.
 
     Raises:
-        FindCLIError: the extension is none of .parquet, .csv and .jsonl, it is a folder, or its folder is missing.
+        FindCLIError: the extension is none of .parquet, .csv and .jsonl, it is a folder, a device or a pipe, its folder
+            is missing or closed to you, or it is a file that the workspace reads.
     """
     if path.is_dir() or not path.absolute().parent.is_dir():
         what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise FindCLIError(what, hint="name a file in a folder that exists")
     if path.suffix.lower() not in WRITERS:
         raise FindCLIError(
-            f"{path} ends in {path.suffix or 'nothing'}", hint=f"name a file that ends in {', '.join(WRITERS)}"
+            f"{path} has {f'the extension {path.suffix}' if path.suffix else 'no extension'}",
+            hint=f"name a file that ends in {', '.join(WRITERS)}",
         )
+    if path.exists() and not path.is_file():
+        raise FindCLIError(f"{path} is a pipe or a device, not a file", hint="name a file; it is replaced as a whole")
+    if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise FindCLIError(f"{path.absolute().parent} may not be written to", hint="name a file in another folder")
+    if workspace is not None and not force and path.resolve() in _read_by(workspace):
+        hint = "name another file, or overwrite it with --force"
+        raise FindCLIError(f"{path} is a file that the workspace reads", hint=hint)
+
+
+def _read_by(workspace: Workspace) -> set[Path]:
+    """The files that a workspace file names."""
+    settings = workspace.settings
+    named = [settings.profile.path, settings.split.users_file, settings.split.categories_file]
+    named += [task.path for task in settings.tasks.values()]
+    files = [workspace.path(name) for name in named if name is not None]
+    for source in settings.sources:
+        with suppress(FindCLIError):  # a source without a file has none to lose
+            files += workspace.source_files(source)
+    return {file.resolve() for file in files}
 
 
 def write_audience(frame: pl.DataFrame, path: Path) -> None:

@@ -19,7 +19,7 @@ from findcli.cli.options import (
     VariantNames,
     WorkspaceDir,
 )
-from findcli.cli.stage import print_plan
+from findcli.cli.stage import print_plan, settle_threads
 from findcli.cli.tables import signed_with_bounds, task_line, with_bounds
 
 if TYPE_CHECKING:
@@ -62,11 +62,10 @@ def ablate(
     from findcli.data.tasks import task_names
     from findcli.evaluation import ablations
     from findcli.evaluation.variants import chosen_variants, plan_variants
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     chosen = chosen_variants(variants)
-    set_determinism(threads)
+    settle_threads(threads)
     workspace = load_workspace(folder)
     names = task_names(workspace, dataset)
     if dry_run:

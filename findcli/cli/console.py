@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,21 +14,23 @@ from findcli.errors import FindCLIError
 from findcli.progress import Progress
 
 SHORT = 24  # columns of no longer cells are never broken
+LEAST = 12  # how narrow a column of longer cells may become
+CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # of Unicode: controls, marks of direction, halves of pairs, line ends
 
 
 def stdout() -> Console:
     """The console of results; made anew, since tests and pipes replace the stream."""
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def stderr() -> Console:
     """The console of progress and errors."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_line(text: str) -> None:
     """Print a line of the result as it is."""
-    stdout().print(text, markup=False)
+    stdout().print(visible(text), markup=False)
 
 
 def print_json(value: Any) -> None:
@@ -42,11 +45,32 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = all(isinstance(row[i], int | float | None) for row in rows)
-        short = all(len(_cell(row[i])) <= SHORT for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=short)
+        short = _is_short(rows, i)
+        table.add_column(
+            name,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=short,
+            min_width=None if short else LEAST,
+        )
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    stdout().print(table, soft_wrap=False)
+    console = stdout()
+    # Short cells are ids and figures: a terminal too narrow for them gets wider lines, not figures without an end.
+    needed = sum(_needed(name, rows, i) + 2 for i, name in enumerate(columns))
+    console.width = max(console.width, needed)
+    console.print(table, soft_wrap=False)
+
+
+def _is_short(rows: Sequence[Sequence[object]], column: int) -> bool:
+    return all(len(_cell(row[column])) <= SHORT for row in rows)
+
+
+def _needed(name: str, rows: Sequence[Sequence[object]], column: int) -> int:
+    """How wide a column has to be: as its cells where they are never broken."""
+    if not _is_short(rows, column):
+        return LEAST
+    return max([len(_cell(row[column])) for row in rows], default=0) or len(name)
 
 
 def figure(value: float, possible: float | None) -> str:
@@ -56,15 +80,15 @@ def figure(value: float, possible: float | None) -> str:
 
 def print_warning(text: str) -> None:
     """Print what the user should know beside the result, on stderr."""
-    stderr().print(Text("warning: ", style="bold yellow") + Text(text))
+    stderr().print(Text("warning: ", style="bold yellow") + Text(visible(text)))
 
 
 def print_error(error: FindCLIError) -> None:
     """Print what is wrong and the next step on stderr."""
     console = stderr()
-    console.print(Text("error: ", style="bold red") + Text(error.message))
+    console.print(Text("error: ", style="bold red") + Text(visible(error.message)))
     if error.hint:
-        console.print(Text("hint: ", style="bold") + Text(error.hint))
+        console.print(Text("hint: ", style="bold") + Text(visible(error.hint)))
 
 
 @contextmanager
@@ -103,6 +127,15 @@ def progress(title: str, *, quiet: bool) -> Iterator[Progress]:
             bar.update(task, completed=1, total=1)
 
 
+def visible(text: str) -> str:
+    """Text whose control characters are written out: data may hold what a terminal would obey."""
+    return "".join(char if char in "\n\t" or char.isprintable() else _written_out(char) for char in text)
+
+
+def _written_out(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in CONTROLS else char
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""
@@ -110,4 +143,4 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else visible(str(value))

@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 
 from findcli.cli import console
 from findcli.cli.options import Device, Json, Model, Quiet, TaskName, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.cli.tables import task_line
 
 if TYPE_CHECKING:
@@ -73,10 +74,9 @@ def evaluate(
 
     from findcli.data.tasks import task_names
     from findcli.evaluation import zero_shot
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
-    set_determinism(threads)
+    settle_threads(threads)
     workspace = load_workspace(folder)
     names = task_names(workspace, dataset)
     trained = None if model is None else load_workspace(model)

@@ -8,6 +8,7 @@ import typer
 
 from findcli.cli import console, ranking
 from findcli.cli.options import Device, Draws, Json, Model, Output, Quiet, SeedUsers, TaskName, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.cli.tables import signed_with_bounds, task_line
 
 if TYPE_CHECKING:
@@ -45,12 +46,11 @@ def few_shot(
     from findcli.data.tasks import task_names
     from findcli.evaluation import few_shot as evaluation
     from findcli.evaluation.name_selection import chosen_names
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     chosen = chosen_names(rivals, ["one4all"], what="rival with seeds")
     ranking.require_parquet(output)
-    set_determinism(threads)
+    settle_threads(threads)
     workspace = load_workspace(folder)
     names = task_names(workspace, dataset)
     trained = None if model is None else load_workspace(model)

@@ -8,6 +8,7 @@ import typer
 
 from findcli.cli import console, ranking
 from findcli.cli.options import Device, Json, Output, Quiet, RivalNames, RivalSeconds, TaskName, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.cli.tables import task_line
 
 if TYPE_CHECKING:
@@ -41,14 +42,13 @@ def probe(
     from findcli.evaluation.probe import averages, measure_tasks
     from findcli.evaluation.probe_comparison import compare
     from findcli.evaluation.rivals.probe_registry import chosen_rivals
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     representations = chosen_rivals(rivals)
     if output is not None and not representations:
         raise typer.BadParameter("it takes the figures beside rivals; name some with --rivals", param_hint="--output")
     ranking.require_parquet(output)
-    set_determinism(threads)
+    settle_threads(threads)
     workspace = load_workspace(folder)
     names = task_names(workspace, dataset)
     with console.progress("probe", quiet=quiet or len(names) == 1) as progress:

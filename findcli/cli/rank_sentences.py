@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from findcli.cli import console, ranking
 from findcli.cli.options import Device, Json, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 
 
 def rank_sentences(
@@ -26,12 +27,11 @@ def rank_sentences(
     """
     from findcli.evaluation.benchmark import run
     from findcli.evaluation.rivals.ranking_registry import chosen_rivals
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     rankers = chosen_rivals(rivals)
     ranking.require_parquet(output)
-    set_determinism(threads)
+    settle_threads(threads)
     workspace = load_workspace(folder)
     with console.progress("rank", quiet=quiet) as progress:
         ranked = run.rank_sentences(

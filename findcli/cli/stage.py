@@ -13,6 +13,7 @@ import typer
 
 from findcli.cli import console
 from findcli.cli.options import Changes, Device, DryRun, Force, Json, Quiet, Seed, Threads, WorkspaceDir
+from findcli.errors import FindCLIError, first_line
 from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from findcli.workspace.folder import Workspace
     from findcli.workspace.runs import Run
+
+THREADS_A_CORE = 4
+SHOWN = 200  # characters of a setting that an error repeats
 
 
 def prepare(
@@ -48,6 +52,10 @@ def prepare(
 
 def settle_threads(threads: int | None) -> None:
     """Let torch and polars work in so many threads, all cores when not given; before anything imports polars."""
+    most = THREADS_A_CORE * (os.cpu_count() or 1)
+    if threads is not None and threads > most:
+        hint = f"name at most {most}; more threads than cores wait for each other"
+        raise FindCLIError(f"--threads {threads}: this machine has {os.cpu_count()} cores", hint=hint)
     if threads is not None:
         os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when polars is imported
     from findcli.training.loop import set_determinism
@@ -65,8 +73,8 @@ def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
         lines.append(f"{key} = {text if _is_toml(text) else json.dumps(text)}")
     try:
         return tomllib.loads("\n".join(lines))
-    except tomllib.TOMLDecodeError as error:
-        raise typer.BadParameter(f"{', '.join(changes)}: {error}", param_hint="--set") from error
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"{', '.join(changes)[:SHOWN]}: {first_line(error)}", param_hint="--set") from error
 
 
 def _is_toml(text: str) -> bool:
@@ -74,6 +82,8 @@ def _is_toml(text: str) -> bool:
         tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return False
+    except (ValueError, RecursionError):  # TOML, but too deep or too long a number: `parse_changes` refuses it
+        return True
     return True
 
 

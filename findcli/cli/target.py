@@ -11,6 +11,7 @@ import typer
 
 from findcli.cli import console, understood
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ Output = Annotated[
 ]
 
 
+Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite even a file that the workspace reads.")]
+
+
 def target(
     demand: Demand = None,
     demands: Demands = None,
@@ -68,6 +72,7 @@ def target(
     min_probability: MinProbability = None,
     everyone: Everyone = False,
     output: Output = None,
+    force: Overwrite = False,
     rewrite: Rewrite = "auto",
     explain_query: Explain = False,
     as_of: AsOf = None,
@@ -87,7 +92,6 @@ def target(
     from findcli.audiences.target import explain
     from findcli.audiences.target import target as choose
     from findcli.demands.files import read_demands
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
@@ -96,13 +100,13 @@ def target(
     )
     wanted = [] if demand is None else [demand]
     wanted += [] if demands is None else read_demands(demands)
-    if output is not None:
-        require_writable(output)
     if not everyone and all(value is None for value in limits.values()):
         limits["top_k"] = DEFAULT_TOP
-    set_determinism(threads)
+    settle_threads(threads)
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
+    if output is not None:
+        require_writable(output, workspace=users, force=force)
     if explain_query:
         found = explain(users, wanted, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
         understood.report(found, as_json=as_json)

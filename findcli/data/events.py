@@ -21,8 +21,9 @@ from findcli.data.splits import bucket
 from findcli.data.templates import event_text
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
+from findcli.workspace.disk import hash_file, hash_json
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json
+from findcli.workspace.runs import Draft, Run, build
 from findcli.workspace.settings import Source
 
 ROWS_PER_PART = 500_000
@@ -170,7 +171,7 @@ def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
 
 
 def _write_part(workspace: Workspace, draft: Draft, raw: Path, name: str) -> None:
-    frame = pl.read_parquet(raw / "*.parquet") if raw.exists() else None
+    frame = pl.read_parquet(sorted(raw.glob("*.parquet")), glob=False) if raw.exists() else None
     if frame is None:
         return
     frame = _without_copies(workspace, frame)

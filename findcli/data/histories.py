@@ -1,4 +1,4 @@
-"""Events of users as flat arrays, with the table of their distinct texts: what every encoder of histories reads."""
+"""Users' events as flat arrays, with a table of their distinct texts: the input of every history encoder."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from findcli.workspace.folder import Workspace
 
 @dataclass(frozen=True)
 class FlatEvents:
-    """E events in order of user and time, and the T distinct texts among them.
+    """E events in order of user and time, and their T distinct texts.
 
-    A text that is a search in one source and an event of another has two rows, and so two vectors of the same words.
+    A text that is a search in one source and an event in another has two rows, and so two vectors.
 
     Attributes:
-        frame: the events, a row each, with `user`, `seconds`, `text_row`, `paid` and `is_search` beside their columns.
-        texts: `text`, `is_search` and `text_row`, a row a distinct text.
+        frame: one row per event, with `user`, `seconds`, `text_row`, `paid` and `is_search` beside its columns.
+        texts: `text`, `is_search` and `text_row`, one row per distinct text.
     """
 
     frame: pl.DataFrame
     texts: pl.DataFrame
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """`user`, `seconds`, `text` and `amount`, (E,) each; types as polars has them."""
+        """`user`, `seconds`, `text` and `amount`, (E,) each, in polars' types."""
         columns = {"user": "user", "seconds": "seconds", "text": "text_row", "amount": "paid"}
         return {name: self.frame[column].to_numpy() for name, column in columns.items()}
 
@@ -50,13 +50,13 @@ def searched(sources: Collection[str]) -> pl.Expr:
 def flatten_events(
     events: pl.DataFrame, users: pl.Series, searches: Collection[str], *, texts: pl.DataFrame | None = None
 ) -> FlatEvents:
-    """Number users and texts of events, and bring them in order.
+    """Number the users and texts of events, and sort the events by user and time.
 
     Args:
-        events: of these users; `user_id`, `time`, `source`, `event`, and `amount` where there is one.
-        users: ids; an event's `user` is its user's row among them.
+        events: of these users; `user_id`, `time`, `source`, `event` and, if there is one, `amount`.
+        users: ids; an event's `user` is the row of its user here.
         searches: names of the sources whose events are searches.
-        texts: `text`, `is_search`, `text_row` of all texts; the distinct ones of these events, sorted, when not given.
+        texts: `text`, `is_search`, `text_row` of all texts; when None, the distinct texts of these events, sorted.
     """
     rows = pl.DataFrame({"user_id": users}).with_row_index("user")
     amount = pl.col("amount") if "amount" in events.columns else pl.lit(None, pl.Float64)

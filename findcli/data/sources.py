@@ -13,9 +13,9 @@ from typing import Literal, NoReturn
 
 import polars as pl
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.disk import disk_problem
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import disk_problem, first_line
 from findcli.workspace.settings import SLOTS, Source
 
 TIME = pl.Datetime("us")

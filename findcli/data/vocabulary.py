@@ -1,7 +1,7 @@
-"""The vocabulary of a workspace: every sentence of a single event with the names behind it, for demands to be read in.
+"""The vocabulary of a workspace: every sentence of a single event, with the names that demands are matched against.
 
-A sentence's words say little of what it covers ("The user purchased hispanic."); the items sold under a category's name
-say more. So each sentence keeps what its events name: the category above it, and the items below.
+A sentence's words say little about what it covers ("The user purchased hispanic."); the items sold under a category's
+name say more. So each sentence keeps the names in its events: the category above it, and the items below.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def build_vocabulary(workspace: Workspace, log: Run, as_of: datetime, history: timedelta) -> pl.DataFrame:
-    """The sentences that events of [as_of - history, as_of) make true; see `vocabulary_of`."""
+    """Build the vocabulary of the events in [as_of - history, as_of); see `vocabulary_of`."""
     parts = (events.read_part(log, part, before=as_of) for part in events.parts(log))
     return vocabulary_of(workspace, [count_named(part, as_of, history) for part in parts])
 
 
 def count_named(log: pl.DataFrame, as_of: datetime, history: timedelta) -> pl.DataFrame:
-    """How often each combination of names occurs in [as_of - history, as_of): source, slots, events.
+    """Count each combination of names in [as_of - history, as_of): source, slots, events.
 
     Args:
         log: events before `as_of`.
         as_of: the cutoff.
-        history: how far back it reaches.
+        history: length of the window.
     """
     slots = [name for name in SLOTS if name in log.columns]
     recent = log.filter(pl.col("time") >= as_of - history)
@@ -49,13 +49,13 @@ def vocabulary_of(workspace: Workspace, counts: Sequence[pl.DataFrame]) -> pl.Da
 
     Args:
         workspace: gives the templates.
-        counts: of `count_named`, a table a partition.
+        counts: of `count_named`, one table per partition.
 
     Returns:
-        text; family; level (the slot that it names, "" for none); name (what stands in that slot, or the sentence
-        without its subject); names (of all slots through which events make this text true); events (how many);
-        category (the one above an item, null otherwise); items (the most frequent below a category or department).
-        Sentences of several slots, such as a category with how it was paid, are left out: parts say them.
+        text; family; level (the slot it names, "" for none); name (the value of that slot, or the sentence without its
+        subject); names (of all slots through which events make this text true); events (how many); category (the one
+        above an item, null otherwise); items (the most frequent below a category or department). Sentences with
+        several slots, such as a category and a payment status, are left out, since simpler sentences cover their parts.
     """
     slots = [name for name in SLOTS if name in counts[0].columns]
     named = pl.concat(counts).group_by("source", *slots).agg(pl.col("events").sum())
@@ -72,7 +72,7 @@ def vocabulary_of(workspace: Workspace, counts: Sequence[pl.DataFrame]) -> pl.Da
 
 
 def _sentences(named: pl.DataFrame, template: Template, *, currency: str) -> pl.DataFrame:
-    """The sentences of one template, a row each."""
+    """The sentences of one template, one row each."""
     level = template.slots[0] if template.slots else ""
     plain = template.text.removeprefix("The user ").removesuffix(".")
     lower = {name: pl.col(name).str.to_lowercase() for name in NAMES if name in named.columns}
@@ -105,7 +105,7 @@ def _sentences(named: pl.DataFrame, template: Template, *, currency: str) -> pl.
 
 
 def _merged(sentences: pl.DataFrame) -> pl.DataFrame:
-    """One row a text: of an item and a category of the same name the category stands."""
+    """One row per text; if an item and a category share a name, the category wins."""
     order = {level: i for i, level in enumerate(("category", "", "channel", "status", "merchant", "item", "text"))}
     rank = pl.col("level").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     return (

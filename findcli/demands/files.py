@@ -6,8 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from findcli.errors import FindCLIError
-from findcli.workspace.runs import first_line
+from findcli.errors import FindCLIError, first_line
 
 
 def read_demands(path: Path) -> list[str]:

@@ -22,8 +22,9 @@ from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.data.tasks import find_task, read_labels
 from findcli.errors import FindCLIError
 from findcli.scoring.engine import Engine, open_engine
+from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, replacing
+from findcli.workspace.runs import Run
 
 Method = Literal["tsne", "umap"]
 SUFFIXES = (".png", ".html")

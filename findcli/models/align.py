@@ -1,7 +1,7 @@
-"""`findcli align`: fit a user tower on the pairs, and what scores sentences beside it (FIND Eqs 11-13).
+"""`findcli align`: train a user tower on the pairs, and the ranker that scores sentences (FIND Eqs 11-13).
 
-`runs/aligned/` holds what the tower leaves (`find/fit.py`), what the ranker leaves where sentences are scored by query
-(`ranker/train.py`), and `summary.json`, the kinds of behaviour that are counted by kind.
+`runs/aligned/` holds the tower's files (`find/fit.py`), the ranker's if scoring is query-aware (`ranker/train.py`), and
+`summary.json`, which lists the kinds of behaviour that rhythms count.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from findcli.models.trained import TOWERS
 from findcli.models.weights import select_device
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
+from findcli.workspace.disk import hash_file, hash_json
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json
+from findcli.workspace.runs import Draft, Run, build
 
 TOWER = "fusion"
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
-    """What of the workspace file the alignment depends on."""
+    """The settings that alignment depends on."""
     ranker = {"ranker": asdict(workspace.settings.ranker)} if workspace.settings.align.scorer == "query_aware" else {}
     return (
         asdict(workspace.settings.align)
@@ -45,12 +46,12 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
 
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
-    """The digests of the workspace's own runs; see `input_digests`."""
+    """Digests of the workspace's runs; see `input_digests`."""
     return input_digests(StageRuns.open(workspace), workspace)
 
 
 def input_digests(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
-    """The digests of the pairs and of every encoder that takes part, and of a tower named by folder."""
+    """Digests of the pairs, training events, text run and encoders in use, and of a text tower given as a folder."""
     inputs = {"pairs": runs.pairs.manifest.digest(), "text": runs.text.manifest.digest()}
     inputs["events"] = runs.events.manifest.digest("train/")
     inputs |= {name: run.manifest.digest() for name, run in runs.encoders.items()}
@@ -67,12 +68,12 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
     runs = StageRuns.open(workspace)
 
     def write(draft: Draft, checkpoints: Path) -> None:
-        where = str(select_device(device))
-        TOWERS[TOWER].fit(workspace, draft, checkpoints / "vector", device=where, progress=progress)
+        place = str(select_device(device))
+        TOWERS[TOWER].fit(workspace, draft, checkpoints / "vector", device=place, progress=progress)
         data = TrainingData(runs.pairs)
         draft.json("summary.json", {"kinds": common_kinds(workspace, _training_logs(runs.events, data))})
         if workspace.settings.align.scorer == "query_aware":
-            space = TextSpace(runs.text, device=where)
+            space = TextSpace(runs.text, device=place)
             RankerTraining(workspace, runs.events, data, space).run(draft, checkpoints / "ranker", progress)
 
     return build(
@@ -83,6 +84,6 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
 
 
 def _training_logs(log: Run, data: TrainingData) -> Iterator[pl.DataFrame]:
-    """Training users' events before `train_until`, a partition at a time."""
+    """Training users' events before `train_until`, one partition at a time."""
     for part, users in data.users.group_by("part"):
         yield events.read_part(log, str(part[0])).filter(pl.col("user_id").is_in(users["user_id"].implode()))

@@ -1,9 +1,9 @@
-"""The seam of user towers: what every model of users can do, whichever it is.
+"""The interface of user towers: what every model of users must do.
 
-A tower reads users once (`prefix`), gives each a vector for the neutral question (`embed`), and says how well sentences
-suit them (`score`). FIND's fusion is one (`find/tower.py`). Those that read the question together with the user, such
-as Query-as-Anchor (arXiv 2602.14492), differ in `score` alone. What scores sentences may also read more than a tower
-does: a tower names the scorers that it can stand beside, the default first.
+A tower reads users once (`prefix`), embeds each for the neutral question (`embed`), and scores how well queries fit
+them (`score`). FIND's fusion is one (`find/tower.py`). Towers that read the question together with the user, such as
+Query-as-Anchor (arXiv 2602.14492), differ only in `score`. A scorer may read more than the tower does, so each tower
+lists the scorers that work with it, the default first.
 
 Legend: B users, Q queries, D width of the shared space.
 """
@@ -25,10 +25,10 @@ Unit = Literal["cosine", "log odds"]
 
 
 class Prefix(Protocol):
-    """What a tower has computed of B users before any question; only the tower that made it looks inside."""
+    """What a tower has computed about B users before any question; only that tower looks inside."""
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """What of it is worth storing beside the vectors, a row a user, by name."""
+        """The parts to store beside the vectors, by name: (B, ...) each."""
 
 
 P = TypeVar("P", bound=Prefix)
@@ -38,9 +38,9 @@ class UserTower(Protocol[P]):
     """A trained model of users, in eval mode.
 
     Attributes:
-        name: that under which it was trained.
-        scorers: what can score sentences beside it, the default first.
-        unit: what `score` gives.
+        name: its key in `TOWERS` and in `runs/aligned`.
+        scorers: the scorers that work with it, the default first.
+        unit: the unit of `score`.
     """
 
     name: ClassVar[str]
@@ -49,21 +49,21 @@ class UserTower(Protocol[P]):
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The modalities that it reads, such as "sequence", "tabular" and "search"."""
+        """The modalities it reads, such as "sequence", "tabular" and "search"."""
 
     def prefix(self, batch: UserBatch, *, without: Sequence[str] = ()) -> P:
         """Read users.
 
         Args:
-            batch: B users as of their cutoffs.
-            without: modalities that are masked, as if nobody had them.
+            batch: B users, each as of a cutoff.
+            without: modalities to mask, as if no user had them.
         """
 
     def embed(self, prefix: P) -> Tensor:
-        """The users' vectors for the neutral question: unit vectors (B, D)."""
+        """Embed the users for the neutral question: unit vectors (B, D)."""
 
     def score(self, prefix: P, queries: Tensor) -> Tensor:
-        """How well queries, unit vectors (Q, D), suit the users: (B, Q), in `unit`."""
+        """Score queries, unit vectors (Q, D), for the users: (B, Q), in `unit`."""
 
     @classmethod
     def fit(
@@ -72,11 +72,11 @@ class UserTower(Protocol[P]):
         """Train on the workspace's pairs and fill the draft of `runs/aligned`.
 
         Args:
-            workspace: whose earlier stages stand.
+            workspace: its earlier stages are up to date.
             draft: of the run folder.
-            checkpoints: a folder for this very training.
-            device: of torch.
-            progress: told after each step.
+            checkpoints: a folder for this training alone.
+            device: where torch computes.
+            progress: called after each step.
 
         Raises:
             FindCLIError: no modality has data, or training diverges.
@@ -84,4 +84,4 @@ class UserTower(Protocol[P]):
 
     @classmethod
     def load(cls, aligned: Run, *, device: str, trained: bool = True) -> Self:
-        """Read the tower of a finished run, or its untrained self: the very weights its training began with."""
+        """Load the tower of a finished run, or the exact weights its training started from."""

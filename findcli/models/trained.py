@@ -1,4 +1,4 @@
-"""What a workspace has trained, opened once: each part is loaded when it is first asked for."""
+"""A workspace's trained model, opened once; each part loads on first use."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ TOWERS: dict[str, type[UserTower[Any]]] = {FusionTower.name: FusionTower}
 
 
 class TrainedModel:
-    """The model of a workspace.
+    """The trained model of a workspace.
 
     Args:
-        workspace: that has trained it.
+        workspace: the workspace that trained it.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: `runs/aligned` or `runs/text` is missing or of another format.
+        FindCLIError: `runs/aligned` or `runs/text` is missing or has another format.
     """
 
     def __init__(self, workspace: Workspace, *, device: str = "auto") -> None:
@@ -44,14 +44,14 @@ class TrainedModel:
 
     @property
     def digest(self) -> str:
-        """Changes with anything that training has left."""
+        """Identifies the trained files: it changes whenever any of them does."""
         return f"{self.aligned.manifest.digest()} {self.text.manifest.digest()}"
 
     @property
     def scorer(self) -> str:
-        """What scores sentences: "query_aware", or "vector" where no event of training users says anything."""
-        asked = str(self.aligned.manifest.settings["scorer"])
-        return asked if asked == "vector" or self.aligned.files("ranker.json") else "vector"
+        """What scores sentences: "query_aware", or "vector" if training events yielded no sentence for a ranker."""
+        requested = str(self.aligned.manifest.settings["scorer"])
+        return requested if requested == "vector" or self.aligned.files("ranker.json") else "vector"
 
     @cached_property
     def tower(self) -> UserTower[Any]:
@@ -59,22 +59,22 @@ class TrainedModel:
         return self.load_tower()
 
     def load_tower(self, *, trained: bool = True) -> UserTower[Any]:
-        """The user tower, or the untrained self that its training began with."""
+        """Load the user tower, or the exact weights its training started from."""
         name = self.aligned.manifest.settings.get("user_tower", FusionTower.name)
         return TOWERS[name].load(self.aligned, device=str(self.device), trained=trained)
 
     @cached_property
     def space(self) -> TextSpace:
-        """Where history texts have vectors."""
+        """The space of history texts."""
         return TextSpace(self.text, device=str(self.device))
 
     @cached_property
     def sentences(self) -> SentenceEncoder:
-        """FIND's sentence side, LoRA merged, in eval mode."""
+        """FIND's sentence encoder, LoRA merged, in eval mode."""
         return self.load_sentences()
 
     def load_sentences(self) -> SentenceEncoder:
-        """The sentence side, loaded anew."""
+        """Load a fresh copy of the sentence encoder."""
         tower = load_text_encoder(
             str(self.aligned.folder / "tower"), max_tokens=self.aligned.manifest.settings["max_tokens"]
         )
@@ -86,25 +86,25 @@ class TrainedModel:
 
     @cached_property
     def ranker(self) -> Ranker:
-        """Log odds from features of a user and a sentence."""
+        """The module that turns features of a user and a sentence into log odds."""
         return load_module(self.aligned, "ranker", Ranker).requires_grad_(requires_grad=False)
 
     @cached_property
     def co_occurrence(self) -> CoOccurrence:
-        """What comes with what."""
+        """The co-occurrence model."""
         return CoOccurrence.from_tensors(self.aligned.tensors("concepts.safetensors"))
 
     @cached_property
     def columns(self) -> ProfileCodes:
-        """How a profile becomes codes."""
+        """The codes of the profile's columns."""
         return ProfileCodes.from_json(self.aligned.json("columns.json"))
 
     @cached_property
     def directions(self) -> Directions:
-        """The leading directions of fused vectors, for a user's summary."""
+        """The leading directions of fused vectors, for users' short vectors."""
         return Directions.from_tensors(self.aligned.tensors("summary.safetensors"))
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of behaviour that a user's rhythm counts."""
+        """The kinds of behaviour that rhythms count."""
         return tuple(self.aligned.json("summary.json")["kinds"])

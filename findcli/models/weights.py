@@ -1,7 +1,8 @@
-"""Modules in run folders and on devices: what one is made of as JSON, its weights as safetensors, where it computes."""
+"""Modules on disk and on devices: constructor arguments as JSON, weights as safetensors, and the choice of device."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -10,19 +11,39 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 from findcli.training.loop import step_seed
-from findcli.workspace.runs import Draft, Run, first_line
+from findcli.workspace.runs import Draft, Run
 from findcli.workspace.stages import STAGES
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
 def new_module(kind: Callable[..., Module], made_of: Mapping[str, Any], *, seed: int) -> Module:
-    """A module with initial weights that depend on the seed alone."""
+    """Make a module whose initial weights depend only on the seed.
+
+    Raises:
+        FindCLIError: training it would take more memory than the machine has.
+    """
+    with torch.device("meta"):
+        require_memory(kind(**made_of))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(step_seed(seed, -1))
         return kind(**made_of)
+
+
+def require_memory(module: nn.Module) -> None:
+    """Refuse a module whose weights, gradients and two moments do not fit into memory; give it on the device meta.
+
+    Raises:
+        FindCLIError: they do not.
+    """
+    needed = 4 * sum(weight.numel() * weight.element_size() for weight in module.parameters())
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        hint = "set a smaller width (d_model, d_token, d_embedding) or fewer layers in findcli.toml"
+        sizes = f"{needed / 1e9:,.0f} GB of memory; here are {there / 1e9:.0f} GB"
+        raise FindCLIError(f"training {type(module).__name__} would take {sizes}", hint=hint)
 
 
 def save_module(draft: Draft, name: str, module: nn.Module, made_of: Mapping[str, Any]) -> None:
@@ -33,7 +54,7 @@ def save_module(draft: Draft, name: str, module: nn.Module, made_of: Mapping[str
 
 
 def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bool = True) -> Module:
-    """Read a module in eval mode, or make its untrained self: the very weights its training began with.
+    """Load a module in eval mode, or remake the exact weights its training started from.
 
     Raises:
         FindCLIError: the weights cannot be read.
@@ -41,7 +62,7 @@ def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bo
     made_of = run.json(f"{name}.json")
     if not trained:
         return new_module(kind, made_of, seed=run.manifest.seed).eval()
-    with torch.random.fork_rng(devices=[]):  # building it draws weights, which those on disk replace
+    with torch.random.fork_rng(devices=[]):  # building it draws weights, which the file then replaces
         module = kind(**made_of)
     path = run.folder / f"{name}.safetensors"
     try:
@@ -53,14 +74,14 @@ def load_module(run: Run, name: str, kind: Callable[..., Module], *, trained: bo
 
 
 def select_device(name: str) -> torch.device:
-    """Choose where tensors live: "cpu", "cuda" or "mps"; "auto" takes the first there is of CUDA, MPS and the CPU.
+    """Choose where tensors live: "cpu", "cuda" or "mps"; "auto" takes CUDA, else MPS, else the CPU.
 
     Raises:
-        FindCLIError: the device asked for is not there.
+        FindCLIError: the device is not available.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(device for device, is_there in there.items() if is_there))
-    if not there.get(name):
+        return torch.device(next(device for device, usable in available.items() if usable))
+    if not available.get(name):
         raise FindCLIError(f"device {name!r} is not available here", hint="use --device auto or --device cpu")
     return torch.device(name)

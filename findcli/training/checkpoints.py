@@ -10,6 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from findcli.workspace.disk import settle
+
 _WEIGHTS, _BEST, _MOMENTS = "weights", "best", "optimizer"
 
 
@@ -38,6 +40,7 @@ def save_checkpoint(
     unfinished = path.with_suffix(".unfinished")
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     save_file(whole, unfinished, metadata={"history": json.dumps(history)})
+    settle(unfinished)
     unfinished.replace(path)
 
 

@@ -9,8 +9,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from findcli.errors import FindCLIError
-from findcli.workspace.runs import replacing
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.disk import replacing
 from findcli.workspace.settings import Settings, Source
 from findcli.workspace.toml_file import parse_settings, render_settings
 from findcli.workspace.toml_file import to_utc as to_utc
@@ -109,11 +109,10 @@ def load_workspace(folder: Path | None = None, *, overrides: Mapping[str, Any] |
     if not path.is_file():
         raise FindCLIError(f"there is no {FILE} in {found}", hint=f"make a workspace with: findcli init {found}")
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise FindCLIError(
-            f"{path} cannot be read: {error}", hint="correct the file there; it is TOML in UTF-8"
-        ) from error
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, OSError, RecursionError) as error:
+        hint = "correct the file there; it is TOML in UTF-8"
+        raise FindCLIError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
     name = f"{path} with the options given" if overrides else str(path)
     return Workspace(found, parse_settings(_overridden(raw, overrides or {}), name=name))
 

@@ -1,6 +1,6 @@
-"""Every stage, declared once: name, run folder, format version, command, what it needs, and its result in a line.
+"""Every stage, declared once: name, run folder, format version, command, inputs, and its result in one line.
 
-`pipeline.py` binds a builder to each. `run`, `status`, `clean`, `embed` and the messages of run folders read this.
+`pipeline.py` binds a builder to each. `run`, `status`, `clean`, `embed` and the errors about run folders read this.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ VALIDATION = "validation AUC {validation_auc:.3f}, recall@10 {validation_recall_
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One step from raw tables to what ranks users.
+    """One step from raw tables to a ranking of users.
 
     Attributes:
         name: its name, and the kind of its run folder.
-        format: version of the folder's form.
-        command: what makes it.
-        needs: the stages that it reads.
-        folder: where it lies in the folder of runs; "NAME/*" where there is a folder a date or a name.
-        headline: its result as format strings over its metrics; those whose metrics it lacks are left out.
-        also: stages that its command brings up to date too.
+        format: version of the run folder's format.
+        command: the command that makes it.
+        needs: the stages it reads.
+        folder: its path in the folder of runs; "NAME/*" if it has one folder per date or name.
+        headline: its result, as format strings over its metrics; strings whose metrics are missing are left out.
+        also: stages that its command also brings up to date.
         in_run: whether `findcli run` makes it.
-        seeded: whether anything in it is drawn at random.
+        seeded: whether it depends on the seed.
         on_device: whether it computes with torch.
     """
 
@@ -44,11 +44,11 @@ class Stage:
 
     @property
     def many(self) -> bool:
-        """Whether it has a folder a date or a name."""
+        """Whether it has one folder per date or name."""
         return self.folder.endswith("/*")
 
     def folders(self, runs: Path) -> list[Path]:
-        """Its run folders, sorted; of an interrupted one only leftovers may be there, `.NAME.draft` and the like."""
+        """Its run folders, sorted; an interrupted one may exist only as leftovers such as `.NAME.draft`."""
         if not self.many:
             return [runs / (self.folder or self.name)]
         parent = runs / self.folder.removesuffix("/*")
@@ -56,7 +56,7 @@ class Stage:
         return [parent / name for name in sorted(names)]
 
     def result(self, metrics: Mapping[str, Any]) -> str:
-        """What a person wants to know of a finished run, in a line."""
+        """The result of a finished run, in one line for people."""
         lines = []
         for template in self.headline:
             try:

@@ -124,7 +124,7 @@ def test_an_audience_is_written_by_its_extension(tmp_path: Path, suffix: str, re
 
 def test_an_unknown_extension_is_refused_and_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     for action in (require_writable, lambda path: write_audience(ranking([1.0]), path)):
-        with pytest.raises(FindCLIError, match=r"ends in \.xlsx"):
+        with pytest.raises(FindCLIError, match=r"has the extension \.xlsx"):
             action(tmp_path / "a.xlsx")
     path = tmp_path / "a.csv"
     path.write_text("what was there")

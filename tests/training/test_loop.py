@@ -180,12 +180,20 @@ def test_a_loss_that_is_not_finite_is_told_before_it_does_harm(value):
     assert all(weight.isfinite().all() for weight in modules["model"].parameters())
 
 
-def test_a_checkpoint_of_other_weights_is_refused(tmp_path):
+@pytest.mark.parametrize("spoil", ["torn", "empty", "other weights"])
+def test_a_checkpoint_that_cannot_be_used_is_set_aside_and_training_starts_anew(tmp_path, spoil):
+    modules, loss, _ = task()
+    fit(loss, modules, **SETTINGS)
+    wanted = trained_bytes(modules)
+    other = {"model": nn.Linear(2, 1)}
+    fit(lambda _: {"loss": other["model"](torch.ones(1, 2)).sum() ** 2}, other, **SETTINGS, checkpoint_dir=tmp_path)
+    if spoil != "other weights":
+        content = (tmp_path / CHECKPOINT).read_bytes()
+        (tmp_path / CHECKPOINT).write_bytes(content[: len(content) // 2] if spoil == "torn" else b"")
     modules, loss, _ = task()
     fit(loss, modules, **SETTINGS, checkpoint_dir=tmp_path)
-    del modules["model"].idle
-    with pytest.raises(ValueError, match="other weights"):
-        fit(loss, modules, **SETTINGS, checkpoint_dir=tmp_path)
+    assert trained_bytes(modules) == wanted
+    assert (tmp_path / CHECKPOINT).with_suffix(".unreadable").is_file()
 
 
 def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):

@@ -27,9 +27,12 @@ from torch import Tensor
 from findcli.audiences.prompts.coordinates import SENTENCE, Coordinates
 from findcli.audiences.prompts.learned import Learned, score_learned
 from findcli.audiences.prompts.seeds import Seeds
+from findcli.errors import FindCLIError
 from findcli.metrics import auc_by_column
 from findcli.scoring.scores import Scorer, moves_from
 from findcli.workspace.settings import Prompt
+
+FEWEST_OTHERS = 2
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,11 @@ class PromptTuner:
     ) -> None:
         self.scorer, self.settings = scorer, settings
         others = np.setdiff1d(np.arange(users), without)
+        if len(others) < FEWEST_OTHERS:
+            hint = "name fewer seeds: a few are enough, and the others show what sets them apart"
+            raise FindCLIError(
+                f"{len(without)} of {users} users are seeds; {len(others)} are left to compare", hint=hint
+            )
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.choice(others, min(settings.background, len(others)), replace=False))
         self.coordinates = Coordinates(scorer, sentence, rows)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.errors import FindCLIError
-from findcli.workspace.runs import first_line, hash_json
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.disk import hash_json
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,

@@ -18,7 +18,7 @@ import polars as pl
 from findcli.data import events
 from findcli.data.pairs import held_out_users
 from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting, open_rewriter
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.run import require_trained
 from findcli.metrics import Interval, bootstrap_weights, interval, resampled_means, weighted_auc_ks
@@ -28,7 +28,7 @@ from findcli.scoring.engine import Engine, open_engine
 from findcli.scoring.scores import Scored
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import first_line, open_run
+from findcli.workspace.runs import open_run
 
 Half = Literal["tuning", "final", "all"]
 REPLICATES = 1000

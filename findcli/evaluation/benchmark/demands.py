@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.findcli_ranker import answers
 from findcli.evaluation.benchmark.protocol import build_case
 from findcli.metrics import auc_by_column
 from findcli.scoring.as_read import AUTO
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import first_line
 
 
 @dataclass(frozen=True)

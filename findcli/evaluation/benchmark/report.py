@@ -10,7 +10,7 @@ import polars as pl
 from findcli.evaluation.benchmark.figures import AVERAGE, COLUMNS, Difference
 from findcli.evaluation.benchmark.run import Ranked
 from findcli.evaluation.variants import OWN, Variant
-from findcli.workspace.runs import replacing
+from findcli.workspace.disk import replacing
 
 
 def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tune: bool, command: str = "") -> None:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from findcli.errors import FindCLIError
-from findcli.workspace.runs import replacing
+from findcli.workspace.disk import replacing
 
 OVER_TIME = "over time"
 

@@ -16,7 +16,7 @@ import polars as pl
 from scipy.stats import rankdata
 
 from findcli.errors import FindCLIError
-from findcli.workspace.runs import hash_json
+from findcli.workspace.disk import hash_json
 
 WEEK = timedelta(weeks=1)
 

@@ -27,9 +27,10 @@ from findcli.evaluation.untrained import stage_one_vectors
 from findcli.models.find.assemble import encoder_names
 from findcli.models.text.space import TextSpace
 from findcli.models.weights import select_device
+from findcli.workspace.disk import hash_json
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, hash_json, open_run
+from findcli.workspace.runs import Run, open_run
 
 PROBE_RIVALS: dict[str, tuple[Representation, ...]] = {
     "aggregates": (Aggregates(), Aggregates(logs=True)),

@@ -15,7 +15,7 @@ import polars as pl
 
 from findcli.data.histories import flatten_events
 from findcli.training.batches import Histories
-from findcli.workspace.runs import hash_json
+from findcli.workspace.disk import hash_json
 from findcli.workspace.settings import SLOTS
 
 Head = Literal["linear", "boosted", "perceptron"]

@@ -1,6 +1,6 @@
-"""FIND's stage 2: fusion, encoders and the text tower's LoRA, trained together on pairs (Eqs 11-13).
+"""FIND's stage 2: trains fusion, encoders and the text tower's LoRA together on pairs (Eqs 11-13).
 
-It fills `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the text tower,
+It writes `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the text tower,
 LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projection), `sentences.parquet` and
 `sentences.safetensors` (the training sentences and their vectors), and `history.parquet`.
 """
@@ -39,7 +39,7 @@ SUMMARY_PAIRS = 10_000
 
 
 class Objective(nn.Module):
-    """The alignment loss on one batch; its temperature and bias are learned."""
+    """The alignment loss of one batch, with learned temperature and bias."""
 
     def __init__(self, settings: Align) -> None:
         super().__init__()
@@ -47,17 +47,21 @@ class Objective(nn.Module):
         self.logit_bias = nn.Parameter(torch.tensor(-10.0), requires_grad=settings.loss == "sigmoid")
         self.kind = "paper" if settings.paper_exact else settings.loss
 
-    def forward(self, users: Tensor, texts: Tensor, true: Tensor, own: Tensor) -> Tensor:
-        """The loss of users (B, D) and sentences (S, D).
+    def forward(self, users: Tensor, texts: Tensor, true: Tensor, positive: Tensor) -> Tensor:
+        """Compute the loss, ().
 
-        `true` (B, S) says which hold, `own` (B,) names one true sentence a user.
+        Args:
+            users: unit vectors, (B, D).
+            texts: unit vectors of sentences, (S, D).
+            true: whether sentence s holds of user b, bool (B, S).
+            positive: index of one true sentence per user, int64 (B,).
         """
         self.logit_scale.data.clamp_(max=losses.MAX_LOGIT_SCALE)
         scale = self.logit_scale
         if self.kind == "paper":
-            return losses.paper_infonce(users, texts[own])
+            return losses.paper_infonce(users, texts[positive])
         if self.kind == "infonce":
-            return losses.infonce_loss(users, texts, own, true, scale)
+            return losses.infonce_loss(users, texts, positive, true, scale)
         if self.kind == "sigmoid":
             return losses.sigmoid_loss(users, texts, true, scale, self.logit_bias)
         return losses.contrastive_loss(users, texts, true, scale)
@@ -65,16 +69,23 @@ class Objective(nn.Module):
 
 @dataclass(frozen=True)
 class PairBatch:
-    """B users as of their cutoffs, S sentences, and what is true of whom."""
+    """B users as of their cutoffs, and S sentences.
+
+    Attributes:
+        users: what the encoders read.
+        sentences: rows of the sentences, (S,).
+        true: whether sentence s holds of user b, bool (B, S).
+        positive: index among the S of one true sentence per user, int64 (B,).
+    """
 
     users: UserBatch
     sentences: np.ndarray
     true: Tensor
-    own: Tensor
+    positive: Tensor
 
 
 class PairSampler:
-    """Batches of pairs and of sentences.
+    """Draws batches of pairs and sentences.
 
     Args:
         workspace: gives the windows.
@@ -91,7 +102,7 @@ class PairSampler:
         self.data, self.codes, self.texts = data, codes, texts
         self.cutoffs = seconds(data.pairs["cutoff"])
         support = data.run.table("sentences.parquet")["support"].to_numpy()
-        # A common sentence is drawn more often, though less than in proportion: rare ones teach the tower its words.
+        # Common sentences are drawn more often, but less than in proportion: rare ones teach the tower its words.
         self.weights = np.sqrt(support) / np.sqrt(support).sum()
         self.pairs = {
             split: {part: data.pairs_of(part, split)["pair"].to_numpy() for part in data.parts}
@@ -99,13 +110,13 @@ class PairSampler:
         }
 
     def draw(self, split: str, *, users: int, sentences: int, seed: int) -> PairBatch:
-        """Random pairs of one partition, and random sentences of which one at least holds of each.
+        """Draw random pairs of one partition, and random sentences of which at least one holds of each pair.
 
         Args:
             split: "train" or "validation".
-            users: pairs drawn (or all there are).
-            sentences: distinct sentences drawn (or all there are).
-            seed: of the choice.
+            users: pairs to draw, at most.
+            sentences: distinct sentences to draw, at most.
+            seed: of the draw.
         """
         rng = np.random.default_rng(seed)
         parts = self.pairs[split]
@@ -116,14 +127,14 @@ class PairSampler:
         true = self.data.truth.dense(pairs, chosen)  # (B, S)
         kept = true.any(1)
         pairs, true = (pairs[kept], true[kept]) if kept.any() else (pairs, true)
-        own = (rng.random(true.shape) * true).argmax(1)
+        positive = (rng.random(true.shape) * true).argmax(1)  # (B,)
         device = self.texts.device
         return PairBatch(
-            self.read(pairs, part), chosen, torch.from_numpy(true).to(device), torch.from_numpy(own).to(device)
+            self.read(pairs, part), chosen, torch.from_numpy(true).to(device), torch.from_numpy(positive).to(device)
         )
 
     def read(self, pairs: np.ndarray, part: str) -> UserBatch:
-        """What the encoders read of pairs of one partition."""
+        """What the encoders read of some pairs, rows (B,) of one partition."""
         users = self.data.pairs["user"].to_numpy()[pairs].astype(np.int64)
         return user_batch(
             self.data.histories(part), users, self.cutoffs[pairs],
@@ -133,7 +144,7 @@ class PairSampler:
 
 
 class Alignment:
-    """One training of FIND's users and sentences together."""
+    """One joint training of FIND's user and sentence encoders."""
 
     def __init__(self, workspace: Workspace, runs: StageRuns, device: str) -> None:
         self.settings, self.seed = workspace.settings.align, workspace.settings.workspace.seed
@@ -182,7 +193,7 @@ class Alignment:
             batch = self.sampler.draw("train", users=settings.batch_size, sentences=settings.sentences, seed=seed)
             with mixed_precision(self.device):
                 users, texts = self.users(batch.users), encode(batch.sentences)  # (B, D), (S, D)
-            return {"alignment": self.objective(users.float(), texts.float(), batch.true, batch.own)}
+            return {"alignment": self.objective(users.float(), texts.float(), batch.true, batch.positive)}
 
         history = fit(
             loss, {"users": self.users, "sentences": self.sentences, "objective": self.objective}, steps=settings.steps,
@@ -193,8 +204,8 @@ class Alignment:
         )  # fmt: skip
         draft.table("history.parquet", history.table())
         with torch.no_grad():
-            found = validate()
-        draft.metrics |= history.summary() | {f"validation_{name}": value for name, value in found.items()}
+            figures = validate()
+        draft.metrics |= history.summary() | {f"validation_{name}": value for name, value in figures.items()}
         batch = self.sampler.draw("validation", users=settings.batch_size, sentences=settings.sentences, seed=self.seed)
         with torch.no_grad():
             draft.metrics["warning"] = collapse_warning(self.users(batch.users))
@@ -203,17 +214,17 @@ class Alignment:
 
     @torch.no_grad()
     def _latest_vectors(self) -> np.ndarray:
-        """Training users as of their last cutoff, some thousands of them: (N, D)."""
+        """Fused vectors of up to `SUMMARY_PAIRS` training users as of their last cutoff: float32 (N, D)."""
         latest = self.data.pairs.filter(pl.col("split") == "train").group_by("user", maintain_order=True).last()
         latest = latest.sample(min(SUMMARY_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
-        found = []
+        vectors = []
         for (part,), group in latest.group_by("part", maintain_order=True):
             for rows in group.iter_slices(VALIDATION_PAIRS):
-                found.append(self.users(self.sampler.read(rows["pair"].to_numpy(), str(part))).float().cpu().numpy())
-        return np.concatenate(found)
+                vectors.append(self.users(self.sampler.read(rows["pair"].to_numpy(), str(part))).float().cpu().numpy())
+        return np.concatenate(vectors)
 
     def _sentence_encoder(self) -> Callable[[np.ndarray], Tensor]:
-        """Sentences by row; where the tower is frozen its vectors are computed once."""
+        """Encodes sentences by row, (S,) -> (S, D); a frozen tower's vectors are computed once."""
         if self.settings.lora_rank:
             return lambda rows: self.sentences([self.words[row] for row in rows])
         raw = torch.empty(len(self.words), self.sentences.tower.width, device=self.device)
@@ -222,7 +233,7 @@ class Alignment:
         return lambda rows: self.sentences.head(raw[torch.from_numpy(rows)])
 
     def _validation(self) -> Callable[[], dict[str, float]]:
-        """Mean AUC of sentences and recall at 10, on users held out of the training users."""
+        """Measures mean AUC over sentences and recall at 10, on validation users."""
         batches = self._validation_batches()
         sentences = batches[0].sentences
         truth = np.concatenate([batch.true.cpu().numpy() for batch in batches])
@@ -238,7 +249,7 @@ class Alignment:
         return measure
 
     def _validation_batches(self) -> list[PairBatch]:
-        """The last pair of each validation user, with one set of sentences."""
+        """The last pair of each validation user, all with the same sentences."""
         latest = self.data.pairs.filter(pl.col("split") == "validation").group_by("user", maintain_order=True).last()
         if latest.is_empty():
             raise FindCLIError("no user is left for validation", hint="set a smaller validation_users in [split]")
@@ -246,12 +257,12 @@ class Alignment:
         rng = np.random.default_rng(step_seed(self.seed, -3))
         n = min(VALIDATION_SENTENCES, len(self.words))
         sentences = np.sort(rng.choice(len(self.words), n, replace=False, p=self.sampler.weights))
-        found = []
+        batches = []
         for (part,), group in latest.group_by("part", maintain_order=True):
             pairs = group["pair"].to_numpy()
             true = torch.from_numpy(self.data.truth.dense(pairs, sentences))
-            found.append(PairBatch(self.sampler.read(pairs, str(part)), sentences, true, true.int().argmax(1)))
-        return found
+            batches.append(PairBatch(self.sampler.read(pairs, str(part)), sentences, true, true.int().argmax(1)))
+        return batches
 
     def _save(self, draft: Draft) -> None:
         save_module(draft, "user", self.users, self.made_of)

@@ -1,6 +1,6 @@
 """`findcli pretrain sequence`: forecast contrast and cyclic regulariser over time steps (FIND Eqs 5-7).
 
-`runs/sequence/` holds `encoder.json` (what the module is made of), `encoder.safetensors` and `history.parquet`.
+`runs/sequence/` holds `encoder.json` (constructor arguments), `encoder.safetensors` and `history.parquet`.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ ANCHORS, NEGATIVES = 2048, 512
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
-    """What of the workspace file the sequence stage depends on."""
+    """The settings that the sequence stage depends on."""
     windows = workspace.settings.windows
-    own = {
+    dates = {
         "history": windows.history,
         "min_history": windows.min_history,
         "train_until": workspace.train_until.isoformat(),
     }
-    return asdict(workspace.settings.sequence) | own
+    return asdict(workspace.settings.sequence) | dates
 
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
-    """The digests of the histories and of the texts' vectors."""
+    """Digests of the histories and of the vectors of texts."""
     pairs, text = (open_run(workspace.run(name), name) for name in ("pairs", "text"))
     return {
         "histories": pairs.manifest.digest("histories/"),
@@ -112,7 +112,7 @@ def _train(
 
 
 class _Pretraining(nn.Module):
-    """The encoder with its objective; the temperature belongs to the training alone."""
+    """The encoder with its objective; the temperature is for training only."""
 
     def __init__(self, encoder: SequenceEncoder, settings: Sequence, *, period: int) -> None:
         super().__init__()
@@ -141,10 +141,10 @@ class _Pretraining(nn.Module):
 
 
 class WindowSampler:
-    """Random history windows of random users, all of them before `train_until`.
+    """Draws random history windows of random users, all before `train_until`.
 
     Args:
-        workspace: gives the windows.
+        workspace: sets the windows.
         data: the opened pairs.
         texts: vectors of the distinct texts, (n_texts, d_text).
     """
@@ -159,12 +159,15 @@ class WindowSampler:
         self.n_steps = -(-self.length // self.step)
 
     def batch(self, split: str, size: int, seed: int) -> Steps:
-        """Windows of `size` users (or all there are) of one partition, each ending at a random day.
+        """Draw windows of up to `size` users of one partition, each ending on a random day.
 
         Args:
             split: "train" or "validation".
-            size: users.
-            seed: of the choice.
+            size: users at most.
+            seed: of the draw.
+
+        Returns:
+            Steps of B users, (B, T, ...); the last one just before the window's end.
         """
         rng = np.random.default_rng(seed)
         members = {part: self.data.users_of(part, split) for part in self.data.parts}

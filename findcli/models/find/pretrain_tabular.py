@@ -29,14 +29,14 @@ from findcli.workspace.settings import Tabular
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
-    """What of the workspace file the tabular stage depends on."""
+    """The settings that the tabular stage depends on."""
     return asdict(workspace.settings.tabular) | {
         "columns": [asdict(c) for c in profile_columns(workspace.settings.profile)]
     }
 
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
-    """The digests of the profiles and of whose they are."""
+    """Digests of the profiles and of the users and pairs they belong to."""
     pairs = open_run(workspace.run("pairs"), "pairs")
     return {name: pairs.manifest.digest(name) for name in ("profiles", "pairs.parquet", "users")}
 
@@ -51,7 +51,7 @@ def pretrain_tabular(
     """
     pairs = open_run(workspace.run("pairs"), "pairs")
     if not profile_columns(workspace.settings.profile):
-        hint = "name a table or aggregates in [profile], or leave 'tabular' out of modalities in [align]"
+        hint = "name a table or aggregates in [profile], or remove 'tabular' from modalities in [align]"
         raise FindCLIError("this workspace has no profile columns to train on", hint=hint)
 
     def write(draft: Draft, checkpoints: Path) -> None:
@@ -103,14 +103,17 @@ def _train(
 def corrupted_value_losses(
     encoder: TabularEncoder, codes: Tensor, fractions: Tensor, settings: Tabular, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Both losses of the stage on one batch.
+    """Compute the stage's weighted losses on one batch.
 
     Args:
-        encoder: what is trained.
-        codes: (B, F).
+        encoder: the module in training.
+        codes: int64 (B, F).
         fractions: (B, F).
-        settings: weights, shares and the generator of replacements.
+        settings: weights, shares and how replacements are drawn.
         generator: source of randomness, on the device of the codes.
+
+    Returns:
+        "mlm", masked values (Eq 8), and "rtd", replaced values (section 1.4): () each.
     """
     reduction: Literal["mean", "sum"] = "sum" if settings.paper_exact else "mean"
     masked = choose_values(codes, settings.mask, generator=generator)

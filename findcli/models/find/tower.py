@@ -1,4 +1,4 @@
-"""FIND's fusion as a user tower: one vector a user, whatever the question; sentences suit it by their cosine (Eq 2)."""
+"""FIND's fusion as a user tower: one vector per user, scored against any question by cosine (Eq 2)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from findcli.workspace.runs import Draft, Run
 
 @dataclass(frozen=True)
 class ModalityVectors:
-    """The vector of each modality (B, D_m), and who has it (B,)."""
+    """Each modality's vectors, (B, D_m), and which users have it, bool (B,)."""
 
     modalities: Modalities
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """Each modality's vectors, zeros where a user lacks it, and `has_NAME`, 0 or 1."""
+        """Each modality's vectors (B, D_m), zero for users without it, and `has_NAME`, uint8 (B,), 0 or 1."""
         named = {}
         for name, (vector, present) in self.modalities.items():
             named[name] = vector.masked_fill(~present.unsqueeze(1), 0)
@@ -39,7 +39,7 @@ class FusionTower:
     """FIND's user side: modality encoders and their fusion.
 
     Args:
-        encoder: in eval mode.
+        encoder: the user encoder, in eval mode.
     """
 
     name: ClassVar[str] = "fusion"
@@ -51,7 +51,7 @@ class FusionTower:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Those that were trained."""
+        """The modalities it was trained on."""
         present = {
             "sequence": self.encoder.sequence is not None,
             "tabular": self.encoder.tabular is not None,
@@ -61,7 +61,7 @@ class FusionTower:
 
     @torch.no_grad()
     def prefix(self, batch: UserBatch, *, without: Sequence[str] = ()) -> ModalityVectors:
-        """The modalities' vectors of B users."""
+        """Encode each modality of B users; those in `without` count as absent."""
         modalities = self.encoder.modalities(batch)
         masked = {
             name: (vector, torch.zeros_like(present) if name in without else present)
@@ -71,11 +71,11 @@ class FusionTower:
 
     @torch.no_grad()
     def embed(self, prefix: ModalityVectors) -> Tensor:
-        """The fused vectors: (B, D), of unit length."""
+        """Fuse the modalities: unit vectors (B, D)."""
         return self.encoder.fuse(prefix.modalities)
 
     def score(self, prefix: ModalityVectors, queries: Tensor) -> Tensor:
-        """The cosine with queries (Q, D): (B, Q)."""
+        """The cosine of users and queries (Q, D): (B, Q)."""
         return self.embed(prefix) @ queries.T
 
     @classmethod
@@ -87,5 +87,5 @@ class FusionTower:
 
     @classmethod
     def load(cls, aligned: Run, *, device: str, trained: bool = True) -> Self:
-        """Read the aligned encoder, or its untrained self."""
+        """Load the aligned encoder, or the exact weights its training started from."""
         return cls(load_user_encoder(aligned, trained=trained).to(device))

@@ -1,8 +1,8 @@
 """Concepts: the sentences of single events, and how often and how recently each user did what they say.
 
-An event is rendered by every sentence template of its source that its slots fill ("The user purchased yogurt.", "The
-user purchased dairy."). So histories and demands speak one language, and a demand can pick what it is about from a
-user's history by the likeness of texts, whether or not its sentence was ever trained on.
+An event is rendered by every sentence template of its source that its slots can fill ("The user purchased yogurt.",
+"The user purchased dairy."). So histories and demands share one language, and a demand can pick what it is about from a
+user's history by text similarity, whether or not its sentence was ever trained on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy import sparse
 from findcli.data.templates import sentence_text, source_templates
 from findcli.workspace.folder import Workspace
 
-DECAYS = (1.0, 0.95, 0.9, 0.7, 0.4)  # what an event weighs a week later
+DECAYS = (1.0, 0.95, 0.9, 0.7, 0.4)  # the weight of an event a week later
 LEVELS = (*(f"decay {decay}" for decay in DECAYS), "weeks", "recency")
 ACTIVITY = ("decay 0.95", "decay 0.7", "decay 0.4", "weeks", "recency", "concepts")
 FORGOTTEN = 400.0  # days after which a concept counts as never met
@@ -27,12 +27,12 @@ WEEK_US = 7 * 86_400 * 1_000_000
 
 @dataclass(frozen=True)
 class Habits:
-    """What users did before a cutoff, a row a user.
+    """What users did before a cutoff, one row per user.
 
     Attributes:
         levels: by the names of `LEVELS`, sparse (n_users, n_concepts): log(1 + the sum of decayed events) per decay,
-            log(1 + the weeks with an event), and log of `FORGOTTEN` days over those since the last event.
-        activity: the same of all events together, and log(1 + the number of concepts), float32 (n_users, 6) in the
+            log(1 + the weeks with an event), and the log of `FORGOTTEN` days over the days since the last event.
+        activity: the same for all events together, and log(1 + the number of concepts), float32 (n_users, 6) in the
             order of `ACTIVITY`.
     """
 
@@ -40,11 +40,11 @@ class Habits:
     activity: np.ndarray
 
     def rows(self, users: np.ndarray) -> Habits:
-        """The habits of some of the users."""
+        """The habits of some users, by row."""
         return Habits({name: level[users] for name, level in self.levels.items()}, self.activity[users])
 
     def shares(self) -> tuple[np.ndarray, np.ndarray]:
-        """The share of users who met each concept at all, and within about four weeks, float32 (n_concepts,) each."""
+        """Shares of users who met each concept ever, and in the last four weeks or so: float32 (n_concepts,) each."""
         recency = self.levels["recency"]
         late = recency.copy()
         late.data = (late.data >= np.log(FORGOTTEN / 29)).astype(np.float32)
@@ -55,12 +55,12 @@ class Habits:
 
 @dataclass(frozen=True)
 class Met:
-    """What some users did in a history window, in every concept that they met.
+    """The habits of users in every concept that they met in a history window.
 
     Attributes:
-        users: ids, a row each.
-        levels: a row a user and concept: `row`, `concept` (text), and a column each of `LEVELS`.
-        activity: as that of `Habits`, float32 (n_users, 6).
+        users: ids, one per row.
+        levels: one row per user and concept: `row` (of the user), `concept` (text), and the columns of `LEVELS`.
+        activity: as in `Habits`, float32 (n_users, 6).
     """
 
     users: pl.Series
@@ -68,11 +68,11 @@ class Met:
     activity: np.ndarray
 
     def counts(self) -> pl.DataFrame:
-        """How many of the users met each concept: concept, users."""
+        """The number of users who met each concept: concept, users."""
         return self.levels.group_by("concept").agg(users=pl.len())
 
     def habits(self, concepts: pl.Series) -> Habits:
-        """The habits in some concepts, a column each."""
+        """The habits in some concepts, one column each."""
         columns = pl.DataFrame({"concept": concepts}).with_row_index("column")
         kept = self.levels.join(columns, on="concept").sort("row", "column")
         places, shape = (kept["row"].to_numpy(), kept["column"].to_numpy()), (len(self.users), len(concepts))
@@ -81,17 +81,17 @@ class Met:
 
 
 def join_habits(groups: Sequence[Habits]) -> Habits:
-    """The habits of several groups of users, one below the other."""
+    """Stack the habits of several groups of users."""
     levels = {name: sparse.vstack([group.levels[name] for group in groups], format="csr") for name in LEVELS}
     return Habits(levels, np.concatenate([group.activity for group in groups]))
 
 
 def best_supported(counts: Sequence[pl.DataFrame], *, most: int) -> pl.Series:
-    """The concepts that most users met, at most so many, sorted by text.
+    """The concepts that most users met, sorted by text.
 
     Args:
-        counts: `concept` and `users`, a table a partition; no user is in two of them.
-        most: how many are kept.
+        counts: `concept` and `users`, one table per partition; each user is in one partition only.
+        most: how many to keep.
     """
     total = pl.concat(counts).group_by("concept").agg(pl.col("users").sum())
     return total.sort("users", "concept", descending=[True, False]).head(most)["concept"].sort()
@@ -101,18 +101,18 @@ def concept_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:
     """Every event with each sentence it makes true: event (row of the log), user_id, time, concept (text).
 
     Args:
-        workspace: gives the templates; those with a lower bound on an amount speak of sums, not of an event.
+        workspace: gives the templates; those with a lower bound on an amount are about sums, and are left out.
         log: events with their slots.
     """
     numbered = log.with_row_index("event_row")
     currency = workspace.settings.workspace.currency
     frames = []
     for source in workspace.settings.sources:
-        mine = numbered.filter(pl.col("source") == source.name)
+        source_events = numbered.filter(pl.col("source") == source.name)
         for template in source_templates(source):
-            if not template.bounded and not mine.is_empty():
+            if not template.bounded and not source_events.is_empty():
                 text = sentence_text(template, currency=currency)
-                frames.append(mine.select(event="event_row", user_id="user_id", time="time", concept=text))
+                frames.append(source_events.select(event="event_row", user_id="user_id", time="time", concept=text))
     if not frames:
         empty = numbered.clear().select(event="event_row", user_id="user_id", time="time")
         return empty.with_columns(concept=pl.lit(None, pl.String))
@@ -123,10 +123,10 @@ def met_as_of(events: pl.DataFrame, users: pl.Series, cutoff: datetime, history:
     """What users did in [cutoff - history, cutoff).
 
     Args:
-        events: those of `concept_events`.
-        users: ids, a row each.
-        cutoff: the instant.
-        history: how far back it reaches.
+        events: of `concept_events`.
+        users: ids, one per row.
+        cutoff: the instant at which histories end.
+        history: length of a history.
     """
     rows = pl.DataFrame({"user_id": users}).with_row_index("row")
     recent = events.filter(pl.col("time") < cutoff, pl.col("time") >= cutoff - history).join(rows, on="user_id")

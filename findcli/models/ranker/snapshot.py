@@ -1,4 +1,4 @@
-"""What query-aware scoring reads of a folder of embeddings: users' habits and the concepts as of its date."""
+"""What query-aware scoring reads from a folder of embeddings: users' habits and the concepts as of its date."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Snapshot:
     """Users' habits and the concepts as of a date.
 
     Attributes:
-        texts: of the concepts, in the order of the columns.
-        habits: a row a user.
-        concepts: what a demand can pick from.
-        factors: the users' places among what comes with what, float32 (n_users, R).
+        texts: texts of the concepts, in the order of the columns.
+        habits: one row per user.
+        concepts: the concepts a demand can pick from.
+        factors: the users' co-occurrence factors, float32 (n_users, R).
     """
 
     texts: pl.Series
@@ -45,12 +45,12 @@ class Snapshot:
 
 
 class SnapshotReader:
-    """Reads what query-aware scoring needs of events, a partition at a time.
+    """Reads what query-aware scoring needs from the events, one partition at a time.
 
     Args:
-        workspace: whose users.
-        aligned: the trained model that reads them.
-        space: where that model's texts have vectors.
+        workspace: gives the templates.
+        aligned: the trained model.
+        space: the space of the model's texts.
         as_of: the cutoff.
     """
 
@@ -66,52 +66,52 @@ class SnapshotReader:
 
         Args:
             log: its events before the cutoff.
-            users: ids, a row each, whether they have an event or not.
+            users: ids, one per row, whether they have an event or not.
         """
         recent = log.filter(pl.col("time") >= self.as_of - self.history)
         self.met.append(met_as_of(concept_events(self.workspace, recent), users, self.as_of, self.history))
 
     def finish(self, order: np.ndarray) -> Snapshot:
-        """The snapshot, with the concepts that most users met.
+        """Make the snapshot, of the concepts that most users met.
 
         Args:
-            order: for each row of the snapshot the place of its user among all that were read, (n_users,).
+            order: for each row of the snapshot, the index of its user among all that were read, int (n_users,).
         """
         texts = best_supported([met.counts() for met in self.met], most=self.most)
         habits = join_habits([met.habits(texts) for met in self.met]).rows(order)
         vectors = self.space.vectors(texts.to_list())
         learned = self.aligned.tensors("concepts.safetensors")
         concepts = Concepts(vectors, *habits.shares(), translate(vectors, learned["vectors"]))
-        among = co_occurrence_features(habits, concepts, CoOccurrence.from_tensors(learned))
-        return Snapshot(texts, habits, concepts, among.factors)
+        co_features = co_occurrence_features(habits, concepts, CoOccurrence.from_tensors(learned))
+        return Snapshot(texts, habits, concepts, co_features.factors)
 
 
 def write_snapshot(snapshot: Snapshot, draft: Draft) -> None:
-    """Fill a draft of embeddings with what scoring reads."""
+    """Write a snapshot into a draft of embeddings."""
     habits, concepts = snapshot.habits, snapshot.concepts
     rates = {"ever": concepts.ever, "late": concepts.late}
     draft.table("concepts.parquet", pl.DataFrame({"text": snapshot.texts, **rates}))
-    draft.tensors("concepts.safetensors", {"vectors": concepts.vectors, **_csr("known", concepts.known)})
+    draft.tensors("concepts.safetensors", {"vectors": concepts.vectors, **_csr("known", concepts.translation)})
     draft.tensors("habits.safetensors", _pattern(habits) | {name: habits.levels[name].data for name in LEVELS})
 
 
 def read_snapshot(run: Run) -> Snapshot:
-    """What `write_snapshot` has written."""
+    """Read what `write_snapshot` wrote."""
     tensors = run.tensors("habits.safetensors")
     table, vectors = run.table("concepts.parquet"), run.tensors("concepts.safetensors")
     users = run.tensors("users.safetensors")
     shape = (len(users["activity"]), len(table))
     levels = {name: sparse.csr_matrix((tensors[name], tensors["indices"], tensors["indptr"]), shape) for name in LEVELS}
-    known = sparse.csr_matrix(
+    translation = sparse.csr_matrix(
         (vectors["known_data"], vectors["known_indices"], vectors["known_indptr"]),
         (len(table), int(vectors["known_columns"][0])),
     )
-    concepts = Concepts(vectors["vectors"], table["ever"].to_numpy(), table["late"].to_numpy(), known)
+    concepts = Concepts(vectors["vectors"], table["ever"].to_numpy(), table["late"].to_numpy(), translation)
     return Snapshot(table["text"], Habits(levels, users["activity"]), concepts, users["factors"])
 
 
 def _pattern(habits: Habits) -> dict[str, np.ndarray]:
-    """The places of values, which all levels share: no level of a concept that was met is 0."""
+    """The sparsity pattern, which all levels share: no level of a concept that was met is 0."""
     first = habits.levels[LEVELS[0]]
     return {"indptr": first.indptr.astype(np.int64), "indices": first.indices.astype(np.int32)}
 

@@ -60,8 +60,8 @@ def test_every_feature_has_its_place() -> None:
     first = FEATURES.index(f"user's {ACTIVITY[0]}")
     assert np.array_equal(features[:, 1, first : first + len(ACTIVITY)], habits.activity)
     assert np.array_equal(features[0, :, -2], query.base[0])
-    places = learned.places(habits.levels["decay 0.95"])
-    meant = places @ (learned.factors.T @ query.known)
+    factors = learned.user_factors(habits.levels["decay 0.95"])
+    meant = factors @ (learned.factors.T @ query.translated)
     assert np.allclose(features[:, :, FEATURES.index("factors")], meant, atol=1e-3)
 
 
@@ -79,11 +79,11 @@ def test_users_are_scored_alike_alone_and_together() -> None:
 
 def test_an_unknown_concept_is_stood_for_by_the_nearest_known_ones() -> None:
     _, concepts = world()
-    known = concepts.vectors[:4]
-    stands = translate(concepts.vectors, known)
+    model_vectors = concepts.vectors[:4]
+    stands = translate(concepts.vectors, model_vectors)
     assert np.allclose(np.asarray(stands.sum(1)).ravel(), 1, atol=1e-5)
     assert np.allclose(np.asarray(stands[:4].todense()).diagonal(), 1, atol=0.01)
-    nearest = (concepts.vectors[5] @ known.T).argmax()
+    nearest = (concepts.vectors[5] @ model_vectors.T).argmax()
     assert np.asarray(stands[5].todense()).argmax() == nearest
 
 

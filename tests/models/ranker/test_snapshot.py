@@ -27,7 +27,7 @@ def test_what_is_stored_is_what_was_described(trained_workspace: Workspace) -> N
     assert all((stored.habits.levels[name] != taken.habits.levels[name]).nnz == 0 for name in LEVELS)
     assert np.array_equal(stored.habits.activity, taken.habits.activity)
     assert np.array_equal(stored.concepts.vectors, taken.concepts.vectors)
-    assert (stored.concepts.known != taken.concepts.known).nnz == 0
+    assert (stored.concepts.translation != taken.concepts.translation).nnz == 0
 
 
 @pytest.mark.parametrize("left_out", [{"without_sources": ["searches"]}, {"masked": ["search"]}])
