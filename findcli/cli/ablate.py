@@ -22,7 +22,7 @@ from findcli.cli.options import (
     VariantNames,
     WorkspaceDir,
 )
-from findcli.cli.stage import print_plan
+from findcli.cli.stage import print_plan, settle_threads
 from findcli.cli.tables import signed_with_bounds, task_line, with_bounds
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ def ablate(
     from dataclasses import asdict
     from functools import partial
 
-    from findcli.cli.stage import settle_threads
     from findcli.data.tasks import task_names
     from findcli.evaluation import ablations
     from findcli.evaluation.variants import chosen_variants, plan_variants

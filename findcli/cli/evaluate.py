@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 
 from findcli.cli import console
 from findcli.cli.options import Device, Json, Model, Quiet, TaskName, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.cli.tables import task_line
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ def evaluate(
     """
     from dataclasses import asdict
 
-    from findcli.cli.stage import settle_threads
     from findcli.data.tasks import task_names
     from findcli.evaluation import zero_shot
     from findcli.workspace.folder import load_workspace

@@ -11,6 +11,7 @@ import typer
 
 from findcli.cli import console, ranking
 from findcli.cli.options import Device, Draws, Json, Model, Output, Quiet, SeedUsers, TaskName, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.cli.tables import signed_with_bounds, task_line
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def few_shot(
     from dataclasses import asdict
 
     from findcli.audiences.export import write_audience
-    from findcli.cli.stage import settle_threads
     from findcli.data.tasks import task_names
     from findcli.evaluation import few_shot as evaluation
     from findcli.evaluation.name_selection import chosen_names

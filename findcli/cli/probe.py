@@ -11,6 +11,7 @@ import typer
 
 from findcli.cli import console, ranking
 from findcli.cli.options import Device, Json, Output, Quiet, RivalNames, RivalSeconds, TaskName, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.cli.tables import task_line
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ def probe(
     """
     from dataclasses import asdict
 
-    from findcli.cli.stage import settle_threads
     from findcli.data.tasks import task_names
     from findcli.evaluation.probe import averages, measure_tasks
     from findcli.evaluation.probe_comparison import compare

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from findcli.cli import console, ranking
 from findcli.cli.options import Device, Json, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 
 
 def rank_sentences(
@@ -27,7 +28,6 @@ def rank_sentences(
 
     Example: findcli rank-sentences --rivals counts,als --output figures.parquet
     """
-    from findcli.cli.stage import settle_threads
     from findcli.evaluation.benchmark import run
     from findcli.evaluation.rivals.ranking_registry import chosen_rivals
     from findcli.workspace.folder import load_workspace

@@ -11,6 +11,7 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.data import events
+from findcli.data.histories import search_sources
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import POSSIBLE
@@ -18,13 +19,14 @@ from findcli.evaluation.probe_protocol import REPLICATES
 from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
 from findcli.scoring.embedder import Embedder
-from findcli.scoring.engine import Engine, describe_engine, open_engine
+from findcli.scoring.engine import Engine, describe_engine, open_engine, open_model
 from findcli.scoring.population import embed_users
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Task
 
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
 REWRITTEN = "the demand, rewritten"
+MODALITIES = ("sequence", "tabular", "search")
 
 
 @dataclass(frozen=True)
@@ -101,20 +103,24 @@ def evaluate(
         progress: told after each task.
 
     Raises:
-        FindCLIError: there is no such task, its labels cannot be used, or no model is trained.
+        FindCLIError: there is no such task, its labels cannot be used, no model is trained, or no source is left that
+            its ranker could read.
     """
-    found = []
-    for i, name in enumerate(names, 1):
-        task = find_task(workspace, name)
-        refuse_forbidden_columns(model or workspace, name, task)
-        labels = read_labels(workspace, name, task)
-        engine = task_engine(workspace, model or workspace, task, without=without, device=device)
+    trained = model or workspace
+    tasks = {name: find_task(workspace, name) for name in names}
+    for name, task in tasks.items():
+        refuse_forbidden_columns(trained, name, task)
+        _require_sources(workspace, trained, name, task, without, device=device)
+    labels = {name: read_labels(workspace, name, task) for name, task in tasks.items()}
+    results = []
+    for name, task in tasks.items():
+        engine = task_engine(workspace, trained, task, without=without, device=device)
         scores = _scores(engine, task)
         if untrained:
             scores = scores.join(_untrained(engine, task), on="user_id")
-        found.append(_evaluation(name, task, labels, scores))
-        (progress or no_progress)(i, len(names), {})
-    return found
+        results.append(_evaluation(name, task, labels[name], scores))
+        (progress or no_progress)(len(results), len(tasks), {})
+    return results
 
 
 def require_modalities(names: Sequence[str]) -> None:
@@ -123,12 +129,30 @@ def require_modalities(names: Sequence[str]) -> None:
     Raises:
         FindCLIError: a name is none of "sequence", "tabular" and "search", or all of them are named.
     """
-    known = ("sequence", "tabular", "search")
     for name in names:
-        if name not in known:
-            raise FindCLIError(f"{name!r} is no modality", hint=f"mask one or two of: {', '.join(known)}")
-    if set(names) == set(known):
+        if name not in MODALITIES:
+            raise FindCLIError(f"{name!r} is not a modality", hint=f"mask one or two of: {', '.join(MODALITIES)}")
+    if set(names) == set(MODALITIES):
         raise FindCLIError("nothing is left when every modality is masked", hint="mask one or two of them")
+
+
+def _require_sources(
+    workspace: Workspace, trained: Workspace, name: str, task: Task, without: Sequence[str], *, device: str
+) -> None:
+    """Refuse a task that leaves a ranker, which reads events alone, without any source.
+
+    Raises:
+        FindCLIError: every source is left out by the task or feeds a masked modality, or no model is trained.
+    """
+    searches = search_sources(workspace)
+    modality = {s.name: "search" if s.name in searches else "sequence" for s in workspace.settings.sources}
+    left = [source for source in modality if source not in task.without_sources and modality[source] not in without]
+    if left or open_model(trained, device=device).scorer == "vector":
+        return
+    masked = f", with {' and '.join(without)} masked" if without else ""
+    hint = 'rank by the single vector: set scorer = "vector" under [align], then findcli run'
+    hint = f"mask tabular instead, or {hint}" if without else hint
+    raise FindCLIError(f"task {name!r} leaves no source to rank by{masked}", hint=hint)
 
 
 def task_engine(

@@ -83,7 +83,7 @@ def test_a_masked_modality_takes_no_part(trained_workspace: Workspace) -> None:
     masked = evaluate(trained_workspace, ["tea"], without=["sequence"], device="cpu")[0].rankings
     assert [ranking.by for ranking in whole] == [ranking.by for ranking in masked]
     assert whole[0].auc.value != masked[0].auc.value
-    for names, told in ((["sound"], "no modality"), (["sequence", "tabular", "search"], "nothing is left")):
+    for names, told in ((["sound"], "not a modality"), (["sequence", "tabular", "search"], "nothing is left")):
         with pytest.raises(FindCLIError, match=told):
             require_modalities(names)
 

@@ -19,6 +19,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from findcli.errors import FindCLIError
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.concepts import ACTIVITY, LEVELS, Habits
 
@@ -90,7 +91,13 @@ def translate(vectors: np.ndarray, model_vectors: np.ndarray) -> sparse.csr_matr
 
     Returns:
         float32, sparse (n_concepts, M), at most three weights a row; the model's own concept gets nearly all of it.
+
+    Raises:
+        FindCLIError: there is no concept.
     """
+    if not len(vectors):
+        hint = 'name a later date, keep more sources, or rank by the single vector: scorer = "vector" under [align]'
+        raise FindCLIError("no event before the date names anything to rank by", hint=hint)
     rows, columns, values = [], [], []
     for start in range(0, len(vectors), ROWS):
         cosine = vectors[start : start + ROWS] @ model_vectors.T  # (n, M)
