@@ -16,7 +16,7 @@ from findcli.cli.stage import settle_threads
 from findcli.cli.tables import task_line
 
 if TYPE_CHECKING:
-    from findcli.evaluation.zero_shot import Evaluation, Ranking
+    from findcli.evaluation.zero_shot import Evaluation, RankingFigures
 
 # Options that `findcli evaluate` once had, and where each is now; of several the first decides.
 MOVED = {
@@ -113,7 +113,7 @@ def _print(result: Evaluation) -> None:
     console.print_table(columns, [row[: len(columns)] for row in rows])
 
 
-def _row(ranking: Ranking, possible: Ranking | None) -> list[object]:
+def _row(ranking: RankingFigures, possible: RankingFigures | None) -> list[object]:
     auc = console.figure(ranking.auc.value, None if possible is None else possible.auc.value)
     interval = f"{ranking.auc.low:.2f}-{ranking.auc.high:.2f}"
     figures = [ranking.ks.value, ranking.precision, ranking.average_precision, ranking.hard_auc]

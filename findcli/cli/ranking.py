@@ -15,7 +15,7 @@ from findcli.errors import FindCLIError
 
 if TYPE_CHECKING:
     from findcli.evaluation.benchmark.calibration import Calibration
-    from findcli.evaluation.benchmark.demand_reading import Result
+    from findcli.evaluation.benchmark.demand_reading import DemandReading
     from findcli.evaluation.benchmark.demands import DemandRow
     from findcli.evaluation.benchmark.figures import Row
     from findcli.evaluation.benchmark.run import Ranked
@@ -157,7 +157,7 @@ def _print_demands(rows: Sequence[DemandRow]) -> None:
     console.print_table(["demand", "buyers", "AUC", "rewritten", "of its templates"], [*table, ["mean", None, *means]])
 
 
-def report_rewriting(result: Result, *, as_json: bool) -> None:
+def report_rewriting(result: DemandReading, *, as_json: bool) -> None:
     """Print how demands were understood."""
     if as_json:
         from dataclasses import asdict

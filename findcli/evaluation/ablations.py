@@ -105,7 +105,7 @@ def ablate(
         seeds: positive seeds a draw, and as many negatives.
         device: "auto", "cpu", "cuda" or "mps".
         progress: told after each form.
-        progress_for: given a form's and a stage's name, a context that yields what is told of its training.
+        progress_for: makes, of a form's and a stage's name, the context whose progress its training reports to.
 
     Returns:
         A task's figures each, with their average where there are several.
@@ -120,18 +120,18 @@ def ablate(
     scores: dict[str, list[pl.DataFrame]] = {}
     prompts: dict[str, list[FewShot]] = {}
     for i, variant in enumerate((None, *variants), 1):
-        own, by = workspace, OWN
+        form, by = workspace, OWN
         if variant is not None:
-            own, by = train_variant(workspace, variant, device=device, progress_for=progress_for)[0], variant.name
-        scores[by] = [_demand_scores(own, find_task(workspace, name), device=device) for name in names]
-        prompts[by] = few_shot(own, names, draws=draws, seeds=seeds, device=device)[0] if draws else []
+            form, by = train_variant(workspace, variant, device=device, progress_for=progress_for)[0], variant.name
+        scores[by] = [_demand_scores(form, find_task(workspace, name), device=device) for name in names]
+        prompts[by] = few_shot(form, names, draws=draws, seeds=seeds, device=device)[0] if draws else []
         (progress or no_progress)(i, len(variants) + 1, {})
     return _measured(workspace, names, variants, scores, prompts)
 
 
-def _demand_scores(own: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+def _demand_scores(form: Workspace, task: Task, *, device: str) -> pl.DataFrame:
     """Every user's score for a task's demand as it stands: user_id, score."""
-    engine = task_engine(own, own, task, device=device)
+    engine = task_engine(form, form, task, device=device)
     scores = engine.score([task.demand]).scores[:, 0]
     return pl.DataFrame({"user_id": engine.users, "score": scores.astype(np.float64)})
 
@@ -144,12 +144,12 @@ def _measured(
     bootstrap = Bootstrap(pl.concat([case.users for case in cases]).unique().sort().to_list(), REPLICATES)
     weights = [bootstrap.weights(case.users.to_list()) for case in cases]
     measured: list[dict[str, Figures]] = [
-        {by: _figures(case, found[i], weights[i]) for by, found in scores.items()} for i, case in enumerate(cases)
+        {by: _figures(case, of_tasks[i], weights[i]) for by, of_tasks in scores.items()} for i, case in enumerate(cases)
     ]
-    found = [
+    results = [
         Ablation(
             case.name, case.task.title or case.name, case.task.demand, len(case.users), int(case.truth.sum()),
-            _forms(variants, figures, {by: told[i] for by, told in prompts.items() if told}),
+            _forms(variants, figures, {by: tuned[i] for by, tuned in prompts.items() if tuned}),
         )
         for i, (case, figures) in enumerate(zip(cases, measured, strict=True))
     ]  # fmt: skip
@@ -157,10 +157,10 @@ def _measured(
         mean = {
             by: {key: np.mean([figures[by][key] for figures in measured], axis=0) for key in FIGURES} for by in scores
         }
-        users, positives = sum(one.users for one in found), sum(one.positives for one in found)
-        forms = _forms(variants, mean, {by: told[-1] for by, told in prompts.items() if told})
-        found.append(Ablation(AVERAGE, f"average of {len(names)} tasks", "", users, positives, forms))
-    return found
+        users, positives = sum(one.users for one in results), sum(one.positives for one in results)
+        forms = _forms(variants, mean, {by: tuned[-1] for by, tuned in prompts.items() if tuned})
+        results.append(Ablation(AVERAGE, f"average of {len(names)} tasks", "", users, positives, forms))
+    return results
 
 
 def _case(workspace: Workspace, name: str, scores: pl.DataFrame) -> _Case:
@@ -171,21 +171,21 @@ def _case(workspace: Workspace, name: str, scores: pl.DataFrame) -> _Case:
 
 def _figures(case: _Case, scores: pl.DataFrame, weights: np.ndarray) -> Figures:
     """Figures by the names of `FIGURES`, (1 + REPLICATES,) each."""
-    own = pl.DataFrame({"user_id": case.users}).join(scores, on="user_id", how="left", maintain_order="left")
-    values = own["score"].to_numpy()
+    of_case = pl.DataFrame({"user_id": case.users}).join(scores, on="user_id", how="left", maintain_order="left")
+    values = of_case["score"].to_numpy()
     selection = weighted_selection(values, case.truth, weights)
-    found = {"auc": weighted_auc_ks(values, case.truth, weights)[0]}
-    return found | {name: getattr(selection, name) for name in FIGURES[1:]}
+    auc = weighted_auc_ks(values, case.truth, weights)[0]
+    return {"auc": auc} | {name: getattr(selection, name) for name in FIGURES[1:]}
 
 
 def _forms(variants: Sequence[Variant], measured: Mapping[str, Figures], prompts: Mapping[str, FewShot]) -> list[Form]:
-    known = {variant.name: variant for variant in variants}
+    by_name = {variant.name: variant for variant in variants}
     forms = []
     for by, figures in measured.items():
-        whole = known[by].whole if by in known else ""
-        beside = whole if whole in measured else OWN if by in known else ""
+        whole = by_name[by].whole if by in by_name else ""
+        beside = whole if whole in measured else OWN if by in by_name else ""
         less = {} if not beside else {name: interval(figures[name] - measured[beside][name]) for name in FIGURES}
         tuned = next((row.figures for row in prompts[by].rows if row.by == PROMPT), {}) if by in prompts else {}
-        says = known[by].says if by in known else "the workspace's own model"
+        says = by_name[by].says if by in by_name else "the workspace's own model"
         forms.append(Form(by, says, beside, {name: interval(figures[name]) for name in FIGURES}, less, tuned))
     return forms

@@ -31,7 +31,7 @@ from findcli.errors import FindCLIError
 from findcli.evaluation.probe import STORED, vector_kinds
 from findcli.evaluation.rivals import from_seeds
 from findcli.evaluation.rivals.one4all import One4all, u_mlp
-from findcli.evaluation.rivals.probe_registry import describe_users, user_inputs
+from findcli.evaluation.rivals.probe_registry import rival_vectors, user_inputs
 from findcli.evaluation.zero_shot import DEMAND, VECTOR, task_engine
 from findcli.metrics import (
     Interval,
@@ -163,18 +163,18 @@ def few_shot(
     Raises:
         FindCLIError: there is no such task, its labels cannot be used, or no model is trained.
     """
-    found, tables, replicates = [], [], []
+    results, tables, replicates = [], [], []
     for i, name in enumerate(names, 1):
         case = _case(workspace, model or workspace, name, draws=draws, seeds=seeds, one4all=one4all, device=device)
         scores = _scores(case, workspace)
         measured = {by: _measure(case, each) for by, each in scores.items()}
         replicates.append(measured)
-        found.append(_few_shot(case, seeds, measured))
+        results.append(_few_shot(case, seeds, measured))
         tables.append(_table(case, measured))
         (progress or no_progress)(i, len(names), {})
     if len(names) > 1:
-        found.append(_average(found, replicates))
-    return found, pl.concat(tables)
+        results.append(_average(results, replicates))
+    return results, pl.concat(tables)
 
 
 def _case(
@@ -188,15 +188,15 @@ def _case(
     scorers: dict[str, Scorer] = {VECTOR: engine.vector_scorer}
     if engine.scorer is not engine.vector_scorer:
         scorers = {DEMAND: engine.scorer} | scorers
-    known = pl.DataFrame({"user_id": users}).with_row_index("row").join(labels, on="user_id").sort("row")
-    rows, truth = known["row"].to_numpy().astype(np.int64), known["label"].to_numpy()
-    marked = "hard_negative" in known.columns
-    hard = known["hard_negative"].to_numpy() & ~truth if marked else ~truth & _looks_like(task, scorers, rows)
+    labelled = pl.DataFrame({"user_id": users}).with_row_index("row").join(labels, on="user_id").sort("row")
+    rows, truth = labelled["row"].to_numpy().astype(np.int64), labelled["label"].to_numpy()
+    marked = "hard_negative" in labelled.columns
+    hard = labelled["hard_negative"].to_numpy() & ~truth if marked else ~truth & _looks_like(task, scorers, rows)
     rng = np.random.default_rng(_seed(workspace.settings.workspace.seed, name))
     pools = truth, hard, ~truth
     if not all(pool.any() for pool in pools):
-        told = f"task {name!r} has {truth.sum()} positives and {hard.sum()} hard negatives among its embedded users"
-        raise FindCLIError(told, hint="seeds are drawn from both; findcli check compares users and labels")
+        message = f"task {name!r} has {truth.sum()} positives and {hard.sum()} hard negatives among its embedded users"
+        raise FindCLIError(message, hint="seeds are drawn from both; findcli check compares users and labels")
     drawn = [
         Draw(
             *(
@@ -213,19 +213,21 @@ def _case(
 def _one4all(workspace: Workspace, task: Task, users: pl.Series, *, device: str) -> np.ndarray:
     """One4all's frozen vectors of users as of a task's date, (N, D), from the disk where they stand."""
     log = events.build_events(workspace)
-    given = user_inputs(workspace, log, task.as_of, users, without_sources=task.without_sources, device=device)
+    inputs = user_inputs(workspace, log, task.as_of, users, without_sources=task.without_sources, device=device)
     folder = workspace.runs / "benchmark" / "vectors"
-    found = describe_users(One4all(), given, folder, seconds=np.inf, digest=given.digest())
-    if found.vectors is None:
-        raise FindCLIError(f"the rival {found.name} has not finished: {found.note}", hint="leave it out of --rivals")
-    return found.vectors
+    described = rival_vectors(One4all(), inputs, folder, seconds=np.inf, digest=inputs.digest())
+    if described.vectors is None:
+        raise FindCLIError(
+            f"the rival {described.name} has not finished: {described.note}", hint="leave it out of --rivals"
+        )
+    return described.vectors
 
 
 def _looks_like(task: Task, scorers: Mapping[str, Scorer], rows: np.ndarray) -> np.ndarray:
     """Who is in the tenth of users that the sentence ranks highest, bool (n,)."""
     scores = _sentence_scores(next(iter(scorers.values())), task.demand)[rows]
-    found: np.ndarray = scores >= np.quantile(scores, 1 - LOOKALIKE_SHARE)
-    return found
+    highest: np.ndarray = scores >= np.quantile(scores, 1 - LOOKALIKE_SHARE)
+    return highest
 
 
 def _sentence_scores(scorer: Scorer, sentence: str) -> np.ndarray:
@@ -253,7 +255,7 @@ def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
     """The scores of all users in every draw by each way of scoring, (N, draws)."""
     settings, seed = workspace.settings.prompt, workspace.settings.workspace.seed
     seeded, users = np.unique(np.concatenate([draw.rows for draw in case.draws])), len(case.tensors["embeddings"])
-    found: dict[str, np.ndarray] = {}
+    scores: dict[str, np.ndarray] = {}
     main = next(iter(case.scorers))
     for name, scorer in case.scorers.items():
         tuner = PromptTuner(
@@ -265,25 +267,25 @@ def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
             seed=seed,
         )
         sentence = tuner.score(tuner.query[None])[:, 0]
-        found[name] = np.repeat(sentence[:, None], len(case.draws), axis=1)
+        scores[name] = np.repeat(sentence[:, None], len(case.draws), axis=1)
         for by, seeds in _prompts(case, sentence, every=name == main).items():
             label = by if name == main else VECTOR_PROMPT
-            found[label] = tuner.rank(tuner.tune(seeds))
-    return found | _rivals(case, case.scorers[main])
+            scores[label] = tuner.rank(tuner.tune(seeds))
+    return scores | _rivals(case, case.scorers[main])
 
 
 def _prompts(case: _Case, sentence: np.ndarray, *, every: bool) -> dict[str, list[Seeds]]:
     """Which seeds each kind of prompt learns from."""
-    found = {PROMPT: [Seeds(draw.positives, draw.hard) for draw in case.draws]}
+    with_hard = {PROMPT: [Seeds(draw.positives, draw.hard) for draw in case.draws]}
     if not every:
-        return found
+        return with_hard
     vectors, none = case.tensors["embeddings"], np.zeros(0, np.int64)
-    mine = partial(mine_hard_negatives, sentence, vectors)
-    return found | {
+    mined = partial(mine_hard_negatives, sentence, vectors)
+    return with_hard | {
         ORDINARY: [Seeds(draw.positives, draw.ordinary) for draw in case.draws],
         WITHOUT: [Seeds(draw.positives, none) for draw in case.draws],
         MINED: [
-            Seeds(draw.positives, mine(draw.positives, most=len(draw.positives)), mined=True) for draw in case.draws
+            Seeds(draw.positives, mined(draw.positives, most=len(draw.positives)), mined=True) for draw in case.draws
         ],
     }
 
@@ -291,27 +293,27 @@ def _prompts(case: _Case, sentence: np.ndarray, *, every: bool) -> dict[str, lis
 def _rivals(case: _Case, scorer: Scorer) -> dict[str, np.ndarray]:
     """What others make of the same seeds."""
     kinds = vector_kinds(case.tensors)
-    found: dict[str, np.ndarray] = {}
+    scores: dict[str, np.ndarray] = {}
     fits: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
         "logistic regression": from_seeds.regressed,
         "nearest prototype": from_seeds.nearest_prototype,
     }
-    for kind, told in (("embeddings", "embeddings"), (STORED, "all stored")):
+    for kind, words in (("embeddings", "embeddings"), (STORED, "all stored")):
         vectors = from_seeds.standardised(kinds[kind])
         for by, fit in fits.items():
-            found[f"{by}, {told}"] = np.stack([fit(vectors, draw.positives, draw.hard) for draw in case.draws], 1)
-            found[f"{by}, {told}, ordinary negatives"] = np.stack(
+            scores[f"{by}, {words}"] = np.stack([fit(vectors, draw.positives, draw.hard) for draw in case.draws], 1)
+            scores[f"{by}, {words}, ordinary negatives"] = np.stack(
                 [fit(vectors, draw.positives, draw.ordinary) for draw in case.draws], 1
             )
     if case.one4all is not None:
         vectors = from_seeds.standardised(case.one4all)
-        for told, kind in (("", "hard"), (", ordinary negatives", "ordinary")):
-            found[f"U-MLP, One4all{told}"] = np.stack(
+        for words, kind in (("", "hard"), (", ordinary negatives", "ordinary")):
+            scores[f"U-MLP, One4all{words}"] = np.stack(
                 [_u_mlp(vectors, draw.positives, getattr(draw, kind)) for draw in case.draws], 1
             )
     if isinstance(scorer, QueryScorer):
-        found |= _rules(case, scorer)
-    return found
+        scores |= _rules(case, scorer)
+    return scores
 
 
 def _u_mlp(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
@@ -336,17 +338,17 @@ def _rules(case: _Case, scorer: QueryScorer) -> dict[str, np.ndarray]:
 def _measure(case: _Case, scores: np.ndarray) -> Figures:
     """Figures of every draw: by the names of `FIGURES`, (draws, 1 + REPLICATES), the users themselves first."""
     weights = bootstrap_weights(len(case.rows), REPLICATES)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
+    figures: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
     for i, draw in enumerate(case.draws):
         kept = ~np.isin(case.rows, draw.rows)
-        mine, truth, mass = scores[case.rows[kept], i], case.truth[kept], weights[:, kept]
-        found["auc"].append(weighted_auc_ks(mine, truth, mass)[0])
-        selection = weighted_selection(mine, truth, mass)
+        kept_scores, truth, kept_weights = scores[case.rows[kept], i], case.truth[kept], weights[:, kept]
+        figures["auc"].append(weighted_auc_ks(kept_scores, truth, kept_weights)[0])
+        selection = weighted_selection(kept_scores, truth, kept_weights)
         for name in ("average_precision", "lift", "accuracy", "precision", "recall"):
-            found[name].append(getattr(selection, name))
+            figures[name].append(getattr(selection, name))
         close = truth | case.hard[kept]
-        found["hard_auc"].append(weighted_auc_ks(mine[close], truth[close], mass[:, close])[0])
-    return {name: np.stack(values) for name, values in found.items()}
+        figures["hard_auc"].append(weighted_auc_ks(kept_scores[close], truth[close], kept_weights[:, close])[0])
+    return {name: np.stack(values) for name, values in figures.items()}
 
 
 def _mean_over_draws(draws: np.ndarray) -> Interval:
@@ -374,14 +376,14 @@ def _few_shot(case: _Case, seeds: int, measured: Mapping[str, Figures]) -> FewSh
     )  # fmt: skip
 
 
-def _average(found: Sequence[FewShot], measured: Sequence[Mapping[str, Figures]]) -> FewShot:
+def _average(results: Sequence[FewShot], measured: Sequence[Mapping[str, Figures]]) -> FewShot:
     """The mean over tasks, draw by draw."""
     shared = [by for by in measured[0] if all(by in other for other in measured)]
     mixed = {by: {name: np.mean([each[by][name] for each in measured], axis=0) for name in FIGURES} for by in shared}
     return FewShot(
-        "average", f"average of {len(found)} tasks", "", sum(each.users for each in found),
-        sum(each.positives for each in found), sum(each.hard_negatives for each in found),
-        all(each.marked for each in found), found[0].draws, found[0].seeds, _rows(mixed),
+        "average", f"average of {len(results)} tasks", "", sum(each.users for each in results),
+        sum(each.positives for each in results), sum(each.hard_negatives for each in results),
+        all(each.marked for each in results), results[0].draws, results[0].seeds, _rows(mixed),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from findcli.data import events
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe_protocol import REPLICATES, Ceiling, ProbeRow, ceiling, probe_vectors
-from findcli.evaluation.rivals.probe_registry import SECONDS, describe_users, user_inputs
+from findcli.evaluation.rivals.probe_registry import SECONDS, rival_vectors, user_inputs
 from findcli.evaluation.rivals.user_inputs import Head, Representation
 from findcli.evaluation.untrained import untrained_vectors
 from findcli.metrics import Bootstrap
@@ -48,7 +48,7 @@ class ProbeResult:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ProbedTask:
     """A task's figures with the replicates that differences and averages are taken from.
 
     Attributes:
@@ -93,8 +93,8 @@ def probe_tasks(
     progress: Progress | None = None,
 ) -> list[ProbeResult]:
     """Fit and evaluate the linear probe of several tasks; see `measure_tasks`."""
-    found = measure_tasks(workspace, names, untrained=untrained, device=device, progress=progress)
-    return [one.result for one in found]
+    tasks = measure_tasks(workspace, names, untrained=untrained, device=device, progress=progress)
+    return [one.result for one in tasks]
 
 
 def measure_tasks(
@@ -106,7 +106,7 @@ def measure_tasks(
     untrained: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
-) -> list[Measured]:
+) -> list[ProbedTask]:
     """Fit and evaluate the linear probe of several tasks; users are embedded once a date.
 
     Args:
@@ -135,7 +135,7 @@ def measure_tasks(
     for name, task in tasks.items():
         users, kinds, notes = read(task.as_of, task.without_sources)
         result, replicates = _evaluate(name, task, labels[name], users, kinds, bootstrap)
-        results.append(Measured(result, replicates, notes))
+        results.append(ProbedTask(result, replicates, notes))
         (progress or no_progress)(len(results), len(tasks), {})
     return results
 
@@ -160,10 +160,10 @@ def _read_kinds(
     plain = vector_kinds(tensors) | (untrained_vectors(engine, log) if untrained else {})
     kinds, notes = {name: Kind(vectors) for name, vectors in plain.items()}, []
     if rivals:
-        given = user_inputs(workspace, log, as_of, users, without_sources=without_sources, device=device)
-        folder, digest = workspace.runs / "benchmark" / "vectors", given.digest()
+        inputs = user_inputs(workspace, log, as_of, users, without_sources=without_sources, device=device)
+        folder, digest = workspace.runs / "benchmark" / "vectors", inputs.digest()
         for rival in rivals:
-            one = describe_users(rival, given, folder, seconds=seconds, digest=digest)
+            one = rival_vectors(rival, inputs, folder, seconds=seconds, digest=digest)
             if one.vectors is None:
                 notes.append(f"{one.name}: {one.note}")
             else:
@@ -185,26 +185,28 @@ def _evaluate(
         )
     weights = bootstrap.weights(rows["user_id"].to_list())  # (1 + R, N)
     figures, replicates = [], {}
-    for kind, given in kinds.items():
-        row, replicates[kind] = probe_vectors(kind, given.vectors[index], truth, head=given.head, weights=weights)
-        figures.append(replace(row, rival=given.rival, seconds=given.seconds))
+    for kind, described in kinds.items():
+        row, replicates[kind] = probe_vectors(
+            kind, described.vectors[index], truth, head=described.head, weights=weights
+        )
+        figures.append(replace(row, rival=described.rival, seconds=described.seconds))
     possible = ceiling(rows["truth"].to_numpy(), truth) if "truth" in rows.columns else None
     result = ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures, possible)
     return result, replicates
 
 
-def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def vector_kinds(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed.
 
     Each tensor by itself, the fused one first; the modalities side by side; and in short, as `models/find/summary.py`
     says, what training has learned and all that is stored.
     """
-    summary = found["summary"]
-    raw = [name for name in found if name != "summary" and not name.startswith("has_")]
+    summary = tensors["summary"]
+    raw = [name for name in tensors if name != "summary" and not name.startswith("has_")]
     named = sorted(raw, key=lambda name: name != "embeddings")
-    modalities = [found[name] for name in named if f"has_{name}" in found]
-    counted = sum(found[name].shape[1] for name in COUNTED if name in found)
-    return {name: found[name] for name in named} | {
+    modalities = [tensors[name] for name in named if f"has_{name}" in tensors]
+    counted = sum(tensors[name].shape[1] for name in COUNTED if name in tensors)
+    return {name: tensors[name] for name in named} | {
         CONCATENATED: np.concatenate(modalities, axis=1),
         LEARNED: summary[:, counted:],
         STORED: summary,
@@ -217,8 +219,8 @@ def averages(results: Sequence[ProbeResult]) -> list[tuple[str, float, float]]:
     shared = [kind for kind in first if all(kind in other for other in others)]
     rows = {kind: [first[kind], *(other[kind] for other in others)] for kind in shared}
     means = [
-        (kind, float(np.mean([r.auc.value for r in found])), float(np.mean([r.ks.value for r in found])))
-        for kind, found in rows.items()
+        (kind, float(np.mean([r.auc.value for r in of_kind])), float(np.mean([r.ks.value for r in of_kind])))
+        for kind, of_kind in rows.items()
     ]
     possible = [(c.auc, c.ks) for result in results if (c := result.ceiling) is not None]
     if len(possible) == len(results):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import polars as pl
 
-from findcli.evaluation.probe import LEARNED, STORED, Measured
+from findcli.evaluation.probe import LEARNED, STORED, ProbedTask
 from findcli.evaluation.probe_protocol import ProbeRow
 from findcli.metrics import Interval, interval
 
@@ -70,11 +70,11 @@ class Compared:
 
     def best_rivals(self, by: str) -> list[ProbeDifference]:
         """On each task, and on the average, how far a row lies above the best rival there."""
-        found = {(row.by, row.task): row.auc.value for row in self.rows if row.rival}
+        areas = {(row.by, row.task): row.auc.value for row in self.rows if row.rival}
         chosen = []
         for task in (*self.tasks, AVERAGE):
-            mine = [d for d in self.differences if d.task == task and d.by == by]
-            chosen += [max(mine, key=lambda d: found[d.beside, d.task])] if mine else []
+            differences = [d for d in self.differences if d.task == task and d.by == by]
+            chosen += [max(differences, key=lambda d: areas[d.beside, d.task])] if differences else []
         return chosen
 
     def table(self) -> pl.DataFrame:
@@ -90,7 +90,7 @@ class Compared:
         return pl.DataFrame(plain + less, infer_schema_length=None)
 
 
-def compare(splits: Sequence[str], measured: Sequence[Sequence[Measured]]) -> Compared:
+def compare(splits: Sequence[str], measured: Sequence[Sequence[ProbedTask]]) -> Compared:
     """Put the figures of several splits of the same tasks together.
 
     Args:
@@ -110,34 +110,32 @@ def compare(splits: Sequence[str], measured: Sequence[Sequence[Measured]]) -> Co
         for task, values in areas[row.vectors].items()
     ]
     less = [
-        ProbeDifference(own, row.vectors, task, interval(values - areas[row.vectors][task]))
-        for own in CLAIMED
+        ProbeDifference(vectors, row.vectors, task, interval(values - areas[row.vectors][task]))
+        for vectors in CLAIMED
         for row in shared
         if row.rival
-        for task, values in areas[own].items()
+        for task, values in areas[vectors].items()
     ]
     sizes = {one.result.task: (one.result.users, one.result.positives) for one in first}
     notes = [note for split in measured for one in split for note in one.notes]
     return Compared(list(splits), sizes, rows, less, list(dict.fromkeys(notes)))
 
 
-def _by_task(kind: str, measured: Sequence[Sequence[Measured]]) -> dict[str, np.ndarray]:
+def _by_task(kind: str, measured: Sequence[Sequence[ProbedTask]]) -> dict[str, np.ndarray]:
     """The AUC on each task and on the average under every resampling, the mean over splits: (1 + R,) each."""
     names = [one.result.task for one in measured[0]]
-    found = {name: np.mean([split[i].replicates[kind] for split in measured], axis=0) for i, name in enumerate(names)}
-    return found | {AVERAGE: np.mean(list(found.values()), axis=0)}
+    areas = {name: np.mean([split[i].replicates[kind] for split in measured], axis=0) for i, name in enumerate(names)}
+    return areas | {AVERAGE: np.mean(list(areas.values()), axis=0)}
 
 
-def _gaps(kind: str, measured: Sequence[Sequence[Measured]]) -> dict[str, float]:
+def _gaps(kind: str, measured: Sequence[Sequence[ProbedTask]]) -> dict[str, float]:
     """The KS on each task and on the average, the mean over splits."""
     names = [one.result.task for one in measured[0]]
-    found = {
-        name: float(np.mean([_row(split[i], kind).ks.value for split in measured])) for i, name in enumerate(names)
-    }
-    return found | {AVERAGE: float(np.mean(list(found.values())))}
+    gaps = {name: float(np.mean([_row(split[i], kind).ks.value for split in measured])) for i, name in enumerate(names)}
+    return gaps | {AVERAGE: float(np.mean(list(gaps.values())))}
 
 
-def _row(one: Measured, kind: str) -> ProbeRow:
+def _row(one: ProbedTask, kind: str) -> ProbeRow:
     return next(row for row in one.result.rows if row.vectors == kind)
 
 

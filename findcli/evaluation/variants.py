@@ -91,8 +91,8 @@ def chosen_variants(wanted: str) -> tuple[Variant, ...]:
     Raises:
         FindCLIError: a name is unknown.
     """
-    known = {variant.name: variant for variant in VARIANTS}
-    return tuple(known[name] for name in chosen_names(wanted, known, what="variant"))
+    by_name = {variant.name: variant for variant in VARIANTS}
+    return tuple(by_name[name] for name in chosen_names(wanted, by_name, what="variant"))
 
 
 def require_stages(workspace: Workspace) -> None:
@@ -116,24 +116,24 @@ def plan_variants(workspace: Workspace, variants: Sequence[Variant]) -> list[tup
         FindCLIError: a stage before the alignment is missing or out of date.
     """
     require_stages(workspace)
-    found = ((variant, _why_stale(workspace, variant)) for variant in variants)
-    return [(variant, reason) for variant, reason in found if reason is not None]
+    reasons = ((variant, _why_stale(workspace, variant)) for variant in variants)
+    return [(variant, reason) for variant, reason in reasons if reason is not None]
 
 
 def _why_stale(workspace: Workspace, variant: Variant) -> str | None:
     """Why a variant has to be trained (again), the stages that it does not change being those of the workspace."""
-    own = variant.of(workspace)
-    planned = {stage.name: stage for stage in pipeline.stages(own, as_of=own.train_until)}
+    form = variant.of(workspace)
+    planned = {stage.name: stage for stage in pipeline.stages(form, as_of=form.train_until)}
     encoders = {}
-    for name in encoder_names(own):
+    for name in encoder_names(form):
         shared = read_manifest(workspace.run(name))
         if name in variant.changes or shared is None:
             reason = "never made" if shared is None else planned[name].why_stale(shared.inputs)
             if reason:
                 return f"{name}: {reason}"
-        encoders[name] = open_run((own if name in variant.changes else workspace).run(name), name)
+        encoders[name] = open_run((form if name in variant.changes else workspace).run(name), name)
     runs = replace(StageRuns.open(workspace), encoders=encoders)
-    return planned["aligned"].why_stale(input_digests(runs, own))
+    return planned["aligned"].why_stale(input_digests(runs, form))
 
 
 def train_variant(
@@ -154,6 +154,6 @@ def train_variant(
     Returns:
         The workspace in this form, embedded as of `train_until`, and whether anything had to be made.
     """
-    own = variant.of(workspace)
-    link_stages(workspace, own, but=variant.changes)
-    return own, bool(pipeline.run(own, as_of=own.train_until, device=device, progress_for=progress_for))
+    form = variant.of(workspace)
+    link_stages(workspace, form, but=variant.changes)
+    return form, bool(pipeline.run(form, as_of=form.train_until, device=device, progress_for=progress_for))

@@ -30,7 +30,7 @@ MODALITIES = ("sequence", "tabular", "search")
 
 
 @dataclass(frozen=True)
-class Ranking:
+class RankingFigures:
     """How well one way of scoring ranks a task's users.
 
     Attributes:
@@ -72,10 +72,10 @@ class Evaluation:
     users: int
     positives: int
     hard_negatives: int | None
-    rankings: list[Ranking]
+    rankings: list[RankingFigures]
 
     @property
-    def ceiling(self) -> Ranking | None:
+    def ceiling(self) -> RankingFigures | None:
         """The ranking by the true probability, where a simulator knows it: the most that is possible."""
         return next((ranking for ranking in self.rankings if ranking.by == POSSIBLE), None)
 
@@ -224,7 +224,7 @@ def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: pl.DataFram
     )
 
 
-def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None) -> Ranking:
+def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None) -> RankingFigures:
     """Measure one ranking, with intervals by bootstrap over users.
 
     Args:
@@ -234,7 +234,7 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarra
         hard: which of the negatives are hard, bool (N,), where that is known.
     """
     auc, ks = weighted_auc_ks(scores, truth, bootstrap_weights(len(truth), REPLICATES))
-    return Ranking(
+    return RankingFigures(
         by,
         interval(auc),
         interval(ks),

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from findcli.cli.main import main
 from findcli.datasets import complete_journey
 from findcli.evaluation.benchmark import journey
-from findcli.evaluation.probe import LEARNED, STORED, Measured, ProbeResult, measure_tasks
+from findcli.evaluation.probe import LEARNED, STORED, ProbedTask, ProbeResult, measure_tasks
 from findcli.evaluation.probe_comparison import AVERAGE, compare
 from findcli.evaluation.probe_protocol import ProbeRow, fit_head, probe_vectors
 from findcli.evaluation.rivals.probe_registry import chosen_rivals
@@ -33,9 +33,9 @@ def exit_code(*words: str) -> int:
     return end.value.code
 
 
-def measured(task: str, areas: dict[str, np.ndarray], notes: list[str] | None = None) -> Measured:
+def measured(task: str, areas: dict[str, np.ndarray], notes: list[str] | None = None) -> ProbedTask:
     rows = [ProbeRow(kind, 1, ONE, ONE, 0.0, rival=kind not in (STORED, LEARNED), seconds=2.0) for kind in areas]
-    return Measured(ProbeResult(task, task, "", 10, 5, rows), areas, notes or [])
+    return ProbedTask(ProbeResult(task, task, "", 10, 5, rows), areas, notes or [])
 
 
 def test_a_constant_lead_has_an_interval_of_no_width() -> None:

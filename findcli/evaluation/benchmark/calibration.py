@@ -54,14 +54,14 @@ def calibration(
         truth: bool (P,), both values among them.
         base_rates: what was known at the test date of each pair's category, (P,).
     """
-    told, known = (np.clip(p.astype(np.float64), SMALLEST, 1 - SMALLEST) for p in (probabilities, base_rates))
-    odds = logit(told)[:, None]
+    predicted, base = (np.clip(p.astype(np.float64), SMALLEST, 1 - SMALLEST) for p in (probabilities, base_rates))
+    odds = logit(predicted)[:, None]
     line = LogisticRegression(C=np.inf).fit(odds, truth)
     return Calibration(
         by, column, len(truth),
-        1 - brier_score_loss(truth, told) / brier_score_loss(truth, known),
-        1 - log_loss(truth, told) / log_loss(truth, known),
-        float(line.coef_[0, 0]), float(line.intercept_[0]), calibration_error(told, truth),
+        1 - brier_score_loss(truth, predicted) / brier_score_loss(truth, base),
+        1 - log_loss(truth, predicted) / log_loss(truth, base),
+        float(line.coef_[0, 0]), float(line.intercept_[0]), calibration_error(predicted, truth),
     )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def calibration_error(probabilities: np.ndarray, truth: np.ndarray, *, bins: int
     return float(np.sum(gaps) / len(order))
 
 
-def pooled(found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pooled(pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pairs of several splits, one after the other: probabilities, truth and base rates, (P,) each."""
-    probabilities, truth, base = zip(*found, strict=True)
+    probabilities, truth, base = zip(*pairs, strict=True)
     return np.concatenate(probabilities), np.concatenate(truth), np.concatenate(base)

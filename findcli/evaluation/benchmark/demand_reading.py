@@ -82,7 +82,7 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class DemandRanking:
     """Held-out users ranked for the answerable demands, mean AUC over them.
 
     Attributes:
@@ -99,7 +99,7 @@ class Ranking:
 
 
 @dataclass(frozen=True)
-class Result:
+class DemandReading:
     """What `measure_rewriting` found.
 
     Attributes:
@@ -109,7 +109,7 @@ class Result:
     """
 
     readers: list[Reader]
-    ranking: Ranking | None
+    ranking: DemandRanking | None
     table: pl.DataFrame
 
 
@@ -126,10 +126,10 @@ def read_asked(path: Path, half: Half = "all") -> list[Asked]:
         rows = table.select("demand", *columns).filter(pl.col("demand").is_not_null()).fill_null("").rows()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=hint) from error
-    found = [
+    demands = [
         Asked(text, *(tuple(filter(None, map(str.strip, cell.split("|")))) for cell in cells)) for text, *cells in rows
     ]
-    kept = [asked for asked in found if half in ("all", asked.half)]
+    kept = [asked for asked in demands if half in ("all", asked.half)]
     if not kept:
         raise FindCLIError(f"{path} holds no demand of the half {half!r}", hint=hint)
     return kept
@@ -137,7 +137,7 @@ def read_asked(path: Path, half: Half = "all") -> list[Asked]:
 
 def measure_rewriting(
     workspace: Workspace, path: Path, *, half: Half = "all", without: Iterable[str] = (), device: str = "auto"
-) -> Result:
+) -> DemandReading:
     """Measure how a workspace reads the demands of a file, as of its `train_until`.
 
     Args:
@@ -172,7 +172,9 @@ def measure_rewriting(
         frames.append(_rows(asked, understood, vocabulary, by=BY_LIKENESS if reranker is None else reranker.name))
         readers.append(_reader(frames[-1]["by"][0], frames[-1], asked, spent))
     ranking, table = _rank(engine, users, asked, understood, scored, vocabulary, excluded)
-    return Result(readers, ranking, pl.concat(frames).join(table, on="demand", how="left", maintain_order="left"))
+    return DemandReading(
+        readers, ranking, pl.concat(frames).join(table, on="demand", how="left", maintain_order="left")
+    )
 
 
 @dataclass(frozen=True)
@@ -243,11 +245,11 @@ def _rows(
 
 def _reader(by: str, rows: pl.DataFrame, asked: Sequence[Asked], spent: Sequence[float]) -> Reader:
     can = pl.Series([bool(each.right) for each in asked])
-    known, strange = rows.filter(can), rows.filter(~can)
+    answerable, strange = rows.filter(can), rows.filter(~can)
     refuses = rows["answerable"].is_not_null().any()
-    called = [(~frame["answerable"].fill_null(True)).mean() if len(frame) else None for frame in (known, strange)]
+    called = [(~frame["answerable"].fill_null(True)).mean() if len(frame) else None for frame in (answerable, strange)]
     return Reader(
-        by, wilson(int(known["right"].sum()), len(known)), len(known),
+        by, wilson(int(answerable["right"].sum()), len(answerable)), len(answerable),
         float(called[0]) if refuses and called[0] is not None else None,  # type: ignore[arg-type]
         float(called[1]) if refuses and called[1] is not None else None,  # type: ignore[arg-type]
         len(strange), (float(np.median(spent)), float(np.max(spent))),
@@ -257,11 +259,11 @@ def _reader(by: str, rows: pl.DataFrame, asked: Sequence[Asked], spent: Sequence
 def _rank(
     engine: Engine, users: pl.Series, asked: Sequence[Asked], understood: Sequence[Rewriting], raw: Scored,
     vocabulary: Vocabulary, excluded: set[str],
-) -> tuple[Ranking | None, pl.DataFrame]:  # fmt: skip
+) -> tuple[DemandRanking | None, pl.DataFrame]:  # fmt: skip
     """Both rankings of the held-out users for the demands that enough of them answered."""
     sentences = list(dict.fromkeys(s for how in understood for s in (how.sentences or [how.demand])))
-    own, _ = _own_scores(engine, sentences)
-    read = combined(own, sentences, understood, unit=engine.scorer.unit).scores  # (N, demands)
+    by_sentence, _ = _own_scores(engine, sentences)
+    read = combined(by_sentence, sentences, understood, unit=engine.scorer.unit).scores  # (N, demands)
     truth = Truth.of(engine.workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
     weights = bootstrap_weights(len(users), REPLICATES)
     rows, areas = [], []
@@ -278,11 +280,11 @@ def _rank(
     return (_ranking(np.array(areas)) if rows else None), table
 
 
-def _ranking(areas: np.ndarray) -> Ranking:
+def _ranking(areas: np.ndarray) -> DemandRanking:
     """Means over demands, of (demands, 2, 1 + R) areas, with intervals over users and demands."""
     picked = np.random.default_rng(1).integers(len(areas), size=(REPLICATES, len(areas))).T
     raw, rewritten = resampled_means(areas, picked)
-    return Ranking(len(areas), interval(raw), interval(rewritten), interval(rewritten - raw))
+    return DemandRanking(len(areas), interval(raw), interval(rewritten), interval(rewritten - raw))
 
 
 def _all_of(asked: Asked) -> tuple[str, ...]:
@@ -312,8 +314,8 @@ class Truth:
         columns = pl.DataFrame({"concept": list(column), "column": list(column.values())})
         for part in events.parts(log):
             after = events.read_part(log, part, before=end).filter(pl.col("time") >= workspace.train_until)
-            found = concept_events(workspace, after).join(rows, on="user_id").join(columns, on="concept")
-            came[found["row"].to_numpy(), found["column"].to_numpy()] = True
+            met = concept_events(workspace, after).join(rows, on="user_id").join(columns, on="concept")
+            came[met["row"].to_numpy(), met["column"].to_numpy()] = True
         return cls(column, came)
 
     def answers(self, asked: Asked, vocabulary: Vocabulary) -> np.ndarray:

@@ -87,16 +87,16 @@ def measure_demands(
     demands = [demand for demand in read_answered_demands(path) if not without & set(demand.categories)]
     if not demands:
         raise FindCLIError(f"every demand in {path} names a category that must not be evaluated", hint="add others")
-    found: dict[Demand, list[tuple[float, ...]]] = {}
+    by_demand: dict[Demand, list[tuple[float, ...]]] = {}
     for workspace in workspaces:
         for demand, figures in _one_split(workspace, demands, device=device):
-            found.setdefault(demand, []).append(figures)
-    if not found:
+            by_demand.setdefault(demand, []).append(figures)
+    if not by_demand:
         raise FindCLIError(
             f"no demand in {path} is answered by {FEWEST} held-out users",
             hint="are its categories spelled as in the data?",
         )
-    means = {demand: np.mean(figures, axis=0) for demand, figures in found.items()}
+    means = {demand: np.mean(figures, axis=0) for demand, figures in by_demand.items()}
     return [
         DemandRow(demand.text, demand.categories, *(float(value) for value in means[demand]))
         for demand in demands
@@ -113,14 +113,14 @@ def _one_split(
     sentences = [demand.text for demand in demands]
     scores, _ = answers(workspace, [*sentences, *case.inputs.demands], case.inputs.users, device=device)
     understood, _ = answers(workspace, sentences, case.inputs.users, device=device, rewrite=AUTO)
-    own, templates = scores[:, : len(sentences)], scores[:, len(sentences) :]
+    raw, templates = scores[:, : len(sentences)], scores[:, len(sentences) :]
     rows = []
     for i, demand in enumerate(demands):
         columns = [column[name] for name in demand.categories]
         truth = np.any(case.truth[:, columns], axis=1)
         if min(truth.sum(), (~truth).sum()) < FEWEST:
             continue
-        ways = np.stack([own[:, i], understood[:, i], templates[:, columns].mean(1)], axis=1)
+        ways = np.stack([raw[:, i], understood[:, i], templates[:, columns].mean(1)], axis=1)
         auc = auc_by_column(ways, np.repeat(truth[:, None], 3, axis=1))
         rows.append((demand, (float(truth.sum()), *map(float, auc))))
     return rows

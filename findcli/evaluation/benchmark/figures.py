@@ -13,7 +13,7 @@ import polars as pl
 
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.protocol import Case
-from findcli.evaluation.rivals.ranking_registry import Scored
+from findcli.evaluation.rivals.ranking_registry import RankerScores
 from findcli.metrics import Bootstrap, Interval, interval, weighted_auc_ks
 
 AVERAGE = "average"
@@ -64,7 +64,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredSplit:
     """One split's rankings.
 
     Attributes:
@@ -105,7 +105,7 @@ def members(case: Case, column: str, category: int) -> np.ndarray | None:
     return chosen if min(positives, int(chosen.sum()) - positives) >= FEWEST else None
 
 
-def measure(case: Case, found: Sequence[Scored], resampling: Resampling) -> Measured:
+def measure(case: Case, rankers: Sequence[RankerScores], resampling: Resampling) -> MeasuredSplit:
     """Measure every ranker that has scores, in every column.
 
     Raises:
@@ -116,7 +116,7 @@ def measure(case: Case, found: Sequence[Scored], resampling: Resampling) -> Meas
     for column in COLUMNS:
         chosen = {i: m for i in range(len(case.inputs.categories)) if (m := members(case, column, i)) is not None}
         shares = resampling.categories.weights([case.inputs.categories[i] for i in chosen])  # (1 + R, C')
-        for one in found if chosen else ():
+        for one in rankers if chosen else ():
             if one.scores is not None:
                 table, aucs = _measure_column(case, one, column, chosen, weights)
                 tables.append(table)
@@ -126,11 +126,11 @@ def measure(case: Case, found: Sequence[Scored], resampling: Resampling) -> Meas
             f"no category was bought by at least {FEWEST} held-out users, or no ranker has finished",
             hint="hold out more users: a smaller held_out_users in [split]; or give --rival-seconds more",
         )
-    return Measured(pl.concat(tables), replicates)
+    return MeasuredSplit(pl.concat(tables), replicates)
 
 
 def _measure_column(
-    case: Case, one: Scored, column: str, chosen: Mapping[int, np.ndarray], weights: np.ndarray
+    case: Case, one: RankerScores, column: str, chosen: Mapping[int, np.ndarray], weights: np.ndarray
 ) -> tuple[pl.DataFrame, np.ndarray]:
     """A row a category, and the AUC of each under every weighting of the users, (1 + R, C')."""
     assert one.scores is not None
@@ -146,7 +146,7 @@ def _measure_column(
     return pl.DataFrame(rows, schema=SCHEMA, orient="row"), np.stack(aucs, axis=1)
 
 
-def pooled_rows(measured: Sequence[Measured], seconds: Mapping[str, float]) -> list[Row]:
+def pooled_rows(measured: Sequence[MeasuredSplit], seconds: Mapping[str, float]) -> list[Row]:
     """Every ranker's columns, the mean over splits; rankers without scores in some split are left out.
 
     Args:
@@ -177,19 +177,19 @@ def pooled_rows(measured: Sequence[Measured], seconds: Mapping[str, float]) -> l
     return rows
 
 
-def differences(measured: Sequence[Measured], by: str) -> list[Difference]:
+def differences(measured: Sequence[MeasuredSplit], by: str) -> list[Difference]:
     """How far one ranker lies above each other one, in every column that both have, and on the average of these."""
     shared = _shared(measured)
-    found: dict[str, dict[str, np.ndarray]] = {}
+    by_other: dict[str, dict[str, np.ndarray]] = {}
     for other, column in shared:
         if other != by and (by, column) in shared:
             apart = _mean_over_splits(measured, by, column) - _mean_over_splits(measured, other, column)
-            found.setdefault(other, {})[column] = apart
-    for columns in found.values():
+            by_other.setdefault(other, {})[column] = apart
+    for columns in by_other.values():
         columns[AVERAGE] = np.mean(list(columns.values()), axis=0)
     return [
         Difference(by, other, column, interval(replicates))
-        for other, columns in found.items()
+        for other, columns in by_other.items()
         for column, replicates in columns.items()
     ]
 
@@ -198,16 +198,16 @@ def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Row means of (1 + R, C') over columns, those without a value left out."""
     present = np.where(np.isnan(values), 0, weights)
     with np.errstate(invalid="ignore"):
-        found: np.ndarray = (np.nan_to_num(values) * present).sum(1) / present.sum(1)
-    return found
+        means: np.ndarray = (np.nan_to_num(values) * present).sum(1) / present.sum(1)
+    return means
 
 
-def _shared(measured: Sequence[Measured]) -> list[tuple[str, str]]:
+def _shared(measured: Sequence[MeasuredSplit]) -> list[tuple[str, str]]:
     """The (ranker, column) that every split has, in the order of the first."""
     first, *others = measured
     return [key for key in first.replicates if all(key in one.replicates for one in others)]
 
 
-def _mean_over_splits(measured: Sequence[Measured], by: str, column: str) -> np.ndarray:
-    found: np.ndarray = np.mean([one.replicates[by, column] for one in measured], axis=0)
-    return found
+def _mean_over_splits(measured: Sequence[MeasuredSplit], by: str, column: str) -> np.ndarray:
+    mean: np.ndarray = np.mean([one.replicates[by, column] for one in measured], axis=0)
+    return mean

@@ -14,24 +14,24 @@ import polars as pl
 
 from findcli.audiences.target import target
 from findcli.evaluation.benchmark.protocol import Case
-from findcli.evaluation.rivals.ranking_registry import Scored
+from findcli.evaluation.rivals.ranking_registry import RankerScores
 from findcli.evaluation.variants import OWN, Variant, train_variant
 from findcli.scoring.as_read import OFF
 from findcli.workspace.folder import Workspace
 
 
-def score_own(workspace: Workspace, case: Case, *, device: str) -> Scored:
+def score_own(workspace: Workspace, case: Case, *, device: str) -> RankerScores:
     """Rank the evaluated users for the case's sentences; its seconds are those of the ranking, not of the training."""
     clock = time.perf_counter()
     scores, probabilities = answers(workspace, case.inputs.demands, case.inputs.users, device=device)
-    return Scored(OWN, scores, time.perf_counter() - clock, probabilities=probabilities)
+    return RankerScores(OWN, scores, time.perf_counter() - clock, probabilities=probabilities)
 
 
-def score_variant(workspace: Workspace, variant: Variant, case: Case, *, device: str) -> Scored:
+def score_variant(workspace: Workspace, variant: Variant, case: Case, *, device: str) -> RankerScores:
     """Train a variant where it does not stand, and rank; its seconds are those of both."""
     clock = time.perf_counter()
-    own, made = train_variant(workspace, variant, device=device)
-    scored = score_own(own, case, device=device)
+    form, made = train_variant(workspace, variant, device=device)
+    scored = score_own(form, case, device=device)
     return replace(scored, name=variant.name, seconds=time.perf_counter() - clock if made else scored.seconds)
 
 
@@ -55,10 +55,10 @@ def answers(
     for audience in target(workspace, demands, as_of=workspace.train_until, rewrite=rewrite, device=device):
         ranking = audience.ranking.with_columns(pl.col("score", "probability").cast(pl.Float64).fill_nan(None))
         lowest = ranking.select(pl.col("score", "probability").min())
-        found = rows.join(ranking, on="user_id", how="left", maintain_order="left").select(
+        placed = rows.join(ranking, on="user_id", how="left", maintain_order="left").select(
             pl.col(name).fill_null(pl.lit(lowest[name][0], pl.Float64)) for name in lowest.columns
         )
-        scores.append(found["score"].to_numpy())
-        probabilities.append(found["probability"].to_numpy())
-    told = np.stack(probabilities, axis=1).astype(np.float64)
-    return np.stack(scores, axis=1).astype(np.float32), None if np.isnan(told).all() else told
+        scores.append(placed["score"].to_numpy())
+        probabilities.append(placed["probability"].to_numpy())
+    stacked = np.stack(probabilities, axis=1).astype(np.float64)
+    return np.stack(scores, axis=1).astype(np.float32), None if np.isnan(stacked).all() else stacked

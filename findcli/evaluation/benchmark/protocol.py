@@ -67,15 +67,15 @@ def build_case(workspace: Workspace, *, without: Iterable[str] = (), scored: Ite
     windows = workspace.settings.windows
     date, future = workspace.train_until, parse_duration(windows.future)
     before, outcome = rows.filter(pl.col("time") < date), window(rows, start=date, end=date + future)
-    known = before["user_id"].unique().sort()
-    held = held_out_users(workspace, known)
+    with_history = before["user_id"].unique().sort()
+    held = held_out_users(workspace, with_history)
     if not held:
         raise FindCLIError("nobody is held out", hint="set held_out_users in [split], such as 5")
-    users = known.filter(known.is_in(list(held)))
-    training = known.filter(~known.is_in(list(held)))
+    users = with_history.filter(with_history.is_in(list(held)))
+    training = with_history.filter(~with_history.is_in(list(held)))
     excluded = set(without)
     names = sorted(set(rows["category"].unique()) - excluded)
-    categories = sorted(scored) if scored is not None else _common(outcome, known, names)
+    categories = sorted(scored) if scored is not None else _common(outcome, with_history, names)
     held_names = _held_out_categories(workspace, names)
     inputs = RankingInputs(
         purchases=before, users=users, training_users=training, categories=categories,
@@ -118,14 +118,14 @@ def _purchases(workspace: Workspace) -> pl.DataFrame:
         return frame.select(columns).filter(pl.col("category").is_not_null()).collect()
 
 
-def _common(outcome: pl.DataFrame, known: pl.Series, names: list[str]) -> list[str]:
+def _common(outcome: pl.DataFrame, with_history: pl.Series, names: list[str]) -> list[str]:
     """The categories that a fit share of the known users bought in the outcome window.
 
     Raises:
         FindCLIError: there is none.
     """
-    buyers = outcome.filter(pl.col("user_id").is_in(known.implode())).group_by("category")
-    shares = buyers.agg((pl.col("user_id").n_unique() / len(known)).alias("share"))
+    buyers = outcome.filter(pl.col("user_id").is_in(with_history.implode())).group_by("category")
+    shares = buyers.agg((pl.col("user_id").n_unique() / len(with_history)).alias("share"))
     common = shares.filter(pl.col("share").is_between(LEAST_SHARE, MOST_SHARE), pl.col("category").is_in(names))
     if common.is_empty():
         raise FindCLIError(
@@ -138,8 +138,8 @@ def _common(outcome: pl.DataFrame, known: pl.Series, names: list[str]) -> list[s
 def _held_out_categories(workspace: Workspace, names: list[str]) -> set[str]:
     split = workspace.settings.split
     file = None if split.categories_file is None else workspace.folder / split.categories_file
-    found = held_out("category", names, salt=split.salt, one_in=split.held_out_categories, file=file)
-    return {str(name) for name in found}
+    held = held_out("category", names, salt=split.salt, one_in=split.held_out_categories, file=file)
+    return {str(name) for name in held}
 
 
 def _with_encoder(workspace: Workspace, inputs: RankingInputs) -> RankingInputs:
@@ -176,5 +176,5 @@ class _Encoder:
             )
 
         vectors = cached_vectors(folder, texts, encoder)
-        found: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return found
+        units: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return units

@@ -46,15 +46,15 @@ def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tun
 
 
 def _aucs(ranked: Ranked, says: dict[str, str]) -> pl.DataFrame:
-    found = {(row.by, row.column): row for row in ranked.rows}
+    by_cell = {(row.by, row.column): row for row in ranked.rows}
     names = list(dict.fromkeys(row.by for row in ranked.rows))
     columns = [column for column in COLUMNS if any(row.column == column for row in ranked.rows)]
     rows = []
     for name in names:
-        mine = [found[name, column].auc.value for column in columns]
+        areas = [by_cell[name, column].auc.value for column in columns]
         figures = {
             column: f"{value:.4f}"
-            for column, value in zip([*columns, AVERAGE], [*mine, sum(mine) / len(mine)], strict=True)
+            for column, value in zip([*columns, AVERAGE], [*areas, sum(areas) / len(areas)], strict=True)
         }
         rows.append({"ranking": name, **figures, "what": says.get(name, "rival")})
     return pl.DataFrame(rows)

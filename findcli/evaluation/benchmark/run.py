@@ -14,7 +14,7 @@ from findcli.evaluation.benchmark.calibration import Calibration, calibration, p
 from findcli.evaluation.benchmark.demands import DemandRow, measure_demands
 from findcli.evaluation.benchmark.figures import (
     Difference,
-    Measured,
+    MeasuredSplit,
     Row,
     differences,
     measure,
@@ -23,8 +23,8 @@ from findcli.evaluation.benchmark.figures import (
 )
 from findcli.evaluation.benchmark.findcli_ranker import score_own, score_variant
 from findcli.evaluation.benchmark.protocol import Case, build_case
-from findcli.evaluation.rivals.inputs import Ranker
-from findcli.evaluation.rivals.ranking_registry import SECONDS, Scored, lacking, score_rival
+from findcli.evaluation.rivals.inputs import RankingRival
+from findcli.evaluation.rivals.ranking_registry import SECONDS, RankerScores, lacking, score_rival
 from findcli.evaluation.variants import OWN, Variant
 from findcli.progress import Progress, no_progress
 from findcli.workspace.folder import Workspace
@@ -57,11 +57,11 @@ class Ranked:
 
 def rank_sentences(
     workspaces: Sequence[Workspace],
-    rankers: Sequence[Ranker],
+    rankers: Sequence[RankingRival],
     *,
     without: Iterable[str] = (),
     variants: Sequence[Variant] = (),
-    own: bool = True,
+    with_findcli: bool = True,
     seconds: float = SECONDS,
     device: str = "auto",
     progress: Progress | None = None,
@@ -73,7 +73,7 @@ def rank_sentences(
         rankers: the rivals.
         without: categories that are neither evaluated nor trained on.
         variants: other forms of findcli, trained where they do not stand.
-        own: score findcli itself too.
+        with_findcli: score findcli itself too.
         seconds: what a rival may take for one split.
         device: "auto", "cpu", "cuda" or "mps".
         progress: told after each ranker.
@@ -81,27 +81,27 @@ def rank_sentences(
     Raises:
         FindCLIError: a workspace is not trained, or its purchases cannot be scored.
     """
-    require_something(rankers, own=own or bool(variants))
-    for workspace in workspaces if own or variants else ():
+    require_something(rankers, with_findcli=with_findcli or bool(variants))
+    for workspace in workspaces if with_findcli or variants else ():
         require_trained(workspace)
     cases = [build_case(workspace, without=without) for workspace in workspaces]
     resampling = resampling_of(cases)
-    tell, steps = progress or no_progress, len(workspaces) * (len(rankers) + len(variants) + own + 1)
-    found: list[list[Scored]] = []
-    measured: list[Measured] = []
+    tell, steps = progress or no_progress, len(workspaces) * (len(rankers) + len(variants) + with_findcli + 1)
+    scored: list[list[RankerScores]] = []
+    measured: list[MeasuredSplit] = []
     for workspace, case in zip(workspaces, cases, strict=True):
-        found.append([score_own(workspace, case, device=device)] if own else [])
+        scored.append([score_own(workspace, case, device=device)] if with_findcli else [])
         for variant in variants:
-            found[-1].append(score_variant(workspace, variant, case, device=device))
-            tell(sum(map(len, found)) + len(measured), steps, {})
+            scored[-1].append(score_variant(workspace, variant, case, device=device))
+            tell(sum(map(len, scored)) + len(measured), steps, {})
         digest = case.inputs.digest()
         for ranker in rankers:
             folder = scores_folder(workspace)
-            found[-1].append(score_rival(ranker, case.inputs, folder, seconds=seconds, digest=digest))
-            tell(sum(map(len, found)) + len(measured), steps, {})
-        measured.append(measure(case, found[-1], resampling))
-        tell(sum(map(len, found)) + len(measured), steps, {})
-    return _summary(cases, found, measured, own=own)
+            scored[-1].append(score_rival(ranker, case.inputs, folder, seconds=seconds, digest=digest))
+            tell(sum(map(len, scored)) + len(measured), steps, {})
+        measured.append(measure(case, scored[-1], resampling))
+        tell(sum(map(len, scored)) + len(measured), steps, {})
+    return _summary(cases, scored, measured, with_findcli=with_findcli)
 
 
 def rank_demands(
@@ -114,13 +114,13 @@ def rank_demands(
     return measure_demands(workspaces, path, without=excluded, device=device)
 
 
-def require_something(rankers: Sequence[Ranker], *, own: bool) -> None:
+def require_something(rankers: Sequence[RankingRival], *, with_findcli: bool) -> None:
     """Refuse to score nothing.
 
     Raises:
         FindCLIError: neither findcli nor any rival is scored.
     """
-    if not rankers and not own:
+    if not rankers and not with_findcli:
         raise FindCLIError("nothing is left to score", hint="name a rival with --rivals")
 
 
@@ -143,25 +143,29 @@ def scores_folder(workspace: Workspace) -> Path:
 
 
 def _summary(
-    cases: Sequence[Case], found: Sequence[Sequence[Scored]], measured: Sequence[Measured], *, own: bool
+    cases: Sequence[Case],
+    scores: Sequence[Sequence[RankerScores]],
+    measured: Sequence[MeasuredSplit],
+    *,
+    with_findcli: bool,
 ) -> Ranked:
-    seconds = {one.name: float(np.mean([s[i].seconds for s in found])) for i, one in enumerate(found[0])}
-    notes = [note for scored in found for note in lacking(scored)]
+    seconds = {one.name: float(np.mean([s[i].seconds for s in scores])) for i, one in enumerate(scores[0])}
+    notes = [note for scored in scores for note in lacking(scored)]
     return Ranked(
         [case.split for case in cases],
         float(np.mean([len(case.truth) for case in cases])),
         pooled_rows(measured, seconds),
-        differences(measured, OWN) if own else [],
-        _calibrations(cases, found),
+        differences(measured, OWN) if with_findcli else [],
+        _calibrations(cases, scores),
         list(dict.fromkeys(notes)),
         pl.concat([one.table for one in measured]),
     )
 
 
-def _calibrations(cases: Sequence[Case], found: Sequence[Sequence[Scored]]) -> list[Calibration]:
+def _calibrations(cases: Sequence[Case], scores: Sequence[Sequence[RankerScores]]) -> list[Calibration]:
     """Of every ranker that gives probabilities in every split."""
     rows = []
-    for scored in zip(*found, strict=True):
+    for scored in zip(*scores, strict=True):
         for column, seen in (("seen", True), ("held-out", False)):
             pairs = [_pairs(case, one, seen=seen) for case, one in zip(cases, scored, strict=True)]
             whole = [pair for pair in pairs if pair is not None]
@@ -173,7 +177,7 @@ def _calibrations(cases: Sequence[Case], found: Sequence[Sequence[Scored]]) -> l
     return rows
 
 
-def _pairs(case: Case, one: Scored, *, seen: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def _pairs(case: Case, one: RankerScores, *, seen: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """One split's pairs of users and categories: probabilities, truth and base rates; None without probabilities."""
     if one.probabilities is None:
         return None

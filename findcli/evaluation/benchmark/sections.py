@@ -11,7 +11,7 @@ from findcli.data.tasks import task_names
 from findcli.evaluation.name_selection import chosen_names
 from findcli.evaluation.probe import measure_tasks
 from findcli.evaluation.probe_comparison import Compared, compare
-from findcli.evaluation.rivals.inputs import Ranker
+from findcli.evaluation.rivals.inputs import RankingRival
 from findcli.evaluation.rivals.probe_registry import PROBE_RIVALS
 from findcli.evaluation.rivals.ranking_registry import RANKING_RIVALS
 from findcli.evaluation.rivals.user_inputs import Representation
@@ -19,7 +19,7 @@ from findcli.progress import Progress
 from findcli.workspace.folder import Workspace
 
 
-def chosen_rivals(wanted: str) -> tuple[tuple[Ranker, ...], tuple[Representation, ...]]:
+def chosen_rivals(wanted: str) -> tuple[tuple[RankingRival, ...], tuple[Representation, ...]]:
     """The rankers of sentences and the rivals of the probe that "all", "none" or names stand for.
 
     Raises:
@@ -52,10 +52,10 @@ def probe_splits(
     Raises:
         FindCLIError: a workspace has no tasks, or a task cannot be used.
     """
-    found = [
+    measured = [
         measure_tasks(
             workspace, task_names(workspace, "all"), rivals=described, seconds=seconds, device=device, progress=progress
         )
         for workspace in workspaces
     ]
-    return compare([workspace.settings.split.salt for workspace in workspaces], found)
+    return compare([workspace.settings.split.salt for workspace in workspaces], measured)

@@ -128,12 +128,12 @@ def chosen_towers(wanted: str) -> tuple[Tower, ...]:
     Raises:
         FindCLIError: a name is unknown.
     """
-    known = {tower.name: tower for tower in TOWERS}
-    names = list(known) if wanted == "all" else [name.strip() for name in wanted.split(",")]
-    unknown = [name for name in names if name not in known]
+    by_name = {tower.name: tower for tower in TOWERS}
+    names = list(by_name) if wanted == "all" else [name.strip() for name in wanted.split(",")]
+    unknown = [name for name in names if name not in by_name]
     if unknown:
-        raise FindCLIError(f"there is no tower {unknown[0]!r}", hint=f"name all, or some of {', '.join(known)}")
-    return tuple(known[name] for name in dict.fromkeys(names))
+        raise FindCLIError(f"there is no tower {unknown[0]!r}", hint=f"name all, or some of {', '.join(by_name)}")
+    return tuple(by_name[name] for name in dict.fromkeys(names))
 
 
 def plan_towers(workspace: Workspace, towers: Sequence[Tower]) -> list[tuple[str, str]]:
@@ -192,18 +192,18 @@ def measure_towers(
     require_stages(workspace)
     _require_towers(workspace, towers)
     case = build_case(workspace, without=without)
-    found, costs, tasked = [], [], []
+    scored, costs, tasked = [], [], []
     for i, tower in enumerate(towers, 1):
-        own = _own(workspace, tower)
-        link_stages(workspace, own)
-        spent = _align(workspace, own, device, train)
-        embed(own, as_of=own.train_until, device=device)
-        found.append(replace(score_own(own, case, device=device), name=tower.name))
-        costs.append(_cost(tower.name, TrainedModel(own, device=device), case, spent))
-        for one in evaluate(own, list(own.settings.tasks), device=device) if tasks else ():
+        aligned = _own(workspace, tower)
+        link_stages(workspace, aligned)
+        spent = _align(workspace, aligned, device, train)
+        embed(aligned, as_of=aligned.train_until, device=device)
+        scored.append(replace(score_own(aligned, case, device=device), name=tower.name))
+        costs.append(_cost(tower.name, TrainedModel(aligned, device=device), case, spent))
+        for one in evaluate(aligned, list(aligned.settings.tasks), device=device) if tasks else ():
             tasked.append((one.task, tower.name, one.rankings[0].auc.value))
         (progress or no_progress)(i, len(towers), {})
-    measured = [measure(case, found, resampling_of([case]))]
+    measured = [measure(case, scored, resampling_of([case]))]
     first = towers[0].name
     apart = [d for tower in towers[1:] for d in differences(measured, tower.name) if d.beside == first]
     rows = pooled_rows(measured, {cost.tower: cost.training_seconds for cost in costs})
@@ -241,20 +241,20 @@ def _own(workspace: Workspace, tower: Tower) -> Workspace:
     return under_other_settings(workspace, changes, group="towers", name=tower.name)
 
 
-def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
+def _why_stale(workspace: Workspace, candidate: Workspace) -> str | None:
     """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
-    seed, inputs = workspace.settings.workspace.seed, input_digests(StageRuns.open(workspace), own)
-    folder = own.run("aligned")
-    reason = why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
-    return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")
+    seed, inputs = workspace.settings.workspace.seed, input_digests(StageRuns.open(workspace), candidate)
+    folder = candidate.run("aligned")
+    reason = why_stale(folder, kind="aligned", settings=stage_settings(candidate), inputs=inputs, seed=seed)
+    return reason or (None if (candidate.runs / COST).is_file() else "its cost is unknown")
 
 
-def _align(workspace: Workspace, own: Workspace, device: str, train: Train) -> Spent:
+def _align(workspace: Workspace, candidate: Workspace, device: str, train: Train) -> Spent:
     """Make the aligned run where it does not stand; what that took."""
-    path = own.runs / COST
-    if _why_stale(workspace, own):
+    path = candidate.runs / COST
+    if _why_stale(workspace, candidate):
         path.unlink(missing_ok=True)
-        spent = train(own, device)
+        spent = train(candidate, device)
         with replacing(path) as draft:
             draft.write_text(json.dumps(asdict(spent)), encoding="utf-8")
     return Spent(**json.loads(path.read_text(encoding="utf-8")))

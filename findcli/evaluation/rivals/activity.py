@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.inputs import RankingInputs, activity, window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +26,8 @@ class Activity:
     name = "activity"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
         """The same for every category: float32 (U, C)."""
-        history = inputs.window(given.purchases, start=given.test_date - given.history, end=given.test_date)
-        found = inputs.activity(history, given.users, at=given.test_date, decay=self.decay)
-        return np.repeat(found[:, None], len(given.categories), axis=1)
+        history = window(inputs.purchases, start=inputs.test_date - inputs.history, end=inputs.test_date)
+        active = activity(history, inputs.users, at=inputs.test_date, decay=self.decay)
+        return np.repeat(active[:, None], len(inputs.categories), axis=1)

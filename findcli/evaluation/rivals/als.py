@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.inputs import RankingInputs, activity, random_seed, window
 from findcli.evaluation.rivals.low_rank import als_scores, log_counts
 
 
@@ -43,25 +42,27 @@ class Als:
     name = "als"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
         """The score on the training users' scale of each category plus the other two, float32 (U, C).
 
         Raises:
             FindCLIError: the package `implicit` is not installed.
         """
-        at = given.test_date
-        history = inputs.window(given.purchases, start=at - given.history, end=at)
-        counts = log_counts(history, given.training_users, given.users, list(given.categories), at=at, decay=self.decay)
+        at = inputs.test_date
+        history = window(inputs.purchases, start=at - inputs.history, end=at)
+        counts = log_counts(
+            history, inputs.training_users, inputs.users, list(inputs.categories), at=at, decay=self.decay
+        )
         liked, learned = als_scores(
             counts, rank=self.rank, confidence=self.confidence, penalty=self.penalty, sweeps=self.sweeps,
-            seed=inputs.random_seed(given.seed, self.name),
+            seed=random_seed(inputs.seed, self.name),
         )  # fmt: skip
         active, others = (
-            np.log1p(inputs.activity(history, ids, at=at, decay=self.activity_decay))[:, None]
-            for ids in (given.users, given.training_users)
+            np.log1p(activity(history, ids, at=at, decay=self.activity_decay))[:, None]
+            for ids in (inputs.users, inputs.training_users)
         )
-        found: np.ndarray = _standard(liked, like=learned) + self.activity * _standard(active, like=others)
-        return (found + self.own * counts.own[:, counts.wanted]).astype(np.float32)
+        scores: np.ndarray = _standard(liked, like=learned) + self.activity * _standard(active, like=others)
+        return (scores + self.own * counts.evaluated[:, counts.wanted]).astype(np.float32)
 
 
 def _standard(values: np.ndarray, *, like: np.ndarray) -> np.ndarray:

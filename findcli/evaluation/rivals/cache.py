@@ -81,7 +81,7 @@ def _within(kept: Kept, seconds: float) -> Kept:
 def _read(path: Path, name: str) -> Kept | None:
     """What is kept, None where nothing is or it is torn: it is made again."""
     try:
-        found = load_file(path) if path.is_file() else None
+        tensors = load_file(path) if path.is_file() else None
     except (OSError, SafetensorError):
         return None
-    return None if found is None else Kept(found[name], float(found["seconds"][0]))
+    return None if tensors is None else Kept(tensors[name], float(tensors["seconds"][0]))

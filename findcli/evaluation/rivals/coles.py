@@ -60,7 +60,7 @@ class Coles:
     name = "coles"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """Train on training users, then describe everybody: float32 (U, d_model).
 
         Raises:
@@ -68,33 +68,33 @@ class Coles:
         """
         with _quietly():
             ptls = _lifestream()
-            return self._vectors(ptls, given)
+            return self._vectors(ptls, inputs)
 
-    def _vectors(self, ptls: dict[str, Any], given: UserInputs) -> np.ndarray:
-        known = given.for_training()
-        if known.is_empty():
+    def _vectors(self, ptls: dict[str, Any], inputs: UserInputs) -> np.ndarray:
+        training = inputs.for_training()
+        if training.is_empty():
             raise FindCLIError("no training user has an event before train_until", hint="set a later train_until")
-        words = {name: vocabulary(known[name], most=self.most) for name in levels(known)}
-        encoder = new_module(partial(self._encoder, ptls), {"words": words}, seed=given.seed)
-        self._train(ptls, given, encoder, _sequences(known, words))
-        recent = given.window()
-        found = np.zeros((len(given.users), self.d_model), np.float32)
+        words = {name: vocabulary(training[name], most=self.most) for name in levels(training)}
+        encoder = new_module(partial(self._encoder, ptls), {"words": words}, seed=inputs.seed)
+        self._train(ptls, inputs, encoder, _sequences(training, words))
+        recent = inputs.window()
+        vectors = np.zeros((len(inputs.users), self.d_model), np.float32)
         sequences = _sequences(recent, words)
-        place = encode_values(recent["user_id"].unique(maintain_order=True), given.users, unknown=-1)
+        place = encode_values(recent["user_id"].unique(maintain_order=True), inputs.users, unknown=-1)
         order = np.argsort([len(one[TIME]) for one in sequences], kind="stable")
         with torch.no_grad():
             for rows in np.array_split(order, -(-len(order) // 64) or 1):
-                found[place[rows]] = encoder(_padded(ptls, [sequences[i] for i in rows])).numpy()
-        return found
+                vectors[place[rows]] = encoder(_padded(ptls, [sequences[i] for i in rows])).numpy()
+        return vectors
 
     def _encoder(self, ptls: dict[str, Any], *, words: dict[str, pl.Series]) -> nn.Module:
-        embeddings = {name: {"in": len(known) + UNKNOWN + 1, "out": self.d_level} for name, known in words.items()}
+        embeddings = {name: {"in": len(values) + UNKNOWN + 1, "out": self.d_level} for name, values in words.items()}
         events = ptls["TrxEncoder"](embeddings=embeddings, numeric_values={AMOUNT: "identity", GAP: "identity"})
         made: nn.Module = ptls["RnnSeqEncoder"](events, hidden_size=self.d_model, type="gru", is_reduce_sequence=True)
         return made
 
     def _train(
-        self, ptls: dict[str, Any], given: UserInputs, encoder: nn.Module, sequences: list[dict[str, Tensor]]
+        self, ptls: dict[str, Any], inputs: UserInputs, encoder: nn.Module, sequences: list[dict[str, Tensor]]
     ) -> None:
         enough = [one for one in sequences if len(one[TIME]) > self.shortest] or sequences
         negatives = ptls["HardNegativePairSelector"](neg_count=5)
@@ -102,8 +102,8 @@ class Coles:
         unit = ptls["Head"](use_norm_encoder=True)
 
         def loss(step: int) -> dict[str, Tensor]:
-            given.keep_time()
-            rng = np.random.default_rng(step_seed(given.seed, step))
+            inputs.keep_time()
+            rng = np.random.default_rng(step_seed(inputs.seed, step))
             chosen = rng.choice(len(enough), min(self.batch_size, len(enough)), replace=False)
             pieces = [self._slice(enough[i], rng) for i in chosen for _ in range(self.slices)]
             owners = torch.arange(len(chosen)).repeat_interleave(self.slices)
@@ -112,7 +112,7 @@ class Coles:
         steps = max(1, self.epochs * len(enough) // self.batch_size)
         fit(
             loss, {"encoder": encoder}, steps=steps, lr=self.lr, weight_decay=0.0, warmup=0.05, clip=1.0,
-            seed=given.seed,
+            seed=inputs.seed,
         )  # fmt: skip
 
     def _slice(self, one: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
@@ -156,7 +156,8 @@ def _sequences(events: pl.DataFrame, words: dict[str, pl.Series]) -> list[dict[s
         pl.col("time").dt.epoch("s").alias(TIME),
     )
     features = {
-        name: torch.from_numpy(encode_values(events[name], known, unknown=UNKNOWN)) for name, known in words.items()
+        name: torch.from_numpy(encode_values(events[name], vocabulary, unknown=UNKNOWN))
+        for name, vocabulary in words.items()
     }
     features |= {name: torch.from_numpy(numbers[name].to_numpy(writable=True)) for name in numbers.columns}
     sizes = events["user_id"].rle().struct.field("len").to_list()

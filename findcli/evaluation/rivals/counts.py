@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.inputs import RankingInputs, activity, decayed_counts, window, with_ties_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +29,9 @@ class Counts:
     name = "counts"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
         """Ranks, float32 (U, C)."""
-        at, users = given.test_date, given.users
-        history = inputs.window(given.purchases, start=at - given.history, end=at)
-        counts = inputs.decayed_counts(history, users, given.categories, at=at, decay=self.decay)
-        return inputs.with_ties_by(counts, inputs.activity(history, users, at=at, decay=self.activity_decay))
+        at, users = inputs.test_date, inputs.users
+        history = window(inputs.purchases, start=at - inputs.history, end=at)
+        counts = decayed_counts(history, users, inputs.categories, at=at, decay=self.decay)
+        return with_ties_by(counts, activity(history, users, at=at, decay=self.activity_decay))

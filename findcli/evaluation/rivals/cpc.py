@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from findcli.evaluation.rivals.user_inputs import Head, UserInputs
-from findcli.evaluation.rivals.windows import Pool, Windows, recurrent
+from findcli.evaluation.rivals.windows import HistoryWindows, Pool, recurrent
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
@@ -47,20 +47,20 @@ class Cpc:
     name = "cpc"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """Train on training users, then describe everybody: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.
         """
-        windows = Windows.of(given)
+        windows = HistoryWindows.of(inputs)
         made_of = recurrent(windows, d_model=self.d_model, positives=self.positives)
-        encoder = new_module(SequenceEncoder, made_of, seed=given.seed)
+        encoder = new_module(SequenceEncoder, made_of, seed=inputs.seed)
         scale = nn.ParameterDict({"logit_scale": nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))})
 
         def loss(step: int) -> dict[str, Tensor]:
-            given.keep_time()
-            seed = step_seed(given.seed, step)
+            inputs.keep_time()
+            seed = step_seed(inputs.seed, step)
             steps, _, _ = windows.draw(self.batch_size, np.random.default_rng(seed))
             scale["logit_scale"].data.clamp_(max=MAX_LOGIT_SCALE)
             context = encoder(steps.vectors, steps.valid)  # (B, T, d_model)
@@ -73,6 +73,6 @@ class Cpc:
 
         fit(
             loss, {"encoder": encoder, "scale": scale}, steps=self.steps, lr=self.lr, weight_decay=0.01, warmup=0.05,
-            clip=1.0, seed=given.seed,
+            clip=1.0, seed=inputs.seed,
         )  # fmt: skip
         return windows.describe(encoder, self.pool)

@@ -17,8 +17,8 @@ RULE, CANDIDATES = 3, 20
 
 def standardised(vectors: np.ndarray) -> np.ndarray:
     """Vectors (N, D) with the mean and the spread of each dimension taken out; labels take no part."""
-    found: np.ndarray = ((vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)).astype(np.float32)
-    return found
+    scaled: np.ndarray = ((vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)).astype(np.float32)
+    return scaled
 
 
 def regressed(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
@@ -34,8 +34,8 @@ def regressed(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray)
     # Scaled by the width, so that one strength serves vectors of any.
     scaled = vectors / np.sqrt(vectors.shape[1])
     model = LogisticRegression(C=STRENGTH * vectors.shape[1], max_iter=1000).fit(scaled[rows], truth)
-    found: np.ndarray = model.decision_function(scaled)
-    return found
+    odds: np.ndarray = model.decision_function(scaled)
+    return odds
 
 
 def nearest_prototype(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
@@ -49,8 +49,8 @@ def nearest_prototype(vectors: np.ndarray, positives: np.ndarray, negatives: np.
     prototypes = np.stack([vectors[positives].mean(0), vectors[negatives].mean(0)], 1)  # (D, 2)
     cosine = vectors @ (prototypes / np.linalg.norm(prototypes, axis=0))
     cosine /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-12
-    found: np.ndarray = cosine[:, 0] - cosine[:, 1]
-    return found
+    difference: np.ndarray = cosine[:, 0] - cosine[:, 1]
+    return difference
 
 
 def by_rule(
@@ -74,5 +74,5 @@ def by_rule(
         apart = np.asarray(near[positives].mean(0)) - np.asarray(near[negatives].mean(0))
         nearest = nearest[np.argsort(-apart.ravel(), kind="stable")]
     held = np.asarray(levels[:, nearest[:RULE]].sum(1)).ravel()
-    found: np.ndarray = held + 1e-3 * activity / max(float(activity.max()), 1e-12)
-    return found
+    scores: np.ndarray = held + 1e-3 * activity / max(float(activity.max()), 1e-12)
+    return scores

@@ -103,7 +103,7 @@ class RankingInputs:
         return self.encode
 
 
-class Ranker(Protocol):
+class RankingRival(Protocol):
     """A rival: a frozen dataclass whose fields are its settings."""
 
     @property
@@ -118,7 +118,7 @@ class Ranker(Protocol):
         """The more, the likelier: float32 (U, C)."""
 
 
-def settings_digest(ranker: Ranker) -> str:
+def settings_digest(ranker: RankingRival) -> str:
     """A digest of a rival's name, version and settings."""
     settings: dict[str, Any] = vars(ranker)
     return hash_json([type(ranker).__name__, ranker.name, ranker.version, settings])
@@ -149,9 +149,9 @@ def decayed_counts(
     cells = purchases.select("user_id", "category", worth).group_by("user_id", "category").agg(pl.col("worth").sum())
     rows = pl.DataFrame({"user_id": users}).with_row_index("row")
     columns = pl.DataFrame({"category": list(categories)}, schema={"category": pl.String}).with_row_index("column")
-    found = cells.join(rows, on="user_id").join(columns, on="category")
+    filled = cells.join(rows, on="user_id").join(columns, on="category")
     table = np.zeros((len(users), len(categories)), np.float32)
-    table[found["row"].to_numpy(), found["column"].to_numpy()] = found["worth"].to_numpy()
+    table[filled["row"].to_numpy(), filled["column"].to_numpy()] = filled["worth"].to_numpy()
     return table
 
 
@@ -177,8 +177,8 @@ def with_ties_by(scores: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     ranks = rankdata(scores, axis=0, method="dense").astype(np.float64)
     finer = rankdata(second.reshape(len(scores), -1), axis=0, method="dense")
-    found: np.ndarray = rankdata(ranks * (finer.max() + 1) + finer, axis=0, method="dense")
-    return found.astype(np.float32)
+    combined: np.ndarray = rankdata(ranks * (finer.max() + 1) + finer, axis=0, method="dense")
+    return combined.astype(np.float32)
 
 
 def random_seed(seed: int, name: str) -> int:

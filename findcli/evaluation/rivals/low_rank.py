@@ -16,7 +16,7 @@ from sklearn.decomposition import TruncatedSVD
 from threadpoolctl import threadpool_limits
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals import inputs
+from findcli.evaluation.rivals.inputs import decayed_counts
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class LogCounts:
 
     Attributes:
         training: the training users', float32 (N, K).
-        own: the evaluated users', float32 (U, K).
+        evaluated: the evaluated users', float32 (U, K).
         wanted: the column of each category to score, int (C,).
     """
 
     training: np.ndarray
-    own: np.ndarray
+    evaluated: np.ndarray
     wanted: np.ndarray
 
 
@@ -49,10 +49,8 @@ def log_counts(
     """
     names = sorted({*history["category"].unique(), *categories})
     column = {name: i for i, name in enumerate(names)}
-    fitted, own = (
-        np.log1p(inputs.decayed_counts(history, ids, names, at=at, decay=decay)) for ids in (training, users)
-    )
-    return LogCounts(fitted, own, np.array([column[name] for name in categories], np.int64))
+    fitted, evaluated = (np.log1p(decayed_counts(history, ids, names, at=at, decay=decay)) for ids in (training, users))
+    return LogCounts(fitted, evaluated, np.array([column[name] for name in categories], np.int64))
 
 
 def svd_scores(counts: LogCounts, *, rank: int, seed: int) -> np.ndarray:
@@ -67,8 +65,8 @@ def svd_scores(counts: LogCounts, *, rank: int, seed: int) -> np.ndarray:
         float32 (U, C).
     """
     model = TruncatedSVD(min(rank, counts.training.shape[1] - 1), random_state=seed).fit(counts.training)
-    found: np.ndarray = model.transform(counts.own) @ model.components_[:, counts.wanted]
-    return found.astype(np.float32)
+    scores: np.ndarray = model.transform(counts.evaluated) @ model.components_[:, counts.wanted]
+    return scores.astype(np.float32)
 
 
 def als_scores(
@@ -96,7 +94,7 @@ def als_scores(
             random_state=seed,
         )  # fmt: skip
         model.fit(csr_matrix(counts.training), show_progress=False)
-        users = model.recalculate_user(np.arange(len(counts.own)), csr_matrix(counts.own))  # (U, rank)
+        users = model.recalculate_user(np.arange(len(counts.evaluated)), csr_matrix(counts.evaluated))  # (U, rank)
     items = model.item_factors[counts.wanted].T  # (rank, C)
     return users @ items, model.user_factors @ items
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, vocabulary
-from findcli.evaluation.rivals.windows import Pool, Windows, pooled, recurrent
+from findcli.evaluation.rivals.windows import HistoryWindows, Pool, pooled, recurrent
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.models.weights import new_module
 from findcli.training.batches import Steps
@@ -54,25 +54,25 @@ class Msdp:
     name = "msdp"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """Train on training users, then describe everybody: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.
         """
-        windows = Windows.of(given)
+        windows = HistoryWindows.of(inputs)
         cells = _cells(windows)
-        known = vocabulary(cells, most=self.types)
-        types = encode_values(cells, known, unknown=-1)  # -1 is none of them
-        made_of = {"encoder": recurrent(windows, d_model=self.d_model), "types": len(known), "lengths": len(self.days)}
-        model = new_module(_Forecaster, made_of, seed=given.seed)
+        kinds = vocabulary(cells, most=self.types)
+        types = encode_values(cells, kinds, unknown=-1)  # -1 is none of them
+        made_of = {"encoder": recurrent(windows, d_model=self.d_model), "types": len(kinds), "lengths": len(self.days)}
+        model = new_module(_Forecaster, made_of, seed=inputs.seed)
 
         def loss(step: int) -> dict[str, Tensor]:
-            given.keep_time()
-            rng = np.random.default_rng(step_seed(given.seed, step))
+            inputs.keep_time()
+            rng = np.random.default_rng(step_seed(inputs.seed, step))
             steps, users, ends = windows.draw(self.batch_size, rng, ahead=max(self.days) * DAY)
             counts = torch.stack(
-                [_counts(windows, types, len(known), users, ends, days * DAY) for days in self.days], 1
+                [_counts(windows, types, len(kinds), users, ends, days * DAY) for days in self.days], 1
             )
             states = [pooled(model.encoder, _masked(steps, self.mask, rng), self.pool) for _ in range(2)]
             distance = model.divergence(states[0], counts) + model.divergence(states[1], counts)
@@ -80,7 +80,7 @@ class Msdp:
 
         fit(
             loss, {"model": model}, steps=self.steps, lr=self.lr, weight_decay=0.01, warmup=0.05, clip=1.0,
-            seed=given.seed,
+            seed=inputs.seed,
         )  # fmt: skip
         return windows.describe(model.encoder, self.pool)
 
@@ -103,8 +103,8 @@ class _Forecaster(nn.Module):
         logits = self.head(torch.cat([state.unsqueeze(1).expand_as(prompts), prompts], -1))  # (B, W, K)
         total = counts.sum(-1, keepdim=True)
         share = counts / total.clamp(min=1)
-        found = functional.kl_div(logits.log_softmax(-1), share, reduction="none").sum(-1)  # (B, W)
-        return found.sum() / (total > 0).sum().clamp(min=1)
+        divergence = functional.kl_div(logits.log_softmax(-1), share, reduction="none").sum(-1)  # (B, W)
+        return divergence.sum() / (total > 0).sum().clamp(min=1)
 
     def disagreement(self, one: Tensor, other: Tensor) -> Tensor:
         """SimSiam's symmetric negative cosine of two maskings' states, (B, D) each: ()."""
@@ -118,18 +118,18 @@ def _perceptron(width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width))
 
 
-def _cells(windows: Windows) -> pl.Series:
+def _cells(windows: HistoryWindows) -> pl.Series:
     """What kind of behaviour each training event is: its source and category."""
-    frame = windows.known.frame
+    frame = windows.training.frame
     name = pl.col("category").fill_null("") if "category" in frame.columns else pl.lit("")
     return frame.select(cell=pl.col("source") + "\n" + name)["cell"]
 
 
 def _counts(
-    windows: Windows, types: np.ndarray, n_types: int, users: np.ndarray, ends: np.ndarray, length: int
+    windows: HistoryWindows, types: np.ndarray, n_types: int, users: np.ndarray, ends: np.ndarray, length: int
 ) -> Tensor:
     """Events by type in [end, end + length) of each user: float (B, K)."""
-    owner, index = windows.known.histories.within(users, ends + length, length=length)
+    owner, index = windows.training.histories.within(users, ends + length, length=length)
     kept = types[index] >= 0
     flat = np.bincount(owner[kept] * n_types + types[index][kept], minlength=len(users) * n_types)
     return torch.from_numpy(flat.reshape(-1, n_types)).float()

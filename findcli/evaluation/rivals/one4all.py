@@ -65,17 +65,17 @@ class One4all:
         """What tables call it."""
         return "one4all, U-MLP" if self.head == "perceptron" else "one4all"
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """Train on training users, then describe everybody: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.
         """
-        known = given.for_training()
-        if known.is_empty():
+        training = inputs.for_training()
+        if training.is_empty():
             raise FindCLIError("no training user has an event before train_until", hint="set a later train_until")
-        names = levels(known)
-        words = {name: vocabulary(known[name], most=self.most) for name in names}
+        names = levels(training)
+        words = {name: vocabulary(training[name], most=self.most) for name in names}
         sizes = [UNKNOWN + 1 + len(words[name]) for name in names] + list(TIMES.values())
         made_of = {
             "sizes": sizes,
@@ -84,17 +84,17 @@ class One4all:
             "heads": self.heads,
             "length": self.length,
         }
-        model = new_module(MaskedEvents, made_of, seed=given.seed)
-        self._train(given, model, _codes(known, words), _first_rows(known["user_id"]))
-        recent = given.window()
-        return self._describe(model, _codes(recent, words), recent["user_id"], given.users)
+        model = new_module(MaskedEvents, made_of, seed=inputs.seed)
+        self._train(inputs, model, _codes(training, words), _first_rows(training["user_id"]))
+        recent = inputs.window()
+        return self._describe(model, _codes(recent, words), recent["user_id"], inputs.users)
 
-    def _train(self, given: UserInputs, model: MaskedEvents, codes: np.ndarray, starts: np.ndarray) -> None:
+    def _train(self, inputs: UserInputs, model: MaskedEvents, codes: np.ndarray, starts: np.ndarray) -> None:
         ends = np.append(starts[1:], len(codes))
 
         def loss(step: int) -> dict[str, Tensor]:
-            given.keep_time()
-            rng = np.random.default_rng(step_seed(given.seed, step))
+            inputs.keep_time()
+            rng = np.random.default_rng(step_seed(inputs.seed, step))
             # An event is as likely to be seen as any other, so busy users are drawn more often.
             inside = rng.integers(0, len(codes), self.batch_size)
             owner = np.searchsorted(starts, inside, side="right") - 1
@@ -111,7 +111,7 @@ class One4all:
             weight_decay=0.01,
             warmup=0.05,
             clip=1.0,
-            seed=given.seed,
+            seed=inputs.seed,
         )
 
     @torch.no_grad()
@@ -128,9 +128,9 @@ class One4all:
             )
             summed = (model(batch, valid) * valid.unsqueeze(-1)).sum(1)  # (B, d_model)
             np.add.at(total, owner[rows], summed.numpy())
-        found = np.zeros((len(users), self.d_model), np.float32)
-        found[encode_values(ids.gather(starts), users, unknown=-1)] = total / np.maximum(ends - starts, 1)[:, None]
-        return found
+        vectors = np.zeros((len(users), self.d_model), np.float32)
+        vectors[encode_values(ids.gather(starts), users, unknown=-1)] = total / np.maximum(ends - starts, 1)[:, None]
+        return vectors
 
 
 class MaskedEvents(nn.Module):
@@ -185,7 +185,7 @@ class MaskedEvents(nn.Module):
 
 def _codes(events: pl.DataFrame, words: dict[str, pl.Series]) -> np.ndarray:
     """Every field of every event, MASK left free: int64 (E, F)."""
-    columns = [encode_values(events[name], known, unknown=UNKNOWN) for name, known in words.items()]
+    columns = [encode_values(events[name], vocabulary, unknown=UNKNOWN) for name, vocabulary in words.items()]
     time = pl.col("time")
     hours = (time - time.shift(1).over("user_id")).dt.total_seconds() / 3600
     gap = (hours.fill_null(0) + 1).log(2).floor().clip(0, GAPS) + 1
@@ -205,8 +205,8 @@ def _pieces(codes: np.ndarray, first: np.ndarray, last: np.ndarray, length: int)
     """The events from each `first` up to its `last`, padded: codes (B, L, F) and which are events, bool (B, L)."""
     places = first[:, None] + np.arange(length)
     valid = places < last[:, None]
-    found = codes[np.where(valid, places, first[:, None])]
-    return torch.from_numpy(found), torch.from_numpy(valid)
+    pieces = codes[np.where(valid, places, first[:, None])]
+    return torch.from_numpy(pieces), torch.from_numpy(valid)
 
 
 def u_mlp(vectors: np.ndarray, labels: np.ndarray, *, seed: int = 0, width: int = 64, steps: int = 150) -> UMlp:
@@ -250,5 +250,5 @@ class UMlp:
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Log odds of other users: (N, D) -> float32 (N,)."""
         scaled = torch.from_numpy(((vectors - self.mean) / self.spread).astype(np.float32))
-        found: np.ndarray = self.model(scaled).squeeze(1).numpy()
-        return found
+        odds: np.ndarray = self.model(scaled).squeeze(1).numpy()
+        return odds

@@ -49,7 +49,7 @@ SECONDS = 900.0
 
 
 @dataclass(frozen=True)
-class Described:
+class RivalVectors:
     """What one rival says of the users of an inputs' date.
 
     Attributes:
@@ -98,18 +98,18 @@ def user_inputs(
     """
     windows = workspace.settings.windows
     read = [events.read_part(log, part, before=as_of) for part in events.parts(log)]
-    known = pl.concat(read, how="diagonal_relaxed").filter(~pl.col("source").is_in(list(without_sources)))
-    known = known.sort("user_id", "time", maintain_order=True)
-    everybody = known["user_id"].unique().sort()
+    log_before = pl.concat(read, how="diagonal_relaxed").filter(~pl.col("source").is_in(list(without_sources)))
+    log_before = log_before.sort("user_id", "time", maintain_order=True)
+    everybody = log_before["user_id"].unique().sort()
     held = held_out_users(workspace, everybody)
     text = open_run(workspace.run("text"), "text")
     runs = [text, *(open_run(workspace.run(name), name) for name in encoder_names(workspace))]
     return UserInputs(
-        events=known, users=users, training_users=everybody.filter(~everybody.is_in(list(held))),
+        events=log_before, users=users, training_users=everybody.filter(~everybody.is_in(list(held))),
         train_until=workspace.train_until, as_of=as_of, history=parse_duration(windows.history),
         step=parse_duration(workspace.settings.sequence.step),
         searches=[source.name for source in workspace.settings.sources if is_search(source)],
-        profiles=profiles.profiles_as_of(workspace, known, users, as_of).drop("user_id"),
+        profiles=profiles.profiles_as_of(workspace, log_before, users, as_of).drop("user_id"),
         text_vectors=TextSpace(text, device=str(select_device(device))).vectors,
         stage_one=partial(
             stage_one_vectors, workspace, log, as_of, without_sources=tuple(without_sources), device=device
@@ -119,12 +119,14 @@ def user_inputs(
     )  # fmt: skip
 
 
-def describe_users(rival: Representation, given: UserInputs, folder: Path, *, seconds: float, digest: str) -> Described:
+def rival_vectors(
+    rival: Representation, inputs: UserInputs, folder: Path, *, seconds: float, digest: str
+) -> RivalVectors:
     """A rival's vectors, from the disk where they stand; rivals that differ in their head alone share them.
 
     Args:
         rival: the rival.
-        given: what it sees.
+        inputs: what it sees.
         folder: where vectors are kept.
         seconds: the bound.
         digest: that of the inputs.
@@ -132,6 +134,6 @@ def describe_users(rival: Representation, given: UserInputs, folder: Path, *, se
     settings = {name: value for name, value in vars(rival).items() if name != "head"}
     path = folder / f"{hash_json([type(rival).__name__, rival.version, settings, digest])}.safetensors"
     kept = computed_or_kept(
-        path, "vectors", lambda keep_time: rival.vectors(replace(given, keep_time=keep_time)), seconds=seconds
+        path, "vectors", lambda keep_time: rival.vectors(replace(inputs, keep_time=keep_time)), seconds=seconds
     )
-    return Described(rival.name, rival.head, kept.array, kept.seconds, kept.note)
+    return RivalVectors(rival.name, rival.head, kept.array, kept.seconds, kept.note)

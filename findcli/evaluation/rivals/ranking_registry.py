@@ -14,13 +14,13 @@ from findcli.evaluation.rivals.als import Als
 from findcli.evaluation.rivals.boosted import Boosted
 from findcli.evaluation.rivals.cache import computed_or_kept
 from findcli.evaluation.rivals.counts import Counts
-from findcli.evaluation.rivals.inputs import Ranker, RankingInputs, settings_digest
+from findcli.evaluation.rivals.inputs import RankingInputs, RankingRival, settings_digest
 from findcli.evaluation.rivals.rules import Rules
 from findcli.evaluation.rivals.svd import Svd
 from findcli.evaluation.rivals.text_similarity import MeanText, NearestText
 from findcli.workspace.runs import hash_json
 
-RANKING_RIVALS: dict[str, tuple[Ranker, ...]] = {
+RANKING_RIVALS: dict[str, tuple[RankingRival, ...]] = {
     "activity": (Activity(),),
     "counts": (Counts(),),
     "text_similarity": (MeanText(), NearestText()),
@@ -33,7 +33,7 @@ SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Scored:
+class RankerScores:
     """What one ranker came to.
 
     Attributes:
@@ -51,7 +51,7 @@ class Scored:
     probabilities: np.ndarray | None = None
 
 
-def chosen_rivals(wanted: str) -> tuple[Ranker, ...]:
+def chosen_rivals(wanted: str) -> tuple[RankingRival, ...]:
     """The rankers that "all", "none" or names with commas between them stand for.
 
     Raises:
@@ -61,7 +61,9 @@ def chosen_rivals(wanted: str) -> tuple[Ranker, ...]:
     return tuple(ranker for name in names for ranker in RANKING_RIVALS[name])
 
 
-def score_rival(ranker: Ranker, inputs: RankingInputs, folder: Path, *, seconds: float, digest: str) -> Scored:
+def score_rival(
+    ranker: RankingRival, inputs: RankingInputs, folder: Path, *, seconds: float, digest: str
+) -> RankerScores:
     """A rival's scores, from the disk where they stand.
 
     Args:
@@ -78,9 +80,9 @@ def score_rival(ranker: Ranker, inputs: RankingInputs, folder: Path, *, seconds:
     kept = computed_or_kept(
         path, "scores", lambda keep_time: ranker.scores(replace(inputs, keep_time=keep_time)), seconds=seconds
     )
-    return Scored(ranker.name, kept.array, kept.seconds, kept.note)
+    return RankerScores(ranker.name, kept.array, kept.seconds, kept.note)
 
 
-def lacking(found: Sequence[Scored]) -> list[str]:
-    """What to tell the user of rivals that did not finish."""
-    return [f"{one.name}: {one.note}" for one in found if one.note]
+def lacking(scored: Sequence[RankerScores]) -> list[str]:
+    """What to say of rivals that did not finish."""
+    return [f"{one.name}: {one.note}" for one in scored if one.note]

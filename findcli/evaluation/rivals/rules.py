@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.inputs import RankingInputs, activity, decayed_counts, window, with_ties_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +32,18 @@ class Rules:
     name = "rules"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
         """Ranks, float32 (U, C): of whom the rule holds, by the purchases that satisfy it; ties by activity."""
-        encode = given.require_encoder()
-        at = given.test_date
-        history = inputs.window(given.purchases, start=at - given.history, end=at)
+        encode = inputs.require_encoder()
+        at = inputs.test_date
+        history = window(inputs.purchases, start=at - inputs.history, end=at)
         names = history["category"].unique().sort().to_list()
         sentences = encode([f"The user purchased {name.lower()}." for name in names])  # (K, D)
-        similar = encode(list(given.demands)) @ sentences.T  # (C, K)
+        similar = encode(list(inputs.demands)) @ sentences.T  # (C, K)
         rules = self._rules(similar)
-        counts = inputs.decayed_counts(history, given.users, names, at=at, decay=1.0)  # (U, K)
-        active = inputs.activity(history, given.users, at=at, decay=self.decay)
-        return inputs.with_ties_by(counts @ rules.T.astype(np.float32), active)
+        counts = decayed_counts(history, inputs.users, names, at=at, decay=1.0)  # (U, K)
+        active = activity(history, inputs.users, at=at, decay=self.decay)
+        return with_ties_by(counts @ rules.T.astype(np.float32), active)
 
     def _rules(self, similar: np.ndarray) -> np.ndarray:
         """Which categories each demand means: bool (C, K)."""

@@ -110,7 +110,7 @@ class Representation(Protocol):
     def head(self) -> Head:
         """What is fitted on its vectors: the probe's own logistic regression, boosted trees or a perceptron."""
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """A row a user: float32 (U, D)."""
 
 
@@ -129,15 +129,15 @@ class Streams:
     frame: pl.DataFrame
 
 
-def streams(given: UserInputs, events: pl.DataFrame, users: pl.Series) -> Streams:
+def streams(inputs: UserInputs, events: pl.DataFrame, users: pl.Series) -> Streams:
     """The events of some users, whose row is their place among `users`.
 
     Args:
-        given: says which sources are searches.
+        inputs: says which sources are searches.
         events: of these users or more.
         users: ids, ascending.
     """
-    flat = flatten_events(events, users, given.searches)
+    flat = flatten_events(events, users, inputs.searches)
     histories = Histories(**flat.arrays(), is_search=flat.is_search)
     return Streams(histories, flat.texts["text"].to_list(), flat.frame)
 
@@ -154,8 +154,8 @@ def vocabulary(values: pl.Series, *, most: int) -> pl.Series:
     return counts[values.name].head(most)
 
 
-def encode_values(values: pl.Series, known: pl.Series, *, unknown: int) -> np.ndarray:
+def encode_values(values: pl.Series, vocabulary: pl.Series, *, unknown: int) -> np.ndarray:
     """The place of each value among the known ones, plus `unknown` + 1; `unknown` where it is none: int64 (E,)."""
-    places = pl.DataFrame({"value": known}).with_row_index("place")
-    found = pl.DataFrame({"value": values}).join(places, on="value", how="left", maintain_order="left")["place"]
-    return found.cast(pl.Int64).fill_null(-1).to_numpy() + unknown + 1
+    places = pl.DataFrame({"value": vocabulary}).with_row_index("place")
+    matches = pl.DataFrame({"value": values}).join(places, on="value", how="left", maintain_order="left")["place"]
+    return matches.cast(pl.Int64).fill_null(-1).to_numpy() + unknown + 1
