@@ -317,6 +317,7 @@ def test_a_stage_that_stands_is_left_alone_unless_forced(
         (("pretrain", "sequence", "--force"), [("sequence", "--force")]),
         (("align", "--seed", "3"), [("aligned", "seed changed: 0 -> 3")]),
         (("embed", "--as-of", "2024-09-09"), [("embeddings", "missing")]),
+        (("tune-rewriter", "--steps", "9"), [("rewriter", "missing")]),
         (
             ("run", "--set", "align.steps=9", "--set", "align.loss=sigmoid"),
             [("aligned", "settings changed: loss, steps"), ("embeddings", "waits for aligned")],

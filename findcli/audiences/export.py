@@ -1,4 +1,7 @@
-"""Write an audience to a file: Parquet, CSV or JSONL by its extension, whole or not at all."""
+"""Write an audience to a file: Parquet, CSV or JSONL by its extension, whole or not at all.
+
+Tested in tests/audiences/test_target.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Select an audience from the ranked users."""
+"""Select an audience from the ranked users.
+
+Tested in tests/audiences/test_target.py.
+"""
 
 from __future__ import annotations
 

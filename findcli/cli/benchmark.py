@@ -1,4 +1,7 @@
-"""`findcli benchmark`: findcli beside its rivals on a year of a grocer's purchases, text towers, and demands."""
+"""`findcli benchmark`: findcli beside its rivals on a year of a grocer's purchases, text towers, and demands.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli build-pairs`: pair histories before each cutoff with sentences about what came after."""
+"""`findcli build-pairs`: pair histories before each cutoff with sentences about what came after.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

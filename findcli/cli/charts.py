@@ -1,4 +1,7 @@
-"""Bar charts of block characters over time: columns of one length, with a line where an instant is marked."""
+"""Bar charts of block characters over time: columns of one length, with a line where an instant is marked.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli check`: check that a workspace can be trained on."""
+"""`findcli check`: check that a workspace can be trained on.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

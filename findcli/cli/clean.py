@@ -1,4 +1,7 @@
-"""`findcli clean`: remove superseded runs."""
+"""`findcli clean`: remove superseded runs.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Print for commands: results on stdout, progress and errors on stderr."""
+"""Print for commands: results on stdout, progress and errors on stderr.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli describe`: draw what the model sees."""
+"""`findcli describe`: draw what the model sees.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

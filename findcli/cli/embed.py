@@ -1,4 +1,7 @@
-"""`findcli embed`: one vector per user as of any date."""
+"""`findcli embed`: one vector per user as of any date.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli init`: create a workspace."""
+"""`findcli init`: create a workspace.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

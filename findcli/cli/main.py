@@ -1,4 +1,7 @@
-"""The entry point: the tree of commands, and the one place where an error becomes a message and an exit code."""
+"""The entry point: the tree of commands, and the one place where an error becomes a message and an exit code.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

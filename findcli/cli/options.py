@@ -1,4 +1,7 @@
-"""The options that several commands share, each written once, and the class of command groups."""
+"""The options that several commands share, each written once, and the class of command groups.
+
+Tested in tests/test_cli.py.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any

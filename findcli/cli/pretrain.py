@@ -1,4 +1,7 @@
-"""`findcli pretrain`: train one encoder per modality, each on histories alone."""
+"""`findcli pretrain`: train one encoder per modality, each on histories alone.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

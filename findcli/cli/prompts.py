@@ -1,4 +1,7 @@
-"""`findcli prompts`: list the learned prompts of a workspace, and show what one has learned."""
+"""`findcli prompts`: list the learned prompts of a workspace, and show what one has learned.
+
+Tested in tests/audiences/prompts/test_store.py.
+"""
 
 from __future__ import annotations
 

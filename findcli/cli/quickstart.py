@@ -1,4 +1,7 @@
-"""`findcli quickstart`: do the main job on a small simulated world."""
+"""`findcli quickstart`: do the main job on a small simulated world.
+
+Tested in tests/test_quickstart.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli run`: run every stage that is missing or out of date."""
+"""`findcli run`: run every stage that is missing or out of date.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the commands of the stages share: load settings, set threads, see whether a run is up to date, run it, print."""
+"""What the commands of the stages share: load settings, set threads, see whether a run is up to date, run it, print.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

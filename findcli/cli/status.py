@@ -1,4 +1,7 @@
-"""`findcli status`: which stages are up to date, how old and how large they are."""
+"""`findcli status`: which stages are up to date, how old and how large they are.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli target`: a sentence -> a ranked audience."""
+"""`findcli target`: a sentence -> a ranked audience.
+
+Tested in tests/audiences/test_target.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli benchmark towers`: text towers side by side, with what they are worth and what they cost."""
+"""`findcli benchmark towers`: text towers side by side, with what they are worth and what they cost.
+
+Tested in tests/evaluation/benchmark/test_text_towers.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli tune-prompt`: sharpen a sentence by a few seed users."""
+"""`findcli tune-prompt`: sharpen a sentence by a few seed users.
+
+Tested in tests/audiences/prompts/test_store.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli tune-rewriter`: teach a language model which sentences of the vocabulary demands mean."""
+"""`findcli tune-rewriter`: teach a language model which sentences of the vocabulary demands mean.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Print how demands were understood."""
+"""Print how demands were understood.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ from findcli.data.splits import bucket
 from findcli.data.templates import event_text
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
-from findcli.workspace.disk import hash_file, hash_json
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build
+from findcli.workspace.runs import Draft, Run, build, hash_json
 from findcli.workspace.settings import Source
 
 ROWS_PER_PART = 500_000

@@ -1,4 +1,7 @@
-"""What a column of an unknown table may be, from its name, its type and a sample of its values."""
+"""What a column of an unknown table may be, from its name, its type and a sample of its values.
+
+Tested in tests/datasets/test_tables.py.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from findcli.data.sources import scan_source
 from findcli.datasets import columns
 from findcli.datasets.unknown_tables import Guess, Table, find_users, open_table
 from findcli.errors import FindCLIError
-from findcli.workspace.durations import parse_duration
+from findcli.workspace.durations import LAST_YEAR, parse_duration
 from findcli.workspace.folder import Workspace, require_no_workspace, write_settings
 from findcli.workspace.settings import Windows
 from findcli.workspace.toml_file import parse_settings
@@ -207,7 +207,7 @@ def _assemble(folder: Path, tables: list[Table]) -> tuple[dict[str, Any], list[s
     profile = next((table.profile for table in tables if table.profile), {})
     values: dict[str, Any] = {
         "workspace": {"name": folder.resolve().name},
-        "windows": {"train_until": datetime.max},
+        "windows": {"train_until": datetime(LAST_YEAR, 12, 31)},
         "sources": sources,
         "profile": {**profile, "aggregates": _aggregates(sources, profile)},
     }

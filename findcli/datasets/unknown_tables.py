@@ -1,4 +1,7 @@
-"""Tables of an unknown form, and which of their columns holds the users."""
+"""Tables of an unknown form, and which of their columns holds the users.
+
+Tested in tests/datasets/test_tables.py.
+"""
 
 from __future__ import annotations
 

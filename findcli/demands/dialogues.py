@@ -3,6 +3,8 @@
 Stage 1 teaches the domain as dialogues: what belongs to what, what goes with what, and what training users wanted next.
 Stage 2 teaches how marketers ask: a small grammar of paraphrases over the vocabulary, with typos, pairs each demand
 with the thing it means: a name, and items below it other than those the demand mentions.
+
+Tested in tests/demands/test_tune.py.
 """
 
 from __future__ import annotations

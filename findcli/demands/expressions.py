@@ -1,4 +1,7 @@
-"""Parse the sentences given to `--rewrite`: "The user purchased tea. and not The user purchased coffee."."""
+"""Parse the sentences given to `--rewrite`: "The user purchased tea. and not The user purchased coffee.".
+
+Tested in tests/demands/test_rewriter.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Read files of demands."""
+"""Read files of demands.
+
+Tested in tests/audiences/test_target.py.
+"""
 
 from __future__ import annotations
 

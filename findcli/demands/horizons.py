@@ -1,6 +1,8 @@
 """Parse how far ahead a demand looks ("next month", "in the next 6 weeks") and its least amount ("over 50 dollars").
 
 A grammar of English durations and bounds, nothing else: whatever it does not understand stays in the demand.
+
+Tested in tests/demands/test_grammar.py.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A model of 135 M parameters writes badly, but it can tell that "travellers who need a bed" more likely means "hotel
 night" than "bird seed". So it works as a noisy channel: for each thing that retrieval proposes it says how likely the
 demand is, and writes nothing. The prefix that all texts share goes through the model once.
+
+Tested in tests/demands/test_tune.py.
 """
 
 from __future__ import annotations

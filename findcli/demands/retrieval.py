@@ -5,6 +5,8 @@ and by its items alone. As in hybrid retrieval, a text model's vectors and share
 words ("parsley" is like any herb); words alone know no synonyms.
 
 Legend: n sentences, m items, D width of the text model, p phrases.
+
+Tested in tests/demands/test_rewriter.py.
 """
 
 from __future__ import annotations

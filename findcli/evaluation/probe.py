@@ -196,8 +196,8 @@ def _evaluate(
 def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed.
 
-    Each tensor by itself, the fused one first; the modalities side by side; and in short, as `summaries.py` says, what
-    training has learned and all that is stored.
+    Each tensor by itself, the fused one first; the modalities side by side; and in short, as `models/find/summary.py`
+    says, what training has learned and all that is stored.
     """
     summary = found["summary"]
     raw = [name for name in found if name != "summary" and not name.startswith("has_")]

@@ -1,4 +1,7 @@
-"""The user side of a trained model, over events of the log: histories and profiles in, named vectors out."""
+"""The user side of a trained model, over events of the log: histories and profiles in, named vectors out.
+
+Tested in tests/scoring/test_embed.py.
+"""
 
 from __future__ import annotations
 

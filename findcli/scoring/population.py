@@ -1,6 +1,8 @@
 """Users as of a date, with what scoring reads of them: described from their events, or opened from a run folder.
 
 Each partition of the event log is read once, and everything is computed from that one reading.
+
+Tested in tests/scoring/test_embed.py.
 """
 
 from __future__ import annotations

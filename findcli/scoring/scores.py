@@ -12,6 +12,8 @@ jumps. So
 with the log odds s of the sentence and their slope, both of the frozen model.
 
 Legend: N users, Q sentences, P prompts, R chosen users, D width of e^q.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ place under a lock, so that an interrupted command leaves nothing half-made and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from findcli import __version__
 from findcli.errors import FindCLIError, doing, first_line
-from findcli.workspace.disk import disk_problems, hash_file, hash_json, locked, set_modes, settle
+from findcli.workspace.disk import disk_problems, hash_file, locked, set_modes, settle
 from findcli.workspace.durations import in_calendar
 from findcli.workspace.stages import STAGES
 
@@ -135,6 +136,12 @@ class Draft:
     def json(self, name: str, value: Any) -> None:
         """Write a JSON file with sorted keys."""
         self.path(name).write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+
+
+def hash_json(value: Any) -> str:
+    """A digest of plain values that does not depend on the order of keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest | None:

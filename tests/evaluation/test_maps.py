@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from findcli.audiences.prompts.tune import tune_prompt
+from findcli.cli.main import main
 from findcli.errors import FindCLIError
 from findcli.evaluation.maps import plot_users, writer
 from findcli.workspace.folder import Workspace
@@ -50,6 +52,20 @@ def test_a_page_holds_all_it_needs(trained_workspace: Workspace, tmp_path: Path)
     assert "<title>" in page.split("</head>")[0]
     assert "positive" in page
     assert "positives are drawn more often" in page
+
+
+def test_the_command_draws_and_says_where(
+    trained_workspace: Workspace, tmp_path: Path, seeds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "map.html"
+    words = ["plot", "-w", str(trained_workspace.folder), "--demand", "people who will buy tea", "--users", "20"]
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--seeds", str(seeds), "--device", "cpu", "--output", str(output), "--json"])
+    assert end.value.code == 0
+    drawn = json.loads(capsys.readouterr().out)
+    assert drawn["output"] == str(output)
+    assert output.is_file()
+    assert [marks["name"] for marks in drawn["marks"]] == ["seeds (3)", "hard negative seeds (2)", "the sentence"]
 
 
 def test_a_missing_library_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

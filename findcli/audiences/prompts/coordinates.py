@@ -7,6 +7,8 @@ The three kinds are scaled to change the scores about equally, so the distance f
 scores, and a gradient step is a natural one.
 
 Legend: P prompts, n tokens, D width of e^q, S of the summary, K = D + S + 1 coordinates, B users at random, R chosen.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations

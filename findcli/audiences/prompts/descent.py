@@ -14,6 +14,8 @@ be none. The folds descend on e^q itself, which needs no pass through the text e
 tokens.
 
 Legend: P sets of seeds, n tokens, D width of e^q, S of the summary, K = D + S + 1 coordinates, B users at random.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations

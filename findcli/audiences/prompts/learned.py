@@ -4,6 +4,8 @@ A learned prompt changes e^q; the scorer defines how that moves scores (`scoring
 only part of the sentence's own score, and read a user's stored summary.
 
 Legend: N users, P prompts, D width of e^q, S of the summary.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Seed users of a learned prompt: those the audience should resemble, and lookalikes to avoid (hard negatives)."""
+"""Seed users of a learned prompt: those the audience should resemble, and lookalikes to avoid (hard negatives).
+
+Tested in tests/audiences/prompts/test_store.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from findcli.errors import FindCLIError, first_line
-from findcli.workspace.disk import hash_json
+from findcli.workspace.runs import hash_json
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,

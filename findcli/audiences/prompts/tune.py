@@ -1,6 +1,8 @@
 """`findcli tune-prompt`: a sentence and a few seed users -> a learned prompt in `runs/prompts/NAME` (FIND Eq 14).
 
 Nothing but the prompt changes: the model's runs are only read, and the prompt has a folder of its own.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The text of a filter: parsed by Python's `ast`, with each node's piece and place as the user wrote them.
 
 Columns may be in backquotes, whitespace of any kind separates words, and there are no comments.
+
+Tested in tests/audiences/where/test_filter.py.
 """
 
 from __future__ import annotations
