@@ -76,7 +76,7 @@ Without = Annotated[
 ]
 
 app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
-app.command("towers")(towers)
+app.command("towers", epilog="Example: findcli benchmark towers --set align.steps=100 --tasks")(towers)
 
 
 @app.command("journey")
