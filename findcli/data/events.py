@@ -161,9 +161,9 @@ def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
-    found = set(overview["source"].unique())
+    present = set(overview["source"].unique())
     for source in wanted:
-        if source.name not in found:
+        if source.name not in present:
             hint = (
                 "findcli check counts its rows, and those without user or time; correct the table or remove the source"
             )

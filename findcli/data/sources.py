@@ -124,12 +124,12 @@ def user_types(workspace: Workspace) -> dict[str, pl.DataType]:
     """The type of user ids in every source, `user_id = "text"` considered."""
     if workspace.settings.workspace.user_id == "text":
         return {source.name: pl.String() for source in workspace.settings.sources}
-    found: dict[str, pl.DataType] = {}
+    types: dict[str, pl.DataType] = {}
     for source in workspace.settings.sources:
         schema = scan_table(workspace.source_files(source), what=f"source {source.name!r}").collect_schema()
         if source.user in schema:
-            found[source.name] = pl.Int64() if schema[source.user].is_integer() else pl.String()
-    return found
+            types[source.name] = pl.Int64() if schema[source.user].is_integer() else pl.String()
+    return types
 
 
 def require_one_user_type(workspace: Workspace) -> None:

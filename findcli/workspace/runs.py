@@ -230,9 +230,9 @@ def why_stale(
         return "missing"
     if (manifest.kind, manifest.format) != (kind, STAGES[kind].format):
         return f"written in format {manifest.kind} {manifest.format}"
-    wanted, found = _plain(settings), manifest.settings
-    if wanted != found:
-        changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+    wanted, made_with = _plain(settings), manifest.settings
+    if wanted != made_with:
+        changed = sorted(key for key in wanted.keys() | made_with.keys() if wanted.get(key) != made_with.get(key))
         return "settings changed: " + ", ".join(changed)
     if seed != manifest.seed:
         return f"seed changed: {manifest.seed} -> {seed}"

@@ -13,7 +13,8 @@ import pytest
 from findcli.audiences.prompts.tune import tune_prompt
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
-from findcli.evaluation.maps import plot_users, writer
+from findcli.evaluation.map_drawing import writer
+from findcli.evaluation.maps import plot_users
 from findcli.workspace.folder import Workspace
 
 
