@@ -8,6 +8,7 @@ import polars as pl
 
 from findcli.data import sources
 from findcli.data.profiles import profile_columns
+from findcli.data.reader.ids import ids_of_type
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Task
@@ -84,7 +85,9 @@ def read_labels(
     if user_type is None:
         user_type = next(iter(sources.user_types(workspace).values()))
     columns = [
-        pl.col(task.user).cast(user_type, strict=False).alias("user_id"),
+        pl.col(task.user)
+        .map_batches(lambda ids: ids_of_type(ids, pl.Series(dtype=user_type).dtype), return_dtype=user_type)
+        .alias("user_id"),
         pl.col(task.label).alias("label"),
         *([] if task.truth is None else [pl.col(task.truth).cast(pl.Float64, strict=False).alias("truth")]),
         *([] if task.hard_negative is None else [pl.col(task.hard_negative).alias("hard_negative")]),

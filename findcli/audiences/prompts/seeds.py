@@ -5,21 +5,19 @@ Tested in tests/audiences/prompts/test_store.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from findcli.errors import FindCLIError, first_line
+from findcli.data.reader.ids import ids_of_type
+from findcli.data.reader.tables import open_table, reading
+from findcli.errors import FindCLIError
 from findcli.workspace.runs import hash_json
 
-READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".parquet": pl.read_parquet,
-    ".csv": pl.read_csv,
-    ".jsonl": pl.read_ndjson,
-}
+READ = (".parquet", ".csv", ".tsv", ".jsonl", ".xlsx", ".gz")
+LABELS = {"1": 1, "0": 0, "1.0": 1, "0.0": 0, "true": 1, "false": 0}
 FEWEST = 2
 LOOKALIKE_SHARE = 0.1  # hard negatives are mined among this share of users, those the sentence ranks highest
 
@@ -59,11 +57,8 @@ def read_seeds(path: Path, users: pl.Series) -> Seeds:
     if "user_id" not in frame.columns:
         hint = "name the id column user_id, and the column of labels, 1 (positive) or 0 (hard negative), label"
         raise FindCLIError(f"{path} has no column user_id, only: {', '.join(frame.columns)}", hint=hint)
-    ids = frame["user_id"].cast(users.dtype, strict=False)
-    labels = frame["label"] if "label" in frame.columns else pl.Series([1] * len(frame))
-    if not set(labels.unique()) <= {0, 1}:
-        values = sorted(map(str, labels.unique()))[:5]
-        raise FindCLIError(f"{path}: labels are {values}", hint="write 1 for a positive seed, 0 for a hard negative")
+    ids = ids_of_type(frame["user_id"], users.dtype).alias("user_id")
+    labels = _labels(path, frame["label"]) if "label" in frame.columns else pl.Series([1] * len(frame))
     if ids.is_duplicated().any():
         duplicate = ids.filter(ids.is_duplicated())[0]
         raise FindCLIError(f"{path} names user {duplicate} more than once", hint="keep one row per user")
@@ -83,15 +78,26 @@ def read_seeds(path: Path, users: pl.Series) -> Seeds:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix not in READERS:
-        extension = f"the extension {suffix}" if suffix else "no file extension"
-        raise FindCLIError(f"{path} has {extension}", hint=f"use one of {', '.join(READERS)}")
-    try:
-        return READERS[suffix](path)
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        hint = "use a table with the columns user_id and label (1 positive, 0 hard negative)"
-        raise FindCLIError(f"the seeds in {path} cannot be read: {first_line(error)}", hint=hint) from error
+    if path.suffix.lower() not in READ:
+        extension = f"the extension {path.suffix}" if path.suffix else "no file extension"
+        raise FindCLIError(f"{path} has {extension}", hint=f"use one of {', '.join(READ)}")
+    what = "the file of seeds"
+    table = open_table([path], what=what)
+    with reading(what, [path]):
+        return table.frame.collect()
+
+
+def _labels(path: Path, values: pl.Series) -> pl.Series:
+    """Labels as 0 and 1, as numbers or as a file writes them.
+
+    Raises:
+        FindCLIError: there are others.
+    """
+    read = values.cast(pl.String).str.to_lowercase().replace_strict(LABELS, default=None, return_dtype=pl.Int8)
+    if read.null_count():
+        others = sorted(map(str, values.filter(read.is_null()).unique()))[:5]
+        raise FindCLIError(f"{path}: labels are {others}", hint="write 1 for a positive seed, 0 for a hard negative")
+    return read
 
 
 def mine_hard_negatives(scores: np.ndarray, vectors: np.ndarray, positives: np.ndarray, *, most: int) -> np.ndarray:

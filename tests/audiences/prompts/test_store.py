@@ -243,9 +243,9 @@ def test_mined_are_the_least_like_the_seeds_of_those_ranked_highest() -> None:
     ("text", "told"),
     [
         ("user,label\n1,1\n", "no column user_id"),
-        ("user_id,label\n1,1\n2,2\n", r"labels are \['1', '2'\]"),
+        ("user_id,label\n1,1\n2,2\n", r"labels are \['2'\]"),
         ("user_id,label\n1,1\n1,0\n", "user 1 more than once"),
-        ("user_id,label\n1,1\n99,1\n", "1 seeds are not embedded, such as 99"),
+        ("user_id,label\n1,1\n99,1\n", "1 seeds are not embedded, such as '99'"),
         ("user_id,label\n1,1\n2,0\n", "names 1 positive seeds"),
     ],
 )
