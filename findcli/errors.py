@@ -1,4 +1,7 @@
-"""The one exception that a user can mend, and what was being done when any other was raised."""
+"""The one exception that a user can mend, and what was being done when any other was raised.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -146,11 +146,11 @@ def plan(workspace: Workspace, *, as_of: datetime | None = None) -> list[StageSt
     Raises:
         FindCLIError: a source has no file, or a manifest cannot be read.
     """
-    found: dict[str, StageStatus] = {}
+    statuses: dict[str, StageStatus] = {}
     for stage in stages(workspace, as_of=as_of):
-        pending = [name for name in stage.needs if found[name].state != "current"]
-        found[stage.name] = _status(stage, waits_for=pending[0] if pending else None)
-    return list(found.values())
+        pending = [name for name in stage.needs if statuses[name].state != "current"]
+        statuses[stage.name] = _status(stage, waits_for=pending[0] if pending else None)
+    return list(statuses.values())
 
 
 def why_stale(
@@ -242,13 +242,13 @@ def clean(workspace: Workspace, *, everything: bool = False, dry_run: bool = Fal
             stack.enter_context(locked(folder))
         chosen = _finished(workspace) if everything else _superseded(workspace)
         chosen += [path for folder in folders for path in _leftovers(folder, checkpoints=folder not in unfinished)]
-        found = [(path, _size(path)) for path in chosen]
+        removed = [(path, _size(path)) for path in chosen]
         if not dry_run:
-            for path, _ in found:
+            for path, _ in removed:
                 shutil.rmtree(path)
             for folder in folders:
                 _beside(folder, "lock").unlink()
-    return found
+    return removed
 
 
 def _finished(workspace: Workspace) -> list[Path]:
@@ -260,17 +260,17 @@ def _superseded(workspace: Workspace) -> list[Path]:
     """Embeddings and caches of other models than those that stand; while there is no model, none is superseded."""
     aligned = runs.read_manifest(workspace.run("aligned"))
     text_run = runs.read_manifest(workspace.run("text"))
-    found = []
+    superseded = []
     if aligned:
-        found += [workspace.prompts / prompt.name for prompt in list_prompts(workspace) if not prompt.current]
+        superseded += [workspace.prompts / prompt.name for prompt in list_prompts(workspace) if not prompt.current]
     for folder in STAGES["embeddings"].folders(workspace.runs) if aligned else ():
         manifest = runs.read_manifest(folder) if runs.is_own(folder) else None
         if aligned and manifest and manifest.inputs.get("aligned") != aligned.digest():
-            found.append(folder)
+            superseded.append(folder)
     if text_run:
         used = cache_folder(workspace.runs, text_run.digest("model/"))
-        found += [folder for folder in _caches(workspace) if folder != used]
-    return found
+        superseded += [folder for folder in _caches(workspace) if folder != used]
+    return superseded
 
 
 def _run_folders(workspace: Workspace) -> list[Path]:

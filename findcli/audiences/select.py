@@ -1,4 +1,7 @@
-"""Who of the ranked users makes the audience."""
+"""Select an audience from the ranked users.
+
+Tested in tests/audiences/test_target.py.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from findcli.errors import FindCLIError
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Who of the ranked users makes the audience; everyone when nothing is given.
+    """Which of the ranked users make the audience; all of them by default.
 
     Attributes:
-        top_k: at most so many.
-        top_percent: at most this percentage, in (0, 100].
-        min_score: at least this score.
-        min_probability: at least this probability; needs a calibration.
+        top_k: at most this many users.
+        top_percent: at most this percentage of users, in (0, 100].
+        min_score: only users with at least this score.
+        min_probability: only users with at least this probability; needs calibrated scores.
     """
 
     top_k: int | None = None
@@ -27,21 +30,21 @@ class Selection:
     min_probability: float | None = None
 
     def keep(self, ranked: pl.DataFrame) -> pl.DataFrame:
-        """The selected rows of a ranking that is in order of rank.
+        """The selected rows of a ranking that is sorted by rank.
 
         Raises:
-            FindCLIError: a probability is asked for that nobody has calibrated.
+            FindCLIError: a probability is required of scores that are not calibrated, or the percentage is out of
+                range.
         """
         if self.min_probability is not None and ranked["probability"].null_count():
-            hint = (
-                "ask in a concept's own sentence, as `read as` shows it, or use --top-k, --top-percent or --min-score"
-            )
+            hint = "use a concept's own sentence, as `read as` shows it; or --top-k, --top-percent or --min-score"
             raise FindCLIError(
-                f"probability of at least {self.min_probability}: this demand is ranked only, not calibrated",
+                f"cannot select by a probability of at least {self.min_probability}: this demand is ranked only, "
+                "not calibrated",
                 hint=hint,
             )
         if self.top_percent is not None and not 0 < self.top_percent <= 100:
-            raise FindCLIError(f"top percent is {self.top_percent}", hint="name a percentage above 0, at most 100")
+            raise FindCLIError(f"top percent is {self.top_percent}", hint="use a percentage above 0, at most 100")
         most = [len(ranked)] if self.top_k is None else [self.top_k]
         most += [] if self.top_percent is None else [max(1, int(len(ranked) * self.top_percent / 100))]
         kept = ranked.head(min(most))
@@ -51,7 +54,7 @@ class Selection:
 
 
 def rank(ids: pl.Series, scores: np.ndarray, probabilities: np.ndarray | None = None) -> pl.DataFrame:
-    """Users best first, ties by id: user_id, score, probability (null: not calibrated), rank from 1."""
+    """Rank users best first, ties by id: user_id, score, probability (null: not calibrated), rank from 1."""
     likely = np.full(len(ids), np.nan) if probabilities is None else probabilities.astype(np.float64)
     frame = pl.DataFrame({"user_id": ids, "score": scores.astype(np.float64), "probability": likely})
     ranked = frame.sort("score", "user_id", descending=[True, False])

@@ -1,10 +1,10 @@
 """`findcli target`: a sentence -> a ranked audience (FIND Eq 2).
 
-A demand is first rewritten into sentences of the workspace's vocabulary (`rewriting`), unless that is turned off. Where
-the model scores by query (the default), a score is the log odds that what was understood comes true of the user. Those
-of a concept's own sentence, and so of a rewritten demand, are calibrated into a probability; a demand that stands as it
-is is ranked only, and `probability` is null. Where the model scores by FIND's single vector, a score is the cosine of
-the sentence's and the user's.
+A demand is first rewritten into sentences of the workspace's vocabulary (`demands/rewriter.py`), unless that is turned
+off. If the model scores by query (the default), a score is the log odds that the demand, as understood, comes true of
+the user. The log odds of a concept's own sentence, and so of a rewritten demand, are calibrated into a probability; a
+demand that stands as it is is ranked only, and `probability` is null. If the model scores by FIND's single vector, a
+score is the cosine of the sentence's vector and the user's.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from findcli.workspace.folder import Workspace
 
 @dataclass(frozen=True)
 class Passed:
-    """Whom a filter let through.
+    """The outcome of a filter.
 
     Attributes:
         expression: the filter.
         users: how many of the embedded users pass it.
-        notes: how it was read, where that is not plain, such as a band that straddles a number.
+        notes: how it was read, if that is not obvious, such as a band that straddles a number.
     """
 
     expression: str
@@ -51,14 +51,14 @@ class Audience:
     Attributes:
         demand: the sentence.
         as_of: the users' histories end before this instant.
-        ranking: user_id, score, probability, rank of everyone who passes the filter, best first.
-        selected: the rows of those who make the audience.
-        nearest: the sentences that the demand was read as, with their cosine where they were looked for.
+        ranking: user_id, score, probability, rank of all users who pass the filter, best first.
+        selected: the rows of the users in the audience.
+        nearest: the sentences that the demand was read as, with their cosine if they were searched for.
         embedded: how many users are embedded, whether they pass or not.
-        where: whom the filter let through; None without one.
-        rewriting: how the demand was understood; what the vocabulary cannot answer selects nobody.
-        prompt: the name of the learned prompt that ranks in the sentence's place; None without one.
-        engine: what scored it.
+        where: the outcome of the filter; None without one.
+        rewriting: how the demand was understood; a demand that the vocabulary cannot answer selects nobody.
+        prompt: the name of the learned prompt that ranks instead of the sentence; None without one.
+        engine: the engine that scored it.
     """
 
     demand: str
@@ -74,7 +74,7 @@ class Audience:
 
     @cached_property
     def offer(self) -> str | None:
-        """Without a filter, one that the demand's own words write; None where they name nothing of the profile."""
+        """A filter suggested by the demand's own words; None if they name no profile value, or a filter is given."""
         return None if self.engine is None or self.where is not None else _offer(self.engine, self.demand)
 
 
@@ -90,23 +90,24 @@ def target(
     rewrite: str = AUTO,
     device: str = "auto",
 ) -> list[Audience]:
-    """Rank every embedded user for each demand, or those who pass a filter.
+    """Rank every embedded user, or every user who passes a filter, for each demand.
 
     Args:
-        workspace: whose users.
+        workspace: the workspace of the users.
         demands: sentences.
-        prompt: a learned prompt that ranks in the place of sentences; its scores are ranked only.
-        selection: who of those ranked makes the audience; everyone when not given.
-        where: who is ranked at all: an expression over the columns of the profile as of the same date, such as
-            "age >= 25 and region in ('north', 'east')"; see `filters`. Everyone when not given.
-        as_of: which embeddings; those are made when missing. The newest when not given.
-        model: the workspace whose trained model ranks; the same when not given.
-        rewrite: "auto", "off", or the sentences that stand for the one demand; see `rewritten_scoring.rewrite_demands`.
+        prompt: the name of a learned prompt that ranks instead of sentences; its scores are ranked only.
+        selection: which of the ranked users make the audience; default: all.
+        where: which users are ranked at all: an expression over the columns of the profile as of the same date, such
+            as "age >= 25 and region in ('north', 'east')"; see `where/filter.py`. Default: all.
+        as_of: the date of the embeddings, which are made if missing; default: the newest.
+        model: the workspace whose trained model ranks; default: `workspace`.
+        rewrite: "auto", "off", or the sentences to read a single demand as; see `scoring.engine.Engine.read`.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: a demand is empty, there is no such prompt or it is another model's, the filter or the rewriting
-            cannot be read, the filter names what nobody has, nobody is embedded, or no model is trained.
+        FindCLIError: a demand is empty, there is no such prompt or it was tuned for another model, the filter or the
+            rewriting cannot be parsed, the filter names a value that no user has, no user is embedded, or no model is
+            trained.
     """
     if prompt is not None:
         demands = [open_prompt(workspace, prompt, trained=model)[0].sentence]
@@ -143,21 +144,21 @@ def explain(
     rewrite: str = AUTO,
     device: str = "auto",
 ) -> list[Rewriting]:
-    """How demands are understood, without ranking anybody; arguments and errors as `target`."""
+    """Read demands without ranking anyone; arguments and errors as for `target`."""
     require_demands(demands)
     return open_engine(workspace, as_of=as_of, model=model, device=device).read(demands, rewrite)
 
 
 def require_demands(demands: Sequence[str]) -> None:
-    """Refuse an empty demand, or none.
+    """Refuse an empty demand, and an empty list of demands.
 
     Raises:
-        FindCLIError: there is one.
+        FindCLIError: a demand is empty, or there is none.
     """
     empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
     if empty or not demands:
-        told = f"demand {empty[0]} is empty" if empty else "there is no demand"
-        raise FindCLIError(told, hint='write a sentence, such as "users likely to rent phones"')
+        message = f"demand {empty[0]} is empty" if empty else "there is no demand"
+        raise FindCLIError(message, hint='write a sentence, such as "users likely to rent phones"')
 
 
 def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting | None) -> pl.DataFrame:
@@ -165,7 +166,7 @@ def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting | None) -
 
 
 def _offer(engine: Engine, demand: str) -> str | None:
-    """The filter that a demand's own words write, in the values that the model was trained on."""
+    """The filter that a demand's own words suggest, in the values that the model was trained on."""
     # Aggregates are about events, as demands are: "will spend over 500" does not say who did.
     columns = profile_columns(replace(engine.workspace.settings.profile, aggregates=()))
     if not columns:
@@ -176,18 +177,18 @@ def _offer(engine: Engine, demand: str) -> str | None:
 
 
 def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:
-    """The users' profiles, a row each in their order; of the aggregates only the named, so that few need the events."""
+    """The users' profiles, a row per user in order; of the aggregates, which need the events, only those named."""
     profile = workspace.settings.profile
     aggregates = tuple(aggregate for aggregate in profile.aggregates if aggregate.name in names)
     settings = replace(workspace.settings, profile=replace(profile, aggregates=aggregates))
-    asked = replace(workspace, settings=settings)
+    reduced = replace(workspace, settings=settings)
     if not aggregates:
         none = pl.DataFrame(schema={"user_id": users.dtype, "time": pl.Datetime("us"), "source": pl.String})
-        return profiles_as_of(asked, none, users, as_of)
+        return profiles_as_of(reduced, none, users, as_of)
     log = events.build_events(workspace)
     frames = []
     for part in events.parts(log):
-        own = events.read_part(log, part, before=as_of)
-        here = users.filter(users.is_in(own["user_id"].unique().implode()))
-        frames.append(profiles_as_of(asked, own, here, as_of))
+        rows = events.read_part(log, part, before=as_of)
+        part_users = users.filter(users.is_in(rows["user_id"].unique().implode()))
+        frames.append(profiles_as_of(reduced, rows, part_users, as_of))
     return pl.DataFrame({"user_id": users}).join(pl.concat(frames), on="user_id", how="left", maintain_order="left")

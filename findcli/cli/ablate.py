@@ -1,4 +1,7 @@
-"""`findcli ablate`: what each part of findcli is worth."""
+"""`findcli ablate`: what each part of findcli is worth.
+
+Tested in tests/evaluation/test_ablations.py.
+"""
 
 from __future__ import annotations
 

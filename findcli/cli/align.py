@@ -1,4 +1,7 @@
-"""`findcli align`: fuse the encoders, and align users with sentences."""
+"""`findcli align`: fuse the encoders, and align users with sentences.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

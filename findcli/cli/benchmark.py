@@ -1,4 +1,7 @@
-"""`findcli benchmark`: findcli beside its rivals on a year of a grocer's purchases, text towers, and demands."""
+"""`findcli benchmark`: findcli beside its rivals on a year of a grocer's purchases, text towers, and demands.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ Without = Annotated[
 ]
 
 app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
-app.command("towers")(towers)
+app.command("towers", epilog="Example: findcli benchmark towers --set align.steps=100 --tasks")(towers)
 
 
 @app.command("journey")

@@ -1,4 +1,7 @@
-"""`findcli build-pairs`: histories before each cutoff, sentences about what came after."""
+"""`findcli build-pairs`: pair histories before each cutoff with sentences about what came after.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def build_pairs(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Split every history at its cutoffs: inputs from before, sentences from after."""
+    """Split every history at its cutoffs: inputs from before, sentences about what came after."""
     opened = stage.prepare(workspace, threads=threads, changes=changes)
     run = stage.run_stage(opened, "pairs", force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
     if run is not None and not as_json:
@@ -30,7 +33,7 @@ def build_pairs(
 
 
 def _print_examples(run: Run) -> None:
-    """The best supported sentences of each family."""
+    """Print the best supported sentences of each family."""
     sentences = run.table("sentences.parquet").sort("support", "text", descending=[True, False])
     best = sentences.group_by("family", maintain_order=True).head(EXAMPLES)
     console.print_table(["sentence", "family", "true of"], best.select("text", "family", "support").rows())

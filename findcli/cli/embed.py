@@ -1,4 +1,7 @@
-"""`findcli embed`: one vector a user as of any date."""
+"""`findcli embed`: one vector per user as of any date.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def embed(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Turn every user's history before a date into a vector, new users included; by default the latest date."""
+    """Turn every user's history before a date, by default the latest, into a vector; new users are included."""
     date = None if as_of is None else parse_instant(as_of)
     opened = stage.prepare(workspace, threads=threads, changes=changes)
     from findcli.workspace.folder import load_workspace

@@ -1,4 +1,7 @@
-"""`findcli evaluate`: how well the tasks' demand sentences rank their users."""
+"""`findcli evaluate`: how well the tasks' demand sentences rank their users.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli few-shot`: what a few seed users add to a task's demand sentence."""
+"""`findcli few-shot`: what a few seed users add to a task's demand sentence.
+
+Tested in tests/evaluation/test_few_shot.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli plot`: a map of users."""
+"""`findcli plot`: a map of users.
+
+Tested in tests/evaluation/test_maps.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`findcli probe`: what the users' vectors are worth to a linear model."""
+"""`findcli probe`: what the users' vectors are worth to a linear model.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 

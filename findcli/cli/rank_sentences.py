@@ -1,4 +1,7 @@
-"""`findcli rank-sentences`: how well one sentence per category ranks the held-out users."""
+"""`findcli rank-sentences`: how well one sentence per category ranks the held-out users.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the commands that rank sentences print: columns, differences, calibration and a marketer's own demands."""
+"""What the commands that rank sentences print: columns, differences, calibration and a marketer's own demands.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 

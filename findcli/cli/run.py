@@ -1,4 +1,7 @@
-"""`findcli run`: every stage that is missing or out of date."""
+"""`findcli run`: run every stage that is missing or out of date.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 NAMES = [name for name, stage in STAGES.items() if stage.in_run]
 ForceFrom = Annotated[
     str | None,
-    typer.Option("--force-from", metavar="STAGE", help=f"Make this stage and all after it anew: {', '.join(NAMES)}."),
+    typer.Option(
+        "--force-from", metavar="STAGE", help=f"Redo this stage and all later ones; one of {', '.join(NAMES)}."
+    ),
 ]
 
 
@@ -34,9 +39,9 @@ def run(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run every stage that is missing or out of date, in order; interrupted, it goes on where it stood."""
+    """Run every stage that is missing or out of date, in order; an interrupted run resumes where it stopped."""
     if force_from not in (None, *NAMES):
-        raise typer.BadParameter(f"{force_from!r} is none of {', '.join(NAMES)}", param_hint="--force-from")
+        raise typer.BadParameter(f"{force_from!r} is not one of {', '.join(NAMES)}", param_hint="--force-from")
     date = None if as_of is None else parse_instant(as_of)
     opened = stage.prepare(workspace, threads=threads, changes=changes, seed=seed)
     from findcli import pipeline

@@ -1,4 +1,7 @@
-"""What the commands of the stages share: settle settings and threads, see whether the result stands, run, print."""
+"""What the commands of the stages share: load settings, set threads, see whether a run is up to date, run it, print.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,11 @@ SHOWN = 200  # characters of a setting that an error repeats
 def prepare(
     folder: Path | None, *, threads: int | None, changes: Sequence[str] | None, seed: int | None = None
 ) -> Workspace:
-    """Load the workspace with the options' settings laid over its file, and settle the threads.
+    """Load the workspace with the settings of the command line over those of its file, and set the threads.
 
     Args:
-        folder: the workspace; the nearest upwards when not given.
-        threads: of torch and polars; all cores when not given.
+        folder: the workspace; default: this folder or the nearest parent with a findcli.toml.
+        threads: threads for torch and polars; default: one per core.
         changes: settings as `table.key=value`.
         seed: the workspace's seed.
 
@@ -51,11 +54,15 @@ def prepare(
 
 
 def settle_threads(threads: int | None) -> None:
-    """Let torch and polars work in so many threads, all cores when not given; before anything imports polars."""
+    """Set the threads of torch and polars, by default one per core; call it before anything imports polars.
+
+    Raises:
+        FindCLIError: there are far more threads than cores.
+    """
     most = THREADS_A_CORE * (os.cpu_count() or 1)
     if threads is not None and threads > most:
-        hint = f"name at most {most}; more threads than cores wait for each other"
-        raise FindCLIError(f"--threads {threads}: this machine has {os.cpu_count()} cores", hint=hint)
+        hint = f"use at most {most}; threads beyond the cores only wait for each other"
+        raise FindCLIError(f"--threads {threads} is too many: this machine has {os.cpu_count()} cores", hint=hint)
     if threads is not None:
         os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when polars is imported
     from findcli.training.loop import set_determinism
@@ -64,7 +71,7 @@ def settle_threads(threads: int | None) -> None:
 
 
 def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
-    """Settings given as `table.key=value` as nested tables; a value that is no TOML is taken as text."""
+    """Parse settings written as `table.key=value` into nested tables; a value that is not TOML is taken as text."""
     lines = []
     for change in changes:
         key, equals, text = change.partition("=")
@@ -99,16 +106,16 @@ def run_stage(
     as_of: datetime | None = None,
     model: Workspace | None = None,
 ) -> Run | None:
-    """Run one stage where it has to, and print what came of it.
+    """Run one stage if it is missing or out of date, and print its result.
 
     Args:
         workspace: the workspace.
         name: the stage, as `workspace/stages.py` declares it.
-        device: of torch; chosen when not given.
-        force: run it even when it stands.
-        dry_run: say only what would be done.
-        quiet: show no progress.
-        as_json: print for a program.
+        device: the torch device; default: the fastest available.
+        force: run it even if it is up to date.
+        dry_run: only show what would be done.
+        quiet: hide progress.
+        as_json: print JSON.
         as_of: the date of the embeddings.
         model: the workspace whose model embeds.
 
@@ -123,7 +130,7 @@ def run_stage(
         return None
     if model is None:
         for before, change in pipeline.changed_before(workspace, name).items():
-            console.print_warning(f"{before} is out of date ({change}); findcli run brings all of it up to date")
+            console.print_warning(f"{before} is out of date ({change}); findcli run updates everything")
     bound = pipeline.bind(workspace, name, as_of=as_of, model=model)
     with console.progress(name, quiet=quiet or reason is None) as progress:
         run = bound.build(device=device or "auto", force=force, progress=progress)
@@ -135,7 +142,7 @@ def run_stage(
 
 
 def training_command(name: str) -> Callable[..., None]:
-    """The command of a stage that trains.
+    """Make the command of a stage that trains.
 
     Args:
         name: the stage.
@@ -169,16 +176,16 @@ def print_plan(steps: Sequence[tuple[str, str]], *, as_json: bool) -> None:
 
 
 def print_run(run: Run, *, made: bool) -> None:
-    """Print what a stage came to, where, and in what time."""
+    """Print the result of a stage, its folder, and how long it took."""
     kind, metrics = run.manifest.kind, run.manifest.metrics
     console.print_line(f"{kind}: {STAGES[kind].result(metrics)}")
     if metrics.get("warning"):
         console.print_line(f"warning: {metrics['warning']}")
-    took = f"made in {run.manifest.seconds:.1f} s" if made else "up to date; --force makes it anew"
-    console.print_line(f"{run.folder}: {took}")
+    state = f"made in {run.manifest.seconds:.1f} s" if made else "up to date; redo it with --force"
+    console.print_line(f"{run.folder}: {state}")
 
 
 def plain(run: Run) -> dict[str, Any]:
-    """A run for a program."""
+    """A run as JSON."""
     manifest = run.manifest
     return {"stage": manifest.kind, "folder": str(run.folder), "seconds": manifest.seconds, "metrics": manifest.metrics}

@@ -1,4 +1,7 @@
-"""`findcli status`: what stands, how old, how large."""
+"""`findcli status`: which stages are up to date, how old and how large they are.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
-    """Say which stages stand, how old and how large they are, and why others have to run."""
+    """Show which stages are up to date, how old and how large they are, and why others have to run."""
     from findcli import pipeline
     from findcli.audiences.prompts.store import list_prompts
     from findcli.workspace.folder import load_workspace
@@ -46,7 +49,7 @@ def _row(each: StageStatus) -> list[object]:
 
 
 def spoken(age: timedelta) -> str:
-    """An age in its largest unit."""
+    """An age in its largest unit, such as "2 h"."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if age.total_seconds() >= length:
             return f"{age.total_seconds() // length:.0f} {unit}"

@@ -1,4 +1,7 @@
-"""What the tables of evaluating commands share: the line that opens a task, intervals, and the probe beside rivals."""
+"""What the tables of evaluating commands share: the line that opens a task, intervals, and the probe beside rivals.
+
+Tested in tests/evaluation/test_ablations.py.
+"""
 
 from __future__ import annotations
 

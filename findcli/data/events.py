@@ -21,9 +21,9 @@ from findcli.data.splits import bucket
 from findcli.data.templates import event_text
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
-from findcli.workspace.disk import hash_file, hash_json
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build
+from findcli.workspace.runs import Draft, Run, build, hash_json
 from findcli.workspace.settings import Source
 
 ROWS_PER_PART = 500_000
@@ -161,9 +161,9 @@ def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
-    found = set(overview["source"].unique())
+    present = set(overview["source"].unique())
     for source in wanted:
-        if source.name not in found:
+        if source.name not in present:
             hint = (
                 "findcli check counts its rows, and those without user or time; correct the table or remove the source"
             )

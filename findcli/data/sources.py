@@ -43,10 +43,10 @@ def scan_table(files: list[Path], *, what: str) -> pl.LazyFrame:
         raise FindCLIError(f"{what} is neither Parquet nor CSV: {files[0]}", hint="convert it to one of the two")
     with reading(what, files):
         if all(parquet):
-            frame = pl.scan_parquet(files)
+            frame = pl.scan_parquet(files, glob=False)
         else:
             separator = "\t" if files[0].suffix.lower() == ".tsv" else ","
-            frame = pl.scan_csv(files, infer_schema_length=10_000, separator=separator)
+            frame = pl.scan_csv(files, glob=False, infer_schema_length=10_000, separator=separator)
         frame.collect_schema()
     return frame
 
@@ -124,12 +124,12 @@ def user_types(workspace: Workspace) -> dict[str, pl.DataType]:
     """The type of user ids in every source, `user_id = "text"` considered."""
     if workspace.settings.workspace.user_id == "text":
         return {source.name: pl.String() for source in workspace.settings.sources}
-    found: dict[str, pl.DataType] = {}
+    types: dict[str, pl.DataType] = {}
     for source in workspace.settings.sources:
         schema = scan_table(workspace.source_files(source), what=f"source {source.name!r}").collect_schema()
         if source.user in schema:
-            found[source.name] = pl.Int64() if schema[source.user].is_integer() else pl.String()
-    return found
+            types[source.name] = pl.Int64() if schema[source.user].is_integer() else pl.String()
+    return types
 
 
 def require_one_user_type(workspace: Workspace) -> None:

@@ -1,1 +1,1 @@
-"""Anything to a workspace: one module a dataset, each with a `create` that writes data and findcli.toml."""
+"""Turns tables into a workspace: one module per dataset, each with a `create` that writes data and findcli.toml."""

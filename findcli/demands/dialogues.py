@@ -1,8 +1,10 @@
-"""What a language model is tuned on to rewrite demands, from the workspace's own sources alone (FIND, zero-shot part).
+"""Texts to tune the demand rewriter on, written from the workspace's own sources alone (FIND, zero-shot part).
 
-Stage 1 tells it what there is, as dialogues: what belongs to what, what goes with what, and what came next of training
-users. Stage 2 asks as marketers do: demands by a small grammar of paraphrases over the vocabulary, with slips of
-the pen, each with the thing that it means: a name and other items below it than those the demand speaks of.
+Stage 1 teaches the domain as dialogues: what belongs to what, what goes with what, and what training users wanted next.
+Stage 2 teaches how marketers ask: a small grammar of paraphrases over the vocabulary, with typos, pairs each demand
+with the thing it means: a name, and items below it other than those the demand mentions.
+
+Tested in tests/demands/test_tune.py.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ _WORDS = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True)
 class Pair:
-    """A demand and the thing that it means, as `described`."""
+    """A demand and the thing it means, as `described` writes it."""
 
     demand: str
     thing: str
@@ -45,9 +47,9 @@ class Shelf:
 
     Attributes:
         name: a category, department or other name.
-        family: of its sentence.
-        items: below it; itself alone where there are none.
-        weight: how often it is drawn.
+        family: the family of its sentence.
+        items: the items below it; the name itself when there are none.
+        weight: how often it is drawn, relative to other shelves.
     """
 
     name: str
@@ -57,28 +59,28 @@ class Shelf:
 
 
 def shelves_of(vocabulary: pl.DataFrame) -> list[Shelf]:
-    """The names that demands are written for: all but items of a category, which their category answers."""
+    """The names to write demands for: all except items of a category, which their category covers."""
     kept = vocabulary.filter(pl.col("category").is_null(), pl.col("level") != "text")
     rows = kept.select("name", "family", "items", "events").iter_rows()
     return [Shelf(name, family, tuple(items) or (name,), float(events) ** 0.5) for name, family, items, events in rows]
 
 
 def write_pair(shelf: Shelf, items: Sequence[str], rng: np.random.Generator) -> Pair:
-    """One demand for a shelf, by its own name or by one or two of its items.
+    """Write one demand for a shelf, by the shelf's name or by one or two of its items.
 
     Args:
-        shelf: what answers.
-        items: of its items those that may be used.
-        rng: draws frame, words and slips.
+        shelf: what the demand means.
+        items: the items of the shelf that the demand may name.
+        rng: draws the frame, the words and the typos.
     """
     words, rest = [spoken(shelf.name)], [item for item in shelf.items if item != shelf.name]
     if items and rng.random() < 0.7:
         count = min(len(items), 1 if rng.random() < 0.7 else 2)
         named = [items[i] for i in rng.choice(len(items), count, replace=False)]
         words, rest = [spoken(item) for item in named], [item for item in rest if item not in named]
-    asked = rng.choice([" and ", " or "]).join(words)
+    subject = rng.choice([" and ", " or "]).join(words)
     frames = FRAMES.get(shelf.family, FRAMES["purchase"])
-    demand = frames[int(rng.integers(len(frames)))].format(asked)
+    demand = frames[int(rng.integers(len(frames)))].format(subject)
     return Pair(_slip(demand, rng) if rng.random() < SLIPS else demand, described(shelf.name, rest))
 
 
@@ -86,13 +88,13 @@ def write_dialogue(
     shelves: Sequence[Shelf], together: Mapping[str, Sequence[str]], timelines: Sequence[Sequence[str]],
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
-    """Three turns about what there is.
+    """Write two to four turns about the vocabulary.
 
     Args:
         shelves: the vocabulary.
-        together: for a category those that training users buy with it.
-        timelines: categories of training users in the order of time, before `train_until`.
-        rng: draws them.
+        together: for each category, those that training users buy with it.
+        timelines: categories of training users in time order, before `train_until`.
+        rng: draws the turns.
     """
     shelf = shelves[int(rng.integers(len(shelves)))]
     items = [str(item) for item in rng.permutation(shelf.items)[:3]]
@@ -108,18 +110,18 @@ def write_dialogue(
         turns.append(
             (f"A customer wanted {', '.join(map(spoken, line[max(0, end - 3) : end]))}. What next?", line[end])
         )
-    return "".join(f"Question: {asked}\nAnswer: {told}\n" for asked, told in turns)
+    return "".join(f"Question: {question}\nAnswer: {answer}\n" for question, answer in turns)
 
 
 def spoken(name: str) -> str:
-    """A name as a person would say it: its words, without marks."""
+    """A name as a person would say it: its words, without punctuation."""
     return " ".join(_WORDS.findall(name.lower())) or name
 
 
 def _slip(text: str, rng: np.random.Generator) -> str:
-    """A letter left out, doubled or swapped with the next."""
+    """Make a typo: drop a letter, double it, or swap it with the next."""
     if len(text) < 3:
         return text
     i = int(rng.integers(1, len(text) - 1))
-    kinds = (text[:i] + text[i + 1 :], text[:i] + text[i] + text[i:], text[:i] + text[i + 1] + text[i] + text[i + 2 :])
-    return kinds[int(rng.integers(len(kinds)))]
+    typos = (text[:i] + text[i + 1 :], text[:i] + text[i] + text[i:], text[:i] + text[i + 1] + text[i] + text[i + 2 :])
+    return typos[int(rng.integers(len(typos)))]

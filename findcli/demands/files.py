@@ -1,4 +1,7 @@
-"""Files of demands."""
+"""Read files of demands.
+
+Tested in tests/audiences/test_target.py.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from findcli.errors import FindCLIError, first_line
 
 
 def read_demands(path: Path) -> list[str]:
-    """The demands of a file: the column `demand` of a CSV, TSV or Parquet file, or else one sentence a line.
+    """The demands of a file: the column `demand` of a CSV, TSV or Parquet file, otherwise one sentence per line.
 
     Raises:
-        FindCLIError: the file cannot be read or holds none.
+        FindCLIError: the file cannot be read or contains no demand.
     """
     separators = {".csv": ",", ".tsv": "\t"}
     suffix = path.suffix.lower()
@@ -29,9 +32,9 @@ def read_demands(path: Path) -> list[str]:
         else:
             demands = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        hint = "give a text file with a sentence a line, or a CSV, TSV or Parquet file with a column `demand`"
+        hint = "use a text file with one sentence per line, or a CSV, TSV or Parquet file with a column `demand`"
         raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=hint) from error
-    found = [demand for demand in demands if demand]
-    if not found:
-        raise FindCLIError(f"{path} holds no demand", hint="write a sentence a line, or a column `demand`")
-    return found
+    sentences = [demand for demand in demands if demand]
+    if not sentences:
+        raise FindCLIError(f"{path} contains no demand", hint="write one sentence per line, or a column `demand`")
+    return sentences

@@ -7,7 +7,7 @@ tuned: a sentence has no history and so no place of its own, and stands at the m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,11 +21,21 @@ from findcli.audiences.prompts.seeds import Seeds, read_seeds
 from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.data.tasks import find_task, read_labels
 from findcli.errors import FindCLIError
-from findcli.evaluation.map_files import BLACK, BLUE, ORANGE, PURPLE, VERMILION, WHITE, YELLOW, Marks, UserMap, writer
+from findcli.evaluation.map_drawing import (
+    BLACK,
+    BLUE,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    WHITE,
+    YELLOW,
+    Marks,
+    UserMap,
+    writer,
+)
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run
 
 Method = Literal["tsne", "umap"]
 NEAREST = 0.01  # a sentence stands at the middle of this share of users, whom it ranks first
@@ -70,121 +80,17 @@ def plot_users(
     place = _projection(method)
     when = find_task(workspace, task).as_of if task is not None and as_of is None else as_of
     engine = open_engine(workspace, as_of=when, model=model, device=device)
-    marked = None if seeds is None else read_seeds(seeds, engine.users)
-    labels = None if task is None else _labels(workspace, task, engine.users)
+    ids = engine.users
+    chosen = None if seeds is None else read_seeds(seeds, ids)
+    labels = None if task is None else _labels(workspace, task, ids)
     scores = _scores(engine, demand, prompt)
-    rows = _sample(len(engine.users), users, seed=seed, seeds=marked, labels=labels, scores=scores)
-    places = place(engine.population.tensors["embeddings"][rows], seed)
-    shown = _Shown(engine.users, rows, places, labels, scores)
-    user_map = UserMap(
-        title=_title(workspace, task, demand, prompt),
-        note=_note(shown, engine.run, method),
-        places=places,
-        values=None if shown.colouring is None else shown.colouring[rows],
-        values_name="score" if prompt is None else "prompt's score",
-        hover=shown.hover,
-        marks=[*_outcome_marks(shown), *_seed_marks(shown, marked), *_sentence_marks(shown, prompt)],
-        moved=np.stack([shown.middle("before"), shown.middle("after")]) if len(scores) == 2 else None,
-    )
+    shown = _sample(len(ids), users, seed=seed, seeds=chosen, labels=labels, scores=scores)
+    places = place(engine.population.tensors["embeddings"][shown], seed)
+    drawing = _Drawing(engine, task, demand, prompt, chosen, labels, scores, shown, places)
+    user_map = drawing.compose(method)
     with replacing(output) as temporary:
         draw(user_map, temporary)
     return user_map
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """The users that are drawn, and what is known of them and of all others (N embedded users, n drawn).
-
-    Attributes:
-        ids: of all users, (N,).
-        rows: of those drawn, ascending, int (n,).
-        places: of those drawn, (n, 2).
-        labels: of all users, as `_labels` gives them; None without a task.
-        scores: of all users, as `_scores` gives them.
-    """
-
-    ids: pl.Series
-    rows: np.ndarray
-    places: np.ndarray
-    labels: pl.DataFrame | None
-    scores: dict[str, np.ndarray]
-
-    @property
-    def colouring(self) -> np.ndarray | None:
-        """The scores that colour users: the prompt's, else the sentence's, (N,)."""
-        return self.scores.get("after", self.scores.get("before"))
-
-    @cached_property
-    def hover(self) -> list[str]:
-        """What the page says of each drawn user: the id, the score and the outcome, as far as they are known."""
-        lines = [[f"user {self.ids[int(row)]}"] for row in self.rows]
-        for i, row in enumerate(self.rows):
-            lines[i] += [] if self.colouring is None else [f"score {self.colouring[row]:.2f}"]
-            label, hard = (None, None) if self.labels is None else self.labels.row(int(row))
-            lines[i] += [] if label is None else ["positive" if label else "hard negative" if hard else "negative"]
-        return ["<br>".join(words) for words in lines]
-
-    def marks(self, name: str, rows: np.ndarray, colour: str, symbol: str, size: float, edge: str = WHITE) -> Marks:
-        """A group of users, as far as they are drawn."""
-        index = self._drawn(rows)
-        hover = [self.hover[i] for i in index]
-        return Marks(f"{name} ({len(index):,})", self.places[index], colour, symbol, size, hover, edge)
-
-    def middle(self, when: str) -> np.ndarray:
-        """The middle of the users whom the sentence or the prompt ranks first, (2,)."""
-        middle: np.ndarray = np.median(self.places[self._drawn(_ranked_first(self.scores[when]))], axis=0)
-        return middle
-
-    def _drawn(self, rows: np.ndarray) -> np.ndarray:
-        """Where some users are among those drawn; those not drawn are left out."""
-        index = {int(row): i for i, row in enumerate(self.rows)}
-        return np.array([index[int(row)] for row in rows if int(row) in index], np.int64)
-
-
-def _outcome_marks(shown: _Shown) -> list[Marks]:
-    """Positives of the task, and its hard negatives where no score colours the users."""
-    if shown.labels is None:
-        return []
-    positive, hard = (
-        np.flatnonzero(shown.labels[name].fill_null(value=False).to_numpy()) for name in ("label", "hard_negative")
-    )
-    plain = shown.colouring is None
-    groups = [shown.marks("hard negatives", hard, ORANGE, "o", 4)] if len(hard) and plain else []
-    return [*groups, shown.marks("positives", positive, BLUE if plain else VERMILION, "o", 5)]
-
-
-def _seed_marks(shown: _Shown, seeds: Seeds | None) -> list[Marks]:
-    if seeds is None:
-        return []
-    return [
-        shown.marks("seeds", seeds.positives, YELLOW, "*", 17, BLACK),
-        shown.marks("hard negative seeds", seeds.negatives, PURPLE, "X", 11, BLACK),
-    ]
-
-
-def _sentence_marks(shown: _Shown, prompt: str | None) -> list[Marks]:
-    """Where the sentence stands, or the prompt before and after it was tuned."""
-    marks = []
-    for when, colour, edge in (("before", WHITE, BLACK), ("after", BLACK, WHITE)):
-        if when in shown.scores:
-            name = "the sentence" if prompt is None else f"the prompt {when} tuning"
-            hover = [f"{name}: the middle of the users it ranks first"]
-            marks.append(Marks(name, shown.middle(when)[None], colour, "D", 11, hover, edge))
-    return marks
-
-
-def _title(workspace: Workspace, task: str | None, demand: str | None, prompt: str | None) -> str:
-    about = [] if task is None else [find_task(workspace, task).title or task]
-    about += [] if prompt is None else [f"prompt {prompt}"]
-    about += [f'"{demand}"'] if demand is not None else []
-    return f"{workspace.settings.workspace.name}: " + (", ".join(about) or "users by what they do")
-
-
-def _note(shown: _Shown, run: Run, method: Method) -> str:
-    day = str(run.manifest.settings["as_of"])[:10]
-    drawn, everyone = len(shown.rows), len(shown.ids)
-    note = f"{drawn:,} of {everyone:,} users, histories before {day}, {METHODS[method]} of their vectors"
-    return note + ("; positives are drawn more often" if shown.labels is not None and drawn < everyone else "")
 
 
 def _labels(workspace: Workspace, task: str, ids: pl.Series) -> pl.DataFrame:
@@ -196,7 +102,7 @@ def _labels(workspace: Workspace, task: str, ids: pl.Series) -> pl.DataFrame:
 
 
 def _scores(engine: Engine, demand: str | None, prompt: str | None) -> dict[str, np.ndarray]:
-    """All users' scores, "before" by the sentence and "after" by the prompt, as far as they are asked for."""
+    """Of all users, by "before" (the sentence's) and "after" (the prompt's), as far as they are asked for."""
     scores = {}
     sentence = demand
     if prompt is not None:
@@ -215,17 +121,127 @@ def _sample(
     rng = np.random.default_rng(seed)
     kept = [rng.permutation(n)[: min(n, most)]]
     kept += [] if seeds is None else [seeds.rows]
-    kept += [_ranked_first(each) for each in scores.values()]
+    kept += [_first(each) for each in scores.values()]
     if labels is not None:
         positive = np.flatnonzero(labels["label"].fill_null(value=False).to_numpy())
         kept.append(rng.permutation(positive)[: max(1, most // 5)])
     return np.unique(np.concatenate(kept))
 
 
-def _ranked_first(scores: np.ndarray) -> np.ndarray:
+def _first(scores: np.ndarray) -> np.ndarray:
     """The rows that a sentence ranks first."""
-    first: np.ndarray = np.argsort(-scores, kind="stable")[: max(10, int(NEAREST * len(scores)))]
-    return first
+    best: np.ndarray = np.argsort(-scores, kind="stable")[: max(10, int(NEAREST * len(scores)))]
+    return best
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What a map is composed of.
+
+    Attributes:
+        engine: of all users, N of them.
+        task, demand, prompt: what colours them, as far as they are asked for.
+        seeds: marked.
+        labels: every user's, (N,) rows.
+        scores: every user's, (N,), "before" and "after" tuning, as far as they are asked for.
+        shown: rows of those who are drawn, (n,).
+        places: theirs, (n, 2).
+    """
+
+    engine: Engine
+    task: str | None
+    demand: str | None
+    prompt: str | None
+    seeds: Seeds | None
+    labels: pl.DataFrame | None
+    scores: dict[str, np.ndarray]
+    shown: np.ndarray
+    places: np.ndarray
+
+    def compose(self, method: Method) -> UserMap:
+        """The whole map; `method` is named in its note."""
+        middles = {when: np.median(self._places_of(_first(each)), axis=0) for when, each in self.scores.items()}
+        return UserMap(
+            self._title(),
+            self._note(method),
+            self.places,
+            None if self._final is None else self._final[self.shown],
+            "score" if self.prompt is None else "prompt's score",
+            self._hover,
+            [*self._labelled(), *self._seeded(), *self._sentences(middles)],
+            np.stack([middles["before"], middles["after"]]) if len(middles) == 2 else None,
+        )
+
+    @property
+    def _final(self) -> np.ndarray | None:
+        return self.scores.get("after", self.scores.get("before"))
+
+    @cached_property
+    def _hover(self) -> list[str]:
+        return _hover(self.engine.users, self.shown, self.labels, self._final)
+
+    @cached_property
+    def _row(self) -> dict[int, int]:
+        return {int(user): i for i, user in enumerate(self.shown)}
+
+    def _places_of(self, users: np.ndarray) -> np.ndarray:
+        places: np.ndarray = self.places[[self._row[int(user)] for user in users]]
+        return places
+
+    def _marks(self, name: str, users: np.ndarray, colour: str, symbol: str, size: float, edge: str = WHITE) -> Marks:
+        index = np.array([self._row[int(user)] for user in users if int(user) in self._row], np.int64)
+        hover = [self._hover[i] for i in index]
+        return Marks(f"{name} ({len(index):,})", self.places[index], colour, symbol, size, hover, edge)
+
+    def _labelled(self) -> list[Marks]:
+        """The positives; the hard negatives too where no score colours the users."""
+        if self.labels is None:
+            return []
+        positive, hard = (
+            np.flatnonzero(self.labels[name].fill_null(value=False).to_numpy()) for name in ("label", "hard_negative")
+        )
+        scored = self._final is not None
+        marks = [] if scored or not len(hard) else [self._marks("hard negatives", hard, ORANGE, "o", 4)]
+        return [*marks, self._marks("positives", positive, VERMILION if scored else BLUE, "o", 5)]
+
+    def _seeded(self) -> list[Marks]:
+        if self.seeds is None:
+            return []
+        return [
+            self._marks("seeds", self.seeds.positives, YELLOW, "*", 17, BLACK),
+            self._marks("hard negative seeds", self.seeds.negatives, PURPLE, "X", 11, BLACK),
+        ]
+
+    def _sentences(self, middles: Mapping[str, np.ndarray]) -> Iterator[Marks]:
+        """Where the sentence and the prompt stand: in the middle of the users that each ranks first."""
+        for when, colour, edge in (("before", WHITE, BLACK), ("after", BLACK, WHITE)):
+            if when in middles:
+                name = "the sentence" if self.prompt is None else f"the prompt {when} tuning"
+                hover = [f"{name}: the middle of the users it ranks first"]
+                yield Marks(name, middles[when][None], colour, "D", 11, hover, edge)
+
+    def _title(self) -> str:
+        workspace = self.engine.workspace
+        about = [] if self.task is None else [find_task(workspace, self.task).title or self.task]
+        about += [] if self.prompt is None else [f"prompt {self.prompt}"]
+        about += [f'"{self.demand}"'] if self.demand is not None else []
+        return f"{workspace.settings.workspace.name}: " + (", ".join(about) or "users by what they do")
+
+    def _note(self, method: Method) -> str:
+        n, users = len(self.shown), len(self.engine.users)
+        day = self.engine.as_of.date().isoformat()
+        note = f"{n:,} of {users:,} users, histories before {day}, {METHODS[method]} of their vectors"
+        return note + ("; positives are drawn more often" if self.labels is not None and n < users else "")
+
+
+def _hover(ids: pl.Series, shown: np.ndarray, labels: pl.DataFrame | None, scores: np.ndarray | None) -> list[str]:
+    """What the page says of each user: the id, the score and the outcome, as far as they are known."""
+    lines = [[f"user {ids[int(user)]}"] for user in shown]
+    for i, user in enumerate(shown):
+        lines[i] += [] if scores is None else [f"score {scores[user]:.2f}"]
+        label, hard = (None, None) if labels is None else labels.row(int(user))
+        lines[i] += [] if label is None else ["positive" if label else "hard negative" if hard else "negative"]
+    return ["<br>".join(words) for words in lines]
 
 
 def _projection(method: Method) -> Callable[[np.ndarray, int], np.ndarray]:

@@ -198,8 +198,8 @@ def _evaluate(
 def vector_kinds(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed.
 
-    Each tensor by itself, the fused one first; the modalities side by side; and in short, as `summaries.py` says, what
-    training has learned and all that is stored.
+    Each tensor by itself, the fused one first; the modalities side by side; and in short, as `models/find/summary.py`
+    says, what training has learned and all that is stored.
     """
     summary = tensors["summary"]
     raw = [name for name in tensors if name != "summary" and not name.startswith("has_")]

@@ -2,6 +2,8 @@
 
 Standardise, logistic regression with L2 (C = 0.01), fitted on one fifth of the users and evaluated on the rest,
 stratified, ten draws; intervals by bootstrap over users.
+
+Tested in tests/evaluation/test_probe.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Each encoder of stage 1 beside the untrained self that its training began with: what did training teach it?"""
+"""Each encoder of stage 1 beside the untrained self that its training began with: what did training teach it?
+
+Tested in tests/evaluation/rivals/test_representations.py.
+"""
 
 from __future__ import annotations
 

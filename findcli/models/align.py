@@ -2,6 +2,8 @@
 
 `runs/aligned/` holds the tower's files (`find/fit.py`), the ranker's if scoring is query-aware (`ranker/train.py`), and
 `summary.json`, which lists the kinds of behaviour that rhythms count.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from findcli.models.trained import TOWERS
 from findcli.models.weights import select_device
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
-from findcli.workspace.disk import hash_file, hash_json
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build
+from findcli.workspace.runs import Draft, Run, build, hash_json
 
 TOWER = "fusion"
 

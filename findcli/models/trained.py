@@ -1,4 +1,7 @@
-"""A workspace's trained model, opened once; each part loads on first use."""
+"""A workspace's trained model, opened once; each part loads on first use.
+
+Tested in tests/models/test_tower.py.
+"""
 
 from __future__ import annotations
 

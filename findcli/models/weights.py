@@ -33,16 +33,19 @@ def new_module(kind: Callable[..., Module], made_of: Mapping[str, Any], *, seed:
 
 
 def require_memory(module: nn.Module) -> None:
-    """Refuse a module whose weights, gradients and two moments do not fit into memory; give it on the device meta.
+    """Refuse a module that is too large to train on this machine.
+
+    Args:
+        module: on the device "meta", so that it takes no memory itself.
 
     Raises:
-        FindCLIError: they do not.
+        FindCLIError: its weights, gradients and two moments exceed the machine's memory.
     """
     needed = 4 * sum(weight.numel() * weight.element_size() for weight in module.parameters())
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
         hint = "set a smaller width (d_model, d_token, d_embedding) or fewer layers in findcli.toml"
-        sizes = f"{needed / 1e9:,.0f} GB of memory; here are {there / 1e9:.0f} GB"
+        sizes = f"{needed / 1e9:,.0f} GB of memory; this machine has {available / 1e9:.0f} GB"
         raise FindCLIError(f"training {type(module).__name__} would take {sizes}", hint=hint)
 
 

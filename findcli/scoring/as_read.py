@@ -1,8 +1,8 @@
-"""Demands as they were read: the sentences behind them, and one score out of the scores of several sentences.
+"""Demands as read: the sentences behind them, and one score from the scores of several sentences.
 
 Probabilities are taken as independent given the user: any is 1 - prod(1 - p), all is prod p, not is 1 - p. A sentence
-of which it is not sure that it is meant counts by its share: 1 - prod(1 - share p). Cosines of FIND's single vector are
-no probabilities: any is their largest, all their smallest, not the negative.
+that is only likely to be meant counts by its share: 1 - prod(1 - share p). Cosines of FIND's single vector are not
+probabilities: any is their maximum, all their minimum, not the negative.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ NONE, TUNED = "none", "tuned"
 
 
 def read_by_hand(demand: str, sentences: str, vocabulary: Collection[str]) -> Rewriting:
-    """A demand read as the sentences that stand for it, with a note for each that the vocabulary does not have.
+    """Read a demand as the sentences that the user wrote for it, with a note on each that is not in the vocabulary.
 
     Raises:
-        FindCLIError: the sentences cannot be read.
+        FindCLIError: the sentences cannot be parsed.
     """
     rewriting = parse_rewriting(demand, sentences)
     notes = (
-        f'"{text}" is no sentence of the vocabulary: it is ranked by those it is like, without a probability'
+        f'"{text}" is not in the vocabulary: it is ranked by similar sentences, without a probability'
         for text in rewriting.sentences
         if text not in vocabulary
     )
@@ -44,7 +44,7 @@ def read_by_hand(demand: str, sentences: str, vocabulary: Collection[str]) -> Re
 
 
 def language_model(workspace: Workspace) -> LanguageModel | None:
-    """The language model that [rewriter] names; None where demands are read by likeness alone.
+    """Load the language model that [rewriter] names; None if demands are read by likeness alone.
 
     Raises:
         FindCLIError: it cannot be loaded.
@@ -64,13 +64,13 @@ def language_model(workspace: Workspace) -> LanguageModel | None:
 
 
 def combined(scored: Scored, sentences: Sequence[str], rewritings: Sequence[Rewriting], *, unit: Unit) -> Scored:
-    """The scores of demands from those of sentences.
+    """Combine the scores of sentences into those of demands.
 
     Args:
         scored: N users for S sentences.
-        sentences: the S.
-        rewritings: of Q demands, over these sentences.
-        unit: what the scores are.
+        sentences: the S sentences.
+        rewritings: the readings of Q demands, over these sentences.
+        unit: the unit of the scores.
     """
     column = {text: i for i, text in enumerate(sentences)}
     likely = np.where(np.isnan(scored.probabilities), expit(scored.scores.astype(np.float64)), scored.probabilities)
@@ -80,20 +80,20 @@ def combined(scored: Scored, sentences: Sequence[str], rewritings: Sequence[Rewr
         [],
     )
     for i, rewriting in enumerate(rewritings):
-        alone = [column[text] for text in rewriting.sentences or [rewriting.demand]]
+        columns = [column[text] for text in rewriting.sentences or [rewriting.demand]]
         if _is_one_sentence(rewriting):
             demands.scores[:, i], demands.probabilities[:, i] = (
-                scored.scores[:, alone[0]],
-                scored.probabilities[:, alone[0]],
+                scored.scores[:, columns[0]],
+                scored.probabilities[:, columns[0]],
             )
         elif unit == "cosine":
             demands.scores[:, i] = combine_cosines(scored.scores, _clauses(rewriting, column))
         else:
             odds = combine_probabilities(likely, _clauses(rewriting, column))
             demands.scores[:, i] = odds
-            if not np.isnan(scored.probabilities[:, alone]).any():
+            if not np.isnan(scored.probabilities[:, columns]).any():
                 demands.probabilities[:, i] = expit(odds)
-        demands.nearest.append(_read_as(rewriting, scored.nearest[alone[0]]))
+        demands.nearest.append(_read_as(rewriting, scored.nearest[columns[0]]))
     return demands
 
 
@@ -106,10 +106,10 @@ def _clauses(rewriting: Rewriting, column: dict[str, int]) -> Clauses:
     return [(c.negated, [(column[meant.sentence], meant.share) for meant in c.any_of]) for c in rewriting.clauses]
 
 
-def _read_as(rewriting: Rewriting, own: Nearest) -> Nearest:
-    """The sentences that a demand was read as, with their likeness."""
+def _read_as(rewriting: Rewriting, nearest: Nearest) -> Nearest:
+    """The sentences that a demand was read as, with their cosine; the nearest ones if it stands as it is."""
     meant: list[Meant] = [each for clause in rewriting.clauses for each in clause.any_of]
-    return [(each.sentence, each.cosine) for each in meant] or own
+    return [(each.sentence, each.cosine) for each in meant] or nearest
 
 
 SMALLEST = 1e-12
@@ -117,11 +117,11 @@ Clauses = Sequence[tuple[bool, Sequence[tuple[int, float]]]]
 
 
 def combine_probabilities(probabilities: np.ndarray, clauses: Clauses) -> np.ndarray:
-    """The log odds that every clause holds, float64 (N,); NaN where a sentence's probability is.
+    """The log odds that every clause holds, float64 (N,); NaN where the probability of a sentence is NaN.
 
     Args:
-        probabilities: of N users for S sentences, (N, S).
-        clauses: for each whether it is negated, and its sentences as columns with their shares.
+        probabilities: N users for S sentences, (N, S).
+        clauses: for each, whether it is negated, and the columns of its sentences with their shares.
     """
     log_all = np.zeros(len(probabilities))
     for negated, sentences in clauses:
@@ -134,9 +134,9 @@ def combine_probabilities(probabilities: np.ndarray, clauses: Clauses) -> np.nda
 
 
 def combine_cosines(cosines: np.ndarray, clauses: Clauses) -> np.ndarray:
-    """The same of cosines, (N, S) -> (N,)."""
-    found = np.full(len(cosines), np.inf)
+    """The cosine that every clause reaches, (N, S) -> (N,); clauses as for `combine_probabilities`."""
+    lowest = np.full(len(cosines), np.inf)
     for negated, sentences in clauses:
         best = cosines[:, [column for column, _ in sentences]].max(1)
-        found = np.minimum(found, -best if negated else best)
-    return found
+        lowest = np.minimum(lowest, -best if negated else best)
+    return lowest

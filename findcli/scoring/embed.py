@@ -1,13 +1,13 @@
-"""`findcli embed`: one vector a user as of any date, new users included, without retraining.
+"""`findcli embed`: one vector per user as of any date, new users included, without retraining.
 
 `runs/embeddings/AS_OF/` holds `users.parquet` (user_id, ascending) and `users.safetensors`, its rows in the same order:
 `embeddings` (n_users, d_embedding) of unit length, per modality `sequence`, `tabular`, `search` (zeros where missing)
 with `has_NAME` (0 or 1), `profile` (its columns as numbers from 0 to 1), `rhythm` (weeks and recency of each kind of
-behaviour), and `summary`, all of them in short, for linear models of few labels (`models/find/summary.py`). A model
-that scores by query adds `activity` and `factors` (what users do together), and what its scoring reads:
+behaviour), and `summary`, a short form of all of them for linear models of few labels (`models/find/summary.py`). A
+model that scores by query adds `activity` and `factors` (co-occurrence factors), and what its scoring reads:
 `habits.safetensors` (sparse levels over concepts, CSR: `indptr`, `indices` and the values of each level),
 `concepts.parquet` (text, and the shares `ever` and `late`) and `concepts.safetensors` (their vectors, and `known_*`,
-CSR, how the model's own concepts stand for them). `vocabulary.*` is what demands are read in.
+CSR, which express them in the model's own concepts). `vocabulary.*` is the vocabulary that demands are read in.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def embed(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Run:
-    """Write `runs/embeddings/AS_OF` where it is missing or out of date.
+    """Write `runs/embeddings/AS_OF` if it is missing or out of date.
 
     Args:
-        workspace: whose users.
-        as_of: the instant before which histories end; the day after the last event when not given.
-        model: the workspace whose trained model is used; the same when not given.
+        workspace: the workspace of the users.
+        as_of: histories end before this instant; default: the midnight after the last event.
+        model: the workspace whose trained model is used; default: `workspace`.
         device: "auto", "cpu", "cuda" or "mps".
-        force: embed even when the folder stands.
-        progress: told after each partition.
+        force: embed even when the run is up to date.
+        progress: called after each partition.
 
     Raises:
         FindCLIError: no model is trained, or no user has an event before `as_of`.
@@ -82,7 +82,7 @@ def embed(
 
 
 def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:
-    """What of the workspace file the embeddings depend on."""
+    """The settings of the workspace file that the embeddings depend on."""
     settings = workspace.settings
     return {
         "as_of": cutoff.isoformat(),
@@ -105,7 +105,7 @@ def stage_inputs(workspace: Workspace, model: Workspace, log: Run, cutoff: datet
 
 
 def _require_reach(workspace: Workspace, log: Run, cutoff: datetime) -> None:
-    """Refuse a date so late that no history window before it holds an event.
+    """Refuse a date so late that the history window before it contains no event.
 
     Raises:
         FindCLIError: the last event is older than the history window.

@@ -1,4 +1,7 @@
-"""A trained model's user side, over events as the log has them: histories and profiles in, vectors by name out."""
+"""The user side of a trained model, over events of the log: histories and profiles in, named vectors out.
+
+Tested in tests/scoring/test_embed.py.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +31,15 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class Embedder:
-    """What turns histories into vectors.
+    """Turns histories into vectors.
 
     Attributes:
         tower: the user tower.
-        space: of the history texts.
+        space: the space of history texts.
         columns: the profile's codes.
         history: seconds of history.
-        step: seconds of a time step.
-        device: where it computes.
+        step: seconds per time step.
+        device: the device it computes on.
     """
 
     tower: UserTower[Any]
@@ -48,7 +51,7 @@ class Embedder:
 
     @classmethod
     def of(cls, model: TrainedModel) -> Embedder:
-        """That of a trained model."""
+        """The embedder of a trained model."""
         settings = model.aligned.manifest.settings
         return cls(
             tower=model.tower,
@@ -64,7 +67,7 @@ class Embedder:
 
         Args:
             batch: B users.
-            without: modalities that are masked, as if nobody had them.
+            without: modalities to mask, as if no user had them.
         """
         prefix = self.tower.prefix(batch, without=without)
         vectors = {"embeddings": self.tower.embed(prefix), **prefix.tensors()}
@@ -77,7 +80,7 @@ class Embedder:
         """Read users as of a date, batch by batch.
 
         Args:
-            workspace: gives the profile and which sources are searches.
+            workspace: defines the profile and which sources are searches.
             log: their events, none at or after `as_of`.
             users: ids, ascending.
             as_of: the cutoff.

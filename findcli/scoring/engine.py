@@ -1,7 +1,7 @@
-"""One scoring engine: a trained model and the users of one folder of embeddings, loaded once and asked many times.
+"""The scoring engine: a trained model and the users of one folder of embeddings, loaded once and used many times.
 
-`target`, `evaluate`, few-shot prompts, benchmarks and notebooks score through it. Each part is loaded when it is first
-asked for: reading a demand needs no users, and scoring a concept's own sentence needs no text model.
+`target`, `evaluate`, few-shot prompts, benchmarks and notebooks score through it. Each part is loaded on first use:
+reading a demand needs no users, and scoring a concept's own sentence needs no text model.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Engine:
     """Scores the users of a population.
 
     Args:
-        workspace: whose users.
-        model: that scores them.
+        workspace: the workspace of the users.
+        model: the model that scores them.
         as_of: their histories end before this instant.
-        run: their embeddings; None where they were described for this alone.
-        population: the users, where there is no run.
+        run: their embeddings; None if the users were described for this engine alone.
+        population: the users, if there is no run.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Engine:
         """The embeddings.
 
         Raises:
-            ValueError: the users were described for this alone.
+            ValueError: the users were described for this engine alone.
         """
         if self._run is None:
-            raise ValueError("these users are in no run folder")
+            raise ValueError("these users are not in a run folder")
         return self._run
 
     @property
@@ -73,42 +73,42 @@ class Engine:
 
     @cached_property
     def population(self) -> Population:
-        """The users and what scoring reads of them."""
+        """The users, with what scoring reads of them."""
         return open_population(self.run) if self._population is None else self._population
 
     @cached_property
     def scorer(self) -> Scorer:
-        """The model's own way to score; another workspace's odds are not calibrated for these users."""
+        """The model's own scorer; odds of another workspace's model are not calibrated for these users."""
         calibrated = self.model.workspace.folder == self.workspace.folder
         return open_scorer(self.model, self.population, calibrated=calibrated)
 
     @cached_property
     def vector_scorer(self) -> VectorScorer:
-        """FIND's single vector, whatever the model's own way is."""
+        """The scorer by FIND's single vector, whatever the model's own scorer is."""
         return self.scorer if isinstance(self.scorer, VectorScorer) else VectorScorer(self.model, self.population)
 
     @cached_property
     def rewriter(self) -> Rewriter:
-        """Reads demands in the users' vocabulary."""
+        """The rewriter that reads demands in the users' vocabulary."""
         return open_rewriter(self.workspace, self.model, self.run, reranker=language_model(self.workspace))
 
     def read(self, demands: Sequence[str], rewrite: str = AUTO) -> list[Rewriting]:
-        """How demands are understood.
+        """Read demands.
 
         Args:
             demands: Q sentences.
-            rewrite: "auto", "off" to take them as they stand, or the sentences that stand for the one demand.
+            rewrite: "auto", "off" to take them as they stand, or the sentences to read a single demand as.
 
         Raises:
-            FindCLIError: sentences are given for several demands, or cannot be read.
+            FindCLIError: sentences are given for several demands, or cannot be parsed.
         """
         if rewrite == OFF:
             return [Rewriting(demand, AS_IT_STANDS) for demand in demands]
         if rewrite == AUTO:
             return [self.rewriter.rewrite(demand) for demand in demands]
         if len(demands) > 1:
-            hint = "leave it at auto, or turn it off, for a file of demands"
-            raise FindCLIError(f"one rewriting is given for {len(demands)} demands", hint=hint)
+            hint = "for a file of demands, use --rewrite auto or --rewrite off"
+            raise FindCLIError(f"one rewriting cannot stand for {len(demands)} demands", hint=hint)
         vocabulary = set(self.run.table("vocabulary.parquet")["text"])
         return [read_by_hand(demands[0], rewrite, vocabulary)]
 
@@ -117,24 +117,24 @@ class Engine:
         return self.scorer.score(sentences)
 
     def score_read(self, rewritings: Sequence[Rewriting]) -> Scored:
-        """Score demands as they were understood; those that stand as they are by their own words."""
-        asked = dict.fromkeys(text for r in rewritings for text in (r.sentences or [r.demand]))
-        return combined(self.score(list(asked)), list(asked), rewritings, unit=self.scorer.unit)
+        """Score demands as read; those that stand as they are, by their own words."""
+        sentences = list(dict.fromkeys(text for r in rewritings for text in (r.sentences or [r.demand])))
+        return combined(self.score(sentences), sentences, rewritings, unit=self.scorer.unit)
 
 
 def open_engine(
     workspace: Workspace, *, as_of: datetime | None = None, model: Workspace | None = None, device: str = "auto"
 ) -> Engine:
-    """The engine of a workspace's users; the same one again while model, embeddings and settings stay the same.
+    """The engine of a workspace's users; the same object while model, embeddings and settings stay the same.
 
     Args:
-        workspace: whose users.
-        as_of: which embeddings; those are made when missing or out of date. The newest of the model when not given.
-        model: the workspace whose trained model scores; the same when not given.
+        workspace: the workspace of the users.
+        as_of: the date of the embeddings, which are made if missing or out of date; default: the model's newest.
+        model: the workspace whose trained model scores; default: `workspace`.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: no model is trained, or nobody is embedded and no date is named.
+        FindCLIError: no model is trained, or no user is embedded and no date is given.
     """
     trained = model or workspace
     aligned = open_run(trained.run("aligned"), "aligned")
@@ -151,14 +151,14 @@ def describe_engine(
     masked: Sequence[str] = (),
     device: str = "auto",
 ) -> Engine:
-    """An engine of users described for this alone, without some of what is known of them; nothing is written.
+    """An engine of users described for this call alone, with some of their data left out; nothing is written.
 
     Args:
-        workspace: whose users.
+        workspace: the workspace of the users.
         as_of: their histories end before this instant.
-        model: the workspace whose trained model scores; the same when not given.
+        model: the workspace whose trained model scores; default: `workspace`.
         without_sources: sources whose events are left out; their users stay.
-        masked: modalities that nobody has, the model as it is.
+        masked: modalities to mask, as if no user had them; the model stays the same.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
@@ -171,7 +171,7 @@ def describe_engine(
 
 
 def open_model(workspace: Workspace, *, device: str = "auto") -> TrainedModel:
-    """A workspace's trained model; the same one again while its runs and settings stay the same.
+    """A workspace's trained model; the same object while its runs and settings stay the same.
 
     Raises:
         FindCLIError: no model is trained.
@@ -184,7 +184,7 @@ def _digests(trained: Workspace) -> tuple[str, ...]:
 
 
 class _Key:
-    """A workspace as a key: equal where folder and settings are."""
+    """A workspace as a cache key: equal if folder and settings are."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace, self._text = workspace, f"{workspace.folder} {workspace.settings!r}"
@@ -213,10 +213,10 @@ def _opened(
 def find_embeddings(
     workspace: Workspace, aligned: Run, as_of: datetime | None, *, model: Workspace | None = None, device: str = "auto"
 ) -> Run:
-    """The embeddings as of an instant, made when missing or out of date; or the newest of the model.
+    """The embeddings as of an instant, made if missing or out of date; without an instant, the model's newest.
 
     Raises:
-        FindCLIError: none is there and no date is named.
+        FindCLIError: there are none and no date is given.
     """
     if as_of is not None:
         return embed(workspace, as_of=to_utc(as_of), model=model, device=device)
@@ -228,5 +228,5 @@ def find_embeddings(
             runs.append((manifest.settings["as_of"], folder))
     if not runs:
         command = "findcli embed" if model is None else f"findcli embed --model {model.folder}"
-        raise FindCLIError("no user is embedded by the current model", hint=f"embed them with: {command}")
+        raise FindCLIError("no user is embedded by the current model", hint=f"embed users with: {command}")
     return open_run(max(runs)[1], "embeddings")

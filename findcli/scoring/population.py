@@ -1,6 +1,8 @@
-"""Users as of a date, and what scoring reads of them: described from their events, or opened from a run folder.
+"""Users as of a date, with what scoring reads of them: described from their events, or opened from a run folder.
 
-Each partition of the event log is read once; everything that is computed of it is computed then.
+Each partition of the event log is read once, and everything is computed from that one reading.
+
+Tested in tests/scoring/test_embed.py.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Partition:
     """The users of one partition of the event log with an event before a date.
 
     Attributes:
-        log: their events before it, none of the sources that are left out.
+        log: their events before the date, without the sources that are left out.
         users: ids, ascending.
     """
 
@@ -61,29 +63,29 @@ def partitions(log: Run, as_of: datetime, *, without_sources: Sequence[str] = ()
 def embed_partition(
     workspace: Workspace, embedder: Embedder, partition: Partition, as_of: datetime, encode: Encode
 ) -> dict[str, np.ndarray]:
-    """What `encode` says of the users of a partition, arrays with a row a user."""
+    """Apply `encode` to the users of a partition: arrays with a row per user."""
     batches = embedder.batches(workspace, partition.log, partition.users, as_of)
     encoded = [{name: tensor.cpu().numpy() for name, tensor in encode(batch).items()} for batch in batches]
     return {name: np.concatenate([arrays[name] for arrays in encoded]) for name in encoded[0]}
 
 
 class Gathered:
-    """Users and their arrays, partition by partition, brought into the order of ids at the end."""
+    """Collects users and their arrays, partition by partition, and sorts them by id at the end."""
 
     def __init__(self) -> None:
         self._ids: list[pl.Series] = []
         self._arrays: list[Mapping[str, np.ndarray]] = []
 
     def add(self, users: pl.Series, arrays: Mapping[str, np.ndarray]) -> None:
-        """Add the users of a partition, and by name arrays with a row each."""
+        """Add the users of a partition, and named arrays with a row per user."""
         self._ids.append(users)
         self._arrays.append(arrays)
 
     def in_order(self, log: Run, as_of: datetime) -> tuple[pl.Series, np.ndarray, dict[str, np.ndarray]]:
-        """Ids, ascending; the place of each among those added; and the arrays, a row a user.
+        """Ids, ascending; the position of each among those added; and the arrays, a row per user.
 
         Raises:
-            FindCLIError: nobody was added.
+            FindCLIError: no user was added.
         """
         if not self._ids:
             hint = f"the first event is at {events.first_and_last(log)[0]}; name a later date with --as-of"
@@ -106,15 +108,15 @@ def embed_users(
     """Encode every user with an event before a date, one partition at a time.
 
     Args:
-        workspace: whose users.
-        embedder: the model.
+        workspace: the workspace of the users.
+        embedder: the model's user side.
         log: the event log.
         as_of: the cutoff.
         without_sources: sources whose events are left out; their users stay.
-        encode: what is computed of a batch, tensors with a row a user; `embedder.encode` when not given.
+        encode: computes named tensors of a batch, with a row per user; default: `embedder.encode`.
 
     Returns:
-        User ids, ascending, and by name arrays in their order.
+        User ids, ascending, and named arrays in the same order.
 
     Raises:
         FindCLIError: no user has an event before `as_of`.
@@ -134,8 +136,8 @@ class Population:
 
     Attributes:
         users: ids, ascending.
-        tensors: of `users.safetensors`, by name, a row a user.
-        snapshot: what query-aware scoring reads; None where the model does not score by query.
+        tensors: those of `users.safetensors`, by name, a row per user.
+        snapshot: what query-aware scoring reads; None if the model does not score by query.
         vocabulary: the sentences that demands are read in.
     """
 
@@ -166,16 +168,16 @@ def describe_users(
     masked: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Population:
-    """All that is stored of users as of a date, each partition of the log read once.
+    """Compute all that is stored of users as of a date, reading each partition of the log once.
 
     Args:
-        workspace: whose users.
-        model: that describes them.
+        workspace: the workspace of the users.
+        model: the model that describes them.
         log: the event log.
         as_of: the cutoff.
         without_sources: sources whose events are left out; their users stay.
-        masked: modalities that nobody has, the model as it is; what scoring by query reads of their sources goes too.
-        progress: told after each partition.
+        masked: modalities to mask, as if no user had them; scoring by query ignores their sources too.
+        progress: called after each partition.
 
     Raises:
         FindCLIError: no user has an event before `as_of`.

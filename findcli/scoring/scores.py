@@ -1,16 +1,19 @@
 """Users' scores for sentences: by query (log odds of the ranker) or by FIND's single vector (cosine).
 
-A scorer is the one thing that knows how a model scores. It has two sides: what turns sentences and learned prompts into
-e^q (`SentenceSide`, no users needed), and the users of a population. Learned prompts change e^q and nothing else; they
-are read to first order around the sentence's own e^q_0, in the plane that touches the sphere there, times a gain:
-FIND's scorer takes the product of e^f and e^q_0 + gain * move, which ranks as their cosine does. Query-aware scoring is
-far from linear in e^q: its sharp kernel jumps from one concept to the next, and a few seeds cannot steer jumps. So
+Only a scorer knows how a model scores. It has two sides: one turns sentences and learned prompts into e^q
+(`SentenceSide`, no users needed), the other holds the users of a population. Learned prompts change e^q and nothing
+else; they are read to first order around the sentence's own e^q_0, in the tangent plane of the sphere there, times a
+gain: FIND's scorer takes the product of e^f and e^q_0 + gain * move, which ranks as their cosine does. Query-aware
+scoring is far from linear in e^q: its sharp kernel jumps from one concept to the next, and a few seeds cannot steer
+jumps. So
 
     score(u) = s(e^q_0, u) + gain * move . ds/de^q(e^q_0, u)
 
 with the log odds s of the sentence and their slope, both of the frozen model.
 
 Legend: N users, Q sentences, P prompts, R chosen users, D width of e^q.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations
@@ -47,12 +50,12 @@ Nearest = list[tuple[str, float | None]]
 
 @dataclass(frozen=True)
 class Scored:
-    """N users for Q demands.
+    """The scores of N users for Q demands.
 
     Attributes:
         scores: (N, Q), higher is likelier.
         probabilities: (N, Q), NaN where a demand is ranked only.
-        nearest: for each demand the sentences that it was read as, with their cosine where they were looked for.
+        nearest: for each demand, the sentences it was read as, with their cosine if they were searched for.
     """
 
     scores: np.ndarray
@@ -61,14 +64,14 @@ class Scored:
 
 
 class SentenceSide(Protocol):
-    """What turns sentences and prompts into e^q."""
+    """Turns sentences and prompts into e^q."""
 
     @property
     def encoder(self) -> TextEncoder:
         """The text encoder that tokens go into, frozen."""
 
     def query(self, raw: Tensor) -> Tensor:
-        """The encoder's vectors (P, d_text) as e^q, unit vectors (P, D), with gradients."""
+        """Turn the encoder's vectors (P, d_text) into e^q, unit vectors (P, D), with gradients."""
 
     def landmarks(self) -> tuple[pl.Series, np.ndarray]:
         """Sentences that the model was trained on, and their e^q (S, D)."""
@@ -78,8 +81,8 @@ class Scorer(Protocol):
     """Scores the users of a population.
 
     Attributes:
-        unit: what scores are.
-        summary: what `embed` stores of each user in short, float32 (N, S).
+        unit: the unit of the scores.
+        summary: the summary that `embed` stores of each user, float32 (N, S).
     """
 
     unit: ClassVar[Unit]
@@ -90,16 +93,16 @@ class Scorer(Protocol):
         """The sentence side."""
 
     def score(self, demands: Sequence[str]) -> Scored:
-        """Scores, probabilities where they are calibrated, and what each of Q demands was read as."""
+        """Score Q demands, with probabilities where they are calibrated, and the sentences nearest to each demand."""
 
     def nearest(self, vectors: np.ndarray) -> list[Nearest]:
         """The sentences nearest to e^q (Q, D)."""
 
     def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """How the scores of some users move with e^q, at a sentence's (D,): (R, D)."""
+        """How the scores of some users change with e^q, at a sentence's e^q (D,): (R, D)."""
 
     def moved(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
-        """The scores of all users for prompts' e^q (P, D), begun from a sentence's (D,): (N, P)."""
+        """The scores of all users for prompts' e^q (P, D) that start from a sentence's e^q (D,): (N, P)."""
 
 
 def open_sentences(model: TrainedModel) -> SentenceSide:
@@ -111,9 +114,9 @@ def open_scorer(model: TrainedModel, population: Population, *, calibrated: bool
     """A model's own scorer.
 
     Args:
-        model: that scores.
-        population: whom.
-        calibrated: whether its odds are calibrated for these users; those of another workspace are not.
+        model: the model.
+        population: the users to score.
+        calibrated: whether its odds are calibrated for these users; not for users of another workspace.
     """
     if population.snapshot is None:
         return VectorScorer(model, population)
@@ -159,7 +162,7 @@ class QuerySentences:
         return functional.normalize((raw - mean) @ matrix, dim=-1)
 
     def landmarks(self) -> tuple[pl.Series, np.ndarray]:
-        """The concepts that co-occurrence knows."""
+        """The concepts of the co-occurrence model."""
         concepts = self.model.aligned.tensors("concepts.safetensors")
         texts = self.model.aligned.table("concepts.parquet")["text"]
         return texts.gather(concepts["known"]), concepts["vectors"]
@@ -169,8 +172,8 @@ class VectorScorer:
     """FIND's own: the cosine of e^q with e^f (Eq 2).
 
     Args:
-        model: that scores.
-        population: whose `embeddings` are e^f, unit vectors (N, D).
+        model: the model.
+        population: the users; their `embeddings` are e^f, unit vectors (N, D).
     """
 
     name: ClassVar[str] = "vector"
@@ -181,17 +184,17 @@ class VectorScorer:
         self.embeddings, self.summary = population.tensors["embeddings"], population.tensors["summary"]
 
     def score(self, demands: Sequence[str]) -> Scored:
-        """Cosines; they are no probabilities."""
+        """Cosines, which are not probabilities."""
         vectors = self.model.sentences.vectors(demands)  # (Q, D)
         scores = (torch.from_numpy(self.embeddings) @ vectors.T).numpy()  # (N, Q)
         return Scored(scores, np.full_like(scores, np.nan), self.nearest(vectors.numpy()))
 
     def nearest(self, vectors: np.ndarray) -> list[Nearest]:
         """The training sentences with the highest cosine."""
-        words, known = self.sentences.landmarks()
-        best = (torch.from_numpy(vectors) @ torch.from_numpy(known).T).topk(min(MOST_NEAREST, len(known)), dim=1)
+        texts, points = self.sentences.landmarks()
+        best = (torch.from_numpy(vectors) @ torch.from_numpy(points).T).topk(min(MOST_NEAREST, len(points)), dim=1)
         return [
-            [(words[int(i)], float(cosine)) for i, cosine in zip(rows, cosines, strict=True)]
+            [(texts[int(i)], float(cosine)) for i, cosine in zip(rows, cosines, strict=True)]
             for rows, cosines in zip(best.indices, best.values, strict=True)
         ]
 
@@ -201,7 +204,7 @@ class VectorScorer:
         return vectors
 
     def moved(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
-        """The products with what lies along the moves, which rank as the cosines do: (N, P)."""
+        """The products with the moved e^q, which rank as the cosines do: (N, P)."""
         along = sentence + gain * moves_from(sentence, queries)  # (P, D)
         products: np.ndarray = (torch.from_numpy(self.embeddings) @ torch.from_numpy(along).T).numpy()
         return products
@@ -211,8 +214,8 @@ class QueryScorer:
     """The default: log odds by the concepts that a sentence picks from histories; see `models/ranker/query_aware.py`.
 
     Args:
-        model: that scores.
-        population: its users.
+        model: the model.
+        population: the users to score.
         snapshot: what the ranker reads of them.
         calibrated: whether its odds are calibrated for these users.
     """
@@ -253,13 +256,13 @@ class QueryScorer:
     def _vectors(self, demands: Sequence[str]) -> np.ndarray:
         """Unit vectors, (Q, D): a concept's own sentence has one already, the others are encoded."""
         snapshot, space = self.snapshot, self.model.space
-        known = {text: i for i, text in enumerate(snapshot.texts)}
-        strange = [demand for demand in demands if demand not in known]
+        concept = {text: i for i, text in enumerate(snapshot.texts)}
+        others = [demand for demand in demands if demand not in concept]
         vectors = np.empty((len(demands), space.width), np.float32)
-        if strange:
-            vectors[[demand not in known for demand in demands]] = space.encode(strange)
-        rows = [i for i, demand in enumerate(demands) if demand in known]
-        vectors[rows] = snapshot.concepts.vectors[[known[demands[i]] for i in rows]]
+        if others:
+            vectors[[demand not in concept for demand in demands]] = space.encode(others)
+        rows = [i for i, demand in enumerate(demands) if demand in concept]
+        vectors[rows] = snapshot.concepts.vectors[[concept[demands[i]] for i in rows]]
         return vectors
 
     def nearest(self, vectors: np.ndarray) -> list[Nearest]:
@@ -275,29 +278,29 @@ class QueryScorer:
 
     def _slopes(self, vector: np.ndarray, moves: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """How the log odds change as a vector (D,) moves along (K, D): (N, K), or (R, K)."""
-        habits, among = self.snapshot.habits, self._co_features
+        habits, co_features = self.snapshot.habits, self._co_features
         if rows is not None:
-            habits, among = habits.rows(rows), among.rows(rows)
+            habits, co_features = habits.rows(rows), co_features.rows(rows)
         model = self.model
         return score_slopes(
-            habits, self.snapshot.concepts, among, vector, moves, model.co_occurrence, model.ranker
+            habits, self.snapshot.concepts, co_features, vector, moves, model.co_occurrence, model.ranker
         )  # fmt: skip
 
     def moved(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
-        """The log odds of the sentence and what the prompts change: (N, P)."""
-        began = self.odds(sentence[None])  # (N, 1)
+        """The log odds of the sentence plus what each prompt changes: (N, P)."""
+        start = self.odds(sentence[None])  # (N, 1)
         moved = np.flatnonzero((queries != sentence).any(1))
-        scores = np.repeat(began, len(queries), axis=1)
+        scores = np.repeat(start, len(queries), axis=1)
         if len(moved):
             scores[:, moved] += gain * self._slopes(sentence, moves_from(sentence, queries[moved]))
         return scores
 
 
 def moves_from(sentence: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """How far unit vectors (P, D) lie from a sentence's (D,), in the plane that touches the sphere there: (P, D).
+    """The moves from a sentence's vector (D,) to unit vectors (P, D), in the tangent plane of the sphere there: (P, D).
 
-    Users rank alike by the cosine with a unit vector and by the product with the sentence's and this move. Beyond a
-    right angle there is no such move; there it is as long as near to it.
+    Users rank alike by the cosine with a unit vector and by the product with the sentence's vector plus this move.
+    Beyond a right angle there is no such move; there the length is capped at that near a right angle.
     """
     along = np.maximum(queries @ sentence, 0.05)[:, None]
     across = queries - (queries @ sentence)[:, None] * sentence

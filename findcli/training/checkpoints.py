@@ -1,4 +1,7 @@
-"""Where an interrupted training stands: one safetensors file, replaced whole, with the history in its metadata."""
+"""Where an interrupted training stands: one safetensors file, replaced whole, with the history in its metadata.
+
+Tested in tests/training/test_loop.py.
+"""
 
 import json
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""What training reads from `runs/pairs`: histories, profiles and truth of training and validation users.
-
-Tested in tests/training/test_examples.py.
-"""
+"""What training reads from `runs/pairs`: histories, profiles and truth of training and validation users."""
 
 from __future__ import annotations
 

@@ -88,7 +88,8 @@ def fit(
         validate: measures the modules, lower is better; the best weights are restored at the end.
         validate_every: steps between validations; the last step is validated too.
         patience: validations without progress before training stops.
-        checkpoint_dir: folder of the checkpoint to resume from; for one set of settings and inputs only.
+        checkpoint_dir: folder of the checkpoint to resume from; for one set of settings and inputs only. A
+            checkpoint that cannot be read is set aside as `.unreadable`.
         checkpoint_every: steps between checkpoints.
         progress: called after every step.
 
@@ -142,7 +143,7 @@ def _resume(
     try:
         history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
         return History(**history), best
-    except Exception:  # noqa: BLE001, torn, of other weights or foreign: a checkpoint is read or it is not
+    except Exception:  # noqa: BLE001, whatever is wrong with it, training can start anew
         checkpoint.replace(checkpoint.with_suffix(".unreadable"))
         optimizer.state.clear()
         return History(), {}

@@ -1,26 +1,21 @@
-"""Files and folders on disk, whole or not at all: locks, hashes, replacing by rename, and what a full disk says."""
+"""Files and folders on disk, whole or not at all: locks, hashes, replacing by rename, and what a full disk says.
+
+Tested in tests/workspace/test_runs.py.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from findcli.errors import FindCLIError, doing, first_line
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-
-
-def hash_json(value: Any) -> str:
-    """A digest of plain values that does not depend on the order of keys."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def hash_file(path: Path) -> str:

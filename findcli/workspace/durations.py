@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from findcli.errors import FindCLIError
 
 PATTERN = r"^[1-9][0-9]{0,3}[hdw]$"
-FIRST_YEAR, LAST_YEAR = 1700, 2240  # within what nanoseconds in 64 bits hold
+FIRST_YEAR, LAST_YEAR = 1700, 2240  # 64-bit nanoseconds cover these years
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -22,17 +22,17 @@ def parse_duration(text: str) -> timedelta:
 
 
 def in_calendar(value: datetime) -> datetime:
-    """An instant as naive UTC, of a year in which windows of any length before and after it can be computed.
+    """Convert an instant to naive UTC, if windows before and after it can be computed.
 
     Raises:
-        ValueError: it lies outside.
+        ValueError: its year is before `FIRST_YEAR` or after `LAST_YEAR`.
     """
     try:
         instant = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
         instant = datetime.max
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
-        raise ValueError(f"{value} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+        raise ValueError(f"{value} is outside the years {FIRST_YEAR} to {LAST_YEAR}")
     return instant
 
 
@@ -43,7 +43,7 @@ def parse_instant(text: str) -> datetime:
         Naive UTC; a date means its midnight.
 
     Raises:
-        FindCLIError: the text is no date or time, or outside the calendar in UTC.
+        FindCLIError: the text is no date or time, or its year is outside `FIRST_YEAR` to `LAST_YEAR`.
     """
     try:
         value = datetime.fromisoformat(text)
@@ -55,4 +55,4 @@ def parse_instant(text: str) -> datetime:
         return in_calendar(value)
     except ValueError as error:
         hint = f"write a date from {FIRST_YEAR} to {LAST_YEAR}"
-        raise FindCLIError(f"{text!r} lies outside the calendar that findcli computes in", hint=hint) from error
+        raise FindCLIError(f"{text!r} is outside the calendar of findcli", hint=hint) from error

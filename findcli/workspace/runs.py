@@ -6,6 +6,7 @@ place under a lock, so that an interrupted command leaves nothing half-made and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from findcli import __version__
 from findcli.errors import FindCLIError, doing, first_line
-from findcli.workspace.disk import disk_problems, hash_file, hash_json, locked, set_modes, settle
+from findcli.workspace.disk import disk_problems, hash_file, locked, set_modes, settle
+from findcli.workspace.durations import in_calendar
 from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
@@ -136,6 +138,12 @@ class Draft:
         self.path(name).write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
 
 
+def hash_json(value: Any) -> str:
+    """A digest of plain values that does not depend on the order of keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a run folder, or None where there is no finished folder.
 
@@ -161,7 +169,7 @@ def _parse_manifest(content: bytes) -> Manifest:
     from pydantic import TypeAdapter
 
     manifest = TypeAdapter(Manifest).validate_json(content, strict=True)
-    datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds)
+    in_calendar(datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds))
     return manifest
 
 
@@ -222,9 +230,9 @@ def why_stale(
         return "missing"
     if (manifest.kind, manifest.format) != (kind, STAGES[kind].format):
         return f"written in format {manifest.kind} {manifest.format}"
-    wanted, found = _plain(settings), manifest.settings
-    if wanted != found:
-        changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+    wanted, made_with = _plain(settings), manifest.settings
+    if wanted != made_with:
+        changed = sorted(key for key in wanted.keys() | made_with.keys() if wanted.get(key) != made_with.get(key))
         return "settings changed: " + ", ".join(changed)
     if seed != manifest.seed:
         return f"seed changed: {manifest.seed} -> {seed}"

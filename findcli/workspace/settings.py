@@ -2,6 +2,8 @@
 
 The annotations are the validation (`annotated_types`) and the documentation (`Doc`); `workspace.py` reads both.
 This module imports nothing heavy, so that the command line takes its defaults from here.
+
+Tested in tests/workspace/test_folder.py.
 """
 
 from __future__ import annotations

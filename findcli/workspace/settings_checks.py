@@ -1,4 +1,7 @@
-"""Checks across the tables of a workspace file, once each table is valid by itself."""
+"""Checks across the tables of a workspace file, once each table is valid by itself.
+
+Tested in tests/workspace/test_folder.py.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,7 @@ def _column_name_problems(profile: Profile, aggregates: dict[str, Aggregate]) ->
                 f"the column {name!r} occurs {count} times in categorical, ordered, numeric and aggregates; keep one",
             )
     for name in sorted(RESERVED & set(names)):
-        yield "profile", f"the column name {name!r} is findcli's own; give it another"
+        yield "profile", f"the column name {name!r} is reserved by findcli; rename the column"
     for name in sorted({str(profile.user), str(profile.time)} & set(columns)):
         yield "profile", f"the column {name!r} is the user or the time; remove it from the attributes"
 

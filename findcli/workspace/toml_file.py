@@ -1,4 +1,7 @@
-"""Reads and writes findcli.toml: values -> settings, with all mistakes at once, and values -> a commented file."""
+"""Reads and writes findcli.toml: values -> settings, with all mistakes at once, and values -> a commented file.
+
+Tested in tests/workspace/test_folder.py.
+"""
 
 from __future__ import annotations
 
@@ -163,7 +166,7 @@ def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
 
 
 def _beyond_calendar(value: Any) -> str | None:
-    """What is wrong with an instant of a year that findcli cannot compute in; None for anything else."""
+    """The problem of an instant outside findcli's calendar; None for any other value."""
     try:
         if isinstance(value, date):
             in_calendar(datetime.combine(value, time()) if not isinstance(value, datetime) else value)

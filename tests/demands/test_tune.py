@@ -17,7 +17,7 @@ from findcli import pipeline
 from findcli.data.events import build_events
 from findcli.data.vocabulary import SCHEMA
 from findcli.demands.dialogues import Shelf, shelves_of, write_dialogue, write_pair
-from findcli.demands.language_model import GIVEN, LanguageModel, asked_for, shelf
+from findcli.demands.language_model import SHELF_LABEL, LanguageModel, asked_for, shelf
 from findcli.demands.retrieval import described
 from findcli.demands.tune import lm_loss, load_tuned, tune_rewriter
 from findcli.errors import FindCLIError
@@ -53,7 +53,7 @@ def test_likelihoods_are_those_of_the_whole_text(base: str) -> None:
     things = ["tea", "bread: rolls, bread and cheese"]
     found = judge.log_likelihoods("people who will buy tea", things)
     for thing, log_p in zip(things, found, strict=True):
-        given = tokenizer(GIVEN, add_special_tokens=False)["input_ids"]
+        given = tokenizer(SHELF_LABEL, add_special_tokens=False)["input_ids"]
         given += tokenizer(shelf(thing), add_special_tokens=False)["input_ids"]
         told = tokenizer(asked_for("people who will buy tea"), add_special_tokens=False)["input_ids"]
         with torch.no_grad():

@@ -14,8 +14,9 @@ import pytest
 
 from findcli.audiences.prompts.store import score_prompt
 from findcli.audiences.prompts.tune import tune_prompt
+from findcli.cli.main import main
 from findcli.errors import FindCLIError
-from findcli.evaluation.map_files import UserMap, writer
+from findcli.evaluation.map_drawing import UserMap, writer
 from findcli.evaluation.maps import plot_users
 from findcli.scoring.engine import open_engine
 from findcli.workspace.folder import Workspace
@@ -94,6 +95,20 @@ def plotted(page: str) -> list[dict[str, Any]]:
     """The groups that a page draws."""
     start = page.index("[", page.index("Plotly.newPlot("))
     return json.JSONDecoder().raw_decode(page, start)[0]
+
+
+def test_the_command_draws_and_says_where(
+    trained_workspace: Workspace, tmp_path: Path, seeds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "map.html"
+    words = ["plot", "-w", str(trained_workspace.folder), "--demand", "people who will buy tea", "--users", "20"]
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--seeds", str(seeds), "--device", "cpu", "--output", str(output), "--json"])
+    assert end.value.code == 0
+    drawn = json.loads(capsys.readouterr().out)
+    assert drawn["output"] == str(output)
+    assert output.is_file()
+    assert [marks["name"] for marks in drawn["marks"]] == ["seeds (3)", "hard negative seeds (2)", "the sentence"]
 
 
 def test_a_missing_library_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

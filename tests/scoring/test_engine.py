@@ -79,7 +79,7 @@ def test_users_described_for_this_alone_score_as_those_embedded(trained_workspac
     words = ["The user purchased tea.", "people who like hot drinks"]
     np.testing.assert_array_equal(described.score(words).scores, stored.score(words).scores)
     assert not described.reads
-    with pytest.raises(ValueError, match="in no run folder"):
+    with pytest.raises(ValueError, match="not in a run folder"):
         described.read(words)
 
 

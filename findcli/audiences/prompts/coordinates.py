@@ -1,12 +1,14 @@
 """The few directions along which a prompt may move, and what a step along each changes.
 
-Five seeds say little in 384 dimensions a token. So tokens move along few directions alone, fixed before any seed is
-looked at: one for each direction of e^q, each as long as it moves the scores of users drawn at random. Beside them
-stand one coordinate for each entry of a user's stored summary, and one for how much of the sentence's own score
-remains. All begin with much the same right to change the scores, so that the distance from the sentence is the change
-of its scores, and a step a natural one.
+Five seeds say little in 384 dimensions per token. So tokens move only along a few directions, fixed before any seed is
+seen: one for each direction of e^q, scaled by how far it moves the scores of users drawn at random. One further
+coordinate stands for each entry of a user's stored summary, and one for how much of the sentence's own score remains.
+The three kinds are scaled to change the scores about equally, so the distance from the sentence is the change of its
+scores, and a gradient step is a natural one.
 
 Legend: P prompts, n tokens, D width of e^q, S of the summary, K = D + S + 1 coordinates, B users at random, R chosen.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from findcli.scoring.scores import Scorer
 
 RIDGE, SUMMARY_RIDGE, TOKEN_RIDGE = 0.1, 3.0, 1e-3
 SENTENCE = 1.5  # how much more freely the sentence's own weight moves the scores than tokens or summary do
-LEAST_SPREAD = 1e-6  # of an entry of the summary that is read at all
-REACH = 0.05  # how far e^q goes, by the gain, for a change of the scores by their standard deviation
+LEAST_SPREAD = 1e-6  # entries of the summary that spread less are ignored
+REACH = 0.05  # how far e^q moves, by the gain, to change the scores by their standard deviation
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,11 @@ class Background:
     """The sentence's scores, in units of their spread among users drawn at random.
 
     Attributes:
-        rows: of the users at random, ascending (B,).
-        all_scores: of every user, (N,).
-        spread: standard deviation among those at random, ().
+        rows: rows of the users at random, ascending (B,).
+        all_scores: the scores of all users, (N,).
+        spread: standard deviation among the users at random, ().
         mean: their mean, ().
-        scores: theirs, standardised, (B,).
+        scores: their scores, standardised, (B,).
     """
 
     rows: np.ndarray
@@ -53,10 +55,10 @@ class Steps:
     """What a step along each coordinate is.
 
     Attributes:
-        moves: of e^q, (D, D).
-        directions: of the tokens, (D, n * d_token).
-        readings: of the summary's entries, (S, S).
-        gain: how much more a move of e^q says than it is long.
+        moves: the moves of e^q, (D, D).
+        directions: the moves of the tokens, (D, n * d_token).
+        readings: the moves of the readings of the summary's entries, (S, S).
+        gain: the factor by which a move of e^q counts more than its length.
     """
 
     moves: Tensor
@@ -66,12 +68,12 @@ class Steps:
 
 
 class Coordinates:
-    """The coordinates of prompts of one sentence, fixed before any seed is looked at.
+    """The coordinates of the prompts of one sentence, fixed before any seed is seen.
 
     Args:
-        scorer: what reads e^q.
-        sentence: where every prompt begins.
-        rows: of the users at random, ascending (B,).
+        scorer: scores users by e^q.
+        sentence: the sentence that every prompt starts from.
+        rows: rows of the users at random, ascending (B,).
     """
 
     def __init__(self, scorer: Scorer, sentence: str, rows: np.ndarray) -> None:
@@ -89,21 +91,21 @@ class Coordinates:
 
     @property
     def gain(self) -> float:
-        """How much more a move of e^q says than it is long."""
+        """The factor by which a move of e^q counts more than its length."""
         return self.steps.gain
 
     def queries(self, tokens: Tensor) -> Tensor:
-        """Prompts as e^q: (P, n, d_token) -> (P, D)."""
+        """Turn prompts into e^q: (P, n, d_token) -> (P, D)."""
         sentences = self.scorer.sentences
         return sentences.query(sentences.encoder.embed_prompts(self.sentence, tokens))
 
     def tokens(self, places: Tensor) -> Tensor:
-        """Coordinates as tokens: (P, K) -> (P, n, d_token)."""
+        """Turn coordinates into tokens: (P, K) -> (P, n, d_token)."""
         change: Tensor = (places[:, : len(self.query)] @ self.steps.directions).reshape(len(places), *self.start.shape)
         return self.start + change.to(self.start.device)
 
     def features_of(self, rows: np.ndarray) -> Tensor:
-        """What a step along each coordinate adds to the scores of some users, in their spread: (R, K)."""
+        """What a step along each coordinate adds to the scores of some users, in units of the spread: (R, K)."""
         return self._raw_features(rows) - self.centre
 
     def _raw_features(self, rows: np.ndarray) -> Tensor:
@@ -113,7 +115,7 @@ class Coordinates:
         return torch.cat([self.gain * slopes @ self.steps.moves.T, summary @ self.steps.readings.T, by_sentence], 1)
 
     def _slopes(self) -> tuple[Tensor, Tensor]:
-        """The sentence's e^q (D,), and how it moves with the tokens, (D, n * d_token)."""
+        """The sentence's e^q (D,), and how it changes with the tokens, (D, n * d_token)."""
         width = self.queries(self.start[None]).shape[1]
         tokens = self.start.expand(width, -1, -1).clone().requires_grad_()
         queries = self.queries(tokens)  # (D, D)
@@ -142,16 +144,16 @@ def _steps(scorer: Scorer, query: Tensor, by_tokens: Tensor, background: Backgro
 
 
 def _readings(summary: np.ndarray, rows: np.ndarray) -> Tensor:
-    """What a step along each of the summary's coordinates adds for every entry: (S, S)."""
+    """What a step along each of the summary's coordinates adds to the reading of every entry: (S, S)."""
     at_random = torch.from_numpy(summary[rows])
-    spread = torch.from_numpy(summary.std(0))  # of all users: what is rare is not made large
+    spread = torch.from_numpy(summary.std(0))  # of all users, so that rare entries are not blown up
     unit = torch.diag(torch.where(spread > LEAST_SPREAD, 1 / spread, 0))
     readings = _whitened(at_random @ unit, SUMMARY_RIDGE) @ unit
     return readings / _size(at_random @ readings.T)
 
 
 def _whitened(features: Tensor, ridge: float) -> Tensor:
-    """Directions (W, W) along which features (B, W) spread alike, but for a ridge in units of their mean variance."""
+    """Directions (W, W) along which features (B, W) spread alike, up to a ridge in units of their mean variance."""
     spread = torch.cov(features.T)
     unit = torch.eye(len(spread))
     values, axes = torch.linalg.eigh(spread + ridge * spread.diagonal().mean().clamp(min=1e-12) * unit)

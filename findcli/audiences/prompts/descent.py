@@ -1,18 +1,21 @@
 """Learned prompts (FIND Eq 14): a sentence's own tokens, moved by a few seed users, everything else frozen.
 
-The learned tokens stand in place of the sentence's and begin as they are, so that the prompt at step 0 is the sentence.
-The loss is a triplet loss on the scores: positive seeds above users drawn at random, of whom nothing is known but their
-history, and above hard negatives; and these above users at random, for they are called hard because they look like the
-audience. What sets positives apart from hard negatives is looked for only across what the two share and across the
-sentence, which speaks for both; and both terms count as far as the sentence is right of the positive seeds, for else it
-is wrong about who looks like them. Along which directions a prompt may move, `coordinates.py` says; of the sentence's
-own score all remains, or less where the seeds lie surely below the average user, down to its contrary.
+The learned tokens replace the sentence's and start equal to them, so that the prompt at step 0 is the sentence. The
+loss is a triplet loss on the scores: positive seeds above users drawn at random, of whom nothing is known but their
+history, and above hard negatives; and hard negatives above users at random, since they are called hard because they
+look like the audience. What separates positives from hard negatives is sought only orthogonally to what the two share
+and to the sentence, which speaks for both; and both terms are weighted by how right the sentence is about the positive
+seeds, since otherwise it is wrong about who looks like them. `coordinates.py` defines the directions along which a
+prompt may move. The sentence's own score keeps its full weight, or less if the seeds lie surely below the average user,
+down to its opposite.
 
-Cross-validation over the seeds chooses how many steps are taken: as many as seeds left out do not speak against, which
-may be none. The folds descend on e^q itself, which takes no pass through the text encoder; the chosen descent is on
-the tokens.
+Cross-validation over the seeds chooses the number of steps: as many as the held-out seeds do not contradict, which may
+be none. The folds descend on e^q itself, which needs no pass through the text encoder; the chosen descent is on the
+tokens.
 
 Legend: P sets of seeds, n tokens, D width of e^q, S of the summary, K = D + S + 1 coordinates, B users at random.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations
@@ -40,15 +43,15 @@ class Tuned:
     """A learned prompt.
 
     Attributes:
-        tokens: in place of the sentence's own, float32 (n, d_token).
+        tokens: replace the sentence's own, float32 (n, d_token).
         query: its e^q, (D,).
-        weight: of the sentence's own score, from -1 to 1.
+        weight: the weight of the sentence's own score, from -1 to 1.
         reading: what each entry of a user's summary adds to the score, float32 (S,).
-        steps: how many were taken; 0 leaves the sentence as it is.
-        auc: of positive seeds left out, against users at random.
-        sentence_auc: the same of the sentence.
-        hard_auc: of positive seeds left out, against hard negatives left out; NaN without any.
-        sentence_hard_auc: the same of the sentence.
+        steps: how many steps were taken; 0 leaves the sentence as it is.
+        auc: AUC of held-out positive seeds against users at random.
+        sentence_auc: the same AUC for the sentence.
+        hard_auc: AUC of held-out positive seeds against held-out hard negatives; NaN without any.
+        sentence_hard_auc: the same AUC for the sentence.
     """
 
     tokens: np.ndarray
@@ -64,7 +67,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class _Example:
-    """A set of seeds: whom the loss compares.
+    """A set of seeds: the users that the loss compares.
 
     Attributes:
         positives, negatives: features (p, K) and (h, K), what a unit step along each coordinate adds to the score.
@@ -80,19 +83,19 @@ class _Example:
     shared: Tensor
 
     def part(self, kept: tuple[np.ndarray, np.ndarray]) -> _Example:
-        """Some of them."""
+        """The example of only some seeds: rows of the positives and of the negatives."""
         p, n = (torch.from_numpy(rows) for rows in kept)
         return _Example(self.positives[p], self.negatives[n], self.high[p], self.low[n], self.shared)
 
     def across(self, place: Tensor) -> Tensor:
-        """What of a place parts positives from hard negatives, but for what they share and for the sentence: (K,)."""
+        """The part of a place orthogonal to what positives and hard negatives share and to the sentence: (K,)."""
         across: Tensor = place - self.shared.T @ (self.shared @ place)
         return across
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """What cross-validation has chosen, with the AUCs of `Tuned`."""
+    """The number of steps that cross-validation chooses, with the AUCs of `Tuned`."""
 
     steps: int
     aucs: tuple[float, ...]
@@ -102,12 +105,12 @@ class PromptTuner:
     """Tunes prompts of one sentence.
 
     Args:
-        scorer: what reads e^q.
-        sentence: where every prompt begins.
-        users: how many there are.
-        without: rows that are not drawn as users at random, such as the seeds.
-        settings: of the tuning.
-        seed: of the users at random.
+        scorer: scores users by e^q.
+        sentence: the sentence that every prompt starts from.
+        users: the number of users.
+        without: rows that are never drawn as users at random, such as the seeds.
+        settings: the settings of the tuning.
+        seed: the seed that draws the users at random.
     """
 
     def __init__(
@@ -141,10 +144,10 @@ class PromptTuner:
         return score_learned(self.scorer, self.query, learned, gain=self.coordinates.gain)
 
     def tune(self, seeds: Sequence[Seeds]) -> list[Tuned]:
-        """Learn a prompt of each set of seeds."""
+        """Learn a prompt from each set of seeds."""
         examples = [self._example(each) for each in seeds]
-        picked = [self._cross_validate(example) for example in examples]
-        places = self._descend(examples, picked)
+        choices = [self._cross_validate(example) for example in examples]
+        places = self._descend(examples, choices)
         tokens = self.coordinates.tokens(places)
         with torch.no_grad():
             queries = self.coordinates.queries(tokens).cpu().numpy()
@@ -152,7 +155,7 @@ class PromptTuner:
         weights = (1 + np.sqrt(SENTENCE) * places[:, -1]).clamp(-1, 1).tolist()
         spread, steps = self.coordinates.background.spread, self.coordinates.steps
         readings = (spread * places[:, width:-1] @ steps.readings).numpy()
-        prompts = zip(tokens.cpu().numpy(), queries, weights, readings, picked, strict=True)
+        prompts = zip(tokens.cpu().numpy(), queries, weights, readings, choices, strict=True)
         return [
             Tuned(moved, query, weight, reading, choice.steps, *choice.aucs)
             for moved, query, weight, reading, choice in prompts
@@ -177,14 +180,14 @@ class PromptTuner:
         return moved
 
     def _loss(self, example: _Example, place: Tensor) -> Tensor:
-        # Weight is taken from the sentence only where seeds lie below the average user by more than a standard error.
+        # The sentence loses weight only if the seeds lie below the average user by more than a standard error.
         error = example.high.std(correction=0) / max(1, len(example.high) - 1) ** 0.5
         price = -np.sqrt(SENTENCE) * error * place[-1]
         loss: Tensor = self._triplets(example, place) + self.settings.strength / 2 * place.square().sum() + price
         return loss
 
     def _at_random(self, place: Tensor) -> Tensor:
-        """The scores of the users at random when a prompt stands at a place (K,): (B,)."""
+        """The scores of the users at random for a prompt at a place (K,): (B,)."""
         return self.coordinates.background.scores + self.coordinates.features @ place
 
     def _triplets(self, example: _Example, place: Tensor) -> Tensor:
@@ -194,7 +197,7 @@ class PromptTuner:
         loss = torch.relu(random - high[:, None] + margin).mean()
         if not len(example.low):
             return loss
-        # Only positives say how much of the sentence's own score remains: hard negatives may be those it ranks highest.
+        # Only positives decide how much of the sentence's own score remains: it may rank hard negatives highest.
         across, still = example.across(place), torch.cat([place[:-1], torch.zeros(1)])
         above, below = example.high + example.positives @ across, example.low + example.negatives @ across
         hard = torch.relu(below - above[:, None] + margin).mean()
@@ -204,20 +207,20 @@ class PromptTuner:
         return loss + rightly * (settings.hard_weight * hard + settings.alike_weight * alike)
 
     def _cross_validate(self, example: _Example) -> _Choice:
-        """The most steps whose loss on seeds left out is not above the least by more than its standard error."""
+        """The most steps whose loss on held-out seeds exceeds the least loss by at most its standard error."""
         folds = min(self.settings.folds, len(example.high))
         sides = [np.arange(len(side)) % folds for side in (example.high, example.low)]
-        learnt = [example.part((sides[0] != i, sides[1] != i)) for i in range(folds)]
-        left_out = [example.part((sides[0] == i, sides[1] == i)) for i in range(folds)]
-        ways = [[torch.zeros(len(self.coordinates.centre))] * folds]
+        training = [example.part((sides[0] != i, sides[1] != i)) for i in range(folds)]
+        held_out = [example.part((sides[0] == i, sides[1] == i)) for i in range(folds)]
+        paths = [[torch.zeros(len(self.coordinates.centre))] * folds]
         for _ in range(self.settings.steps):
-            ways.append([self._step(part, place) for part, place in zip(learnt, ways[-1], strict=True)])
+            paths.append([self._step(part, place) for part, place in zip(training, paths[-1], strict=True)])
         losses = np.array(
-            [[float(self._triplets(out, place)) for out, place in zip(left_out, way, strict=True)] for way in ways]
+            [[float(self._triplets(out, place)) for out, place in zip(held_out, path, strict=True)] for path in paths]
         )  # (steps + 1, folds)
         above = losses - losses[losses.mean(1).argmin()]
         steps = int(np.flatnonzero(above.mean(1) <= above.std(1) / np.sqrt(folds) + 1e-9)[-1])
-        return _Choice(steps, self._aucs(list(zip(left_out, ways[steps], strict=True))))
+        return _Choice(steps, self._aucs(list(zip(held_out, paths[steps], strict=True))))
 
     def _aucs(self, folds: Sequence[tuple[_Example, Tensor]]) -> tuple[float, ...]:
         """The AUCs of `Tuned`."""
@@ -238,21 +241,21 @@ class PromptTuner:
         truth = np.arange(len(both)) < len(high)
         return float(auc_by_column(both[:, None], truth[:, None])[0])
 
-    def _descend(self, examples: Sequence[_Example], picked: Sequence[_Choice]) -> Tensor:
-        """Where the chosen descents end, tokens taking part: (P, K).
+    def _descend(self, examples: Sequence[_Example], choices: Sequence[_Choice]) -> Tensor:
+        """Where the chosen descents, on the tokens, end: (P, K).
 
-        A step is taken from where e^q really is. Of its way, each keeps the place with the least loss.
+        Each step starts from where e^q really is. Each descent keeps the place of its path with the least loss.
         """
         width = len(self.coordinates.query)
         places = torch.zeros(len(examples), len(self.coordinates.centre))
         kept, least = places.clone(), torch.full((len(examples),), float("inf"))
         back = torch.linalg.pinv(self.coordinates.steps.moves)
-        for step in range(max((choice.steps for choice in picked), default=0) + 1):
+        for step in range(max((choice.steps for choice in choices), default=0) + 1):
             with torch.no_grad():
                 reached = self.coordinates.queries(self.coordinates.tokens(places)).cpu().numpy()  # (P, D)
             reached_by = torch.from_numpy(moves_from(self.coordinates.query.numpy(), reached)) @ back
             here = torch.cat([reached_by, places[:, width:]], 1)
-            for i, (example, choice) in enumerate(zip(examples, picked, strict=True)):
+            for i, (example, choice) in enumerate(zip(examples, choices, strict=True)):
                 if step > choice.steps:
                     continue
                 loss = float(self._loss(example, here[i]))

@@ -1,9 +1,11 @@
-"""What a learned prompt ranks: its e^q read by a scorer, how much of the sentence remains, and the users' summaries.
+"""Score users by learned prompts: by e^q, by what remains of the sentence's own score, and by the users' summaries.
 
-A learned prompt changes e^q; how that moves scores, the scorer says (`scoring/scores.py`). Beside e^q a prompt may keep
-less of the sentence's own score than all, and read a user's stored summary.
+A learned prompt changes e^q; the scorer defines how that moves scores (`scoring/scores.py`). A prompt may also keep
+only part of the sentence's own score, and read a user's stored summary.
 
 Legend: N users, P prompts, D width of e^q, S of the summary.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations
@@ -33,20 +35,20 @@ class Learned:
 
 
 def score_learned(scorer: Scorer, sentence: np.ndarray, learned: Learned, *, gain: float) -> np.ndarray:
-    """The scores of all users for learned prompts, begun from a sentence's e^q (D,): float32 (N, P)."""
-    began = scorer.moved(sentence, sentence[None], gain=gain)  # (N, 1)
+    """The scores of all users for learned prompts that start from a sentence's e^q (D,): float32 (N, P)."""
+    start = scorer.moved(sentence, sentence[None], gain=gain)  # (N, 1)
     moved = scorer.moved(sentence, learned.queries, gain=gain)
-    scores: np.ndarray = moved + began * (learned.weights - 1) + scorer.summary @ learned.readings.T
+    scores: np.ndarray = moved + start * (learned.weights - 1) + scorer.summary @ learned.readings.T
     return scores.astype(np.float32)
 
 
 @torch.no_grad()
 def prompt_queries(sentences: SentenceSide, sentence: str, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The e^q of a sentence and of the prompt that began there, (2, D); equal where no step was taken.
+    """The e^q of a sentence and of the prompt that started from it, (2, D); equal if no step was taken.
 
     Args:
-        sentences: that the tokens go into.
-        sentence: where the prompt began.
+        sentences: the sentence side that encodes the tokens.
+        sentence: the sentence that the prompt started from.
         tensors: the saved prompt, `began` and `tokens`.
     """
     encoder = sentences.encoder

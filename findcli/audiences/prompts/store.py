@@ -1,9 +1,9 @@
-"""Learned prompts on disk, and what they rank.
+"""Learned prompts on disk, and how they rank users.
 
-`runs/prompts/NAME/` holds `prompt.safetensors` (`tokens`, in place of the sentence's own, `began`, those, and
+`runs/prompts/NAME/` holds `prompt.safetensors` (`began`, the sentence's own tokens, `tokens`, which replace them, and
 `reading`, what a user's stored summary adds) and a manifest with the sentence, its weight, the gain, the settings and
-what cross-validation over the seeds found. Of the seeds only a digest is kept. A prompt speaks to the model that it
-was tuned for, and to no other.
+the results of cross-validation over the seeds. Only a digest of the seeds is stored. A prompt works only with the model
+that it was tuned for.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Prompt:
     """A learned prompt.
 
     Attributes:
-        name: its folder's.
-        sentence: where it began.
-        gain: of the first order, see `scoring/scores.py`.
-        model: the folder of the workspace whose model it was tuned for; None for its own.
-        current: whether that is the model that stands; not looked at where it is another workspace's.
-        finished: when, UTC.
-        metrics: what cross-validation over the seeds found.
-        settings: of the tuning.
+        name: the name of its folder.
+        sentence: the sentence it started from.
+        gain: the gain of its first-order move, see `scoring/scores.py`.
+        model: the folder of the workspace whose model it was tuned for; None for its own workspace.
+        current: whether that model is the current one; not checked for another workspace's model.
+        finished: when it was finished, UTC.
+        metrics: the results of cross-validation over the seeds.
+        settings: the settings of the tuning.
     """
 
     name: str
@@ -56,10 +56,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class LearnedToken:
-    """One token of a prompt: the word where it began, how far it went, and the words nearest to where it is.
+    """One token of a prompt: the word it started from, how far it moved, and the words nearest to where it is now.
 
     Attributes:
-        word: of the sentence.
+        word: the word of the sentence.
         moved: its distance from there, in lengths of the word's embedding.
         nearest: words of the vocabulary with their cosine.
     """
@@ -70,14 +70,14 @@ class LearnedToken:
 
 
 def prompt_folder(workspace: Workspace, name: str) -> Path:
-    """Where a prompt lies.
+    """The folder of a prompt.
 
     Raises:
-        FindCLIError: the name is none.
+        FindCLIError: the name is not valid.
     """
     if not NAME.fullmatch(name):
         hint = "use letters, digits, - and _, such as phone-renters"
-        raise FindCLIError(f"{name!r} is no name for a prompt", hint=hint)
+        raise FindCLIError(f"{name!r} is not a valid prompt name", hint=hint)
     return workspace.prompts / name
 
 
@@ -87,7 +87,7 @@ def model_inputs(trained: Workspace) -> dict[str, str]:
 
 
 def list_prompts(workspace: Workspace) -> list[Prompt]:
-    """The prompts of a workspace, by name."""
+    """The prompts of a workspace, sorted by name."""
     aligned = read_manifest(workspace.run("aligned"))
     manifests = [(folder.name, read_manifest(folder)) for folder in STAGES["prompt"].folders(workspace.runs)]
     return [_described(name, manifest, aligned) for name, manifest in manifests if manifest is not None]
@@ -96,19 +96,19 @@ def list_prompts(workspace: Workspace) -> list[Prompt]:
 def leanings(
     workspace: Workspace, name: str, *, trained: Workspace | None = None, most: int = 3
 ) -> tuple[list[str], list[str]]:
-    """What a prompt reads more of than its sentence, and what less: the training sentences its move goes along most.
+    """The training sentences that a prompt leans towards and away from, compared with its own sentence.
 
     Raises:
-        FindCLIError: there is no such prompt, or it is another model's.
+        FindCLIError: there is no such prompt, or it was tuned for another model.
     """
     prompt, folder = open_prompt(workspace, name, trained=trained)
     sentences = open_sentences(TrainedModel(trained or workspace, device="cpu"))
-    began, tuned = prompt_queries(sentences, prompt.sentence, folder.tensors("prompt.safetensors"))
-    if np.array_equal(began, tuned):
+    start, tuned = prompt_queries(sentences, prompt.sentence, folder.tensors("prompt.safetensors"))
+    if np.array_equal(start, tuned):
         return [], []
-    words, vectors = sentences.landmarks()
-    order = np.argsort(-(vectors @ moves_from(began, tuned[None])[0]), kind="stable")
-    return words.gather(order[:most]).to_list(), words.gather(order[::-1][:most]).to_list()
+    texts, vectors = sentences.landmarks()
+    order = np.argsort(-(vectors @ moves_from(start, tuned[None])[0]), kind="stable")
+    return texts.gather(order[:most]).to_list(), texts.gather(order[::-1][:most]).to_list()
 
 
 def _described(name: str, manifest: Manifest, aligned: Manifest | None) -> Prompt:
@@ -129,17 +129,17 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
     """Open a prompt for use.
 
     Args:
-        workspace: whose prompt.
+        workspace: the workspace of the prompt.
         name: its name.
-        trained: the workspace whose model reads it; the same when not given.
+        trained: the workspace whose model uses it; default: `workspace`.
 
     Raises:
-        FindCLIError: there is none of this name, or the model has been trained again since.
+        FindCLIError: there is no prompt of this name, or the model has been trained again since.
     """
     folder = prompt_folder(workspace, name)
     if read_manifest(folder) is None:
-        known = ", ".join(prompt.name for prompt in list_prompts(workspace)) or "none"
-        hint = f'those here are: {known}; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name {name}'
+        names = ", ".join(prompt.name for prompt in list_prompts(workspace)) or "none"
+        hint = f'prompts here: {names}; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name {name}'
         raise FindCLIError(f"there is no prompt {name!r} in this workspace", hint=hint)
     run = open_run(folder, "prompt")
     inputs = model_inputs(trained or workspace)
@@ -154,14 +154,14 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
 
 
 def score_prompt(engine: Engine, name: str) -> Scored:
-    """Score an engine's users by a prompt; its scores are no calibrated odds.
+    """Score an engine's users by a prompt; the scores are not calibrated odds.
 
     Args:
-        engine: of the users; the prompt is one of its workspace's.
-        name: of the prompt.
+        engine: the engine of the users; its workspace has the prompt.
+        name: the name of the prompt.
 
     Raises:
-        FindCLIError: there is no such prompt, or it is another model's.
+        FindCLIError: there is no such prompt, or it was tuned for another model.
     """
     prompt, folder = open_prompt(engine.workspace, name, trained=engine.model.workspace)
     scorer, tensors = engine.scorer, folder.tensors("prompt.safetensors")
@@ -175,12 +175,12 @@ def learned_tokens(workspace: Workspace, name: str, *, trained: Workspace | None
     """What a prompt has learned, token by token.
 
     Raises:
-        FindCLIError: there is no such prompt, or it is another model's.
+        FindCLIError: there is no such prompt, or it was tuned for another model.
     """
     prompt, folder = open_prompt(workspace, name, trained=trained)
     encoder = open_sentences(TrainedModel(trained or workspace, device="cpu")).encoder
     tensors = folder.tensors("prompt.safetensors")
-    began, tokens = (torch.from_numpy(tensors[part]) for part in ("began", "tokens"))
+    start, tokens = (torch.from_numpy(tensors[part]) for part in ("began", "tokens"))
     words = [str(encoder.tokenizer.decode([token])).strip() for token in encoder.soft_tokens(prompt.sentence)[0]]
-    moved = ((tokens - began).norm(dim=1) / began.norm(dim=1)).tolist()
+    moved = ((tokens - start).norm(dim=1) / start.norm(dim=1)).tolist()
     return [LearnedToken(*each) for each in zip(words, moved, encoder.nearest_words(tokens), strict=True)]

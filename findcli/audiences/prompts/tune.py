@@ -1,6 +1,8 @@
 """`findcli tune-prompt`: a sentence and a few seed users -> a learned prompt in `runs/prompts/NAME` (FIND Eq 14).
 
-Nothing but the prompt changes: the model's runs are read alone, and the prompt lies in a folder of its own.
+Nothing but the prompt changes: the model's runs are only read, and the prompt has a folder of its own.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations
@@ -31,36 +33,36 @@ def tune_prompt(
     device: str = "auto",
     force: bool = False,
 ) -> Run:
-    """Tune a prompt where it is missing, or its seeds, settings or model have changed.
+    """Tune a prompt if it is missing, or its seeds, settings or model have changed.
 
     Args:
-        workspace: whose users.
-        sentence: where the prompt begins.
+        workspace: the workspace of the users.
+        sentence: the sentence that the prompt starts from.
         seeds: file of `user_id` and `label`: 1 for a positive seed, 0 for a hard negative. Without a negative, as many
             hard negatives as positives are mined; see `seeds.mine_hard_negatives`.
-        name: of the prompt.
-        as_of: which embeddings show who the seeds are; those are made when missing. The newest when not given.
-        model: the workspace whose trained model is used; the same when not given.
+        name: the name of the prompt.
+        as_of: the date of the seeds' embeddings, which are made if missing; default: the newest.
+        model: the workspace whose trained model is used; default: `workspace`.
         device: "auto", "cpu", "cuda" or "mps".
-        force: tune even where it stands.
+        force: tune even when the prompt is up to date.
 
     Raises:
-        FindCLIError: the sentence is empty, the name or the seeds cannot be used, nobody is embedded, or no model is
+        FindCLIError: the sentence is empty, the name or the seeds cannot be used, no user is embedded, or no model is
             trained.
     """
     if not sentence.strip():
         raise FindCLIError("the sentence is empty", hint='write one, such as "users likely to rent phones"')
     folder, trained = prompt_folder(workspace, name), model or workspace
     engine = open_engine(workspace, as_of=as_of, model=model, device=device)
-    given = read_seeds(seeds, engine.users)
+    seed_users = read_seeds(seeds, engine.users)
     settings = workspace.settings.prompt
 
     def write(draft: Draft, _: Path) -> None:
         tuner = PromptTuner(
-            engine.scorer, sentence, users=len(engine.users), without=given.rows, settings=settings,
+            engine.scorer, sentence, users=len(engine.users), without=seed_users.rows, settings=settings,
             seed=workspace.settings.workspace.seed,
         )  # fmt: skip
-        chosen = given if len(given.negatives) else _with_mined(given, tuner, engine)
+        chosen = seed_users if len(seed_users.negatives) else _with_mined(seed_users.positives, tuner, engine)
         (tuned,) = tuner.tune([chosen])
         start = tuner.coordinates.start.cpu().numpy()
         draft.tensors("prompt.safetensors", {"began": start, "tokens": tuned.tokens, "reading": tuned.reading})
@@ -79,14 +81,14 @@ def tune_prompt(
             "as_of": engine.run.manifest.settings["as_of"],
         } | asdict(settings),
         inputs=model_inputs(trained)
-        | {"embeddings": engine.run.manifest.digest(), "seeds": seeds_digest(engine.users, given)},
+        | {"embeddings": engine.run.manifest.digest(), "seeds": seeds_digest(engine.users, seed_users)},
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
 
-def _with_mined(given: Seeds, tuner: PromptTuner, engine: Engine) -> Seeds:
-    """Positive seeds, and as many hard negatives as there are of them."""
+def _with_mined(positives: np.ndarray, tuner: PromptTuner, engine: Engine) -> Seeds:
+    """Seeds of the positives and as many mined hard negatives."""
     scores = tuner.score(tuner.query[None])[:, 0]
     vectors = engine.population.tensors["embeddings"]
-    mined = mine_hard_negatives(scores, vectors, given.positives, most=len(given.positives))
-    return Seeds(given.positives, np.asarray(mined), mined=True)
+    mined = mine_hard_negatives(scores, vectors, positives, most=len(positives))
+    return Seeds(positives, np.asarray(mined), mined=True)

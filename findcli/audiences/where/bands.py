@@ -1,7 +1,7 @@
-"""Values that stand for ranges of numbers ("25-34", "Under 15K", "65+"), and how such a band compares with a number.
+"""Parse values that stand for ranges of numbers ("25-34", "Under 15K", "65+"), and compare such bands with numbers.
 
-A band's ends are as written and both belong to it, except that of "under", "over", "<" and ">". K is a thousand, M a
-million; in "15-24K" the K holds for both ends.
+A band's ends are as written and both belong to it, except that of "under", "over", "<" and ">". K means thousand, M
+million; in "15-24K" the K applies to both ends.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Band:
     """A range of numbers.
 
     Attributes:
-        low: its lower end; minus infinity where it has none.
-        high: its upper end; infinity where it has none.
-        above: whether the lower end itself is left out.
-        below: whether the upper end itself is left out.
+        low: its lower end; minus infinity if it has none.
+        high: its upper end; infinity if it has none.
+        above: whether the lower end itself is excluded.
+        below: whether the upper end itself is excluded.
     """
 
     low: float
@@ -45,14 +45,14 @@ class Band:
     below: bool = False
 
     def compare(self, symbol: str, number: float) -> bool | None:
-        """Whether the band's numbers stand in a relation to a number.
+        """Compare the band with a number.
 
         Args:
             symbol: "<", "<=", ">", ">=", "==" or "!=".
-            number: what they are compared with.
+            number: the number.
 
         Returns:
-            True when all of them do, False when none does, None when the band lies on both sides.
+            True if the comparison holds for the whole band, False if for none of it, None if the band straddles.
         """
         if symbol == "!=":
             equal = self.compare("==", number)
@@ -74,7 +74,7 @@ class Band:
 
 
 def parse_band(value: str) -> Band | None:
-    """The band that a value writes; None where it writes none."""
+    """The band that a value stands for; None if it stands for none."""
     makers: dict[str, Callable[[list[str]], Band | None]] = {
         "one": lambda parts: Band(_scaled(*parts), _scaled(*parts)),
         "range": _range,
@@ -86,8 +86,8 @@ def parse_band(value: str) -> Band | None:
         "under": lambda parts: Band(-math.inf, _scaled(*parts), below=True),
     }
     for form, pattern in _FORMS.items():
-        if found := pattern.fullmatch(value.strip()):
-            return makers[form](list(found.groups()))
+        if match := pattern.fullmatch(value.strip()):
+            return makers[form](list(match.groups()))
     return None
 
 

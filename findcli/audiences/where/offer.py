@@ -1,10 +1,10 @@
-"""What a demand names of the profile, in its own words: "female users with age under 30" -> a filter to offer.
+"""Find the profile values that a demand names: "female users with age under 30" -> a filter to offer.
 
 There is no list of synonyms. A value counts beside its column's name ("member tier gold", "gold member tier"); a number
-or a band counts after it ("age under 30", "age 25-34"). Alone counts only a value of one categorical column, of four
-letters or more, that no training sentence says, since what sentences say is about events. Nothing counts after a "not",
-whose reach words alone do not tell, and no bare number, which may go on as in "30 years or older". The filter is an
-offer to be shown: what a demand means by such words is the user's to decide.
+or a band counts after it ("age under 30", "age 25-34"). On its own, a value counts only if it belongs to one
+categorical column, has four letters or more, and occurs in no training sentence, since sentences are about events.
+Nothing counts after a "not", because words alone do not tell its scope, nor does a bare number, because it may go on
+as in "30 years or older". The filter is only offered: the user decides what the demand means by such words.
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ NEGATIONS = ("no", "not", "without", "except", "never")
 def offered_filter(
     demand: str, columns: Sequence[Column], *, values: Mapping[str, Sequence[str]], spoken: Collection[str]
 ) -> str | None:
-    """The filter that a demand's words write; None where they name nothing of the profile.
+    """The filter that a demand's words suggest; None if they name no profile value.
 
     Args:
         demand: the sentence.
-        columns: those of the profile.
+        columns: the columns of the profile.
         values: the known values of each categorical column.
         spoken: the training sentences.
     """
     words = list(takewhile(lambda word: word not in NEGATIONS, _words(demand)))
-    found: dict[str, list[str]] = {}
+    conditions: dict[str, list[str]] = {}
     taken: set[int] = set()
     for column in columns:
         for condition, places in _beside(column, column.values or values.get(column.name, ()), words):
             if taken.isdisjoint(places) and _is_filter(condition, columns):
                 taken |= places
-                found.setdefault(column.name, []).append(condition)
+                conditions.setdefault(column.name, []).append(condition)
     for column, value, places in _alone(columns, values, words):
         if taken.isdisjoint(places) and not _is_spoken(value, spoken):
             taken |= places
-            found.setdefault(column.name, []).append(f"{written(column.name)} == {value!r}")
-    several = [" or ".join(dict.fromkeys(conditions)) for conditions in found.values()]
-    return " and ".join(f"({one})" if " or " in one and len(several) > 1 else one for one in several) or None
+            conditions.setdefault(column.name, []).append(f"{written(column.name)} == {value!r}")
+    by_column = [" or ".join(dict.fromkeys(each)) for each in conditions.values()]
+    return " and ".join(f"({one})" if " or " in one and len(by_column) > 1 else one for one in by_column) or None
 
 
 def _beside(column: Column, values: Sequence[str], words: list[str]) -> Iterator[tuple[str, set[int]]]:
-    """The conditions that stand next to a column's name, with the places of their words."""
+    """The conditions next to a column's name, with the positions of their words."""
     named = list(_occurrences(_words(column.name.replace("_", " ")), words))
     if not named:
         return
-    known = sorted(((_words(value), value) for value in values), key=lambda each: -len(each[0]))
+    forms = sorted(((_words(value), value) for value in values), key=lambda each: -len(each[0]))
     for begin, end in named:
         after = end + (words[end : end + 1] != [] and words[end] in LINKS)
-        for form, value in known:
+        for form, value in forms:
             for at in (after, begin - len(form)):
                 if form and at >= 0 and words[at : at + len(form)] == form:
                     yield f"{written(column.name)} == {value!r}", {*range(begin, end), *range(at, at + len(form))}
@@ -92,7 +92,7 @@ def _condition(name: str, band: Band) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text in small letters, without the marks around them."""
+    """The words of a text in lower case, without the punctuation around them."""
     stripped = (each.lstrip("\"'([").rstrip(".,;:!?\"')]") for each in text.casefold().split())
     return [word for word in stripped if word]
 

@@ -1,4 +1,7 @@
-"""Whether probabilities mean what they say, pooled over all pairs of a user and a category."""
+"""Whether probabilities mean what they say, pooled over all pairs of a user and a category.
+
+Tested in tests/evaluation/benchmark/test_figures.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Demands in a marketer's own words, beside the mean of the template sentences of the categories they mean."""
+"""Demands in a marketer's own words, beside the mean of the template sentences of the categories they mean.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""findcli's row, and those of its other forms: what `findcli target` answers to each sentence, as of the test date."""
+"""findcli's row, and those of its other forms: what `findcli target` answers to each sentence, as of the test date.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Tuning has splits of its own: an earlier test date, no user that the official split holds out, no row from the official
 test date on, no held-out category of the official split in sentences or figures, and the same tasks as of that date.
+
+Tested in tests/evaluation/benchmark/test_run.py.
 """
 
 from __future__ import annotations

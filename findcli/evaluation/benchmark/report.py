@@ -1,4 +1,7 @@
-"""The ranking tables as a Markdown page, so that a report can be made anew by a command."""
+"""The ranking tables as a Markdown page, so that a report can be made anew by a command.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 

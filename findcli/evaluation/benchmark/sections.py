@@ -1,4 +1,7 @@
-"""The benchmark's sections beside the ranking of sentences, and which rivals each of them has."""
+"""The benchmark's sections beside the ranking of sentences, and which rivals each of them has.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Whoever bought much lately buys again, whatever it is: recency-weighted activity.
 
 The decay was chosen on the tuning splits of Complete Journey.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations

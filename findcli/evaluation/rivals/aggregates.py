@@ -1,4 +1,7 @@
-"""What an analyst would make by hand: the profile's columns as of the date, and counts by category."""
+"""What an analyst would make by hand: the profile's columns as of the date, and counts by category.
+
+Tested in tests/evaluation/rivals/test_representations.py.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 It learns at earlier cutoffs, from training users and seen categories alone; each outcome window ends by the test date.
 The settings were chosen on the tuning splits of Complete Journey: many slow trees with large leaves, more low-rank
 scores, and as many cutoffs as there are, four at that date.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What rivals compute, within a bound of time, kept on disk until they or their inputs change."""
+"""What rivals compute, within a bound of time, kept on disk until they or their inputs change.
+
+Tested in tests/evaluation/rivals/test_ranking_registry.py.
+"""
 
 from __future__ import annotations
 

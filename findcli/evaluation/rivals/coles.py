@@ -3,6 +3,8 @@
 Its encoder of events, its recurrent encoder, its loss and its choice of hard negatives are the package's own; the loop
 is findcli's. The package is no extra of findcli's: it pins a spaCy that pins an old Typer. What CoLES needs of it runs
 without either, so it is installed without its dependencies, beside the extra `benchmark`.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations

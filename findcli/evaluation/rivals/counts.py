@@ -2,6 +2,8 @@
 
 The settings were chosen on the tuning splits of Complete Journey. There a weight that falls with age ranks worse than
 none: it leaves fewer ties for the activity to break.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 z_t is a step's vector, c_t what a GRU makes of the steps so far; a linear map a step ahead predicts z_{t+k}, and
 InfoNCE tells it from other users' steps. It is what the sequence encoder began with: no cycle, no attention.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations

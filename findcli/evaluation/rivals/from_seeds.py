@@ -1,6 +1,8 @@
 """Rivals that learn from the same few seed users: on frozen vectors of ours, or as a rule over concepts.
 
 Shapes: N users, D width of their vectors, n concepts.
+
+Tested in tests/evaluation/test_few_shot.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What every ranker of sentences is given, and the tables of recency-weighted counts that most of them begin with.
 
 Shapes: U evaluated users, N users of any kind, C categories to score, K categories of the data.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import polars as pl
 from scipy.stats import rankdata
 
 from findcli.errors import FindCLIError
-from findcli.workspace.disk import hash_json
+from findcli.workspace.runs import hash_json
 
 WEEK = timedelta(weeks=1)
 

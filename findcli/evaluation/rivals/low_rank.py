@@ -1,4 +1,7 @@
-"""What the rankers by who buys what together begin with: log recency counts of the training and the evaluated users."""
+"""What the rankers by who buys what together begin with: log recency counts of the training and the evaluated users.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 The window's length W enters as a prompt: its embedding beside the state h_T of a GRU over the history. Two random
 maskings of one history are pulled together besides (SimSiam). Our reading of the loss: the mean over lengths of
 KL(normalised counts in (T, T + W] || softmax f(h_T, emb(W))), plus a weight times the symmetric negative cosine.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations

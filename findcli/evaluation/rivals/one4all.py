@@ -5,6 +5,8 @@ of the events is masked whole, and every field of them predicted. The user's vec
 the events of the history, and frozen; U-MLP is a small perceptron on it.
 
 NOTE: the paper has 79 M parameters and 0.8 B behaviours; here are a few layers, and histories go through in pieces.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The rivals of the linear probe by name, and what a workspace gives them to see."""
+"""The rivals of the linear probe by name, and what a workspace gives them to see.
+
+Tested in tests/evaluation/rivals/test_representations.py.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,9 @@ from findcli.evaluation.untrained import stage_one_vectors
 from findcli.models.find.assemble import encoder_names
 from findcli.models.text.space import TextSpace
 from findcli.models.weights import select_device
-from findcli.workspace.disk import hash_json
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, open_run
+from findcli.workspace.runs import Run, hash_json, open_run
 
 PROBE_RIVALS: dict[str, tuple[Representation, ...]] = {
     "aggregates": (Aggregates(), Aggregates(logs=True)),

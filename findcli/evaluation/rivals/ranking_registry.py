@@ -18,7 +18,7 @@ from findcli.evaluation.rivals.inputs import RankingInputs, RankingRival, settin
 from findcli.evaluation.rivals.rules import Rules
 from findcli.evaluation.rivals.svd import Svd
 from findcli.evaluation.rivals.text_similarity import MeanText, NearestText
-from findcli.workspace.disk import hash_json
+from findcli.workspace.runs import hash_json
 
 RANKING_RIVALS: dict[str, tuple[RankingRival, ...]] = {
     "activity": (Activity(),),

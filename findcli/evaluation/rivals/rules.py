@@ -3,6 +3,8 @@
 NOTE[paper]: there a language model writes the rule; here the demand is matched to category names by their vectors.
 
 The settings were chosen on the tuning splits of Complete Journey.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations

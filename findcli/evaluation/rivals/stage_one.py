@@ -1,6 +1,8 @@
 """Encoders of stage 1 by themselves, before any alignment: TabTransformer, the text model, all side by side.
 
 They are the workspace's own pre-trained encoders, so that what alignment and fusion add is seen beside them.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Truncated SVD of log counts, plus the log count itself and recent activity.
 
 The settings were chosen on the tuning splits of Complete Journey.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations

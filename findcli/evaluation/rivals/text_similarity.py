@@ -1,6 +1,8 @@
 """How close a user's purchases are to the demand as texts: of the whole history, or of the nearest events.
 
 The settings were chosen on the tuning splits of Complete Journey.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What every rival of the linear probe is given: users' events and profiles before a date, and who may be trained on.
 
 Shapes: U users to describe, E events, D width.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import polars as pl
 
 from findcli.data.histories import flatten_events
 from findcli.training.batches import Histories
-from findcli.workspace.disk import hash_json
+from findcli.workspace.runs import hash_json
 from findcli.workspace.settings import SLOTS
 
 Head = Literal["linear", "boosted", "perceptron"]

@@ -1,4 +1,7 @@
-"""Windows of time steps, for the rivals that read behaviour step by step: random ones to train on, everybody's own."""
+"""Windows of time steps, for the rivals that read behaviour step by step: random ones to train on, everybody's own.
+
+Tested in tests/evaluation/rivals/test_representations.py.
+"""
 
 from __future__ import annotations
 

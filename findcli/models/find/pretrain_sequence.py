@@ -1,6 +1,8 @@
 """`findcli pretrain sequence`: forecast contrast and cyclic regulariser over time steps (FIND Eqs 5-7).
 
 `runs/sequence/` holds `encoder.json` (constructor arguments), `encoder.safetensors` and `history.parquet`.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 `runs/tabular/` holds `columns.json` (values and knots of each column), `encoder.json`, `encoder.safetensors` and
 `history.parquet`.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations

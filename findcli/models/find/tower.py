@@ -1,4 +1,7 @@
-"""FIND's fusion as a user tower: one vector per user, scored against any question by cosine (Eq 2)."""
+"""FIND's fusion as a user tower: one vector per user, scored against any question by cosine (Eq 2).
+
+Tested in tests/models/test_tower.py.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 It learns from training users, at every cutoff, whether each sentence came true; the sentences are those that a single
 event can make true. The last cutoff is kept for validation users, on whom nothing was fitted: they calibrate the odds.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations

