@@ -18,8 +18,8 @@ import polars as pl
 
 from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.audiences.select import Selection, rank
+from findcli.audiences.where.demand_filter import offered_filter
 from findcli.audiences.where.filter import parse_filter
-from findcli.audiences.where.offer import offered_filter
 from findcli.data import events
 from findcli.data.profiles import profile_columns, profiles_as_of
 from findcli.demands.rewriter import Rewriting

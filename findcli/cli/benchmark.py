@@ -109,7 +109,7 @@ def journey(
     from findcli.evaluation.benchmark.demands import read_answered_demands
     from findcli.evaluation.benchmark.journey import journey_workspace, official_categories, salts_of, train
     from findcli.evaluation.benchmark.report import write_report
-    from findcli.evaluation.benchmark.sections import chosen_rivals, probe_splits
+    from findcli.evaluation.benchmark.report_sections import chosen_rivals, probe_splits
     from findcli.evaluation.variants import chosen_variants
 
     rankers, representations = chosen_rivals(rivals)

@@ -20,9 +20,9 @@ from findcli.data import events
 from findcli.data.pairs import held_out_users
 from findcli.data.splits import bucket
 from findcli.data.vocabulary import build_vocabulary
-from findcli.demands.dialogues import Pair, Shelf, shelves_of, write_dialogue, write_pair
 from findcli.demands.language_model import EXAMPLES, SHELF_LABEL, LanguageModel, asked_for, shelf
 from findcli.demands.retrieval import described
+from findcli.demands.training_texts import Pair, Shelf, shelves_of, write_dialogue, write_pair
 from findcli.errors import FindCLIError
 from findcli.models.text.pretrained import load_language_model, quiet_transformers
 from findcli.models.weights import select_device

@@ -18,11 +18,11 @@ from findcli.data import events
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe_protocol import REPLICATES, Ceiling, ProbeRow, ceiling, probe_vectors
+from findcli.evaluation.rivals.probe_inputs import Head, Representation
 from findcli.evaluation.rivals.probe_registry import SECONDS, rival_vectors, user_inputs
-from findcli.evaluation.rivals.user_inputs import Head, Representation
 from findcli.evaluation.untrained import untrained_vectors
 from findcli.metrics import Bootstrap
-from findcli.models.find.summary import COUNTED
+from findcli.models.find.user_summary import COUNTED
 from findcli.progress import Progress, no_progress
 from findcli.scoring.engine import describe_engine, open_engine
 from findcli.workspace.folder import Workspace
@@ -198,8 +198,8 @@ def _evaluate(
 def vector_kinds(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed.
 
-    Each tensor by itself, the fused one first; the modalities side by side; and in short, as `models/find/summary.py`
-    says, what training has learned and all that is stored.
+    Each tensor by itself, the fused one first; the modalities side by side; and in short, as
+    `models/find/user_summary.py` says, what training has learned and all that is stored.
     """
     summary = tensors["summary"]
     raw = [name for name in tensors if name != "summary" and not name.startswith("has_")]

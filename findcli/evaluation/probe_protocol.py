@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from findcli.errors import FindCLIError
 from findcli.evaluation.rivals.one4all import u_mlp
-from findcli.evaluation.rivals.user_inputs import Head
+from findcli.evaluation.rivals.probe_inputs import Head
 from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
 
 DRAWS, FIT_SHARE, STRENGTH = 10, 0.2, 0.01

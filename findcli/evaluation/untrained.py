@@ -17,9 +17,9 @@ from findcli.models.find.assemble import ENCODERS, encoder_names
 from findcli.models.text.space import UntrainedSpace
 from findcli.models.trained import TrainedModel
 from findcli.models.weights import load_module
-from findcli.scoring.embedder import Embedder
 from findcli.scoring.engine import Engine, open_model
 from findcli.scoring.population import Encode, embed_users
+from findcli.scoring.user_vectors import Embedder
 from findcli.training.batches import EXTRAS, UserBatch
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run

@@ -17,8 +17,8 @@ from findcli.models.align import input_digests
 from findcli.models.find.assemble import StageRuns, encoder_names
 from findcli.models.ranker.query_aware import GROUPS
 from findcli.progress import Progress, no_progress
-from findcli.workspace.derived import link_stages, under_other_settings
 from findcli.workspace.folder import Workspace
+from findcli.workspace.other_settings import link_stages, under_other_settings
 from findcli.workspace.runs import open_run, read_manifest
 from findcli.workspace.stages import BEFORE_ALIGNMENT
 

@@ -18,9 +18,9 @@ from findcli.evaluation.probe import POSSIBLE
 from findcli.evaluation.probe_protocol import REPLICATES
 from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
-from findcli.scoring.embedder import Embedder
 from findcli.scoring.engine import Engine, describe_engine, open_engine, open_model
 from findcli.scoring.population import embed_users
+from findcli.scoring.user_vectors import Embedder
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Task
 

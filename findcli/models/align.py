@@ -16,11 +16,13 @@ from typing import Any
 import polars as pl
 
 from findcli.data import events
+from findcli.errors import FindCLIError
 from findcli.models.find.assemble import StageRuns
 from findcli.models.ranker.behaviour_kinds import common_kinds
 from findcli.models.ranker.train import RankerTraining
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.text.space import TextSpace
+from findcli.models.tower import UserTower
 from findcli.models.trained import TOWERS
 from findcli.models.weights import select_device
 from findcli.progress import Progress
@@ -28,8 +30,6 @@ from findcli.training.examples import TrainingData
 from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, hash_json
-
-TOWER = "fusion"
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
@@ -67,11 +67,12 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
     Raises:
         FindCLIError: an earlier stage is missing, no modality has data, or training diverges.
     """
+    tower = _chosen_tower(workspace)
     runs = StageRuns.open(workspace)
 
     def write(draft: Draft, checkpoints: Path) -> None:
         place = str(select_device(device))
-        TOWERS[TOWER].fit(workspace, draft, checkpoints / "vector", device=place, progress=progress)
+        tower.fit(workspace, draft, checkpoints / "vector", device=place, progress=progress)
         data = TrainingData(runs.pairs)
         draft.json("summary.json", {"kinds": common_kinds(workspace, _training_logs(runs.events, data))})
         if workspace.settings.align.scorer == "query_aware":
@@ -89,3 +90,20 @@ def _training_logs(log: Run, data: TrainingData) -> Iterator[pl.DataFrame]:
     """Training users' events before `train_until`, one partition at a time."""
     for part, users in data.users.group_by("part"):
         yield events.read_part(log, str(part[0])).filter(pl.col("user_id").is_in(users["user_id"].implode()))
+
+
+def _chosen_tower(workspace: Workspace) -> type[UserTower[Any]]:
+    """The user tower that [align] names.
+
+    Raises:
+        FindCLIError: there is none of this name, or the scorer cannot stand beside it.
+    """
+    settings = workspace.settings.align
+    if settings.user_tower not in TOWERS:
+        hint = f"name one of {', '.join(TOWERS)} as user_tower in [align]"
+        raise FindCLIError(f"there is no user tower {settings.user_tower!r}", hint=hint)
+    tower = TOWERS[settings.user_tower]
+    if settings.scorer not in tower.scorers:
+        hint = f"set scorer in [align] to one of {', '.join(tower.scorers)}"
+        raise FindCLIError(f"the user tower {tower.name!r} has no scorer {settings.scorer!r}", hint=hint)
+    return tower

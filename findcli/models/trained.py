@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from findcli.data.profile_codes import ProfileCodes
-from findcli.models.find.summary import Directions
 from findcli.models.find.tower import FusionTower
+from findcli.models.find.user_summary import Directions
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.query_aware import Ranker
 from findcli.models.text.encoder import load_text_encoder
@@ -63,7 +63,7 @@ class TrainedModel:
 
     def load_tower(self, *, trained: bool = True) -> UserTower[Any]:
         """Load the user tower, or the exact weights its training started from."""
-        name = self.aligned.manifest.settings.get("user_tower", FusionTower.name)
+        name = self.aligned.manifest.settings["user_tower"]
         return TOWERS[name].load(self.aligned, device=str(self.device), trained=trained)
 
     @cached_property

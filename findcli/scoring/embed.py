@@ -3,11 +3,16 @@
 `runs/embeddings/AS_OF/` holds `users.parquet` (user_id, ascending) and `users.safetensors`, its rows in the same order:
 `embeddings` (n_users, d_embedding) of unit length, per modality `sequence`, `tabular`, `search` (zeros where missing)
 with `has_NAME` (0 or 1), `profile` (its columns as numbers from 0 to 1), `rhythm` (weeks and recency of each kind of
-behaviour), and `summary`, a short form of all of them for linear models of few labels (`models/find/summary.py`). A
-model that scores by query adds `activity` and `factors` (co-occurrence factors), and what its scoring reads:
-`habits.safetensors` (sparse levels over concepts, CSR: `indptr`, `indices` and the values of each level),
-`concepts.parquet` (text, and the shares `ever` and `late`) and `concepts.safetensors` (their vectors, and `known_*`,
-CSR, which express them in the model's own concepts). `vocabulary.*` is the vocabulary that demands are read in.
+behaviour), and `summary`, a short form of all of them for linear models of few labels
+(`models/find/user_summary.py`). A
+model that scores by query adds `activity` and `factors` (co-occurrence factors),
+and what its scoring reads:
+`habits.safetensors` (sparse levels over concepts, CSR: `indptr`, `indices` and the
+values of each level),
+`concepts.parquet` (text, and the shares `ever` and `late`) and `concepts.safetensors` (their
+vectors, and `known_*`,
+CSR, which express them in the model's own concepts). `vocabulary.*` is the vocabulary that
+demands are read in.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from findcli.data import events, profiles
 from findcli.data.histories import search_sources
 from findcli.demands.rewriter import write_vocabulary
 from findcli.errors import FindCLIError
-from findcli.models.ranker.snapshot import write_snapshot
+from findcli.models.ranker.user_snapshot import write_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.progress import Progress
 from findcli.scoring.population import describe_users

@@ -19,12 +19,12 @@ from findcli.data import events
 from findcli.data.histories import search_sources
 from findcli.data.vocabulary import count_named, vocabulary_of
 from findcli.errors import FindCLIError
-from findcli.models.find.summary import summarise
+from findcli.models.find.user_summary import summarise
 from findcli.models.ranker.behaviour_kinds import rhythm
-from findcli.models.ranker.snapshot import Snapshot, SnapshotReader, read_snapshot
+from findcli.models.ranker.user_snapshot import Snapshot, SnapshotReader, read_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.progress import Progress, no_progress
-from findcli.scoring.embedder import Embedder
+from findcli.scoring.user_vectors import Embedder
 from findcli.training.batches import UserBatch
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace

@@ -38,7 +38,7 @@ from findcli.models.ranker.query_aware import (
     score,
     score_slopes,
 )
-from findcli.models.ranker.snapshot import Snapshot
+from findcli.models.ranker.user_snapshot import Snapshot
 from findcli.models.text.encoder import TextEncoder
 from findcli.models.tower import Unit
 from findcli.models.trained import TrainedModel

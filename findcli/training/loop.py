@@ -140,12 +140,15 @@ def _resume(
 ) -> tuple[History, dict[str, Tensor]]:
     if checkpoint is None or not checkpoint.exists():
         return History(), {}
+    before = {name: weight.detach().clone() for name, weight in weights.items()}
     try:
         history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
         return History(**history), best
-    except Exception:  # noqa: BLE001, whatever is wrong with it, training can start anew
+    except Exception:  # noqa: BLE001, torn, of other weights or foreign: a checkpoint is read or it is not
         checkpoint.replace(checkpoint.with_suffix(".unreadable"))
         optimizer.state.clear()
+        for name, weight in weights.items():  # part of it may have been read
+            weight.data.copy_(before[name])
         return History(), {}
 
 

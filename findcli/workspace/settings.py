@@ -249,6 +249,7 @@ class Tabular(Training):
 class Align(Training):
     """The table [align]: fusion of the modalities and alignment with sentences (FIND Eqs 11-13)."""
 
+    user_tower: Annotated[str, MinLen(1), Doc("the model of users: 'fusion' is FIND's")] = "fusion"
     d_embedding: Annotated[int, Ge(8), Le(16_384), Doc("width of users' and sentences' vectors")] = 256
     fusion: Annotated[Literal["attention", "concat"], Doc("cross-attention, or concatenation (the ablation)")] = (
         "attention"

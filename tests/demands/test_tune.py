@@ -16,9 +16,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from findcli import pipeline
 from findcli.data.events import build_events
 from findcli.data.vocabulary import SCHEMA
-from findcli.demands.dialogues import Shelf, shelves_of, write_dialogue, write_pair
 from findcli.demands.language_model import SHELF_LABEL, LanguageModel, asked_for, shelf
 from findcli.demands.retrieval import described
+from findcli.demands.training_texts import Shelf, shelves_of, write_dialogue, write_pair
 from findcli.demands.tune import lm_loss, load_tuned, tune_rewriter
 from findcli.errors import FindCLIError
 from findcli.models.text.pretrain import train_tokenizer

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from torch import Tensor
 
+from findcli import pipeline
+from findcli.audiences.target import target
 from findcli.data import events
+from findcli.errors import FindCLIError
 from findcli.models import trained
+from findcli.models.align import align
 from findcli.models.find.tower import FusionTower, ModalityVectors
 from findcli.models.trained import TrainedModel
-from findcli.scoring.embedder import Embedder
-from findcli.scoring.engine import describe_engine
+from findcli.progress import Progress
+from findcli.scoring.engine import open_engine
 from findcli.scoring.population import partitions
+from findcli.scoring.user_vectors import Embedder
 from findcli.training.batches import UserBatch
-from findcli.workspace.folder import Workspace
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.runs import Draft
 
 
 def batches(workspace: Workspace, model: TrainedModel) -> Iterator[UserBatch]:
@@ -63,21 +69,50 @@ def test_the_untrained_self_is_the_same_each_time_and_another_than_the_trained(m
 class Turned(FusionTower):
     """A tower of its own: FIND's vectors, turned round."""
 
+    name = "turned"
+    scorers = ("vector",)
+
+    @classmethod
+    def fit(
+        cls, workspace: Workspace, draft: Draft, checkpoints: Path, *, device: str, progress: Progress | None
+    ) -> None:
+        super().fit(workspace, draft, checkpoints, device=device, progress=progress)
+        draft.json("turned.json", {})  # what another tower leaves is another model
+
     def embed(self, prefix: ModalityVectors) -> Tensor:
         return -super().embed(prefix)
 
 
-def test_another_tower_embeds_and_ranks_through_the_same_commands(
+def test_a_tower_is_declared_once_and_trained_embedded_and_ranked_by_the_same_commands(
     trained_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at, words = trained_workspace.train_until, ["people who will buy tea"]
-    plain = describe_engine(trained_workspace, as_of=at, device="cpu")
-    scores = plain.vector_scorer.score(words).scores
-    monkeypatch.setitem(trained.TOWERS, "fusion", Turned)
-    turned = TrainedModel(trained_workspace, device="cpu")
-    assert isinstance(turned.tower, Turned)
-    monkeypatch.setattr("findcli.scoring.engine.open_model", lambda *_, **__: turned)
-    other = describe_engine(trained_workspace, as_of=at, device="cpu")
-    np.testing.assert_allclose(other.vector_scorer.score(words).scores, -scores, atol=1e-6)
-    assert other.users.equals(plain.users)
-    assert isinstance(other.users, pl.Series)
+    monkeypatch.setitem(trained.TOWERS, "turned", Turned)
+    scores = {}
+    for name in ("fusion", "turned"):
+        chosen = {"align": {"user_tower": name, "scorer": "vector"}}
+        workspace = load_workspace(trained_workspace.folder, overrides=chosen)
+        pipeline.run(workspace, as_of=at, device="cpu")
+        engine = open_engine(workspace, as_of=at, device="cpu")
+        assert engine.model.tower.name == name
+        assert engine.scorer.unit == "cosine"
+        assert target(workspace, words, as_of=at, device="cpu")[0].ranking.height == 60
+        scores[name] = engine.score(words).scores
+    np.testing.assert_allclose(scores["turned"], -scores["fusion"], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"user_tower": "babel"}, "there is no user tower 'babel'"),
+        ({"user_tower": "turned", "scorer": "query_aware"}, "'turned' has no scorer 'query_aware'"),
+    ],
+)
+def test_an_unknown_tower_and_an_impossible_pair_are_refused_with_the_possible_ones(
+    trained_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], said: str
+) -> None:
+    monkeypatch.setitem(trained.TOWERS, "turned", Turned)
+    workspace = load_workspace(trained_workspace.folder, overrides={"align": changes})
+    with pytest.raises(FindCLIError, match=said) as error:
+        align(workspace, device="cpu")
+    assert "in [align]" in error.value.hint

@@ -12,10 +12,10 @@ from findcli.data import events
 from findcli.data.pairs import held_out_users
 from findcli.errors import FindCLIError
 from findcli.models.trained import TrainedModel
-from findcli.scoring import embedder as embedding
+from findcli.scoring import user_vectors as embedding
 from findcli.scoring.embed import embed
-from findcli.scoring.embedder import Embedder
 from findcli.scoring.population import embed_users
+from findcli.scoring.user_vectors import Embedder
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import Run
 

@@ -5,7 +5,7 @@ loss is a triplet loss on the scores: positive seeds above users drawn at random
 history, and above hard negatives; and hard negatives above users at random, since they are called hard because they
 look like the audience. What separates positives from hard negatives is sought only orthogonally to what the two share
 and to the sentence, which speaks for both; and both terms are weighted by how right the sentence is about the positive
-seeds, since otherwise it is wrong about who looks like them. `coordinates.py` defines the directions along which a
+seeds, since otherwise it is wrong about who looks like them. `move_directions.py` defines the directions along which a
 prompt may move. The sentence's own score keeps its full weight, or less if the seeds lie surely below the average user,
 down to its opposite.
 
@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from findcli.audiences.prompts.coordinates import SENTENCE, Coordinates
 from findcli.audiences.prompts.learned import Learned, score_learned
+from findcli.audiences.prompts.move_directions import SENTENCE, Coordinates
 from findcli.audiences.prompts.seeds import Seeds
 from findcli.errors import FindCLIError
 from findcli.metrics import auc_by_column

@@ -29,7 +29,7 @@ from typing import Any
 
 import polars as pl
 
-from findcli.audiences.where.bands import Band, parse_band
+from findcli.audiences.where.number_ranges import Band, parse_band
 from findcli.audiences.where.text import FilterText
 from findcli.data.profiles import Column
 from findcli.errors import FindCLIError

@@ -16,7 +16,7 @@ from findcli.data import sources
 from findcli.data.pairs import held_out_users
 from findcli.data.splits import held_out
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.inputs import RankingInputs, bought_in, window
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, bought_in, window
 from findcli.models.text.cache import cached_vectors
 from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.workspace.durations import parse_duration

@@ -23,7 +23,7 @@ from findcli.evaluation.benchmark.figures import (
 )
 from findcli.evaluation.benchmark.findcli_ranker import score_own, score_variant
 from findcli.evaluation.benchmark.protocol import Case, build_case
-from findcli.evaluation.rivals.inputs import RankingRival
+from findcli.evaluation.rivals.ranking_inputs import RankingRival
 from findcli.evaluation.rivals.ranking_registry import SECONDS, RankerScores, lacking, score_rival
 from findcli.evaluation.variants import OWN, Variant
 from findcli.progress import Progress, no_progress

@@ -35,9 +35,9 @@ from findcli.models.trained import TrainedModel
 from findcli.progress import Progress, no_progress
 from findcli.scoring.embed import embed
 from findcli.training.loop import set_determinism
-from findcli.workspace.derived import link_stages, under_other_settings
 from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace
+from findcli.workspace.other_settings import link_stages, under_other_settings
 from findcli.workspace.runs import why_stale
 
 OF_TEXT = "text"  # the tower that is the model of [text]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals.inputs import RankingInputs, activity, window
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, window
 
 
 @dataclass(frozen=True, kw_only=True)

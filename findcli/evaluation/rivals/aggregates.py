@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import Head, UserInputs, encode_values, vocabulary
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_values, vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)

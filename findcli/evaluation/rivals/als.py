@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from findcli.evaluation.rivals.inputs import RankingInputs, activity, random_seed, window
 from findcli.evaluation.rivals.low_rank import als_scores, log_counts
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, random_seed, window
 
 
 @dataclass(frozen=True, kw_only=True)

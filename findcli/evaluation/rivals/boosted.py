@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.inputs import (
+from findcli.evaluation.rivals.low_rank import als_scores, log_counts, svd_scores
+from findcli.evaluation.rivals.ranking_inputs import (
     WEEK,
     RankingInputs,
     activity,
@@ -27,7 +28,6 @@ from findcli.evaluation.rivals.inputs import (
     random_seed,
     window,
 )
-from findcli.evaluation.rivals.low_rank import als_scores, log_counts, svd_scores
 
 AGING = 0.9  # trees see the order of ages alone, so any decay says the same
 

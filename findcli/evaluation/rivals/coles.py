@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, levels, vocabulary
+from findcli.evaluation.rivals.probe_inputs import DAY, Head, UserInputs, encode_values, levels, vocabulary
 from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
 

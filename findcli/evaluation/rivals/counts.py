@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals.inputs import RankingInputs, activity, decayed_counts, window, with_ties_by
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, decayed_counts, window, with_ties_by
 
 
 @dataclass(frozen=True, kw_only=True)

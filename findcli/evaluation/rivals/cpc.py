@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from findcli.evaluation.rivals.user_inputs import Head, UserInputs
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs
 from findcli.evaluation.rivals.windows import HistoryWindows, Pool, recurrent
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.models.weights import new_module

@@ -16,7 +16,7 @@ from sklearn.decomposition import TruncatedSVD
 from threadpoolctl import threadpool_limits
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.inputs import decayed_counts
+from findcli.evaluation.rivals.ranking_inputs import decayed_counts
 
 
 @dataclass(frozen=True)

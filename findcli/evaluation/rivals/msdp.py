@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, vocabulary
+from findcli.evaluation.rivals.probe_inputs import DAY, Head, UserInputs, encode_values, vocabulary
 from findcli.evaluation.rivals.windows import HistoryWindows, Pool, pooled, recurrent
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.models.weights import new_module

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import Head, UserInputs, encode_values, levels, vocabulary
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_values, levels, vocabulary
 from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
 

@@ -24,8 +24,8 @@ from findcli.evaluation.rivals.coles import Coles
 from findcli.evaluation.rivals.cpc import Cpc
 from findcli.evaluation.rivals.msdp import Msdp
 from findcli.evaluation.rivals.one4all import One4all
+from findcli.evaluation.rivals.probe_inputs import Head, Representation, UserInputs
 from findcli.evaluation.rivals.stage_one import Concatenated, TabTransformer, TextModel
-from findcli.evaluation.rivals.user_inputs import Head, Representation, UserInputs
 from findcli.evaluation.untrained import stage_one_vectors
 from findcli.models.find.assemble import encoder_names
 from findcli.models.text.space import TextSpace

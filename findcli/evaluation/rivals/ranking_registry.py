@@ -14,7 +14,7 @@ from findcli.evaluation.rivals.als import Als
 from findcli.evaluation.rivals.boosted import Boosted
 from findcli.evaluation.rivals.cache import computed_or_kept
 from findcli.evaluation.rivals.counts import Counts
-from findcli.evaluation.rivals.inputs import RankingInputs, RankingRival, settings_digest
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, RankingRival, settings_digest
 from findcli.evaluation.rivals.rules import Rules
 from findcli.evaluation.rivals.svd import Svd
 from findcli.evaluation.rivals.text_similarity import MeanText, NearestText

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import Head, UserInputs, streams
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, streams
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals.inputs import RankingInputs, activity, random_seed, window
 from findcli.evaluation.rivals.low_rank import log_counts, svd_scores
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, random_seed, window
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from findcli.evaluation.rivals.inputs import RankingInputs, decayed_counts, window
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, decayed_counts, window
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import DAY, Streams, UserInputs, streams
+from findcli.evaluation.rivals.probe_inputs import DAY, Streams, UserInputs, streams
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.training.batches import EXTRAS, Steps
 from findcli.training.examples import seconds

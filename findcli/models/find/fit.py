@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from findcli import metrics
 from findcli.errors import FindCLIError
 from findcli.models.find.assemble import StageRuns, modalities_of, new_user_encoder
-from findcli.models.find.summary import Directions
+from findcli.models.find.user_summary import Directions
 from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
 from findcli.models.weights import save_module

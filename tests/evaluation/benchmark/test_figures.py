@@ -13,7 +13,7 @@ from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.calibration import calibration, calibration_error
 from findcli.evaluation.benchmark.figures import differences, measure, members, pooled_rows, resampling_of
 from findcli.evaluation.benchmark.protocol import Case
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs
 from findcli.evaluation.rivals.ranking_registry import RankerScores
 
 

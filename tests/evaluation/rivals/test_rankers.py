@@ -15,7 +15,7 @@ from findcli.evaluation.rivals.activity import Activity
 from findcli.evaluation.rivals.als import Als
 from findcli.evaluation.rivals.boosted import Boosted
 from findcli.evaluation.rivals.counts import Counts
-from findcli.evaluation.rivals.inputs import RankingInputs, RankingRival, activity, decayed_counts, with_ties_by
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, RankingRival, activity, decayed_counts, with_ties_by
 from findcli.evaluation.rivals.rules import Rules
 from findcli.evaluation.rivals.svd import Svd
 from findcli.evaluation.rivals.text_similarity import MeanText, NearestText

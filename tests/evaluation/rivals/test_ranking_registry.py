@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs
 from findcli.evaluation.rivals.ranking_registry import RANKING_RIVALS, RankerScores, chosen_rivals, lacking, score_rival
 
 INPUTS = RankingInputs(

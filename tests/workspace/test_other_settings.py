@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from findcli.workspace.derived import link_stages, under_other_settings
 from findcli.workspace.folder import Workspace
+from findcli.workspace.other_settings import link_stages, under_other_settings
 
 
 def halved(workspace: Workspace) -> Workspace:

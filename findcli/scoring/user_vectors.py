@@ -17,7 +17,7 @@ import torch
 from findcli.data import profiles
 from findcli.data.histories import flatten_events, search_sources
 from findcli.data.profile_codes import ProfileCodes
-from findcli.models.find.summary import profile_numbers
+from findcli.models.find.user_summary import profile_numbers
 from findcli.models.text.space import Space
 from findcli.models.tower import UserTower
 from findcli.models.trained import TrainedModel

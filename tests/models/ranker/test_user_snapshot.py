@@ -9,7 +9,7 @@ from findcli.audiences.target import target
 from findcli.data import events
 from findcli.metrics import weighted_auc_ks
 from findcli.models.ranker.concepts import LEVELS
-from findcli.models.ranker.snapshot import read_snapshot
+from findcli.models.ranker.user_snapshot import read_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.scoring.engine import open_engine
 from findcli.scoring.population import describe_users

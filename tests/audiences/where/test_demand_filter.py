@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from findcli.audiences.where.demand_filter import offered_filter
 from findcli.audiences.where.filter import parse_filter
-from findcli.audiences.where.offer import offered_filter
 from findcli.data.profiles import Column
 
 COLUMNS = [

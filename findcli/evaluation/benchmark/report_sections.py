@@ -11,10 +11,10 @@ from findcli.data.tasks import task_names
 from findcli.evaluation.name_selection import chosen_names
 from findcli.evaluation.probe import measure_tasks
 from findcli.evaluation.probe_comparison import Compared, compare
-from findcli.evaluation.rivals.inputs import RankingRival
+from findcli.evaluation.rivals.probe_inputs import Representation
 from findcli.evaluation.rivals.probe_registry import PROBE_RIVALS
+from findcli.evaluation.rivals.ranking_inputs import RankingRival
 from findcli.evaluation.rivals.ranking_registry import RANKING_RIVALS
-from findcli.evaluation.rivals.user_inputs import Representation
 from findcli.progress import Progress
 from findcli.workspace.folder import Workspace
 

@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
 
-from findcli.audiences.where.bands import Band, parse_band
 from findcli.audiences.where.filter import parse_filter, written
+from findcli.audiences.where.number_ranges import Band, parse_band
 from findcli.data.profiles import Column
 from findcli.errors import FindCLIError
 
