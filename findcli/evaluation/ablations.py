@@ -1,11 +1,11 @@
 """`findcli ablate`: what each part is worth to the zero-shot ranking of tasks, as in FIND's Table 5.
 
-Every form is trained apart, in run folders of its own under `runs/benchmark/variants/NAME`, and ranks each task's users
-by its demand as it stands. Beside it stands the form of which it lacks or changes one thing, and the difference between
-the two, with a 95 % interval by bootstrap over users: the same resampled users for every form and task. What another
-seed of the training would change is not in it.
+Each form is trained in run folders of its own, under `runs/benchmark/variants/NAME`, and ranks each task's users by the
+task's demand, as worded. It is compared with the form that it lacks or changes one thing of; the difference has a 95 %
+interval by bootstrap over users, with the same resampled users for every form and task. The interval does not cover
+what another training seed would change.
 
-Accuracy, precision and recall are those of selecting as many users as there are positives, at natural prevalence.
+Accuracy, precision and recall are for selecting as many users as there are positives, at natural prevalence.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ Figures = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Form:
-    """What one form of findcli reaches.
+    """The figures of one form of findcli.
 
     Attributes:
         by: its name.
         says: what differs, in a few words.
-        beside: the form that it is compared with; "" where there is none.
-        figures: by the names of `FIGURES`.
-        less: its figures less those of `beside`, by the same names.
-        prompt: the figures of prompts tuned on it, mean over draws, where they were asked for.
+        beside: the form that it is compared with; "" if there is none.
+        figures: its figures, by the names of `FIGURES`.
+        less: its figures minus those of `beside`, by the same names.
+        prompt: figures of prompts tuned on it, mean over draws, if requested.
     """
 
     by: str
@@ -61,8 +61,8 @@ class Ablation:
         task: its name, or "average".
         title: its readable name.
         demand: its sentence.
-        users: evaluated, of both labels.
-        positives: of them.
+        users: number of evaluated users.
+        positives: number of positives among them.
         forms: the workspace's own model first.
     """
 
@@ -76,7 +76,7 @@ class Ablation:
 
 @dataclass(frozen=True)
 class _Case:
-    """A task's labelled users that have a history: ids ascending, and who is positive."""
+    """A task's labelled users with a history: ids, ascending, and who is positive."""
 
     name: str
     task: Task
@@ -95,20 +95,20 @@ def ablate(
     progress: Progress | None = None,
     progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
 ) -> list[Ablation]:
-    """Train forms of findcli where they do not stand, and rank each task's users by its demand with each.
+    """Train the forms of findcli that are not up to date, and rank each task's users by its demand with each.
 
     Args:
-        workspace: whose tasks and users; its stages before the alignment are shared.
+        workspace: the workspace of the tasks and users; variants share its stages before the alignment.
         names: the tasks, such as ["d1"].
-        variants: forms beside the workspace's own model.
-        draws: how often seeds are drawn to tune prompts on each form; 0 tunes none.
-        seeds: positive seeds a draw, and as many negatives.
+        variants: forms to compare with the workspace's own model.
+        draws: number of draws of seeds that prompts are tuned on, with each form; 0 tunes none.
+        seeds: positive seeds per draw, and as many negatives.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each form.
+        progress: called after each form.
         progress_for: makes, of a form's and a stage's name, the context whose progress its training reports to.
 
     Returns:
-        A task's figures each, with their average where there are several.
+        The figures of each task, and their average if there are several.
 
     Raises:
         FindCLIError: there is no such task, its labels cannot be used, or the workspace is not trained.
@@ -130,7 +130,7 @@ def ablate(
 
 
 def _demand_scores(form: Workspace, task: Task, *, device: str) -> pl.DataFrame:
-    """Every user's score for a task's demand as it stands: user_id, score."""
+    """Every user's score for a task's demand, as worded: user_id, score."""
     engine = task_engine(form, form, task, device=device)
     scores = engine.score([task.demand]).scores[:, 0]
     return pl.DataFrame({"user_id": engine.users, "score": scores.astype(np.float64)})

@@ -1,15 +1,15 @@
-"""`findcli few-shot`: what a few seed users add to the sentence, beside rivals with the same seeds.
+"""`findcli few-shot`: what a few seed users add to a demand, compared with rivals that have the same seeds.
 
-As in FIND's Table 3: 5 positive seeds and 5 hard negatives, drawn from a task's users and left out of the evaluation,
-many times over. Prevalence is natural. Accuracy, precision and recall are those of selecting as many users as there are
-positives, that is of a marketer who knows the base rate; AUC, average precision and the lift in the best tenth need no
-such policy. Intervals are 95 %, by bootstrap over the evaluated users and over the draws.
+As in FIND's Table 3, 5 positive seeds and 5 hard negatives are drawn from a task's users and left out of the
+evaluation, many times over. Prevalence is natural. Accuracy, precision and recall are for selecting as many users as
+there are positives, as a marketer who knows the base rate would; AUC, average precision and lift in the best tenth need
+no such policy. Intervals are 95 %, by bootstrap over the evaluated users and over the draws.
 
-The prompt learns from the positive seeds, the hard negatives and users at random of whom nothing is known; beside it
-stand prompts of the same positive seeds without hard negatives, with mined ones, and with negatives of any kind.
+The prompt learns from the positive seeds, the hard negatives and random users of unknown label. It is compared with
+prompts from the same positive seeds without hard negatives, with mined ones, and with negatives of any kind.
 
-Hard negatives are those that the task marks, or else, as feedback from a campaign would show them, negatives among the
-tenth of users whom the sentence ranks highest.
+Hard negatives are those that the task marks. A task that marks none takes the negatives among the tenth of users that
+the sentence ranks highest, as feedback from a campaign would reveal them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Draw:
     """The seeds of one draw, as rows of the embedded users.
 
     Attributes:
-        positives: of them.
+        positives: positive seeds.
         hard: hard negatives.
         ordinary: negatives of any kind.
     """
@@ -70,18 +70,18 @@ class Draw:
 
     @property
     def rows(self) -> np.ndarray:
-        """All of them, who are left out of the evaluation."""
+        """All seeds, which the evaluation leaves out."""
         return np.concatenate([self.positives, self.hard, self.ordinary])
 
 
 @dataclass(frozen=True)
 class FewShotRow:
-    """What one way of scoring reaches, mean over draws.
+    """The figures of one way of scoring, mean over draws.
 
     Attributes:
         by: what scores.
-        figures: by the names of `FIGURES`; the AUC against hard negatives where there are any.
-        beside: the prompt's figure less this one's, by the same names; empty for the prompt itself.
+        figures: by the names of `FIGURES`; `hard_auc` is NaN without hard negatives.
+        beside: the prompt's figures minus these, by the same names; empty for the prompt itself.
     """
 
     by: str
@@ -97,13 +97,13 @@ class FewShot:
         task: its name, or "average".
         title: its readable name.
         demand: its sentence.
-        users: evaluated, of both labels.
-        positives: of them.
-        hard_negatives: of them.
+        users: number of evaluated users.
+        positives: number of positives among them.
+        hard_negatives: number of hard negatives among them.
         marked: whether the task marks its hard negatives.
-        draws: how many.
-        seeds: of either kind, a draw.
-        rows: a row a way of scoring.
+        draws: number of draws.
+        seeds: of each label, per draw.
+        rows: one row per way of scoring.
     """
 
     task: str
@@ -120,7 +120,7 @@ class FewShot:
 
 @dataclass(frozen=True)
 class _Case:
-    """A task's users and what scores them; rows are those of the embedded users."""
+    """A task's users and what scores them; rows index the embedded users."""
 
     name: str
     task: Task
@@ -145,20 +145,20 @@ def few_shot(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> tuple[list[FewShot], pl.DataFrame]:
-    """Tune prompts on drawn seeds, and measure them beside the sentence and rivals with the same seeds.
+    """Tune prompts on drawn seeds, and compare them with the sentence and with rivals that have the same seeds.
 
     Args:
-        workspace: whose tasks and users.
+        workspace: the workspace of the tasks and users.
         names: the tasks, such as ["d1"].
-        model: the workspace whose trained model is used; the same when not given.
-        draws: how often seeds are drawn.
-        seeds: positive seeds a draw, and as many negatives.
-        one4all: train One4all too, some minutes, and fit its head (U-MLP) to the seeds.
+        model: the workspace whose trained model is used; default: `workspace`.
+        draws: number of draws of seeds.
+        seeds: positive seeds per draw, and as many negatives.
+        one4all: train One4all too, which takes minutes, and fit its head (U-MLP) to the seeds.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each task.
+        progress: called after each task.
 
     Returns:
-        The tasks' figures, with their average where there are several; and a table of every draw's.
+        The figures of each task, and their average if there are several; and a table with those of every draw.
 
     Raises:
         FindCLIError: there is no such task, its labels cannot be used, or no model is trained.
@@ -211,7 +211,7 @@ def _case(
 
 
 def _one4all(workspace: Workspace, task: Task, users: pl.Series, *, device: str) -> np.ndarray:
-    """One4all's frozen vectors of users as of a task's date, (N, D), from the disk where they stand."""
+    """One4all's frozen vectors of users as of a task's date, (N, D), read from disk if they are there."""
     log = events.build_events(workspace)
     inputs = user_inputs(workspace, log, task.as_of, users, without_sources=task.without_sources, device=device)
     folder = workspace.runs / "benchmark" / "vectors"
@@ -224,7 +224,7 @@ def _one4all(workspace: Workspace, task: Task, users: pl.Series, *, device: str)
 
 
 def _looks_like(task: Task, scorers: Mapping[str, Scorer], rows: np.ndarray) -> np.ndarray:
-    """Who is in the tenth of users that the sentence ranks highest, bool (n,)."""
+    """Whether each user is in the tenth that the sentence ranks highest, bool (n,)."""
     scores = _sentence_scores(next(iter(scorers.values())), task.demand)[rows]
     highest: np.ndarray = scores >= np.quantile(scores, 1 - LOOKALIKE_SHARE)
     return highest
@@ -238,7 +238,7 @@ def _sentence_scores(scorer: Scorer, sentence: str) -> np.ndarray:
 
 
 def _sentence_query(scorer: Scorer, sentence: str) -> np.ndarray:
-    """A sentence's e^q, as a prompt at step 0 has it: (D,)."""
+    """A sentence's e^q, that of a prompt at step 0: (D,)."""
     sentences = scorer.sentences
     tokens = sentences.encoder.soft_tokens(sentence)[1]
     query: np.ndarray = (
@@ -252,7 +252,7 @@ def _seed(seed: int, name: str) -> int:
 
 
 def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
-    """The scores of all users in every draw by each way of scoring, (N, draws)."""
+    """The scores of all users in each draw, by each way of scoring: (N, draws)."""
     settings, seed = workspace.settings.prompt, workspace.settings.workspace.seed
     seeded, users = np.unique(np.concatenate([draw.rows for draw in case.draws])), len(case.tensors["embeddings"])
     scores: dict[str, np.ndarray] = {}
@@ -275,7 +275,7 @@ def _scores(case: _Case, workspace: Workspace) -> dict[str, np.ndarray]:
 
 
 def _prompts(case: _Case, sentence: np.ndarray, *, every: bool) -> dict[str, list[Seeds]]:
-    """Which seeds each kind of prompt learns from."""
+    """The seeds that each kind of prompt learns from."""
     with_hard = {PROMPT: [Seeds(draw.positives, draw.hard) for draw in case.draws]}
     if not every:
         return with_hard
@@ -291,7 +291,7 @@ def _prompts(case: _Case, sentence: np.ndarray, *, every: bool) -> dict[str, lis
 
 
 def _rivals(case: _Case, scorer: Scorer) -> dict[str, np.ndarray]:
-    """What others make of the same seeds."""
+    """The scores of rivals that learn from the same seeds."""
     kinds = vector_kinds(case.tensors)
     scores: dict[str, np.ndarray] = {}
     fits: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
@@ -323,7 +323,7 @@ def _u_mlp(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) ->
 
 
 def _rules(case: _Case, scorer: QueryScorer) -> dict[str, np.ndarray]:
-    """Rules over concepts, of the demand alone and with the seeds."""
+    """The scores of rules over concepts, from the demand alone and with the seeds."""
     snapshot, query = scorer.snapshot, _sentence_query(scorer, case.task.demand)
     levels: sparse.csr_matrix = snapshot.habits.levels["decay 1.0"]
     rule = partial(from_seeds.by_rule, levels, snapshot.habits.activity[:, 0], snapshot.concepts.vectors @ query)
@@ -336,7 +336,7 @@ def _rules(case: _Case, scorer: QueryScorer) -> dict[str, np.ndarray]:
 
 
 def _measure(case: _Case, scores: np.ndarray) -> Figures:
-    """Figures of every draw: by the names of `FIGURES`, (draws, 1 + REPLICATES), the users themselves first."""
+    """The figures of every draw, by the names of `FIGURES`: (draws, 1 + REPLICATES), as observed first."""
     weights = bootstrap_weights(len(case.rows), REPLICATES)
     figures: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
     for i, draw in enumerate(case.draws):

@@ -1,4 +1,4 @@
-"""The picture of a user map: what is drawn, and the PNG or the interactive page that it is drawn to.
+"""The picture of a user map: its contents, and the PNG or interactive page that it is written to.
 
 Tested in tests/evaluation/test_maps.py.
 """
@@ -25,15 +25,15 @@ SCALE = ("#dcdcdc", "#7fbfe3", "#0072b2", "#00294d")
 
 @dataclass(frozen=True)
 class Marks:
-    """Some users, drawn over the others.
+    """A group of users, drawn over the others.
 
     Attributes:
-        name: in the legend.
+        name: its name in the legend.
         places: (m, 2).
         colour: of the markers.
         symbol: "o", "*", "X", "P" or "D".
         size: of a marker, in points.
-        hover: what the page says of each.
+        hover: the page's text for each.
         edge: the colour around a marker.
     """
 
@@ -48,17 +48,17 @@ class Marks:
 
 @dataclass(frozen=True)
 class UserMap:
-    """What is drawn.
+    """The contents of a map.
 
     Attributes:
-        title: what it shows.
+        title: the title.
         note: how it was made, in small print.
-        places: of the users, (n, 2).
-        values: scores that colour them, (n,), or None.
-        values_name: what the scores are.
-        hover: what the page says of each.
+        places: positions of the users, (n, 2).
+        values: scores that colour the users, (n,), or None.
+        values_name: the name of those scores.
+        hover: the page's text for each.
         marks: groups drawn over them, the last on top.
-        moved: from where to where tuning has moved a prompt, (2, 2), or None.
+        moved: a prompt's position before and after it was tuned, (2, 2), or None.
     """
 
     title: str
@@ -72,14 +72,15 @@ class UserMap:
 
 
 def writer(output: Path) -> Callable[[UserMap, Path], None]:
-    """What writes a map to a file of this name.
+    """The function that writes a map to a file of this name.
 
     Raises:
-        FindCLIError: the name ends otherwise, its folder is missing, or a library is not installed.
+        FindCLIError: the file extension is not supported, the folder is missing, or a library is not installed.
     """
     if output.suffix.lower() not in SUFFIXES:
         hint = f"name a file that ends in {' or '.join(SUFFIXES)}"
-        raise FindCLIError(f"{output} ends in {output.suffix or 'nothing'}", hint=hint)
+        ending = f"ends in {output.suffix}" if output.suffix else "has no file extension"
+        raise FindCLIError(f"{output} {ending}", hint=hint)
     if not output.absolute().parent.is_dir():
         raise FindCLIError(f"there is no folder {output.parent}", hint="name a file in a folder that exists")
     library, draw = ("matplotlib", _write_png) if output.suffix.lower() == ".png" else ("plotly", _write_html)

@@ -1,8 +1,8 @@
 """`findcli plot`: a map of users by t-SNE (or UMAP), as in FIND's Figures 3 and 4, as PNG or an interactive page.
 
-Users who are alike lie near each other. They are coloured by a task's outcome or by the score of a demand or prompt;
-a prompt's seeds are marked where they are given, and so are the users nearest to the sentence before and after it was
-tuned: a sentence has no history and so no place of its own, and stands at the middle of the users that it ranks first.
+Similar users lie near each other. They are coloured by a task's outcome or by the score of a demand or prompt. Seeds
+are marked, and so is the sentence, before and after it was tuned: it has no history and thus no position of its own, so
+it stands in the middle of the users that it ranks first.
 """
 
 from __future__ import annotations
@@ -60,21 +60,22 @@ def plot_users(
     """Draw a map of users.
 
     Args:
-        workspace: whose users.
+        workspace: the workspace of the users.
         output: a .png or .html file.
-        task: whose outcome colours them; its date is that of the map.
-        demand: whose score colours them, a sentence.
-        prompt: a learned prompt whose score colours them, its sentence marked beside it.
-        seeds: a file of seed users, marked.
-        users: at most so many are drawn, at random; positives of a task, and seeds, are kept.
-        method: "tsne" (scikit-learn) or "umap" (umap-learn, where it is installed).
-        as_of: the date of the map; the task's, or the newest embeddings, when not given.
-        model: the workspace whose trained model is used; the same when not given.
+        task: the task whose outcome colours the users; its date is that of the map.
+        demand: the sentence whose score colours the users.
+        prompt: the learned prompt whose score colours the users; its sentence is marked too.
+        seeds: a file of seed users to mark.
+        users: number of users drawn at random, at most; seeds, first-ranked users and positives are added.
+        method: "tsne" (scikit-learn) or "umap" (umap-learn, if it is installed).
+        as_of: the date of the map; default: that of the task, or of the newest embeddings.
+        model: the workspace whose trained model is used; default: `workspace`.
         seed: of the sample and the map.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        FindCLIError: a library is missing, the file cannot be named so, or the task, prompt or seeds cannot be used.
+        FindCLIError: a library is missing, the file extension is not supported, or the task, prompt or seeds cannot be
+            used.
     """
     draw = writer(output)
     place = _projection(method)
@@ -94,7 +95,7 @@ def plot_users(
 
 
 def _labels(workspace: Workspace, task: str, ids: pl.Series) -> pl.DataFrame:
-    """Every user's label, and whether a hard negative, null without one: a row a user."""
+    """Every user's label and whether it is a hard negative, null without a label: one row per user."""
     labels = read_labels(workspace, task, find_task(workspace, task))
     rows = pl.DataFrame({"user_id": ids}).join(labels, on="user_id", how="left", maintain_order="left")
     hard = pl.col("hard_negative") if "hard_negative" in labels.columns else pl.lit(None, pl.Boolean)
@@ -102,7 +103,7 @@ def _labels(workspace: Workspace, task: str, ids: pl.Series) -> pl.DataFrame:
 
 
 def _scores(engine: Engine, demand: str | None, prompt: str | None) -> dict[str, np.ndarray]:
-    """Of all users, by "before" (the sentence's) and "after" (the prompt's), as far as they are asked for."""
+    """All users' scores, "before" by the sentence and "after" by the prompt, whichever are requested."""
     scores = {}
     sentence = demand
     if prompt is not None:
@@ -117,7 +118,7 @@ def _scores(engine: Engine, demand: str | None, prompt: str | None) -> dict[str,
 def _sample(
     n: int, most: int, *, seed: int, seeds: Seeds | None, labels: pl.DataFrame | None, scores: dict[str, np.ndarray]
 ) -> np.ndarray:
-    """Rows that are drawn: seeds, those that a sentence ranks first, and others at random; ascending."""
+    """The rows to draw, ascending: seeds, users ranked first, and others at random."""
     rng = np.random.default_rng(seed)
     kept = [rng.permutation(n)[: min(n, most)]]
     kept += [] if seeds is None else [seeds.rows]
@@ -136,16 +137,16 @@ def _first(scores: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Drawing:
-    """What a map is composed of.
+    """The ingredients of a map.
 
     Attributes:
-        engine: of all users, N of them.
-        task, demand, prompt: what colours them, as far as they are asked for.
-        seeds: marked.
+        engine: scores all N users.
+        task, demand, prompt: what colours the users, whichever are requested.
+        seeds: users to mark.
         labels: every user's, (N,) rows.
-        scores: every user's, (N,), "before" and "after" tuning, as far as they are asked for.
-        shown: rows of those who are drawn, (n,).
-        places: theirs, (n, 2).
+        scores: every user's, (N,), "before" and "after" tuning, whichever are requested.
+        shown: rows of the drawn users, (n,).
+        places: their positions, (n, 2).
     """
 
     engine: Engine
@@ -194,7 +195,7 @@ class _Drawing:
         return Marks(f"{name} ({len(index):,})", self.places[index], colour, symbol, size, hover, edge)
 
     def _labelled(self) -> list[Marks]:
-        """The positives; the hard negatives too where no score colours the users."""
+        """The positives, and the hard negatives if no score colours the users."""
         if self.labels is None:
             return []
         positive, hard = (
@@ -213,7 +214,7 @@ class _Drawing:
         ]
 
     def _sentences(self, middles: Mapping[str, np.ndarray]) -> Iterator[Marks]:
-        """Where the sentence and the prompt stand: in the middle of the users that each ranks first."""
+        """The sentence and the prompt, each in the middle of the users that it ranks first."""
         for when, colour, edge in (("before", WHITE, BLACK), ("after", BLACK, WHITE)):
             if when in middles:
                 name = "the sentence" if self.prompt is None else f"the prompt {when} tuning"
@@ -235,17 +236,17 @@ class _Drawing:
 
 
 def _hover(ids: pl.Series, shown: np.ndarray, labels: pl.DataFrame | None, scores: np.ndarray | None) -> list[str]:
-    """What the page says of each user: the id, the score and the outcome, as far as they are known."""
-    known = [[f"user {ids[int(user)]}"] for user in shown]
+    """The page's text for each user: id, and score and outcome if known."""
+    lines = [[f"user {ids[int(user)]}"] for user in shown]
     for i, user in enumerate(shown):
-        known[i] += [] if scores is None else [f"score {scores[user]:.2f}"]
+        lines[i] += [] if scores is None else [f"score {scores[user]:.2f}"]
         label, hard = (None, None) if labels is None else labels.row(int(user))
-        known[i] += [] if label is None else ["positive" if label else "hard negative" if hard else "negative"]
-    return ["<br>".join(words) for words in known]
+        lines[i] += [] if label is None else ["positive" if label else "hard negative" if hard else "negative"]
+    return ["<br>".join(words) for words in lines]
 
 
 def _projection(method: Method) -> Callable[[np.ndarray, int], np.ndarray]:
-    """What places vectors (n, D) on a plane (n, 2).
+    """The function that projects vectors (n, D) onto a plane (n, 2).
 
     Raises:
         FindCLIError: the library is not installed.

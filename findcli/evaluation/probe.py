@@ -1,7 +1,6 @@
 """`findcli probe`: what frozen user vectors are worth to a linear model (FIND section 1.9, Table 4).
 
-Where a simulator knows each label's true probability, what that reaches on the same users and draws is the most that
-any model can.
+If a simulator knows each label's true probability, its figures on the same users and draws are the best possible.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ POSSIBLE = "the best possible"
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A task's figures, a row a kind of vector, and what is possible where that is known."""
+    """A task's figures, one row per kind of vector, and the best possible if that is known."""
 
     task: str
     title: str
@@ -49,12 +48,12 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class ProbedTask:
-    """A task's figures with the replicates that differences and averages are taken from.
+    """A task's figures, with the replicates that differences and averages are computed from.
 
     Attributes:
         result: the figures.
-        replicates: of each kind of vector, the AUC on all users and on every resampling of them, (1 + R,).
-        notes: rivals that did not finish, and why.
+        replicates: the AUC of each kind of vector, as observed and in each resampling of the users, (1 + R,).
+        notes: the rivals that did not finish, and why.
     """
 
     result: ProbeResult
@@ -67,10 +66,10 @@ class Kind:
     """One kind of vector.
 
     Attributes:
-        vectors: a row a user, (n_users, D).
-        head: what is fitted on them.
+        vectors: one row per user, (n_users, D).
+        head: the model that is fitted to them.
         rival: whether it is a rival's.
-        seconds: what a rival took.
+        seconds: the time that a rival took.
     """
 
     vectors: np.ndarray
@@ -107,19 +106,20 @@ def measure_tasks(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[ProbedTask]:
-    """Fit and evaluate the linear probe of several tasks; users are embedded once a date.
+    """Fit and evaluate the linear probe of several tasks; users are embedded once per date.
 
     Args:
-        workspace: whose tasks and model.
+        workspace: the workspace of the tasks and the model.
         names: the tasks, such as ["d1"].
-        rivals: what is probed beside the workspace's own vectors, on the same users and draws.
-        seconds: what a rival may take for one date.
-        untrained: add rows for each encoder of stage 1 by itself, beside its own untrained self.
+        rivals: rivals to probe on the same users and draws as the workspace's own vectors.
+        seconds: the time limit of a rival on one date.
+        untrained: add rows for each encoder of stage 1 alone, pre-trained and untrained.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each task.
+        progress: called after each task.
 
     Raises:
-        FindCLIError: there is no such task, its table cannot be used, or inputs that it may not use were trained on.
+        FindCLIError: there is no such task, its table cannot be used, or the model was trained on inputs that a
+            task forbids.
     """
     tasks = {name: find_task(workspace, name) for name in names}
     for name, task in tasks.items():
@@ -151,7 +151,7 @@ def _read_kinds(
     untrained: bool,
     device: str,
 ) -> tuple[pl.Series, dict[str, Kind], list[str]]:
-    """Users as of a date, every kind of their vectors, and what to tell of rivals that did not finish."""
+    """Users as of a date, their vectors of every kind, and notes on rivals that did not finish."""
     if without_sources:
         engine = describe_engine(workspace, as_of=as_of, without_sources=without_sources, device=device)
     else:
@@ -198,8 +198,8 @@ def _evaluate(
 def vector_kinds(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed.
 
-    Each tensor by itself, the fused one first; the modalities side by side; and in short, as
-    `models/find/user_summary.py` says, what training has learned and all that is stored.
+    Each tensor alone, the fused one first; the modalities concatenated; the part of the summary that was learned; and
+    the whole summary, which `models/find/user_summary.py` describes.
     """
     summary = tensors["summary"]
     raw = [name for name in tensors if name != "summary" and not name.startswith("has_")]

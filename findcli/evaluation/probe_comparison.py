@@ -1,6 +1,6 @@
-"""The probe's rows beside each other: averages over tasks, and paired differences from rivals, by bootstrap over users.
+"""Probe figures compared: averages over tasks, and paired differences from rivals, by bootstrap over users.
 
-A resampling draws users once for all tasks, so that averages over tasks that share users have honest intervals.
+Users are resampled once for all tasks, so that averages over tasks that share users have honest intervals.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ CLAIMED = (STORED, LEARNED)
 
 @dataclass(frozen=True)
 class ProbedRow:
-    """One kind of vector on one task, or on the average of all; the mean over splits.
+    """One kind of vector on one task, or averaged over all tasks; mean over splits.
 
     Attributes:
         by: the kind of vector.
         task: its name, or "average".
         auc: area under the ROC curve.
         ks: Kolmogorov-Smirnov statistic.
-        rival: whether it is a rival's.
-        seconds: what a rival took.
+        rival: whether the vectors are a rival's.
+        seconds: the time that a rival took.
     """
 
     by: str
@@ -42,7 +42,7 @@ class ProbedRow:
 
 @dataclass(frozen=True)
 class ProbeDifference:
-    """How far findcli's row lies above a rival's on one task, or on the average; above 0 it is better."""
+    """findcli's AUC minus a rival's, on one task or on average; above 0, findcli is better."""
 
     by: str
     beside: str
@@ -56,10 +56,10 @@ class Compared:
 
     Attributes:
         splits: the salts.
-        tasks: by name, users and positives.
-        rows: every kind of vector on every task, and its average.
-        differences: findcli's two rows less each rival, on every task and on the average.
-        notes: rivals that did not finish, and why.
+        tasks: number of users and positives, by task.
+        rows: every kind of vector on every task, and on average.
+        differences: findcli's two rows minus each rival, on every task and on average.
+        notes: the rivals that did not finish, and why.
     """
 
     splits: list[str]
@@ -69,7 +69,7 @@ class Compared:
     notes: list[str] = field(default_factory=list)
 
     def best_rivals(self, by: str) -> list[ProbeDifference]:
-        """On each task, and on the average, how far a row lies above the best rival there."""
+        """On each task, and on average, a row's difference from the best rival there."""
         areas = {(row.by, row.task): row.auc.value for row in self.rows if row.rival}
         chosen = []
         for task in (*self.tasks, AVERAGE):
@@ -78,7 +78,7 @@ class Compared:
         return chosen
 
     def table(self) -> pl.DataFrame:
-        """A row a kind of vector and task, and a row a difference, whose `beside` names the rival."""
+        """One row per kind of vector and task, and one per difference, whose `beside` names the rival."""
         plain = [
             {"by": row.by, "beside": None, "task": row.task, **_flat(row.auc), "ks": row.ks, "seconds": row.seconds}
             for row in self.rows
@@ -91,11 +91,11 @@ class Compared:
 
 
 def compare(splits: Sequence[str], measured: Sequence[Sequence[ProbedTask]]) -> Compared:
-    """Put the figures of several splits of the same tasks together.
+    """Combine the figures of several splits of the same tasks.
 
     Args:
         splits: the salts.
-        measured: of each split, its tasks.
+        measured: the tasks of each split.
     """
     first = measured[0]
     shared = [
@@ -122,14 +122,14 @@ def compare(splits: Sequence[str], measured: Sequence[Sequence[ProbedTask]]) -> 
 
 
 def _by_task(kind: str, measured: Sequence[Sequence[ProbedTask]]) -> dict[str, np.ndarray]:
-    """The AUC on each task and on the average under every resampling, the mean over splits: (1 + R,) each."""
+    """The AUC on each task and on average, as observed and in each resampling, mean over splits: (1 + R,) each."""
     names = [one.result.task for one in measured[0]]
     areas = {name: np.mean([split[i].replicates[kind] for split in measured], axis=0) for i, name in enumerate(names)}
     return areas | {AVERAGE: np.mean(list(areas.values()), axis=0)}
 
 
 def _gaps(kind: str, measured: Sequence[Sequence[ProbedTask]]) -> dict[str, float]:
-    """The KS on each task and on the average, the mean over splits."""
+    """The KS on each task and on average, mean over splits."""
     names = [one.result.task for one in measured[0]]
     gaps = {name: float(np.mean([_row(split[i], kind).ks.value for split in measured])) for i, name in enumerate(names)}
     return gaps | {AVERAGE: float(np.mean(list(gaps.values())))}

@@ -1,4 +1,4 @@
-"""Each encoder of stage 1 beside the untrained self that its training began with: what did training teach it?
+"""The encoders of stage 1, pre-trained and untrained, to show what their training taught them.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -31,9 +31,9 @@ def untrained_vectors(engine: Engine, log: Run) -> dict[str, np.ndarray]:
     """Vectors of every user with an event before the engine's date.
 
     Returns:
-        By name, such as "sequence, pre-trained" and "sequence, untrained", arrays (n_users, D), users in ascending id;
-        "text" is the mean text vector of a history, "embeddings, untrained" the fused vector of a model that
-        learned nothing.
+        Arrays (n_users, D) by name, users in ascending order of id, such as "sequence, pre-trained" and "sequence,
+        untrained"; "text" is the mean text vector of a history, "embeddings, untrained" the fused vector of a model
+        that learned nothing.
     """
     workspace, as_of = engine.workspace, engine.as_of
     embedder = Embedder.of(engine.model)
@@ -49,7 +49,7 @@ def untrained_vectors(engine: Engine, log: Run) -> dict[str, np.ndarray]:
 def stage_one_vectors(
     workspace: Workspace, log: Run, as_of: datetime, *, without_sources: Sequence[str] = (), device: str = "auto"
 ) -> dict[str, np.ndarray]:
-    """What each encoder of stage 1 says of every user with an event before a date, before any alignment.
+    """The vectors of each encoder of stage 1, before any alignment, for every user with an event before a date.
 
     Returns:
         By name, "sequence", "tabular" and "search" where the workspace has them, arrays (n_users, D), ids ascending,

@@ -1,6 +1,6 @@
 """findcli in other forms: FIND's single vector, the paper's own objectives, and the model without one of its parts.
 
-Each is trained apart from the workspace's own model and ranks the same users for the same sentences.
+Each is trained in run folders of its own, and ranks the same users for the same sentences as the workspace's model.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ OWN = "findcli"
 
 @dataclass(frozen=True)
 class Variant:
-    """A form of findcli to be compared.
+    """A form of findcli to compare.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         says: what differs, in a few words.
-        changes: settings by table and key that make it.
-        whole: the form of which it lacks or changes one thing; "findcli" is the workspace's own model.
+        changes: the settings that make it, by table and key.
+        whole: the form that it lacks or changes one thing of; "findcli" is the workspace's own model.
     """
 
     name: str
@@ -86,7 +86,7 @@ VARIANTS = (
 
 
 def chosen_variants(wanted: str) -> tuple[Variant, ...]:
-    """The variants that "all", "none" or names with commas between them stand for.
+    """The variants that "all", "none" or comma-separated names stand for.
 
     Raises:
         FindCLIError: a name is unknown.
@@ -96,7 +96,7 @@ def chosen_variants(wanted: str) -> tuple[Variant, ...]:
 
 
 def require_stages(workspace: Workspace) -> None:
-    """Refuse a workspace whose stages before the alignment do not stand as its settings ask.
+    """Refuse a workspace whose stages before the alignment are not up to date.
 
     Raises:
         FindCLIError: one is missing or out of date; the hint names the command.
@@ -110,7 +110,7 @@ def require_stages(workspace: Workspace) -> None:
 
 
 def plan_variants(workspace: Workspace, variants: Sequence[Variant]) -> list[tuple[Variant, str]]:
-    """Which variants would be trained, and why; nothing is written.
+    """The variants that would be trained, and why; nothing is written.
 
     Raises:
         FindCLIError: a stage before the alignment is missing or out of date.
@@ -121,7 +121,7 @@ def plan_variants(workspace: Workspace, variants: Sequence[Variant]) -> list[tup
 
 
 def _why_stale(workspace: Workspace, variant: Variant) -> str | None:
-    """Why a variant has to be trained (again), the stages that it does not change being those of the workspace."""
+    """Why a variant has to be trained (again); stages that it does not change are those of the workspace."""
     form = variant.of(workspace)
     planned = {stage.name: stage for stage in pipeline.stages(form, as_of=form.train_until)}
     encoders = {}
@@ -143,16 +143,16 @@ def train_variant(
     device: str = "auto",
     progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
 ) -> tuple[Workspace, bool]:
-    """Train a variant where it does not stand.
+    """Train a variant if it is not up to date.
 
     Args:
-        workspace: what stands before its alignment is shared with the variant.
-        variant: the form.
+        workspace: its stages before the alignment are shared with the variant.
+        variant: the form to train.
         device: "auto", "cpu", "cuda" or "mps".
-        progress_for: given a stage's name, a context that yields what is told after each of its steps.
+        progress_for: makes, from a stage's name, the context whose progress is called after each of its steps.
 
     Returns:
-        The workspace in this form, embedded as of `train_until`, and whether anything had to be made.
+        The workspace in this form, embedded as of `train_until`, and whether anything had to be trained.
     """
     form = variant.of(workspace)
     link_stages(workspace, form, but=variant.changes)

@@ -1,4 +1,4 @@
-"""`findcli evaluate`: how well a task's demand alone ranks its users, without labels (zero-shot, FIND Eq 2)."""
+"""`findcli evaluate`: how well a task's demand alone, without labels, ranks its users (zero-shot, FIND Eq 2)."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ MODALITIES = ("sequence", "tabular", "search")
 
 @dataclass(frozen=True)
 class RankingFigures:
-    """How well one way of scoring ranks a task's users.
+    """The figures of one way of scoring a task's users.
 
     Attributes:
-        by: what scores them.
+        by: name of the way of scoring.
         auc: area under the ROC curve.
         ks: Kolmogorov-Smirnov statistic.
-        precision: among as many of the best as there are positives.
+        precision: share of positives among the P best users, P being the number of positives.
         average_precision: area under the precision-recall curve.
-        hard_auc: AUC of the positives against the hard negatives alone, where those are marked.
+        hard_auc: AUC of the positives against the hard negatives alone; None if none are marked.
     """
 
     by: str
@@ -52,17 +52,17 @@ class RankingFigures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A task's rankings, at natural prevalence: by its demand, by each paraphrase of it, and by the true probability.
+    """A task's rankings at natural prevalence: by its demand, by each paraphrase, and by the true probability if known.
 
     Attributes:
         task: its name.
         title: its readable name.
         demand: its sentence.
-        paraphrases: the same in other words.
-        users: with a label and a history.
-        positives: of them.
-        hard_negatives: of them; None where they are not marked.
-        rankings: what each way of scoring reaches.
+        paraphrases: the demand in other words.
+        users: number of users with a label and a history.
+        positives: number of positives among them.
+        hard_negatives: number of hard negatives among them; None if they are not marked.
+        rankings: one per way of scoring.
     """
 
     task: str
@@ -76,7 +76,7 @@ class Evaluation:
 
     @property
     def ceiling(self) -> RankingFigures | None:
-        """The ranking by the true probability, where a simulator knows it: the most that is possible."""
+        """The ranking by the true probability, the best possible, if a simulator knows it."""
         return next((ranking for ranking in self.rankings if ranking.by == POSSIBLE), None)
 
 
@@ -93,14 +93,14 @@ def evaluate(
     """Rank each task's users by its demand sentence and by each paraphrase of it, as of the task's date.
 
     Args:
-        workspace: whose tasks and users.
+        workspace: the workspace of the tasks and users.
         names: the tasks, such as ["d1"].
-        model: the workspace whose trained model ranks; the same when not given.
-        untrained: add the ranking of the same model before its alignment with sentences.
+        model: the workspace whose trained model ranks; default: `workspace`.
+        untrained: add the ranking by the same model before its alignment with sentences.
         without: modalities ("sequence", "tabular", "search") that are masked when users are embedded; the model is
             not trained again.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each task.
+        progress: called after each task.
 
     Raises:
         FindCLIError: there is no such task, its labels cannot be used, no model is trained, or no source is left that
@@ -124,10 +124,10 @@ def evaluate(
 
 
 def require_modalities(names: Sequence[str]) -> None:
-    """Refuse to mask what is no modality.
+    """Refuse names that are not modalities.
 
     Raises:
-        FindCLIError: a name is none of "sequence", "tabular" and "search", or all of them are named.
+        FindCLIError: a name is not one of "sequence", "tabular" and "search", or all of them are named.
     """
     for name in names:
         if name not in MODALITIES:
@@ -158,12 +158,12 @@ def _require_sources(
 def task_engine(
     workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str] = (), device: str = "auto"
 ) -> Engine:
-    """What scores the users as of a task's date.
+    """The engine that scores the users as of a task's date.
 
     Args:
-        workspace: whose users.
+        workspace: the workspace of the users.
         model: the workspace whose trained model scores them.
-        task: gives the date, and the sources that it may not use.
+        task: gives the date, and the sources to leave out.
         without: modalities that are masked, as if no user had them.
         device: "auto", "cpu", "cuda" or "mps".
     """
@@ -175,10 +175,10 @@ def task_engine(
 
 
 def _scores(engine: Engine, task: Task) -> pl.DataFrame:
-    """Every user's score for the demand and each paraphrase, for the demand as it is understood, and by single vector.
+    """Every user's scores: for the demand, for each paraphrase, for the demand as understood, and by single vector.
 
-    The last stands apart where the model has another way of its own; where sources are left out there is no vocabulary
-    to understand the demand by. Columns: user_id, and one a ranking.
+    The single vector is added if the model scores in another way. If sources are left out there is no vocabulary to
+    understand the demand with. Columns: user_id, and one per ranking.
     """
     rewritten: dict[str, np.ndarray] = {}
     if engine.reads:
@@ -228,10 +228,10 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarra
     """Measure one ranking, with intervals by bootstrap over users.
 
     Args:
-        by: what scores.
+        by: name of the way of scoring.
         scores: (N,).
-        truth: bool (N,), both labels among them.
-        hard: which of the negatives are hard, bool (N,), where that is known.
+        truth: bool (N,), with both labels.
+        hard: which negatives are hard, bool (N,), if that is known.
     """
     auc, ks = weighted_auc_ks(scores, truth, bootstrap_weights(len(truth), REPLICATES))
     return RankingFigures(
@@ -245,7 +245,7 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarra
 
 
 def averages(results: Sequence[Evaluation]) -> list[tuple[str, float]]:
-    """The mean AUC over tasks of each ranking that all of them have."""
+    """The mean AUC over tasks of each ranking that all tasks have."""
     first, *others = [{ranking.by: ranking.auc.value for ranking in result.rankings} for result in results]
     shared = [by for by in first if all(by in other for other in others)]
     return [(by, float(np.mean([first[by], *(other[by] for other in others)]))) for by in shared]

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, pooled over all pairs of a user and a category.
+"""Calibration of probabilities, pooled over all pairs of a user and a category.
 
 Tested in tests/evaluation/benchmark/test_figures.py.
 """
@@ -22,14 +22,15 @@ class Calibration:
     """How good one ranker's probabilities are, over seen or held-out categories.
 
     Attributes:
-        by: the ranker.
+        by: name of the ranker.
         column: "seen" or "held-out".
-        pairs: of a user and a category.
-        brier_skill: 1 less the Brier score over that of the base rates known at the test date.
-        log_loss_skill: the same of the log loss.
-        slope: of a logistic regression of the truth on the log odds; 1 where they are neither too bold nor too timid.
-        intercept: of the same; 0 where they are neither too low nor too high.
-        error: mean distance of probability and truth over bins of equally many pairs.
+        pairs: number of pairs of a user and a category.
+        brier_skill: 1 minus the ratio of the Brier score to that of the base rates known at the test date.
+        log_loss_skill: the same for the log loss.
+        slope: of a logistic regression of the truth on the log odds; below 1 they are too extreme, above 1 too
+            cautious.
+        intercept: of the same regression; 0 if the odds are neither too low nor too high.
+        error: mean absolute difference of mean probability and mean truth, over bins with equal numbers of pairs.
     """
 
     by: str
@@ -50,9 +51,9 @@ def calibration(
     Args:
         by: its name.
         column: which categories these are.
-        probabilities: (P,), of every pair.
-        truth: bool (P,), both values among them.
-        base_rates: what was known at the test date of each pair's category, (P,).
+        probabilities: of every pair, (P,).
+        truth: bool (P,), with both values.
+        base_rates: base rate of each pair's category, known at the test date, (P,).
     """
     predicted, base = (np.clip(p.astype(np.float64), SMALLEST, 1 - SMALLEST) for p in (probabilities, base_rates))
     odds = logit(predicted)[:, None]
@@ -66,12 +67,12 @@ def calibration(
 
 
 def calibration_error(probabilities: np.ndarray, truth: np.ndarray, *, bins: int = BINS) -> float:
-    """Mean absolute distance of mean probability and mean truth over bins of equally many pairs.
+    """Mean absolute difference of mean probability and mean truth, over bins with equal numbers of pairs.
 
     Args:
         probabilities: (P,).
         truth: bool (P,).
-        bins: at most so many.
+        bins: number of bins, at most.
     """
     order = np.argsort(probabilities, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
@@ -80,6 +81,6 @@ def calibration_error(probabilities: np.ndarray, truth: np.ndarray, *, bins: int
 
 
 def pooled(pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of several splits, one after the other: probabilities, truth and base rates, (P,) each."""
+    """The pairs of several splits, concatenated: probabilities, truth and base rates, (P,) each."""
     probabilities, truth, base = zip(*pairs, strict=True)
     return np.concatenate(probabilities), np.concatenate(truth), np.concatenate(base)

@@ -1,4 +1,4 @@
-"""How well demands are understood: the first sentence against what counts as right, and the ranking that comes of it.
+"""How well demands are understood: whether the first sentence is right, and how well the reading ranks users.
 
 Shapes: N held-out users, R replicates of the bootstrap.
 """
@@ -37,13 +37,13 @@ NEAREST = "nearest sentence"
 
 @dataclass(frozen=True)
 class Asked:
-    """A demand with what counts as right.
+    """A demand with its right answers.
 
     Attributes:
         text: the demand.
-        right: names or whole sentences that answer it; none where nothing does.
-        also: of a second part that must hold as well.
-        without: of a part that must not hold.
+        right: names or whole sentences that answer it; none if nothing does.
+        also: the same for a second part that must hold too.
+        without: the same for a part that must not hold.
     """
 
     text: str
@@ -53,23 +53,23 @@ class Asked:
 
     @property
     def half(self) -> Half:
-        """The half that a hash of its words puts it in."""
+        """The half that the demand belongs to, by a hash of its words."""
         digest = hashlib.blake2b(self.text.encode(), digest_size=8).hexdigest()
         return "final" if int(digest, 16) % 2 else "tuning"
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How one way of reading demands fares.
+    """The figures of one way of reading demands.
 
     Attributes:
-        by: what reads them.
+        by: name of the way of reading.
         first_right: share of answerable demands whose first sentence is right, with Wilson's interval.
-        answerable: how many those are.
-        refused: of them the share called unanswerable; None where it refuses none.
-        caught: of the unanswerable demands the share called so; None likewise.
-        unanswerable: how many those are.
-        milliseconds: a demand, median and largest, once loaded.
+        answerable: number of answerable demands.
+        refused: share of answerable demands called unanswerable; None if it never refuses.
+        caught: share of unanswerable demands called unanswerable; None if it never refuses.
+        unanswerable: number of unanswerable demands.
+        milliseconds: time per demand once loaded, median and maximum.
     """
 
     by: str
@@ -83,13 +83,13 @@ class Reader:
 
 @dataclass(frozen=True)
 class DemandRanking:
-    """Held-out users ranked for the answerable demands, mean AUC over them.
+    """Mean AUC of the held-out users' rankings over the answerable demands.
 
     Attributes:
-        demands: how many were answered by enough users.
-        raw: by the demand's own words.
-        rewritten: as it was understood.
-        difference: rewritten less raw, paired; bootstrap over users and demands.
+        demands: number of demands that enough users answered.
+        raw: ranked by the demand as worded.
+        rewritten: ranked by the demand as understood.
+        difference: rewritten minus raw, paired; bootstrap over users and demands.
     """
 
     demands: int
@@ -100,12 +100,12 @@ class DemandRanking:
 
 @dataclass(frozen=True)
 class DemandReading:
-    """What `measure_rewriting` found.
+    """The result of `measure_rewriting`.
 
     Attributes:
-        readers: a row a way of reading.
-        ranking: raw beside rewritten; None where too few users answered.
-        table: a row a demand and reader: demand, by, sentence, right, answerable; and the two AUCs.
+        readers: one per way of reading.
+        ranking: raw compared with rewritten; None if too few users answered.
+        table: one row per demand and reader: demand, by, sentence, right, answerable, and the two AUCs.
     """
 
     readers: list[Reader]
@@ -114,7 +114,7 @@ class DemandReading:
 
 
 def read_asked(path: Path, half: Half = "all") -> list[Asked]:
-    """The demands of a tab-separated file: demand, categories and, where they are there, also and without.
+    """Read the demands of a tab-separated file with the columns demand, categories and, optionally, also and without.
 
     Raises:
         FindCLIError: the file cannot be read, lacks a column or holds none of the half.
@@ -142,9 +142,9 @@ def measure_rewriting(
 
     Args:
         workspace: trained, and embedded as of `train_until`.
-        path: the demands.
-        half: of them.
-        without: categories that must not be evaluated; no users are ranked for demands that name one.
+        path: the file of demands.
+        half: which half of them.
+        without: categories that must not be evaluated; users are not ranked for demands that name one.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
@@ -179,28 +179,28 @@ def measure_rewriting(
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Which sentences there are, and what each names.
+    """The sentences of a vocabulary, and what each names.
 
     Attributes:
-        names: by sentence, in lower case.
+        names: names by sentence, in lower case.
     """
 
     names: dict[str, set[str]]
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Vocabulary:
-        """From what `vocabulary.build_vocabulary` gives."""
+        """Made from the table of `vocabulary.build_vocabulary`."""
         return cls({text: set(names) for text, names in table.select("text", "names").iter_rows()})
 
     def is_right(self, sentence: str, right: Sequence[str]) -> bool:
-        """Whether a sentence is among what counts as right, or names what does."""
+        """Whether a sentence is right: one of the answers, or names one."""
         return any(
             sentence == each if each.endswith(".") else each.lower() in self.names.get(sentence, set())
             for each in right
         )
 
     def sentences(self, right: Sequence[str]) -> list[str]:
-        """Every sentence that counts as right."""
+        """Every right sentence."""
         return [sentence for sentence in self.names if self.is_right(sentence, right)]
 
 
@@ -215,7 +215,7 @@ def wilson(hits: int, n: int) -> Interval:
 
 
 def _own_scores(engine: Engine, sentences: Sequence[str]) -> tuple[Scored, pl.Series]:
-    """The held-out users' scores for sentences as they stand."""
+    """The held-out users' scores for sentences, as worded."""
     held = engine.users.is_in(list(held_out_users(engine.workspace, engine.users)))
     if not held.any():
         raise FindCLIError("nobody is held out", hint="set held_out_users in [split], such as 5")
@@ -260,7 +260,7 @@ def _rank(
     engine: Engine, users: pl.Series, asked: Sequence[Asked], understood: Sequence[Rewriting], raw: Scored,
     vocabulary: Vocabulary, excluded: set[str],
 ) -> tuple[DemandRanking | None, pl.DataFrame]:  # fmt: skip
-    """Both rankings of the held-out users for the demands that enough of them answered."""
+    """Rank the held-out users both ways, for the demands that enough of them answered."""
     sentences = list(dict.fromkeys(s for how in understood for s in (how.sentences or [how.demand])))
     by_sentence, _ = _own_scores(engine, sentences)
     read = combined(by_sentence, sentences, understood, unit=engine.scorer.unit).scores  # (N, demands)
@@ -293,10 +293,10 @@ def _all_of(asked: Asked) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Truth:
-    """Which sentences came true of which users.
+    """Which sentences came true for which users.
 
     Attributes:
-        column: of each sentence.
+        column: column of each sentence.
         came: bool (N, S).
     """
 
@@ -305,7 +305,7 @@ class Truth:
 
     @classmethod
     def of(cls, workspace: Workspace, users: pl.Series, sentences: Sequence[str]) -> Truth:
-        """Look at the events of [train_until, train_until + future)."""
+        """Read it from the events in [train_until, train_until + future)."""
         column = {sentence: i for i, sentence in enumerate(dict.fromkeys(sentences))}
         came = np.zeros((len(users), len(column)), bool)
         log = open_run(workspace.run("events"), "events")
@@ -319,7 +319,7 @@ class Truth:
         return cls(column, came)
 
     def answers(self, asked: Asked, vocabulary: Vocabulary) -> np.ndarray:
-        """Of whom a demand came true, bool (N,)."""
+        """Whether a demand came true for each user, bool (N,)."""
         everyone = np.ones(len(self.came), bool)
         also = self._any(vocabulary.sentences(asked.also)) if asked.also else everyone
         refused = self._any(vocabulary.sentences(asked.without))

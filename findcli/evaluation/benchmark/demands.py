@@ -1,4 +1,4 @@
-"""Demands in a marketer's own words, beside the mean of the template sentences of the categories they mean.
+"""Demands in a marketer's own words, compared with the template sentences of the categories that they mean.
 
 Tested in tests/evaluation/benchmark/test_run.py.
 """
@@ -23,7 +23,7 @@ from findcli.workspace.folder import Workspace
 
 @dataclass(frozen=True)
 class Demand:
-    """A sentence and the categories that answer it: whoever buys any of them."""
+    """A sentence and the categories that answer it: users who buy any of them are positive."""
 
     text: str
     categories: tuple[str, ...]
@@ -31,15 +31,15 @@ class Demand:
 
 @dataclass(frozen=True)
 class DemandRow:
-    """How well one demand ranks the held-out users, mean over splits.
+    """The figures of one demand's ranking of the held-out users, mean over splits.
 
     Attributes:
-        demand: its words.
-        categories: what it means.
-        positives: who bought any of them, mean over splits.
-        auc: of the demand's own words.
+        demand: the sentence.
+        categories: the categories that it means.
+        positives: number of users who bought any of them, mean over splits.
+        auc: of the demand as worded.
         rewritten_auc: of the demand as `target` understands it.
-        template_auc: of the mean of the template sentences of its categories.
+        template_auc: of the mean score of its categories' template sentences.
     """
 
     demand: str
@@ -51,7 +51,7 @@ class DemandRow:
 
 
 def read_answered_demands(path: Path) -> list[Demand]:
-    """The demands of a tab-separated file with the columns demand and categories, those with | between them.
+    """Read the demands of a tab-separated file with the columns demand and categories, the latter separated by |.
 
     Raises:
         FindCLIError: the file cannot be read, lacks a column or holds none.
@@ -73,13 +73,13 @@ def measure_demands(
     """Measure the demands of a file.
 
     Args:
-        workspaces: trained, one a split.
-        path: the file.
+        workspaces: one per split, trained.
+        path: the file of demands.
         without: categories that must not be evaluated; demands that name one are left out.
         device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
-        A row a demand that at least five held-out users answered and five did not, in some split.
+        One row per demand that at least five held-out users answered and five did not, in some split.
 
     Raises:
         FindCLIError: the file cannot be used, or none of its categories is in the data.

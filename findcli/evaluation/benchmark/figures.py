@@ -1,4 +1,4 @@
-"""How good rankings are, column by column, and how far apart two of them lie, by bootstrap over users and categories.
+"""Figures of rankings by column, and differences between rankings, by bootstrap over users and categories.
 
 Shapes: U evaluated users, C categories, R replicates.
 """
@@ -30,17 +30,17 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Row:
-    """One ranker in one column, the mean over splits.
+    """One ranker in one column, mean over splits.
 
     Attributes:
-        by: the ranker.
-        column: which users and categories.
+        by: name of the ranker.
+        column: the users and categories it covers.
         auc: mean over categories of the area under the ROC curve.
         ks: mean over categories of the Kolmogorov-Smirnov statistic.
         precision: mean over categories of the share of buyers among the top tenth.
-        lift: mean over categories of that share over the share among all.
-        categories: how many are in it, mean over splits.
-        seconds: what the ranker took, mean over splits.
+        lift: mean over categories of the ratio of that share to the share among all users.
+        categories: number of categories in the column, mean over splits.
+        seconds: the time that the ranker took, mean over splits.
     """
 
     by: str
@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one ranker's mean AUC lies above another's in one column; above 0 the first is better."""
+    """One ranker's mean AUC minus another's, in one column; above 0, the first is better."""
 
     by: str
     beside: str
@@ -65,11 +65,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class MeasuredSplit:
-    """One split's rankings.
+    """The rankings of one split.
 
     Attributes:
-        table: a row a ranker, column and category: split, by, column, category, users, positives, auc, ks, precision,
-            lift.
+        table: one row per ranker, column and category: split, by, column, category, users, positives, auc, ks,
+            precision, lift.
         replicates: the mean AUC of each (ranker, column), as observed and under every resampling, (1 + R,).
     """
 
@@ -79,14 +79,14 @@ class MeasuredSplit:
 
 @dataclass(frozen=True)
 class Resampling:
-    """The bootstrap over users and the one over categories, shared by all splits."""
+    """The bootstraps over users and over categories, shared by all splits."""
 
     users: Bootstrap
     categories: Bootstrap
 
 
 def resampling_of(cases: Sequence[Case], *, replicates: int = REPLICATES) -> Resampling:
-    """One that covers the users and categories of several splits."""
+    """The bootstraps over the users and categories of several splits."""
     rng = np.random.default_rng(0)
     users = sorted({user for case in cases for user in case.inputs.users})
     categories = sorted({name for case in cases for name in case.inputs.categories})
@@ -94,9 +94,9 @@ def resampling_of(cases: Sequence[Case], *, replicates: int = REPLICATES) -> Res
 
 
 def members(case: Case, column: str, category: int) -> np.ndarray | None:
-    """Which users count for a category in a column, bool (U,); None where it is not in the column.
+    """The users that count for a category in a column, bool (U,); None if the category is not in the column.
 
-    It is not where it is of the other kind, or where too few users bought it or did not.
+    A category is not in the column if it is of the other kind, or if too few users bought it or too few did not.
     """
     if bool(case.inputs.seen[category]) != (not column.endswith("held-out")):
         return None
@@ -132,7 +132,7 @@ def measure(case: Case, rankers: Sequence[RankerScores], resampling: Resampling)
 def _measure_column(
     case: Case, one: RankerScores, column: str, chosen: Mapping[int, np.ndarray], weights: np.ndarray
 ) -> tuple[pl.DataFrame, np.ndarray]:
-    """A row a category, and the AUC of each under every weighting of the users, (1 + R, C')."""
+    """One row per category, and the AUC of each under every weighting of the users, (1 + R, C')."""
     assert one.scores is not None
     rows, aucs = [], []
     for i, mask in chosen.items():
@@ -147,11 +147,11 @@ def _measure_column(
 
 
 def pooled_rows(measured: Sequence[MeasuredSplit], seconds: Mapping[str, float]) -> list[Row]:
-    """Every ranker's columns, the mean over splits; rankers without scores in some split are left out.
+    """The columns of every ranker, mean over splits; rankers without scores in some split are left out.
 
     Args:
-        measured: the splits, on weights of one resampling.
-        seconds: what each ranker took, mean over splits.
+        measured: the splits, with weights of one resampling.
+        seconds: the time that each ranker took, mean over splits.
     """
     tables = pl.concat([one.table for one in measured])
     means = tables.group_by("split", "by", "column").agg(
@@ -178,7 +178,7 @@ def pooled_rows(measured: Sequence[MeasuredSplit], seconds: Mapping[str, float])
 
 
 def differences(measured: Sequence[MeasuredSplit], by: str) -> list[Difference]:
-    """How far one ranker lies above each other one, in every column that both have, and on the average of these."""
+    """One ranker's differences from each other ranker, in every column that both have and on their average."""
     shared = _shared(measured)
     by_other: dict[str, dict[str, np.ndarray]] = {}
     for other, column in shared:
@@ -195,7 +195,7 @@ def differences(measured: Sequence[MeasuredSplit], by: str) -> list[Difference]:
 
 
 def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Row means of (1 + R, C') over columns, those without a value left out."""
+    """Weighted row means of (1 + R, C'); NaN values are left out."""
     present = np.where(np.isnan(values), 0, weights)
     with np.errstate(invalid="ignore"):
         means: np.ndarray = (np.nan_to_num(values) * present).sum(1) / present.sum(1)
@@ -203,7 +203,7 @@ def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _shared(measured: Sequence[MeasuredSplit]) -> list[tuple[str, str]]:
-    """The (ranker, column) that every split has, in the order of the first."""
+    """The (ranker, column) pairs that every split has, in the order of the first."""
     first, *others = measured
     return [key for key in first.replicates if all(key in one.replicates for one in others)]
 

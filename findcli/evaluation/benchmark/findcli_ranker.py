@@ -1,4 +1,4 @@
-"""findcli's row, and those of its other forms: what `findcli target` answers to each sentence, as of the test date.
+"""The rows of findcli and its other forms: the answers of `findcli target` to each sentence, as of the test date.
 
 Tested in tests/evaluation/benchmark/test_run.py.
 """
@@ -21,14 +21,14 @@ from findcli.workspace.folder import Workspace
 
 
 def score_own(workspace: Workspace, case: Case, *, device: str) -> RankerScores:
-    """Rank the evaluated users for the case's sentences; its seconds are those of the ranking, not of the training."""
+    """Rank the evaluated users for the case's sentences; its seconds exclude training."""
     clock = time.perf_counter()
     scores, probabilities = answers(workspace, case.inputs.demands, case.inputs.users, device=device)
     return RankerScores(OWN, scores, time.perf_counter() - clock, probabilities=probabilities)
 
 
 def score_variant(workspace: Workspace, variant: Variant, case: Case, *, device: str) -> RankerScores:
-    """Train a variant where it does not stand, and rank; its seconds are those of both."""
+    """Train a variant if it is not up to date, and rank; its seconds include training."""
     clock = time.perf_counter()
     form, made = train_variant(workspace, variant, device=device)
     scored = score_own(form, case, device=device)
@@ -38,17 +38,17 @@ def score_variant(workspace: Workspace, variant: Variant, case: Case, *, device:
 def answers(
     workspace: Workspace, demands: Sequence[str], users: pl.Series, *, device: str, rewrite: str = OFF
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The score of each user for each demand, and the probability where the model gives one.
+    """The score of each user for each demand, and the probability if the model gives one.
 
     Args:
         workspace: whose model and users.
         demands: sentences, (C,).
-        users: (U,); one that is not embedded gets each demand's lowest score.
+        users: ids, (U,); a user who is not embedded gets each demand's lowest score.
         device: "auto", "cpu", "cuda" or "mps".
         rewrite: whether demands are rewritten: "auto" or "off".
 
     Returns:
-        float32 (U, C), and float64 (U, C), NaN where a demand is ranked only; None where all are.
+        float32 (U, C), and float64 (U, C), NaN for a demand without probabilities; None if no demand has any.
     """
     rows = pl.DataFrame({"user_id": users})
     scores, probabilities = [], []

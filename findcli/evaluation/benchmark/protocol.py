@@ -1,4 +1,4 @@
-"""What is scored: which users, which categories, what came true, and what every ranker may see of it.
+"""The cases of the benchmark: users, categories, what came true, and what every ranker may see.
 
 Shapes: U evaluated users, C categories.
 """
@@ -30,14 +30,14 @@ NEEDED = ("user_id", "time", "category", "item", "department")
 
 @dataclass(frozen=True)
 class Case:
-    """One split to be scored.
+    """One split to score.
 
     Attributes:
-        split: what its salt is called.
-        inputs: all that a ranker may see.
+        split: its salt.
+        inputs: everything that a ranker may see.
         truth: whether a user bought a category in the outcome window, bool (U, C).
-        new: whether a user had no row of the category before the test date, bool (U, C).
-        base_rates: share of training users who bought it in the last such window before the test date, (C,).
+        new: whether a user had not bought a category before the test date, bool (U, C).
+        base_rates: share of training users who bought a category in the last such window before the test date, (C,).
     """
 
     split: str
@@ -48,7 +48,7 @@ class Case:
 
 
 def template_demand(category: str) -> str:
-    """The sentence of a category."""
+    """The template sentence of a category."""
     return f"The user purchased {category.lower()}."
 
 
@@ -56,9 +56,9 @@ def build_case(workspace: Workspace, *, without: Iterable[str] = (), scored: Ite
     """Read a workspace's split as of `train_until`.
 
     Args:
-        workspace: whose purchases and split.
+        workspace: the workspace of the purchases and the split.
         without: categories that are neither evaluated nor trained on.
-        scored: exactly these categories, whatever their prevalence, for demands that name them.
+        scored: score exactly these categories, whatever their prevalence.
 
     Raises:
         FindCLIError: there are no purchases with categories, nobody is held out, or no category is common enough.
@@ -119,7 +119,7 @@ def _purchases(workspace: Workspace) -> pl.DataFrame:
 
 
 def _common(outcome: pl.DataFrame, with_history: pl.Series, names: list[str]) -> list[str]:
-    """The categories that a fit share of the known users bought in the outcome window.
+    """The categories that neither too few nor too many users with a history bought in the outcome window.
 
     Raises:
         FindCLIError: there is none.
@@ -143,7 +143,7 @@ def _held_out_categories(workspace: Workspace, names: list[str]) -> set[str]:
 
 
 def _with_encoder(workspace: Workspace, inputs: RankingInputs) -> RankingInputs:
-    """The inputs with a pretrained text model: the workspace's, else one that is installed, else none."""
+    """The inputs with a pretrained text model: the workspace's, or else an installed one, or else none."""
     wanted = workspace.settings.text.model
     for name in (wanted, *TEXT_MODELS):
         if name != "scratch" and (name == wanted or _installed(name)):

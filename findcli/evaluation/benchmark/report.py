@@ -1,4 +1,4 @@
-"""The ranking tables as a Markdown page, so that a report can be made anew by a command.
+"""The ranking tables as a Markdown page, which names the command that makes it.
 
 Tested in tests/evaluation/benchmark/test_run.py.
 """
@@ -17,14 +17,14 @@ from findcli.workspace.disk import replacing
 
 
 def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tune: bool, command: str = "") -> None:
-    """Write what was measured as Markdown, whole or not at all.
+    """Write the figures as Markdown, in full or not at all.
 
     Args:
         ranked: the figures.
-        variants: of which some rows are.
-        path: a file.
-        tune: whether they are of the splits for tuning.
-        command: that makes the same page again.
+        variants: forms that some of the rows are of.
+        path: the file to write.
+        tune: whether the splits are those for tuning.
+        command: the command that makes the page.
     """
     kind = "tuning splits" if tune else "splits"
     salts = ", ".join(f'"{salt}"' for salt in ranked.splits)
@@ -61,7 +61,7 @@ def _aucs(ranked: Ranked, says: dict[str, str]) -> pl.DataFrame:
 
 
 def _differences(differences: Sequence[Difference]) -> pl.DataFrame:
-    """Of every other row, its difference from findcli's in every column."""
+    """The difference of every other row from findcli's, in every column."""
     rows: dict[str, dict[str, str]] = {}
     for one in differences:
         value, low, high = -one.auc.value, -one.auc.high, -one.auc.low

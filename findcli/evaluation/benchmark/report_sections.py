@@ -1,4 +1,4 @@
-"""The benchmark's sections beside the ranking of sentences, and which rivals each of them has.
+"""The benchmark's sections other than the ranking of sentences, and the rivals of each.
 
 Tested in tests/evaluation/benchmark/test_run.py.
 """
@@ -20,10 +20,10 @@ from findcli.workspace.folder import Workspace
 
 
 def chosen_rivals(wanted: str) -> tuple[tuple[RankingRival, ...], tuple[Representation, ...]]:
-    """The rankers of sentences and the rivals of the probe that "all", "none" or names stand for.
+    """The rankers of sentences and the rivals of the probe that "all", "none" or comma-separated names stand for.
 
     Raises:
-        FindCLIError: a name is neither's.
+        FindCLIError: a name is neither.
     """
     names = chosen_names(wanted, [*RANKING_RIVALS, *PROBE_RIVALS], what="rival")
     return (
@@ -40,14 +40,14 @@ def probe_splits(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Compared:
-    """The linear probe of every task of every split, beside its rivals.
+    """The linear probe of every task of every split, compared with rivals.
 
     Args:
-        workspaces: one a split, trained.
+        workspaces: one per split, trained.
         described: the rivals.
-        seconds: what a rival may take for one split.
+        seconds: the time limit of a rival on one split.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each task of a split.
+        progress: called after each task of a split.
 
     Raises:
         FindCLIError: a workspace has no tasks, or a task cannot be used.

@@ -1,4 +1,4 @@
-"""One or several splits, scored by findcli and its rivals, and the figures of all of them together."""
+"""Score one or several splits by findcli and its rivals, and combine their figures."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Ranked:
 
     Attributes:
         splits: the salts.
-        users: evaluated users, mean over splits.
-        rows: every ranker in every column.
-        differences: findcli less each rival.
-        calibration: of every ranker that gives probabilities.
-        notes: rivals that did not finish, and why.
-        table: a row a split, ranker, column and category.
+        users: number of evaluated users, mean over splits.
+        rows: the figures of every ranker in every column.
+        differences: findcli minus each rival.
+        calibration: that of every ranker with probabilities.
+        notes: the rivals that did not finish, and why.
+        table: one row per split, ranker, column and category.
     """
 
     splits: list[str]
@@ -69,14 +69,14 @@ def rank_sentences(
     """Score the template sentences of every split by findcli, findcli in other forms, and its rivals.
 
     Args:
-        workspaces: one a split, trained where findcli itself is scored.
+        workspaces: one per split, trained if findcli itself is scored.
         rankers: the rivals.
         without: categories that are neither evaluated nor trained on.
-        variants: other forms of findcli, trained where they do not stand.
+        variants: other forms of findcli, trained if they are not up to date.
         with_findcli: score findcli itself too.
-        seconds: what a rival may take for one split.
+        seconds: the time limit of a rival on one split.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each ranker.
+        progress: called after each ranker.
 
     Raises:
         FindCLIError: a workspace is not trained, or its purchases cannot be scored.
@@ -107,7 +107,7 @@ def rank_sentences(
 def rank_demands(
     workspaces: Sequence[Workspace], path: Path, *, without: Iterable[str] = (), device: str = "auto"
 ) -> list[DemandRow]:
-    """How well a marketer's own words rank, beside the template sentences of what they mean; mean over splits."""
+    """Rank by demands in a marketer's own words, compared with template sentences; mean over splits."""
     for workspace in workspaces:
         require_trained(workspace)
     excluded = frozenset(without)
@@ -138,7 +138,7 @@ def require_trained(workspace: Workspace) -> None:
 
 
 def scores_folder(workspace: Workspace) -> Path:
-    """Where the scores of rivals are kept."""
+    """The folder of the rivals' scores."""
     return workspace.runs / "benchmark" / "scores"
 
 
@@ -163,7 +163,7 @@ def _summary(
 
 
 def _calibrations(cases: Sequence[Case], scores: Sequence[Sequence[RankerScores]]) -> list[Calibration]:
-    """Of every ranker that gives probabilities in every split."""
+    """The calibration of every ranker that gives probabilities in every split."""
     rows = []
     for scored in zip(*scores, strict=True):
         for column, seen in (("seen", True), ("held-out", False)):

@@ -1,8 +1,8 @@
-"""`findcli benchmark towers`: what a text tower is worth to FIND's single vector, and what it costs.
+"""`findcli benchmark towers`: what a text tower adds to FIND's single vector, and what it costs.
 
 Every tower is aligned anew with the same pairs, encoders, steps and seed, in run folders of its own under
-`runs/benchmark/towers/NAME`, and ranks the held-out users for one sentence a category. Query-aware scoring, which reads
-the text model of `[text]` and no tower, takes no part.
+`runs/benchmark/towers/NAME`, and ranks the held-out users by one sentence per category. Query-aware scoring is not
+measured: it reads the text model of `[text]` and no tower.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ TOWERS = (
 
 @dataclass(frozen=True)
 class Spent:
-    """What a training took of its process.
+    """The resources that a training took.
 
     Attributes:
-        cpu_seconds: of the process, which other work on the machine changes little.
-        peak_bytes: most memory that it held; None where the system does not tell.
+        cpu_seconds: CPU time of its process, which other work on the machine hardly changes.
+        peak_bytes: peak memory of its process; None if the system does not report it.
     """
 
     cpu_seconds: float
@@ -80,16 +80,16 @@ Train = Callable[[Workspace, str], Spent]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a tower costs.
+    """The cost of a tower.
 
     Attributes:
         tower: its name.
         steps: optimiser steps taken.
-        training_seconds: of the whole alignment.
-        training: what it took of its process.
-        sentence_seconds: to encode one sentence once the tower is loaded, the median.
-        tower_bytes: on disk.
-        parameters: of the tower, merged.
+        training_seconds: time of the whole alignment.
+        training: the resources that it took.
+        sentence_seconds: median time to encode one sentence once the tower is loaded.
+        tower_bytes: size on disk.
+        parameters: number of the merged tower's parameters.
     """
 
     tower: str
@@ -103,15 +103,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class TowerTable:
-    """Towers side by side.
+    """A comparison of towers.
 
     Attributes:
-        users: evaluated users.
-        rows: each tower in each column of the ranking, with the seconds of its training.
-        differences: each tower less the first.
-        costs: of each tower.
-        tasks: a row a task and tower, where tasks were asked for: task, tower, AUC of its demand.
-        table: a row a tower, column and category.
+        users: number of evaluated users.
+        rows: the figures of each tower in each column of the ranking, with the seconds of its training.
+        differences: each tower minus the first.
+        costs: the cost of each tower.
+        tasks: if requested, one row per task and tower: task, tower, AUC of its demand.
+        table: one row per tower, column and category.
     """
 
     users: int
@@ -123,7 +123,7 @@ class TowerTable:
 
 
 def chosen_towers(wanted: str) -> tuple[Tower, ...]:
-    """The towers that "all", or names with commas between them, stand for.
+    """The towers that "all" or comma-separated names stand for.
 
     Raises:
         FindCLIError: a name is unknown.
@@ -137,7 +137,7 @@ def chosen_towers(wanted: str) -> tuple[Tower, ...]:
 
 
 def plan_towers(workspace: Workspace, towers: Sequence[Tower]) -> list[tuple[str, str]]:
-    """Which towers would be trained, and why; nothing is written.
+    """The towers that would be trained, and why; nothing is written.
 
     Raises:
         FindCLIError: a stage or a tower is missing.
@@ -175,16 +175,16 @@ def measure_towers(
     train: Train = train_apart,
     progress: Progress | None = None,
 ) -> TowerTable:
-    """Align with every tower and measure it; a tower that stands is not trained again.
+    """Align with every tower and measure it; a tower that is up to date is not trained again.
 
     Args:
-        workspace: its stages before the alignment stand.
-        towers: the first is what the others are compared with.
+        workspace: its stages before the alignment are up to date.
+        towers: the others are compared with the first.
         without: categories that are not evaluated.
         tasks: rank each task's users by its demand too.
         device: "auto", "cpu", "cuda" or "mps".
         train: aligns a workspace.
-        progress: told after each tower.
+        progress: called after each tower.
 
     Raises:
         FindCLIError: a stage or a tower is missing, or the workspace's purchases cannot be scored.
@@ -217,7 +217,7 @@ def _train(workspace: Workspace, device: str, threads: int) -> Spent:
 
 
 def _peak_memory() -> int | None:
-    """The most bytes this process has held; Linux tells it of the process alone, other systems as they can."""
+    """Peak memory of this process in bytes; None if the system does not report it."""
     status = Path("/proc/self/status")
     if status.is_file():
         lines = status.read_text(encoding="utf-8").splitlines()
@@ -242,7 +242,7 @@ def _own(workspace: Workspace, tower: Tower) -> Workspace:
 
 
 def _why_stale(workspace: Workspace, candidate: Workspace) -> str | None:
-    """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
+    """Why a tower has to be aligned (again); None if it is up to date and its cost is known."""
     seed, inputs = workspace.settings.workspace.seed, input_digests(StageRuns.open(workspace), candidate)
     folder = candidate.run("aligned")
     reason = why_stale(folder, kind="aligned", settings=stage_settings(candidate), inputs=inputs, seed=seed)
@@ -250,7 +250,7 @@ def _why_stale(workspace: Workspace, candidate: Workspace) -> str | None:
 
 
 def _align(workspace: Workspace, candidate: Workspace, device: str, train: Train) -> Spent:
-    """Make the aligned run where it does not stand; what that took."""
+    """Align with the tower if it is not up to date; the resources that this took."""
     path = candidate.runs / COST
     if _why_stale(workspace, candidate):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Whoever bought much lately buys again, whatever it is: recency-weighted activity.
+"""Rank by recency-weighted activity: users who bought much lately buy again, whatever it is.
 
 The decay was chosen on the tuning splits of Complete Journey.
 
@@ -16,10 +16,10 @@ from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, wi
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """All purchases of a user.
+    """All purchases of a user, weighted by recency.
 
     Args:
-        decay: what a purchase keeps of its worth a week.
+        decay: weekly decay of a purchase's weight.
     """
 
     decay: float = 0.9
@@ -27,7 +27,7 @@ class Activity:
     version = 2
 
     def scores(self, inputs: RankingInputs) -> np.ndarray:
-        """The same for every category: float32 (U, C)."""
+        """Scores, the same for every category: float32 (U, C)."""
         history = window(inputs.purchases, start=inputs.test_date - inputs.history, end=inputs.test_date)
         active = activity(history, inputs.users, at=inputs.test_date, decay=self.decay)
         return np.repeat(active[:, None], len(inputs.categories), axis=1)

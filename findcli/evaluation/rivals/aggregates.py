@@ -1,4 +1,4 @@
-"""What an analyst would make by hand: the profile's columns as of the date, and counts by category.
+"""Features that an analyst would make by hand: the profile's columns as of the date, and counts by category.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -16,10 +16,10 @@ from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_valu
 
 @dataclass(frozen=True, kw_only=True)
 class Aggregates:
-    """The columns of the profile: numbers as they are, values as columns of 0 and 1, what is missing as the median.
+    """The profile's columns: numbers with the median for missing values, and categories one-hot encoded.
 
     Args:
-        logs: numbers as log(1 + x), where they are not negative.
+        logs: take log(1 + x) of columns without negative numbers.
     """
 
     logs: bool = False
@@ -28,7 +28,7 @@ class Aggregates:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return "aggregates, logs" if self.logs else "aggregates"
 
     def vectors(self, inputs: UserInputs) -> np.ndarray:
@@ -42,12 +42,12 @@ class Aggregates:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryCounts:
-    """The same, and log counts of a user's events by source and category.
+    """The profile's columns, and log counts of a user's events by source and category.
 
     Args:
-        most: categories of a source that are counted, the most frequent.
+        most: number of pairs of source and category that are counted, the most frequent ones.
         logs: as in `Aggregates`.
-        head: what is fitted on the vectors.
+        head: the model that is fitted to the vectors.
     """
 
     most: int = 200
@@ -57,11 +57,11 @@ class CategoryCounts:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return "aggregates, counts" + (", LightGBM" if self.head == "boosted" else "")
 
     def vectors(self, inputs: UserInputs) -> np.ndarray:
-        """Float32 (U, columns); without a profile the counts alone."""
+        """Float32 (U, columns); without a profile, the counts alone."""
         numbers = [profile_numbers(inputs, logs=self.logs)] if inputs.profiles.width else []
         return np.concatenate([*numbers, np.log1p(category_counts(inputs, most=self.most))], axis=1)
 
@@ -88,7 +88,7 @@ def profile_numbers(inputs: UserInputs, *, logs: bool) -> np.ndarray:
 
 
 def category_counts(inputs: UserInputs, *, most: int) -> np.ndarray:
-    """Events of each user's history by source and category (all of a source together where it has none): (U, K)."""
+    """Number of events in each user's history by source and category, or by source alone without categories: (U, K)."""
     recent = inputs.window()
     name = pl.col("category").fill_null("") if "category" in recent.columns else pl.lit("")
     named = recent.select("user_id", cell=pl.col("source") + "\n" + name)

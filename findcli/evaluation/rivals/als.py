@@ -18,17 +18,17 @@ from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, ra
 
 @dataclass(frozen=True, kw_only=True)
 class Als:
-    """Factors of categories from the training users; other users are solved for.
+    """Category factors are fitted to the training users; other users' factors are solved for.
 
     Args:
         rank: width of the factors.
-        decay: what a purchase keeps of its worth a week.
-        confidence: how much a log count weighs beside an empty cell.
-        penalty: of the factors' squares.
-        sweeps: alternations.
-        own: weight of the user's own log count beside the standardised score.
-        activity: weight of the standardised log activity beside the standardised score.
-        activity_decay: what a purchase keeps of its worth a week in the activity.
+        decay: weekly decay of a purchase's weight.
+        confidence: weight of a log count relative to an empty cell.
+        penalty: L2 penalty of the factors.
+        sweeps: number of alternations.
+        own: weight of the user's own log count, added to the standardised score.
+        activity: weight of the standardised log activity, added to the standardised score.
+        activity_decay: weekly decay of a purchase's weight in the activity.
     """
 
     rank: int = 16
@@ -43,7 +43,7 @@ class Als:
     version = 2
 
     def scores(self, inputs: RankingInputs) -> np.ndarray:
-        """The score on the training users' scale of each category plus the other two, float32 (U, C).
+        """The standardised score plus the weighted activity and own log count, float32 (U, C).
 
         Raises:
             FindCLIError: the package `implicit` is not installed.
@@ -66,6 +66,6 @@ class Als:
 
 
 def _standard(values: np.ndarray, *, like: np.ndarray) -> np.ndarray:
-    """Each column on the scale on which that of the training users has mean 0 and deviation 1."""
+    """Standardise each column by the mean and deviation of `like`'s."""
     scaled: np.ndarray = StandardScaler().fit(like).transform(values)
     return scaled

@@ -1,8 +1,8 @@
 """One gradient-boosted model for all categories (LightGBM): own counts, low-rank scores and the category's base rate.
 
 It learns at earlier cutoffs, from training users and seen categories alone; each outcome window ends by the test date.
-The settings were chosen on the tuning splits of Complete Journey: many slow trees with large leaves, more low-rank
-scores, and as many cutoffs as there are, four at that date.
+The settings were chosen on the tuning splits of Complete Journey: many trees at a low learning rate with large leaves,
+more low-rank scores, and all cutoffs, of which there were four.
 
 Tested in tests/evaluation/rivals/test_rankers.py.
 """
@@ -34,21 +34,21 @@ AGING = 0.9  # trees see the order of ages alone, so any decay says the same
 
 @dataclass(frozen=True, kw_only=True)
 class Boosted:
-    """Pooled over categories and earlier windows.
+    """One model, pooled over categories and earlier windows.
 
     Args:
-        decays: of the category's counts, a week; 1 counts.
-        recent: weeks of the plain counts besides, 0 weeks none.
-        activity_decays: of all purchases of the user.
-        svd: rank of a low-rank score by SVD, and the weekly decay of the counts that it is of.
-        als: rank, decay and penalty of those by alternating least squares.
-        cutoffs: earlier windows at most.
-        rounds: trees.
-        leaves: of a tree.
+        decays: weekly decays of the category's counts; 1 counts purchases.
+        recent: lengths in weeks of the windows of further plain counts.
+        activity_decays: weekly decays of the user's activity.
+        svd: rank and weekly decay of each low-rank score by SVD.
+        als: rank, weekly decay and penalty of each low-rank score by alternating least squares.
+        cutoffs: number of earlier windows, at most.
+        rounds: number of trees.
+        leaves: leaves of a tree.
         lr: learning rate.
-        samples: examples in a leaf at least.
-        columns: share of the features that a tree is offered.
-        least: share of the training users that must have bought a category before it is learned from.
+        samples: minimum number of examples in a leaf.
+        columns: share of the features that each tree is offered.
+        least: minimum share of training users who bought a category, for it to be learned from.
     """
 
     decays: tuple[float, ...] = (0.5, 0.8, 0.9, 0.97, 1.0)
@@ -109,14 +109,14 @@ class Boosted:
         return np.concatenate(features), np.concatenate(labels)
 
     def _cutoffs(self, inputs: RankingInputs) -> list[datetime]:
-        """The last lies `future` before the test date, one `every` so often before it; half a history must precede."""
+        """The cutoffs: `future` before the test date, and every `every` before that, while half a history precedes."""
         first = inputs.purchases.select(pl.col("time").min()).item()
         last = inputs.test_date - inputs.future
         cutoffs = [last - i * inputs.every for i in range(self.cutoffs)]
         return [cutoff for cutoff in cutoffs if first is not None and cutoff - first >= inputs.history / 2]
 
     def _features(self, inputs: RankingInputs, users: pl.Series, categories: list[str], at: datetime) -> np.ndarray:
-        """What is known of users and categories at an instant: float32 (N, C, F)."""
+        """The features of users and categories at an instant: float32 (N, C, F)."""
         history = window(inputs.purchases, start=at - inputs.history, end=at)
         of_pairs = self._own(history, users, categories, at)
         active = [activity(history, users, at=at, decay=decay) for decay in self.activity_decays]
@@ -128,7 +128,7 @@ class Boosted:
         return np.stack([*of_pairs, *wide, *low_rank, np.broadcast_to(base, shape)], axis=2).astype(np.float32)
 
     def _own(self, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime) -> list[np.ndarray]:
-        """Counts, days with a purchase, and the ages of the first and the latest one, each (N, C)."""
+        """Counts, days with a purchase, and ages of the first and the latest purchase, each (N, C)."""
         ends = history.group_by("user_id", "category").agg(pl.col("time").min().alias("first"), pl.col("time").max())
         days = history.with_columns(pl.col("time").dt.truncate("1d")).unique(["user_id", "category", "time"])
         count = partial(decayed_counts, users=users, categories=categories, at=at)
@@ -142,7 +142,7 @@ class Boosted:
     def _low_rank(
         self, inputs: RankingInputs, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime
     ) -> list[np.ndarray]:
-        """Low-rank scores by factors of the training users' histories, each (N, C)."""
+        """Low-rank scores from factors of the training users' histories, each (N, C)."""
         seed = random_seed(inputs.seed, self.name)
         count = partial(log_counts, history, inputs.training_users, users, categories, at=at)
         scores = [svd_scores(count(decay=decay), rank=rank, seed=seed) for rank, decay in self.svd]

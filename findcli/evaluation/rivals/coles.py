@@ -1,8 +1,8 @@
-"""CoLES (arXiv 2002.08232) by pytorch-lifestream: slices of one history are alike, those of two users are not.
+"""CoLES (arXiv 2002.08232) by pytorch-lifestream: slices of one history attract, those of different users repel.
 
 Its encoder of events, its recurrent encoder, its loss and its choice of hard negatives are the package's own; the loop
-is findcli's. The package is no extra of findcli's: it pins a spaCy that pins an old Typer. What CoLES needs of it runs
-without either, so it is installed without its dependencies, beside the extra `benchmark`.
+is findcli's. The package cannot be an extra of findcli: it pins a spaCy that pins an old Typer. CoLES needs neither, so
+the package is installed without its dependencies, beside the extra `benchmark`.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -38,12 +38,12 @@ class Coles:
     Args:
         d_model: width of the recurrent encoder.
         d_level: width of a category level's embedding.
-        most: values of a level that are told apart.
+        most: number of values of a level with an embedding of their own.
         epochs: passes over the training users.
-        batch_size: users a step.
-        slices: of each user.
-        shortest: events of a slice at least.
-        longest: events of a slice at most.
+        batch_size: users per step.
+        slices: slices per user.
+        shortest: minimum number of events of a slice.
+        longest: maximum number of events of a slice.
         lr: peak learning rate.
     """
 
@@ -61,7 +61,7 @@ class Coles:
     version = 1
 
     def vectors(self, inputs: UserInputs) -> np.ndarray:
-        """Train on training users, then describe everybody: float32 (U, d_model).
+        """Train on training users, then encode all users: float32 (U, d_model).
 
         Raises:
             FindCLIError: pytorch-lifestream or what it imports is not installed, or no training user has an event.
@@ -116,14 +116,14 @@ class Coles:
         )  # fmt: skip
 
     def _slice(self, one: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
-        """A run of events of random length at a random place (the package's SampleSlices, on findcli's seeds)."""
+        """A slice of random length and position (the package's SampleSlices, with findcli's seeds)."""
         size = min(int(rng.integers(self.shortest, self.longest + 1)), len(one[TIME]))
         start = int(rng.integers(0, len(one[TIME]) - size + 1))
         return {name: values[start : start + size] for name, values in one.items()}
 
 
 def _lifestream() -> dict[str, Any]:
-    """The package's parts that CoLES is made of."""
+    """The parts of the package that CoLES uses."""
     try:
         from ptls.data_load.padded_batch import PaddedBatch
         from ptls.frames.coles.losses import ContrastiveLoss
@@ -140,14 +140,14 @@ def _lifestream() -> dict[str, Any]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Leave what the package's own dependencies say of their deprecations out of the user's sight."""
+    """Silence deprecation warnings of the package's dependencies."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _sequences(events: pl.DataFrame, words: dict[str, pl.Series]) -> list[dict[str, Tensor]]:
-    """Each user's events as the package's dictionary of features, in the order in which users stand."""
+    """Each user's events as the package's dictionary of features, in the order of the users."""
     amount = pl.col("amount").fill_null(0.0) if "amount" in events.columns else pl.lit(0.0)
     gap = (pl.col("time") - pl.col("time").shift(1).over("user_id")).dt.total_seconds().fill_null(0) / DAY
     numbers = events.select(

@@ -1,7 +1,7 @@
-"""Whoever bought a category buys it again: its count, ties by recent activity.
+"""Rank by the user's count of the category, with ties broken by recent activity.
 
-The settings were chosen on the tuning splits of Complete Journey. There a weight that falls with age ranks worse than
-none: it leaves fewer ties for the activity to break.
+The settings were chosen on the tuning splits of Complete Journey. There, a weight that decays with age ranks
+worse than none: it leaves fewer ties for the activity to break.
 
 Tested in tests/evaluation/rivals/test_rankers.py.
 """
@@ -17,11 +17,11 @@ from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, de
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """A user's purchases of the category.
+    """Count a user's purchases of the category.
 
     Args:
-        decay: what a purchase keeps of its worth a week; 1 counts.
-        activity_decay: the same, of the activity that breaks ties.
+        decay: weekly decay of a purchase's weight; 1 counts purchases.
+        activity_decay: the same for the activity that breaks ties.
     """
 
     decay: float = 1.0

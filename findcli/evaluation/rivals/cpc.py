@@ -1,7 +1,7 @@
 """Contrastive predictive coding (CPC, arXiv 1807.03748) over time steps.
 
-z_t is a step's vector, c_t what a GRU makes of the steps so far; a linear map a step ahead predicts z_{t+k}, and
-InfoNCE tells it from other users' steps. It is what the sequence encoder began with: no cycle, no attention.
+z_t is a step's vector, c_t the state of a GRU over the steps so far. A linear map per number of steps ahead predicts
+z_{t+k}, and InfoNCE contrasts it with other users' steps. The sequence encoder adds cycles and attention to this.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -30,10 +30,10 @@ class Cpc:
 
     Args:
         d_model: width.
-        positives: steps ahead that are predicted.
-        pool: which contexts make the user's vector.
+        positives: number of steps ahead that are predicted.
+        pool: the contexts that make up the user's vector.
         steps: optimiser steps.
-        batch_size: users a step.
+        batch_size: users per step.
         lr: peak learning rate.
     """
 
@@ -48,7 +48,7 @@ class Cpc:
     version = 1
 
     def vectors(self, inputs: UserInputs) -> np.ndarray:
-        """Train on training users, then describe everybody: float32 (U, d_model).
+        """Train on training users, then encode all users: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.

@@ -1,4 +1,4 @@
-"""Rivals that learn from the same few seed users: on frozen vectors of ours, or as a rule over concepts.
+"""Rivals that learn from the same few seed users: on findcli's frozen vectors, or by a rule over concepts.
 
 Shapes: N users, D width of their vectors, n concepts.
 
@@ -16,18 +16,18 @@ RULE, CANDIDATES = 3, 20
 
 
 def standardised(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (N, D) with the mean and the spread of each dimension taken out; labels take no part."""
+    """Standardise each dimension of vectors, (N, D), without labels."""
     scaled: np.ndarray = ((vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)).astype(np.float32)
     return scaled
 
 
 def regressed(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
-    """Logistic regression with L2 on the seeds: the log odds of all users, (N,).
+    """Fit logistic regression with L2 to the seeds: the log odds of all users, (N,).
 
     Args:
         vectors: standardised, (N, D).
         positives: rows of the positive seeds.
-        negatives: rows of the negative ones.
+        negatives: rows of the negative seeds.
     """
     rows = np.concatenate([positives, negatives])
     truth = np.arange(len(rows)) < len(positives)
@@ -39,12 +39,12 @@ def regressed(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray)
 
 
 def nearest_prototype(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
-    """The cosine with the mean of the positive seeds less that with the mean of the negative ones: (N,).
+    """The cosine with the mean of the positive seeds minus that with the mean of the negative seeds: (N,).
 
     Args:
         vectors: standardised, (N, D).
         positives: rows of the positive seeds.
-        negatives: rows of the negative ones.
+        negatives: rows of the negative seeds.
     """
     prototypes = np.stack([vectors[positives].mean(0), vectors[negatives].mean(0)], 1)  # (D, 2)
     cosine = vectors @ (prototypes / np.linalg.norm(prototypes, axis=0))
@@ -56,17 +56,17 @@ def nearest_prototype(vectors: np.ndarray, positives: np.ndarray, negatives: np.
 def by_rule(
     levels: sparse.csr_matrix, activity: np.ndarray, likeness: np.ndarray, positives: np.ndarray, negatives: np.ndarray
 ) -> np.ndarray:
-    """A rule in the manner of ARALLM: users whose history holds one of three concepts, by how often it does: (N,).
+    """A rule in the manner of ARALLM: score users by how often their history has one of three concepts, (N,).
 
-    Without seeds the concepts are those nearest to the demand; with seeds, of the twenty nearest those that set the
-    positive seeds apart from the negative ones. Ties by all that a user does.
+    Without seeds, the concepts are the three nearest to the demand. With seeds, they are the three of the twenty
+    nearest that best separate positive seeds from negative seeds. Ties are broken by activity.
 
     Args:
-        levels: of concepts, (N, n).
-        activity: of users, (N,).
+        levels: the users' levels of each concept, (N, n).
+        activity: the users' activity, (N,).
         likeness: cosine of each concept with the demand, (n,).
         positives: rows of the positive seeds, or none.
-        negatives: rows of the negative ones, or none.
+        negatives: rows of the negative seeds, or none.
     """
     nearest = np.argsort(-likeness, kind="stable")[:CANDIDATES]
     if len(positives):

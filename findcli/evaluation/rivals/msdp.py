@@ -1,7 +1,7 @@
 """MSDP (CIKM 2023): predict the distribution over behaviour types in windows of several lengths ahead.
 
-The window's length W enters as a prompt: its embedding beside the state h_T of a GRU over the history. Two random
-maskings of one history are pulled together besides (SimSiam). Our reading of the loss: the mean over lengths of
+The window's length W is a prompt: its embedding is concatenated with the state h_T of a GRU over the history. Two
+random maskings of one history attract each other (SimSiam). Our reading of the loss is the mean over lengths of
 KL(normalised counts in (T, T + W] || softmax f(h_T, emb(W))), plus a weight times the symmetric negative cosine.
 
 Tested in tests/evaluation/rivals/test_representations.py.
@@ -31,13 +31,13 @@ class Msdp:
 
     Args:
         d_model: width.
-        types: behaviour types, the most frequent pairs of source and category.
-        days: lengths of the windows ahead.
-        mask: share of the steps blanked in each masking.
-        weight: of the agreement of two maskings.
-        pool: which contexts make h_T.
+        types: number of behaviour types, the most frequent pairs of source and category.
+        days: lengths of the windows ahead, in days.
+        mask: share of steps blanked in each masking.
+        weight: weight of the agreement of two maskings.
+        pool: the contexts that make up h_T.
         steps: optimiser steps.
-        batch_size: users a step.
+        batch_size: users per step.
         lr: peak learning rate.
     """
 
@@ -55,7 +55,7 @@ class Msdp:
     version = 1
 
     def vectors(self, inputs: UserInputs) -> np.ndarray:
-        """Train on training users, then describe everybody: float32 (U, d_model).
+        """Train on training users, then encode all users: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.
@@ -86,7 +86,7 @@ class Msdp:
 
 
 class _Forecaster(nn.Module):
-    """The encoder, the head that is prompted with a length, and SimSiam's two perceptrons."""
+    """The encoder, the head that a length prompts, and SimSiam's two perceptrons."""
 
     def __init__(self, *, encoder: dict[str, int], types: int, lengths: int) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class _Forecaster(nn.Module):
         self.predict = _perceptron(width)
 
     def divergence(self, state: Tensor, counts: Tensor) -> Tensor:
-        """Mean KL of normalised counts (B, W, K), where there are any, from what states (B, D) forecast: ()."""
+        """Mean KL divergence of normalised counts (B, W, K), if not all 0, from the forecast of states (B, D): ()."""
         prompts = self.prompt.weight.expand(len(state), -1, -1)  # (B, W, D)
         logits = self.head(torch.cat([state.unsqueeze(1).expand_as(prompts), prompts], -1))  # (B, W, K)
         total = counts.sum(-1, keepdim=True)
@@ -107,7 +107,7 @@ class _Forecaster(nn.Module):
         return divergence.sum() / (total > 0).sum().clamp(min=1)
 
     def disagreement(self, one: Tensor, other: Tensor) -> Tensor:
-        """SimSiam's symmetric negative cosine of two maskings' states, (B, D) each: ()."""
+        """SimSiam's symmetric negative cosine of the states of two maskings, (B, D) each: ()."""
         first, second = self.project(one), self.project(other)
         there = functional.cosine_similarity(self.predict(first), second.detach(), dim=1)
         back = functional.cosine_similarity(self.predict(second), first.detach(), dim=1)
@@ -119,7 +119,7 @@ def _perceptron(width: int) -> nn.Sequential:
 
 
 def _cells(windows: HistoryWindows) -> pl.Series:
-    """What kind of behaviour each training event is: its source and category."""
+    """The behaviour type of each training event: its source and category."""
     frame = windows.training.frame
     name = pl.col("category").fill_null("") if "category" in frame.columns else pl.lit("")
     return frame.select(cell=pl.col("source") + "\n" + name)["cell"]
@@ -128,7 +128,7 @@ def _cells(windows: HistoryWindows) -> pl.Series:
 def _counts(
     windows: HistoryWindows, types: np.ndarray, n_types: int, users: np.ndarray, ends: np.ndarray, length: int
 ) -> Tensor:
-    """Events by type in [end, end + length) of each user: float (B, K)."""
+    """Each user's number of events by type in [end, end + length): float (B, K)."""
     owner, index = windows.training.histories.within(users, ends + length, length=length)
     kept = types[index] >= 0
     flat = np.bincount(owner[kept] * n_types + types[index][kept], minlength=len(users) * n_types)
@@ -136,6 +136,6 @@ def _counts(
 
 
 def _masked(steps: Steps, share: float, rng: np.random.Generator) -> Steps:
-    """The same with a share of the steps blanked."""
+    """The steps, with a share of them blanked."""
     blank = torch.from_numpy(rng.random(steps.valid.shape) < share).unsqueeze(-1)
     return Steps(steps.vectors.masked_fill(blank, 0), steps.valid, steps.observed)

@@ -1,10 +1,11 @@
 """One4all (ShopperBERT, arXiv 2106.00573): masked prediction of what events are and when they happened.
 
 An event is the sum of embeddings of its category levels, from coarse to fine, and of five fields of its time. A share
-of the events is masked whole, and every field of them predicted. The user's vector is the mean of the last layer over
-the events of the history, and frozen; U-MLP is a small perceptron on it.
+of the events is masked, and all their fields are predicted. The user's vector is the frozen mean of the last layer over
+the events of the history; U-MLP is a small perceptron on it.
 
-NOTE: the paper has 79 M parameters and 0.8 B behaviours; here are a few layers, and histories go through in pieces.
+NOTE: the paper has 79 M parameters and 0.8 B behaviours; here the model has a few layers, and reads histories in
+pieces.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -39,13 +40,13 @@ class One4all:
         d_model: width.
         layers: Transformer layers.
         heads: attention heads.
-        length: events in a piece of history.
-        most: values of a level that are told apart.
-        mask: share of the events masked.
+        length: number of events in a piece of history.
+        most: number of values of a level with an embedding of their own.
+        mask: share of events masked.
         steps: optimiser steps.
-        batch_size: pieces a step.
+        batch_size: pieces per step.
         lr: peak learning rate.
-        head: what is fitted on the vectors.
+        head: the model that is fitted to the vectors.
     """
 
     d_model: int = 64
@@ -62,11 +63,11 @@ class One4all:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return "one4all, U-MLP" if self.head == "perceptron" else "one4all"
 
     def vectors(self, inputs: UserInputs) -> np.ndarray:
-        """Train on training users, then describe everybody: float32 (U, d_model).
+        """Train on training users, then encode all users: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.
@@ -116,7 +117,7 @@ class One4all:
 
     @torch.no_grad()
     def _describe(self, model: MaskedEvents, codes: np.ndarray, ids: pl.Series, users: pl.Series) -> np.ndarray:
-        """The mean over each user's events of the last layer: (U, d_model), zeros without any event."""
+        """The mean of the last layer over each user's events: (U, d_model), zeros without events."""
         starts = _first_rows(ids)
         ends = np.append(starts[1:], len(codes))
         first = np.concatenate([np.arange(s, e, self.length) for s, e in zip(starts, ends, strict=True)] or [starts])
@@ -137,11 +138,11 @@ class MaskedEvents(nn.Module):
     """Transformer over events, each the sum of its fields' embeddings.
 
     Args:
-        sizes: codes of each field.
+        sizes: number of codes of each field.
         d_model: width.
         layers: Transformer layers.
         heads: attention heads.
-        length: longest piece.
+        length: maximum number of events in a piece.
 
     Shape:
         codes (B, L, F), valid (B, L) -> (B, L, d_model)
@@ -166,7 +167,7 @@ class MaskedEvents(nn.Module):
         self.predict = nn.Linear(d_model, sum(sizes))
 
     def forward(self, codes: Tensor, valid: Tensor) -> Tensor:
-        """Each event in the light of the others: (B, L, F), (B, L) -> (B, L, d_model)."""
+        """Encode each event in the context of the others: (B, L, F), (B, L) -> (B, L, d_model)."""
         batch, length, fields = codes.shape
         hidden = self.embedding((codes + self.offsets).view(-1, fields)).view(batch, length, -1)
         hidden = hidden + self.position[:length]
@@ -176,7 +177,7 @@ class MaskedEvents(nn.Module):
         return seen
 
     def loss(self, codes: Tensor, valid: Tensor, chosen: Tensor) -> Tensor:
-        """Cross-entropy of every field of the chosen events (B, L), the mean over fields; zero without any: ()."""
+        """Cross-entropy of the chosen events' fields (B, L), mean over fields; zero without chosen events: ()."""
         hidden = self(codes.masked_fill(chosen.unsqueeze(-1), MASK), valid)[chosen]  # (M, d_model)
         logits, truth = self.predict(hidden).split(self.sizes, 1), codes[chosen]
         terms = [functional.cross_entropy(part, truth[:, i], reduction="sum") for i, part in enumerate(logits)]
@@ -184,7 +185,7 @@ class MaskedEvents(nn.Module):
 
 
 def _codes(events: pl.DataFrame, words: dict[str, pl.Series]) -> np.ndarray:
-    """Every field of every event, MASK left free: int64 (E, F)."""
+    """The codes of every event's fields, none of them MASK: int64 (E, F)."""
     columns = [encode_values(events[name], vocabulary, unknown=UNKNOWN) for name, vocabulary in words.items()]
     time = pl.col("time")
     hours = (time - time.shift(1).over("user_id")).dt.total_seconds() / 3600
@@ -202,7 +203,7 @@ def _first_rows(ids: pl.Series) -> np.ndarray:
 
 
 def _pieces(codes: np.ndarray, first: np.ndarray, last: np.ndarray, length: int) -> tuple[Tensor, Tensor]:
-    """The events from each `first` up to its `last`, padded: codes (B, L, F) and which are events, bool (B, L)."""
+    """The events from each `first` up to its `last`, padded: codes (B, L, F), and validity, bool (B, L)."""
     places = first[:, None] + np.arange(length)
     valid = places < last[:, None]
     pieces = codes[np.where(valid, places, first[:, None])]
@@ -210,17 +211,17 @@ def _pieces(codes: np.ndarray, first: np.ndarray, last: np.ndarray, length: int)
 
 
 def u_mlp(vectors: np.ndarray, labels: np.ndarray, *, seed: int = 0, width: int = 64, steps: int = 150) -> UMlp:
-    """Fit One4all's head on frozen vectors: a perceptron of one hidden layer (U-MLP).
+    """Fit One4all's head, a perceptron with one hidden layer (U-MLP), to frozen vectors.
 
     Args:
-        vectors: (N, D), of a few seeds or of many users.
+        vectors: those of a few seeds or of many users, (N, D).
         labels: bool (N,).
-        seed: of the initial weights.
-        width: of the hidden layer.
-        steps: over all rows at once.
+        seed: seed of the initial weights.
+        width: width of the hidden layer.
+        steps: number of full-batch steps.
 
     Returns:
-        What gives other users their scores.
+        The fitted head.
     """
     mean, spread = vectors.mean(0), vectors.std(0)
     spread = np.where(spread > 0, spread, 1.0)
@@ -240,7 +241,7 @@ def _perceptron(*, d_input: int, width: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class UMlp:
-    """A fitted head; `scores` is what it is for."""
+    """A fitted U-MLP, which scores other users."""
 
     model: nn.Module
     mean: np.ndarray

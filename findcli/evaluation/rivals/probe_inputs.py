@@ -1,6 +1,6 @@
-"""What every rival of the linear probe is given: users' events and profiles before a date, and who may be trained on.
+"""The inputs of every rival of the linear probe: users' events and profiles before a date, and who may be trained on.
 
-Shapes: U users to describe, E events, D width.
+Shapes: U users to encode, E events, D width.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -26,29 +26,29 @@ Digests = Mapping[str, str]
 
 
 def _never_late() -> None:
-    """Have all the time there is."""
+    """Set no time limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserInputs:
-    """What a rival may see; nothing in it lies at or after the date, and no label is in it.
+    """Everything that a rival may see: no label, and nothing at or after the date.
 
     Attributes:
-        events: a row an event before `as_of`, in order of user and time: user_id, time, source, event (its text) and
+        events: one row per event before `as_of`, sorted by user and time: user_id, time, source, event (its text) and
             the slots and amount that the sources have.
-        users: ids to describe, ascending, (U,).
+        users: ids of the users to encode, ascending, (U,).
         training_users: ids that may be trained on.
-        train_until: what is trained may read events of training users before it.
+        train_until: training may read events of training users before it.
         as_of: histories end before it.
         history: length of a history.
         step: length of a time step.
-        searches: sources of search text.
-        profiles: the profile columns of `users` as of the date, (U, F); without any where the workspace has none.
-        text_vectors: gives distinct texts their vectors, float32 (n_texts, d_text).
-        stage_one: gives the vectors of the workspace's own encoders of stage 1 by modality, (U, D) each.
-        digests: of what the last two read.
-        seed: of whatever is drawn.
-        keep_time: called between the steps of long work; raises when a rival has had its time.
+        searches: names of the search sources.
+        profiles: the profile columns of `users` as of the date, (U, F); no column if the workspace has none.
+        text_vectors: encodes distinct texts, float32 (n_texts, d_text).
+        stage_one: computes the vectors of the workspace's own encoders of stage 1 by modality, (U, D) each.
+        digests: digests of the runs that the last two read.
+        seed: of everything that is drawn.
+        keep_time: called between the steps of long work; raises once the rival's time is up.
     """
 
     events: pl.DataFrame
@@ -67,7 +67,7 @@ class UserInputs:
     keep_time: Callable[[], None] = field(default=_never_late)
 
     def __post_init__(self) -> None:
-        """Refuse events that a rival must not see.
+        """Refuse events at or after the date.
 
         Raises:
             ValueError: one lies at or after the date.
@@ -76,16 +76,16 @@ class UserInputs:
             raise ValueError(f"an event lies at or after the date {self.as_of}")
 
     def window(self) -> pl.DataFrame:
-        """Every user's history."""
+        """The history of every user."""
         return self.events.filter(pl.col("time") >= self.as_of - self.history)
 
     def for_training(self) -> pl.DataFrame:
-        """What training may read: the events of training users before `train_until`."""
+        """The events that training may read: those of training users before `train_until`."""
         allowed = pl.col("user_id").is_in(self.training_users.implode())
         return self.events.filter(pl.col("time") < self.train_until, allowed)
 
     def digest(self) -> str:
-        """A digest of all that a rival's vectors depend on."""
+        """A digest of everything that a rival's vectors depend on."""
         frames = [self.events.select(sorted(self.events.columns)), self.profiles]
         plain: list[object] = [
             [len(frame), int(frame.hash_rows(seed=0).sum() or 0)] if frame.width else [] for frame in frames
@@ -100,28 +100,28 @@ class Representation(Protocol):
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
 
     @property
     def version(self) -> int:
-        """Raised when it computes something else; vectors of other versions are not reused."""
+        """Increased whenever its results change; vectors of other versions are not reused."""
 
     @property
     def head(self) -> Head:
-        """What is fitted on its vectors: the probe's own logistic regression, boosted trees or a perceptron."""
+        """The model that is fitted to its vectors: the probe's logistic regression, boosted trees or a perceptron."""
 
     def vectors(self, inputs: UserInputs) -> np.ndarray:
-        """A row a user: float32 (U, D)."""
+        """One row per user: float32 (U, D)."""
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Users' events as flat arrays of numbers, in order of user and time.
+    """Users' events as flat arrays, sorted by user and time.
 
     Attributes:
-        histories: who did it when, with the row of the event's text.
+        histories: user, time and text row of each event.
         texts: the distinct texts.
-        frame: the events themselves, row by row.
+        frame: the events, one row each.
     """
 
     histories: Histories
@@ -130,11 +130,11 @@ class Streams:
 
 
 def streams(inputs: UserInputs, events: pl.DataFrame, users: pl.Series) -> Streams:
-    """The events of some users, whose row is their place among `users`.
+    """The events of some users, whose rows are their positions in `users`.
 
     Args:
         inputs: says which sources are searches.
-        events: of these users or more.
+        events: events of these users, and perhaps of others.
         users: ids, ascending.
     """
     flat = flatten_events(events, users, inputs.searches)
@@ -143,19 +143,19 @@ def streams(inputs: UserInputs, events: pl.DataFrame, users: pl.Series) -> Strea
 
 
 def levels(events: pl.DataFrame) -> list[str]:
-    """The columns that say what an event is, from coarse to fine: its source and the slots that any event fills."""
+    """The columns that say what an event is, from coarse to fine: the source, and each slot that any event fills."""
     said = ("department", "category", "item", "merchant", "status", "channel")
     return ["source", *(name for name in said if name in SLOTS and name in events.columns and events[name].count())]
 
 
 def vocabulary(values: pl.Series, *, most: int) -> pl.Series:
-    """The most frequent values, at most so many, sorted by frequency and then by name."""
+    """The most frequent values, at most `most`, sorted by frequency and then by name."""
     counts = values.drop_nulls().value_counts(name="n").sort("n", values.name, descending=[True, False])
     return counts[values.name].head(most)
 
 
 def encode_values(values: pl.Series, vocabulary: pl.Series, *, unknown: int) -> np.ndarray:
-    """The place of each value among the known ones, plus `unknown` + 1; `unknown` where it is none: int64 (E,)."""
+    """The position of each value in a vocabulary, plus `unknown` + 1; `unknown` if it is not in it: int64 (E,)."""
     places = pl.DataFrame({"value": vocabulary}).with_row_index("place")
     matches = pl.DataFrame({"value": values}).join(places, on="value", how="left", maintain_order="left")["place"]
     return matches.cast(pl.Int64).fill_null(-1).to_numpy() + unknown + 1

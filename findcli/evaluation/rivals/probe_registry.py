@@ -1,4 +1,4 @@
-"""The rivals of the linear probe by name, and what a workspace gives them to see.
+"""The rivals of the linear probe by name, and the inputs that a workspace gives them.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -50,14 +50,14 @@ SECONDS = 900.0
 
 @dataclass(frozen=True)
 class RivalVectors:
-    """What one rival says of the users of an inputs' date.
+    """One rival's vectors of the users.
 
     Attributes:
-        name: what tables call it.
-        head: what is fitted on its vectors.
-        vectors: float32 (U, D); None where it did not finish.
-        seconds: what it took when it was computed.
-        note: why it did not finish, "" where it did.
+        name: its name in tables.
+        head: the model that is fitted to its vectors.
+        vectors: float32 (U, D); None if it did not finish.
+        seconds: the time it took when it was computed.
+        note: why it did not finish; "" if it did.
     """
 
     name: str
@@ -68,7 +68,7 @@ class RivalVectors:
 
 
 def chosen_rivals(wanted: str) -> tuple[Representation, ...]:
-    """The rivals that "all", "none" or names with commas between them stand for.
+    """The rivals that "all", "none" or comma-separated names stand for.
 
     Raises:
         FindCLIError: a name is unknown.
@@ -86,15 +86,15 @@ def user_inputs(
     without_sources: Sequence[str] = (),
     device: str = "auto",
 ) -> UserInputs:
-    """Everything of a workspace that a rival may see as of a date.
+    """Everything of a workspace that a rival may see, as of a date.
 
     Args:
-        workspace: whose users.
+        workspace: the workspace of the users.
         log: the event log.
         as_of: histories end before it.
-        users: ids to describe, ascending.
+        users: ids of the users to encode, ascending.
         without_sources: sources whose events are left out.
-        device: where the workspace's own encoders compute.
+        device: the device of the workspace's own encoders.
     """
     windows = workspace.settings.windows
     read = [events.read_part(log, part, before=as_of) for part in events.parts(log)]
@@ -122,14 +122,14 @@ def user_inputs(
 def rival_vectors(
     rival: Representation, inputs: UserInputs, folder: Path, *, seconds: float, digest: str
 ) -> RivalVectors:
-    """A rival's vectors, from the disk where they stand; rivals that differ in their head alone share them.
+    """A rival's vectors, read from disk if they are there; rivals that differ only in their head share them.
 
     Args:
         rival: the rival.
-        inputs: what it sees.
-        folder: where vectors are kept.
-        seconds: the bound.
-        digest: that of the inputs.
+        inputs: everything that it may see.
+        folder: the folder of kept vectors.
+        seconds: the time limit.
+        digest: digest of the inputs.
     """
     settings = {name: value for name, value in vars(rival).items() if name != "head"}
     path = folder / f"{hash_json([type(rival).__name__, rival.version, settings, digest])}.safetensors"

@@ -1,4 +1,4 @@
-"""What every ranker of sentences is given, and the tables of recency-weighted counts that most of them begin with.
+"""The inputs of every ranker of sentences, and the tables of recency-weighted counts that most of them begin with.
 
 Shapes: U evaluated users, N users of any kind, C categories to score, K categories of the data.
 
@@ -24,36 +24,36 @@ WEEK = timedelta(weeks=1)
 
 
 class Encode(Protocol):
-    """Gives texts their vectors."""
+    """Encodes texts."""
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, float32 (len(texts), D)."""
 
 
 def _never_late() -> None:
-    """Have all the time there is."""
+    """Set no time limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankingInputs:
-    """What a ranker may see; nothing in it lies at or after the test date.
+    """Everything that a ranker may see: nothing at or after the test date.
 
     Attributes:
-        purchases: a row a purchase before the test date: user_id, time, category, item, department.
+        purchases: one row per purchase before the test date: user_id, time, category, item, department.
         users: the evaluated users, (U,).
         training_users: the users that may be trained on.
-        categories: the names to score, (C,), as the data have them.
-        demands: the sentence of each, (C,).
+        categories: the categories to score, (C,), as named in the data.
+        demands: the sentence of each category, (C,).
         seen: whether a category may be trained on, bool (C,).
         all_seen: every category of the data that may be trained on.
         test_date: histories end before it.
         history: length of a history.
         future: length of an outcome window.
         every: time between training cutoffs.
-        seed: of whatever is drawn.
-        text_model: what gives texts their vectors; None where no pretrained model is at hand.
-        encode: does it.
-        keep_time: called between the steps of long work; raises when a ranker has had its time.
+        seed: of everything that is drawn.
+        text_model: the pretrained model that encodes texts; None if none is installed.
+        encode: encodes texts with it.
+        keep_time: called between the steps of long work; raises once the ranker's time is up.
     """
 
     purchases: pl.DataFrame
@@ -73,7 +73,7 @@ class RankingInputs:
     keep_time: Callable[[], None] = field(default=_never_late)
 
     def __post_init__(self) -> None:
-        """Refuse purchases that a ranker must not see.
+        """Refuse purchases at or after the test date.
 
         Raises:
             ValueError: one lies at or after the test date.
@@ -82,7 +82,7 @@ class RankingInputs:
             raise ValueError(f"a purchase lies at or after the test date {self.test_date}")
 
     def digest(self) -> str:
-        """A digest of all that a score depends on."""
+        """A digest of everything that a score depends on."""
         rows = self.purchases.select(sorted(self.purchases.columns)).hash_rows(seed=0)
         plain = [str(len(rows)), str(int(rows.sum() or 0)), self.users.to_list(), sorted(map(str, self.training_users))]
         plain += [list(self.categories), list(self.demands), self.seen.tolist(), sorted(self.all_seen)]
@@ -90,10 +90,10 @@ class RankingInputs:
         return hash_json([*plain, str(self.text_model)])
 
     def require_encoder(self) -> Encode:
-        """What encodes texts.
+        """The encoder of texts.
 
         Raises:
-            FindCLIError: no pretrained model is at hand.
+            FindCLIError: no pretrained model is installed.
         """
         if self.encode is None:
             raise FindCLIError(
@@ -108,14 +108,14 @@ class RankingRival(Protocol):
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
 
     @property
     def version(self) -> int:
-        """Raised when it computes something else; scores of other versions are not reused."""
+        """Increased whenever its results change; scores of other versions are not reused."""
 
     def scores(self, inputs: RankingInputs) -> np.ndarray:
-        """The more, the likelier: float32 (U, C)."""
+        """Scores, higher is likelier: float32 (U, C)."""
 
 
 def settings_digest(ranker: RankingRival) -> str:
@@ -132,14 +132,14 @@ def window(purchases: pl.DataFrame, *, start: datetime, end: datetime) -> pl.Dat
 def decayed_counts(
     purchases: pl.DataFrame, users: pl.Series, categories: Sequence[str], *, at: datetime, decay: float
 ) -> np.ndarray:
-    """Purchases by user and category, each worth decay to the power of its age in weeks.
+    """Sum of each user's purchases by category, each weighted by decay to the power of its age in weeks.
 
     Args:
-        purchases: a row a purchase before `at`.
+        purchases: one row per purchase before `at`.
         users: (N,).
         categories: (K,).
-        at: the instant ages are counted to.
-        decay: in (0, 1]; 1 counts.
+        at: the instant that ages are counted to.
+        decay: in (0, 1]; 1 counts purchases.
 
     Returns:
         float32 (N, K).
@@ -156,24 +156,24 @@ def decayed_counts(
 
 
 def activity(purchases: pl.DataFrame, users: pl.Series, *, at: datetime, decay: float) -> np.ndarray:
-    """All purchases of each user, each worth decay to the power of its age in weeks: float32 (N,)."""
+    """Sum of each user's purchases, each weighted by decay to the power of its age in weeks: float32 (N,)."""
     return decayed_counts(purchases.with_columns(category=pl.lit("")), users, [""], at=at, decay=decay)[:, 0]
 
 
 def bought_in(purchases: pl.DataFrame, users: pl.Series, categories: Sequence[str]) -> np.ndarray:
-    """Whether a user has any row of a category: bool (N, K)."""
+    """Whether a user has any purchase of a category: bool (N, K)."""
     return decayed_counts(purchases, users, categories, at=datetime(2000, 1, 1), decay=1.0) > 0
 
 
 def with_ties_by(scores: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Ranks of users within each column by a score, those of equal score by a second one.
+    """Ranks of users within each column by a score, with ties broken by a second score.
 
     Args:
         scores: (U, C).
         second: (U,) or (U, C).
 
     Returns:
-        float32 (U, C), from 1 for the worst; equal where both are.
+        float32 (U, C), from 1 for the lowest score; equal if both scores are.
     """
     ranks = rankdata(scores, axis=0, method="dense").astype(np.float64)
     finer = rankdata(second.reshape(len(scores), -1), axis=0, method="dense")
@@ -182,5 +182,5 @@ def with_ties_by(scores: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def random_seed(seed: int, name: str) -> int:
-    """A seed of a ranker's own, that no other ranker's draws move."""
+    """A seed of a ranker's own, independent of other rankers' draws."""
     return int.from_bytes(hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=4).digest())

@@ -1,4 +1,4 @@
-"""The rivals by name, run within a bound of time, their scores kept on disk until they or their inputs change."""
+"""The rankers by name, run within a time limit; scores are kept on disk until the rankers or their inputs change."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ SECONDS = 600.0
 
 @dataclass(frozen=True)
 class RankerScores:
-    """What one ranker came to.
+    """The scores of one ranker.
 
     Attributes:
-        name: what tables call it.
-        scores: float32 (U, C); None where it did not finish.
-        seconds: what it took when it was computed.
-        note: why it did not finish, "" where it did.
-        probabilities: where it gives any, float64 (U, C), NaN where it gives none.
+        name: its name in tables.
+        scores: float32 (U, C); None if it did not finish.
+        seconds: the time it took when it was computed.
+        note: why it did not finish; "" if it did.
+        probabilities: float64 (U, C), NaN where it gives none; None if it gives none at all.
     """
 
     name: str
@@ -52,7 +52,7 @@ class RankerScores:
 
 
 def chosen_rivals(wanted: str) -> tuple[RankingRival, ...]:
-    """The rankers that "all", "none" or names with commas between them stand for.
+    """The rankers that "all", "none" or comma-separated names stand for.
 
     Raises:
         FindCLIError: a name is unknown.
@@ -64,17 +64,17 @@ def chosen_rivals(wanted: str) -> tuple[RankingRival, ...]:
 def score_rival(
     ranker: RankingRival, inputs: RankingInputs, folder: Path, *, seconds: float, digest: str
 ) -> RankerScores:
-    """A rival's scores, from the disk where they stand.
+    """A rival's scores, read from disk if they are there.
 
     Args:
         ranker: the rival.
-        inputs: what it sees.
-        folder: where scores are kept.
-        seconds: the bound; looked at between its steps and at its end.
-        digest: that of the inputs.
+        inputs: everything that it may see.
+        folder: the folder of kept scores.
+        seconds: the time limit, checked between its steps and at its end.
+        digest: digest of the inputs.
 
     Returns:
-        Its scores; or none, with the reason, where it took too long or lacks a package.
+        Its scores; or None, with the reason, if it took too long or lacks a package.
     """
     path = folder / f"{hash_json([settings_digest(ranker), digest])}.safetensors"
     kept = computed_or_kept(
@@ -84,5 +84,5 @@ def score_rival(
 
 
 def lacking(scored: Sequence[RankerScores]) -> list[str]:
-    """What to say of rivals that did not finish."""
+    """Notes on the rivals that did not finish, one each."""
     return [f"{one.name}: {one.note}" for one in scored if one.note]

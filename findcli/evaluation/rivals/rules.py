@@ -1,6 +1,6 @@
-"""A rule for each demand, in the manner of ARALLM: which categories it means, and who bought one of them.
+"""A rule per demand, in the manner of ARALLM: the categories that it means, and who bought one of them.
 
-NOTE[paper]: there a language model writes the rule; here the demand is matched to category names by their vectors.
+NOTE[paper]: there a language model writes the rule; here the demand is matched to category names by text similarity.
 
 The settings were chosen on the tuning splits of Complete Journey.
 
@@ -18,12 +18,12 @@ from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, de
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """Select the users whose history holds one of the categories that a demand means.
+    """Select the users whose history has one of the categories that a demand means.
 
     Args:
-        most: categories of a rule at most.
-        near: the share of the best category's cosine that another must reach.
-        decay: what a purchase keeps of its worth a week in what breaks ties.
+        most: number of categories of a rule, at most.
+        near: minimum cosine of a further category, as a share of the best category's.
+        decay: weekly decay of a purchase's weight in the activity that breaks ties.
     """
 
     most: int = 3
@@ -33,7 +33,7 @@ class Rules:
     version = 2
 
     def scores(self, inputs: RankingInputs) -> np.ndarray:
-        """Ranks, float32 (U, C): of whom the rule holds, by the purchases that satisfy it; ties by activity."""
+        """Ranks by the number of purchases that satisfy the rule, with ties broken by activity: float32 (U, C)."""
         encode = inputs.require_encoder()
         at = inputs.test_date
         history = window(inputs.purchases, start=at - inputs.history, end=at)

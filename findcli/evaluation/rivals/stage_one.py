@@ -1,6 +1,6 @@
-"""Encoders of stage 1 by themselves, before any alignment: TabTransformer, the text model, all side by side.
+"""Encoders of stage 1 before any alignment: TabTransformer, the text model, and all concatenated.
 
-They are the workspace's own pre-trained encoders, so that what alignment and fusion add is seen beside them.
+They are the workspace's own pre-trained encoders, and so show what alignment and fusion add.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -59,7 +59,7 @@ class TextModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Concatenated:
-    """Every encoder of stage 1, side by side."""
+    """All encoders of stage 1, concatenated."""
 
     head: Head = "linear"
     name = "concatenation"

@@ -17,14 +17,14 @@ from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, ra
 
 @dataclass(frozen=True, kw_only=True)
 class Svd:
-    """Directions of the training users' purchases, others folded in.
+    """Directions are fitted to the training users' purchases; other users are projected onto them.
 
     Args:
-        rank: directions.
-        decay: what a purchase keeps of its worth a week.
+        rank: number of directions.
+        decay: weekly decay of a purchase's weight.
         own: weight of the user's own log count.
         activity: weight of the log activity.
-        activity_decay: what a purchase keeps of its worth a week in the activity.
+        activity_decay: weekly decay of a purchase's weight in the activity.
     """
 
     rank: int = 16
@@ -36,7 +36,7 @@ class Svd:
     version = 2
 
     def scores(self, inputs: RankingInputs) -> np.ndarray:
-        """Reconstructed log counts plus the user's own and the log activity, float32 (U, C)."""
+        """Reconstructed log counts plus the weighted own log count and log activity, float32 (U, C)."""
         at = inputs.test_date
         history = window(inputs.purchases, start=at - inputs.history, end=at)
         counts = log_counts(

@@ -1,4 +1,4 @@
-"""How close a user's purchases are to the demand as texts: of the whole history, or of the nearest events.
+"""Rank by the text similarity of the demand and a user's purchases: the whole history, or the nearest events.
 
 The settings were chosen on the tuning splits of Complete Journey.
 
@@ -20,7 +20,7 @@ class MeanText:
     """The cosine of the demand and the mean vector of the history's events.
 
     Args:
-        decay: what an event keeps of its weight a week.
+        decay: weekly decay of an event's weight.
     """
 
     decay: float = 0.8
@@ -38,11 +38,11 @@ class MeanText:
 
 @dataclass(frozen=True, kw_only=True)
 class NearestText:
-    """The mean cosine of the demand and the events nearest to it.
+    """The mean cosine of the demand and the events most similar to it.
 
     Args:
-        events: how many.
-        decay: what an event keeps of its weight a week.
+        events: number of nearest events.
+        decay: weekly decay of an event's weight.
     """
 
     events: int = 5
@@ -51,7 +51,7 @@ class NearestText:
     version = 2
 
     def scores(self, inputs: RankingInputs) -> np.ndarray:
-        """Mean cosines, float32 (U, C); missing events count as the farthest text."""
+        """Mean cosines, float32 (U, C); missing events count as the least similar text."""
         counts, texts, demands = _counts_and_vectors(inputs, decay=self.decay)
         similar = demands @ texts.T  # (C, T)
         scores = np.empty((len(counts), len(demands)), np.float32)
@@ -65,7 +65,7 @@ class NearestText:
 
 
 def _counts_and_vectors(inputs: RankingInputs, *, decay: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How often each user has each distinct event text (U, T), the texts' vectors (T, D) and the demands' (C, D)."""
+    """Decayed counts of each user's distinct event texts (U, T), the texts' vectors (T, D), and the demands' (C, D)."""
     encode = inputs.require_encoder()
     history = window(inputs.purchases, start=inputs.test_date - inputs.history, end=inputs.test_date)
     named = history.filter(pl.col("user_id").is_in(inputs.users.implode())).with_columns(

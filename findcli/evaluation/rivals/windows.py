@@ -1,4 +1,4 @@
-"""Windows of time steps, for the rivals that read behaviour step by step: random ones to train on, everybody's own.
+"""Windows of time steps, for the rivals that read behaviour step by step: random ones to train on, and all users' own.
 
 Tested in tests/evaluation/rivals/test_representations.py.
 """
@@ -25,15 +25,15 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class HistoryWindows:
-    """Histories in steps.
+    """Histories as time steps.
 
     Attributes:
-        inputs: gives the dates.
-        training: events of training users before `train_until`, whose rows are among `users`.
-        users: how many training users have one.
+        inputs: sets the dates.
+        training: events of training users before `train_until`.
+        users: number of training users with such an event.
         texts: vectors of their texts, (n_texts, d_text).
-        length: of a history, in seconds.
-        step: of a step, in seconds.
+        length: length of a history, in seconds.
+        step: length of a step, in seconds.
     """
 
     inputs: UserInputs
@@ -45,7 +45,7 @@ class HistoryWindows:
 
     @classmethod
     def of(cls, inputs: UserInputs) -> HistoryWindows:
-        """Read what may be trained on.
+        """Read the events that may be trained on.
 
         Raises:
             FindCLIError: no training user has an event.
@@ -62,12 +62,12 @@ class HistoryWindows:
 
     @property
     def n_steps(self) -> int:
-        """Steps of a history."""
+        """Number of steps in a history."""
         return -(-self.length // self.step)
 
     @property
     def d_input(self) -> int:
-        """Width of a step."""
+        """Width of a step's vector."""
         return self.texts.shape[1] + EXTRAS
 
     def draw(self, size: int, rng: np.random.Generator, *, ahead: int = 0) -> tuple[Steps, np.ndarray, np.ndarray]:
@@ -84,7 +84,7 @@ class HistoryWindows:
         return self.training.histories.steps(users, ends, self.texts, length=self.length, step=self.step), users, ends
 
     def everybody(self) -> Iterator[Steps]:
-        """The histories of all users as of the date, in their order, some hundreds at a time."""
+        """The histories of all users as of the date, in order, in batches."""
         recent = streams(self.inputs, self.inputs.window(), self.inputs.users)
         texts = _text_vectors(self.inputs, recent)
         end = int(seconds([self.inputs.as_of])[0])
@@ -95,19 +95,19 @@ class HistoryWindows:
 
     @torch.no_grad()
     def describe(self, encoder: SequenceEncoder, pool: Pool) -> np.ndarray:
-        """Everybody's vectors: the last step's context, or the mean of all: float32 (U, d_model)."""
+        """The vectors of all users, the last step's context or the mean of all: float32 (U, d_model)."""
         vectors = [pooled(encoder, steps, pool).numpy() for steps in self.everybody()]
         return np.concatenate(vectors)
 
 
 def pooled(encoder: SequenceEncoder, steps: Steps, pool: Pool) -> Tensor:
-    """One vector a user out of the contexts of its steps: (B, d_model)."""
+    """One vector per user from the contexts of the steps: (B, d_model)."""
     context = encoder(steps.vectors, steps.valid)  # (B, T, d_model)
     return context[:, -1] if pool == "last" else encoder.pool(context, steps.valid)
 
 
 def recurrent(windows: HistoryWindows, *, d_model: int, positives: int = 1) -> dict[str, object]:
-    """What a recurrent encoder of such steps is made of."""
+    """The arguments of a recurrent encoder of such steps."""
     return {
         "d_input": windows.d_input, "d_model": d_model, "layers": 1, "heads": 1, "max_steps": windows.n_steps,
         "kind": "gru", "dropout": 0.0, "positives": positives,
