@@ -63,6 +63,12 @@ def test_gzip_jsonl_and_parquet_are_read_too(tmp_path: Path) -> None:
     assert read(tmp_path / "a [1].parquet") == [(1,), (2,)]
 
 
+def test_a_sheet_of_a_workbook_is_read_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.xlsx"
+    pl.DataFrame({"user_id": ["007", "8"], "label": ["1", "0"]}).write_excel(path)
+    assert read(path) == [("007", "1"), ("8", "0")]
+
+
 def test_a_row_with_too_many_fields_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("user_id,label\n1,2\n1,2,3\n")
     with pytest.raises(FindCLIError, match=r"line 3 of .* has 3 fields"):
