@@ -27,11 +27,12 @@ def read_demands(path: Path) -> list[str]:
     what = "the file of demands"
     if path.suffix.lower() in TABLES or (path.suffix.lower() in SEPARATED and _names_demands(path)):
         table = open_table([path], what=what)
-        if COLUMN not in table.schema:
+        column = next((name for name in table.schema.names() if name.strip().lower() == COLUMN), None)
+        if column is None:
             hint = f"name the column of sentences {COLUMN}"
             raise FindCLIError(f"{path} has no column {COLUMN}, only: {', '.join(table.schema.names())}", hint=hint)
         with reading(what, [path]):
-            demands = table.frame.select(pl.col(COLUMN).cast(pl.String)).collect()[COLUMN].to_list()
+            demands = table.frame.select(pl.col(column).cast(pl.String)).collect()[column].to_list()
     else:
         demands = [line.strip() for line in _text(path).splitlines()]
     sentences = [demand for demand in demands if demand]
@@ -43,7 +44,7 @@ def read_demands(path: Path) -> list[str]:
 def _names_demands(path: Path) -> bool:
     """Whether the first line of a text file names the column of demands; else each line is one."""
     first = next(iter(_text(path).splitlines()), "")
-    return COLUMN in (name.strip().strip('"') for name in re.split(r"[,;\t|]", first))
+    return COLUMN in (name.strip().strip('"').lower() for name in re.split(r"[,;\t|]", first))
 
 
 def _text(path: Path) -> str:

@@ -74,6 +74,8 @@ def test_a_probability_that_nobody_calibrated_is_refused() -> None:
         ("d.csv", 'id,demand\n1,tea buyers\n2,"soap, please"\n3,\n'),
         ("d.tsv", "demand\tid\ntea buyers\t1\nsoap, please\t2\n"),
         ("d.csv", "tea buyers\nsoap, please\n"),
+        ("d.csv", "demand;note\ntea buyers;x\nsoap, please;y\n"),
+        ("d.csv", 'Demand\ntea buyers\n"soap, please"\n'),
         ("d", "tea buyers\nsoap, please"),
     ],
 )

@@ -59,8 +59,9 @@ def read_seeds(path: Path, users: pl.Series) -> Seeds:
         raise FindCLIError(f"{path} has no column user_id, only: {', '.join(frame.columns)}", hint=hint)
     ids = ids_of_type(frame["user_id"], users.dtype).alias("user_id")
     labels = _labels(path, frame["label"]) if "label" in frame.columns else pl.Series([1] * len(frame))
-    if ids.is_duplicated().any():
-        duplicate = ids.filter(ids.is_duplicated())[0]
+    present = ids.drop_nulls()
+    if present.is_duplicated().any():
+        duplicate = present.filter(present.is_duplicated())[0]
         raise FindCLIError(f"{path} names user {duplicate} more than once", hint="keep one row per user")
     embedded = pl.DataFrame({"user_id": users}).with_row_index("row")
     rows = pl.DataFrame({"user_id": ids}).join(embedded, on="user_id", how="left", maintain_order="left")["row"]

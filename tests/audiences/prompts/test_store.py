@@ -247,6 +247,8 @@ def test_mined_are_the_least_like_the_seeds_of_those_ranked_highest() -> None:
         ("user_id,label\n1,1\n1,0\n", "user 1 more than once"),
         ("user_id,label\n1,1\n99,1\n", "1 seeds are not embedded, such as '99'"),
         ("user_id,label\n1,1\n2,0\n", "names 1 positive seeds"),
+        ("user_id,label\n1.9,1\n2.7,1\n", "2 seeds are not embedded, such as '1.9'"),
+        ("user_id,label\n007,1\n2,1\n", "1 seeds are not embedded, such as '007'"),
     ],
 )
 def test_seeds_that_cannot_be_used_are_refused(tmp_path: Path, text: str, told: str) -> None:
