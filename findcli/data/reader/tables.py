@@ -156,12 +156,12 @@ def _part(file: Stored, form: TableForm, what: str, keys: tuple[tuple[str, str],
 def _read_excel(path: Path, form: TableForm, what: str) -> pl.DataFrame:
     """The first sheet of a workbook, every cell as text."""
     try:
-        found = pl.read_excel(
+        sheet = pl.read_excel(
             path, has_header=form.header is not False, read_options={"dtypes": "string"}, infer_schema_length=None
         )
     except ImportError as error:
         raise FindCLIError(f"{what}: {path} is an Excel file", hint=NO_EXCEL) from error
-    return found.cast(pl.String)
+    return sheet.cast(pl.String)
 
 
 def _scan(part: _Part, what: str) -> pl.LazyFrame:
@@ -174,8 +174,8 @@ def _scan(part: _Part, what: str) -> pl.LazyFrame:
     else:
         assert part.text is not None
         frame = part.text.scan(part.paths)
-    own = {name for name, _ in part.schema}
-    clash = [name for name, _ in part.keys if name in own]
+    columns = {name for name, _ in part.schema}
+    clash = [name for name, _ in part.keys if name in columns]
     if clash:
         hint = "rename one of the two"
         raise FindCLIError(f"{what}: {clash[0]!r} is a column and the name of a folder", hint=hint)
