@@ -9,7 +9,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from findcli.audiences.target import Selection, target
+from findcli.audiences.select import Selection
+from findcli.audiences.target import target
 from findcli.data.pairs import build_pairs
 from findcli.datasets import complete_journey
 from findcli.evaluation.probe import probe

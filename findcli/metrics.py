@@ -1,7 +1,11 @@
-"""How good scores are: AUC and KS, with intervals by bootstrap over users, and recall at k."""
+"""Measures of scores: AUC, KS, figures of selections and recall at k, with bootstrap intervals over users.
+
+Shapes: N users, S columns, R bootstrap replicates; in 1 + R rows, the first is the observation.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,14 +62,14 @@ def weighted_auc_ks(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) 
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What selecting the best users comes to, under R weightings of them; each (R,).
+class SelectionFigures:
+    """Figures of selecting the best users, under R weightings of them; each (R,).
 
     Attributes:
-        average_precision: area under the precision-recall curve, no user selected by a threshold.
-        lift: share of positives in the best tenth over that among all.
-        accuracy, precision, recall: of selecting as large a share as are positive, which makes the last two equal
-            but for the last user.
+        average_precision: area under the precision-recall curve, without a threshold.
+        lift: share of positives in the best tenth, over the share among all.
+        accuracy, precision, recall: of selecting as many users as are positive, which makes the last two equal but
+            for the last user.
     """
 
     average_precision: np.ndarray
@@ -75,8 +79,8 @@ class Selection:
     recall: np.ndarray
 
 
-def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> Selection:
-    """Measure selections under many weightings of the same users at once; of ties the first come first.
+def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> SelectionFigures:
+    """Measure selections under many weightings of the same users at once; ties are broken by position.
 
     Args:
         scores: (N,).
@@ -94,7 +98,7 @@ def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarra
     base = np.minimum((chosen < positives[:, None] - 1e-9).sum(1), len(truth) - 1)
     hit, taken = hits[rows, base], chosen[rows, base]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Selection(
+        return SelectionFigures(
             at_each.sum(1) / positives,
             hits[rows, tenth] / chosen[rows, tenth] / (positives / total),
             (hit + (total - positives) - (taken - hit)) / total,
@@ -104,32 +108,88 @@ def weighted_selection(scores: np.ndarray, truth: np.ndarray, weights: np.ndarra
 
 
 def recall_at(scores: np.ndarray, truth: np.ndarray, k: int) -> float:
-    """Mean share of each row's true columns among its k best, at most k of them counted; rows without any left out.
+    """Mean share of each row's true columns, at most k, among its k best; rows without a true column are left out.
 
     Args:
         scores: (N, S).
         truth: bool (N, S).
-        k: columns looked at.
+        k: number of best columns.
     """
     best = np.argpartition(-scores, min(k, scores.shape[1]) - 1, axis=1)[:, :k]  # (N, k)
-    found = np.take_along_axis(truth, best, 1).sum(1)
+    hits = np.take_along_axis(truth, best, 1).sum(1)
     reachable = np.minimum(truth.sum(1), k)
     kept = reachable > 0
-    return float((found[kept] / reachable[kept]).mean()) if kept.any() else float("nan")
+    return float((hits[kept] / reachable[kept]).mean()) if kept.any() else float("nan")
 
 
 def r_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Share of positives among the best users, as many as there are positives; NaN without any.
+    """Share of positives among the P best users, P being the number of positives; NaN if that is 0.
 
     Args:
-        scores: (N,); of ties the first come first.
+        scores: (N,); ties are broken by position.
         truth: bool (N,).
     """
     best = np.argsort(-scores, kind="stable")[: truth.sum()]
     return float(truth[best].mean()) if len(best) else float("nan")
 
 
-def percentile_interval(value: float, replicates: np.ndarray) -> Interval:
-    """The 95 % percentile interval of bootstrap replicates, those without a value left out."""
+def bootstrap_weights(n: int, replicates: int, *, seed: int | np.random.Generator = 0) -> np.ndarray:
+    """How often each of n users counts: once as observed, then in each resampling with replacement.
+
+    Args:
+        n: number of users.
+        replicates: number of resamplings, R.
+        seed: of the draws, or the generator to draw from.
+
+    Returns:
+        int (1 + R, n), the first row all ones.
+    """
+    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), replicates)
+    return np.vstack([np.ones(n, np.int64), draws])
+
+
+class Bootstrap:
+    """A bootstrap over users or categories, in which a member counts the same in every measurement.
+
+    Args:
+        members: all members, each once.
+        replicates: number of resamplings, R.
+        seed: of the draws, or the generator to draw from.
+    """
+
+    def __init__(self, members: Sequence[object], replicates: int, *, seed: int | np.random.Generator = 0) -> None:
+        self._column = {member: i for i, member in enumerate(members)}
+        self._weights = bootstrap_weights(len(members), replicates, seed=seed)
+
+    def weights(self, members: Sequence[object]) -> np.ndarray:
+        """How often each of these members counts: int (1 + R, len(members)), the first row all ones."""
+        return self._weights[:, [self._column[member] for member in members]]
+
+
+def resampled_means(values: np.ndarray, picked: np.ndarray) -> np.ndarray:
+    """The mean over groups, such as seeds or demands: as observed, then with the groups resampled too.
+
+    Args:
+        values: a figure of each group, as observed and in each replicate, (G, ..., 1 + R).
+        picked: the groups of each replicate, drawn with replacement, int (G, R).
+
+    Returns:
+        (..., 1 + R).
+    """
+    index = np.ascontiguousarray(picked).reshape(len(picked), *[1] * (values.ndim - 2), -1)
+    resampled = np.take_along_axis(values[..., 1:], index, 0).mean(0)
+    return np.concatenate([values[..., :1].mean(0), resampled], axis=-1)
+
+
+def interval(values: np.ndarray) -> Interval:
+    """A figure with its 95 % percentile interval.
+
+    Args:
+        values: the figure as observed, then in each bootstrap replicate, (1 + R,); NaN replicates are left out, and
+            if all are NaN so are both ends.
+    """
+    replicates = values[1:]
+    if np.isnan(replicates).all():
+        return Interval(float(values[0]), float("nan"), float("nan"))
     low, high = np.nanpercentile(replicates, [2.5, 97.5])
-    return Interval(value, float(low), float(high))
+    return Interval(float(values[0]), float(low), float(high))

@@ -6,6 +6,7 @@ so a stage that is made again with the same content leaves those after it as the
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -15,22 +16,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from findcli.audiences.prompts.store import list_prompts, prompt_folders
+from findcli.audiences.prompts.store import list_prompts
 from findcli.data import events, pairs
+from findcli.demands import tune
 from findcli.models import align
 from findcli.models.find import pretrain_sequence, pretrain_tabular
-from findcli.models.find.assemble import StageRuns, encoder_names
+from findcli.models.find.assemble import ENCODERS, encoder_names
 from findcli.models.text import pretrain
 from findcli.models.text.space import cache_folder
 from findcli.progress import Progress, no_progress
-from findcli.scoring.embed import embed, latest_date, stage_inputs, stage_settings
-from findcli.workspace import runs as artifacts
+from findcli.scoring import embed
+from findcli.workspace import runs
+from findcli.workspace.disk import locked
 from findcli.workspace.folder import Workspace, to_utc
-from findcli.workspace.runs import COMMANDS, FORMATS, MANIFEST, Run
+from findcli.workspace.runs import Run
+from findcli.workspace.stages import STAGES, Stage
 
-WITH_EVENTS = ("pairs", "embeddings")  # their commands write runs/events too
-MANY = ("embeddings", "prompt")  # kinds with more than one folder
-UNSEEDED = ("events", "pairs", "embeddings")  # nothing in them is drawn
+CACHE = re.compile(r"text-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +64,12 @@ class StageStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class BoundStage:
     """A stage of one workspace.
 
     Attributes:
-        name: its name and kind.
-        needs: the stages that it reads.
+        stage: its declaration.
+        needs: the stages that it reads here.
         folder: its run folder.
         settings: its own settings.
         seed: its seed.
@@ -75,7 +77,7 @@ class Stage:
         build: runs it where it is out of date: build(device=..., force=..., progress=...).
     """
 
-    name: str
+    stage: Stage
     needs: tuple[str, ...]
     folder: Path
     settings: Mapping[str, Any]
@@ -83,33 +85,55 @@ class Stage:
     inputs: Callable[[], Mapping[str, str]]
     build: Callable[..., Run]
 
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self.stage.name
+
     def why_stale(self, inputs: Mapping[str, str] | None = None) -> str | None:
         """Why it has to run, or None; with `inputs`, as if they were its inputs."""
-        found = self.inputs() if inputs is None else inputs
-        return artifacts.why_stale(self.folder, kind=self.name, settings=self.settings, inputs=found, seed=self.seed)
+        current = self.inputs() if inputs is None else inputs
+        return runs.why_stale(self.folder, kind=self.name, settings=self.settings, inputs=current, seed=self.seed)
 
 
-def stages(workspace: Workspace, *, as_of: datetime | None = None, model: Workspace | None = None) -> Iterator[Stage]:
-    """The stages of a workspace in the order of their work; the latest date is looked up when the last is reached.
+def stages(
+    workspace: Workspace, *, as_of: datetime | None = None, model: Workspace | None = None
+) -> Iterator[BoundStage]:
+    """The stages of `findcli run` in the order of their work; the latest date is looked up when the last is reached.
 
     Args:
         workspace: whose stages.
         as_of: the date of the embeddings; the day after the last event when not given.
         model: the workspace whose model embeds; the same when not given.
     """
-    left_out = {"sequence", "tabular"}.difference(encoder_names(workspace))
-    for name, (needs, settings, inputs, build) in _TRAINING.items():
-        if name not in left_out:
-            yield Stage(
-                name=name,
-                needs=tuple(need for need in needs if need not in left_out),
-                folder=workspace.run(name),
-                settings=settings(workspace),
-                seed=0 if name in UNSEEDED else workspace.settings.workspace.seed,
-                inputs=partial(inputs, workspace),
-                build=partial(build, workspace),
-            )
-    yield _embedding(workspace, as_of, model or workspace)
+    left_out = _left_out(workspace)
+    for stage in STAGES.values():
+        if stage.in_run and stage.name not in left_out:
+            yield bind(workspace, stage.name, as_of=as_of, model=model)
+
+
+def _left_out(workspace: Workspace) -> set[str]:
+    """The encoders of modalities that the workspace lacks or does not ask for."""
+    return set(ENCODERS).difference(encoder_names(workspace))
+
+
+def bind(
+    workspace: Workspace, name: str, *, as_of: datetime | None = None, model: Workspace | None = None
+) -> BoundStage:
+    """One stage of a workspace; arguments as `stages`."""
+    stage = STAGES[name]
+    if name == "embeddings":
+        return _bind_embeddings(workspace, stage, as_of, model or workspace)
+    builder, left_out = BUILDERS[name], _left_out(workspace)
+    return BoundStage(
+        stage=stage,
+        needs=tuple(need for need in stage.needs if need not in left_out),
+        folder=workspace.run(name),
+        settings=builder.settings(workspace),
+        seed=workspace.settings.workspace.seed if stage.seeded else 0,
+        inputs=partial(builder.inputs, workspace),
+        build=partial(_build, builder.build, workspace, on_device=stage.on_device),
+    )
 
 
 def plan(workspace: Workspace, *, as_of: datetime | None = None) -> list[StageStatus]:
@@ -122,11 +146,11 @@ def plan(workspace: Workspace, *, as_of: datetime | None = None) -> list[StageSt
     Raises:
         FindCLIError: a source has no file, or a manifest cannot be read.
     """
-    found: dict[str, StageStatus] = {}
+    statuses: dict[str, StageStatus] = {}
     for stage in stages(workspace, as_of=as_of):
-        pending = [name for name in stage.needs if found[name].state != "current"]
-        found[stage.name] = _status(stage, waits_for=pending[0] if pending else None)
-    return list(found.values())
+        pending = [name for name in stage.needs if statuses[name].state != "current"]
+        statuses[stage.name] = _status(stage, waits_for=pending[0] if pending else None)
+    return list(statuses.values())
 
 
 def why_stale(
@@ -143,21 +167,23 @@ def why_stale(
     Raises:
         FindCLIError: a stage that it reads is missing; the hint names the command.
     """
-    known = {stage.name: stage for stage in stages(workspace, as_of=as_of, model=model)}
-    if name in WITH_EVENTS and (reason := known["events"].why_stale()):
-        return f"events: {reason}"
-    return known[name].why_stale() if name in known else None
+    if name in _left_out(workspace):
+        return None
+    for before in STAGES[name].also:
+        if reason := bind(workspace, before).why_stale():
+            return f"{before}: {reason}"
+    return bind(workspace, name, as_of=as_of, model=model).why_stale()
 
 
 def changed_before(workspace: Workspace, name: str) -> dict[str, str]:
     """Of the stages that one reads, those made with other settings than the workspace has now, and which."""
-    known = {stage.name: stage for stage in stages(workspace)}
-    found = {}
-    for stage in (known[need] for need in known[name].needs):
-        manifest = artifacts.read_manifest(stage.folder)
-        if manifest and (reason := stage.why_stale(manifest.inputs)):
-            found[stage.name] = reason
-    return found
+    changed = {}
+    for need in bind(workspace, name).needs:
+        bound = bind(workspace, need)
+        manifest = runs.read_manifest(bound.folder)
+        if manifest and (reason := bound.why_stale(manifest.inputs)):
+            changed[need] = reason
+    return changed
 
 
 def run(
@@ -209,64 +235,63 @@ def clean(workspace: Workspace, *, everything: bool = False, dry_run: bool = Fal
     Raises:
         FindCLIError: another command is writing one of the runs, or a manifest cannot be read.
     """
-    folders = [folder for folder in _run_folders(workspace) if folder.exists() or _leftovers(folder)]
+    folders = [folder for folder in _run_folders(workspace) if runs.is_own(folder) or _leftovers(folder)]
     unfinished = set() if everything else {status.folder for status in plan(workspace) if status.state != "current"}
     with ExitStack() as stack:
         for folder in () if dry_run else folders:
-            stack.enter_context(artifacts.locked(folder))
+            stack.enter_context(locked(folder))
         chosen = _finished(workspace) if everything else _superseded(workspace)
         chosen += [path for folder in folders for path in _leftovers(folder, checkpoints=folder not in unfinished)]
-        found = [(path, _size(path)) for path in chosen]
+        removed = [(path, _size(path)) for path in chosen]
         if not dry_run:
-            for path, _ in found:
+            for path, _ in removed:
                 shutil.rmtree(path)
             for folder in folders:
                 _beside(folder, "lock").unlink()
-    return found
+    return removed
 
 
 def _finished(workspace: Workspace) -> list[Path]:
-    runs = [folder for folder in _run_folders(workspace) if (folder / MANIFEST).is_file()]
-    return [*runs, *_caches(workspace)]
+    finished = [folder for folder in _run_folders(workspace) if runs.is_own(folder)]
+    return [*finished, *_caches(workspace)]
 
 
 def _superseded(workspace: Workspace) -> list[Path]:
     """Embeddings and caches of other models than those that stand; while there is no model, none is superseded."""
-    aligned = artifacts.read_manifest(workspace.run("aligned"))
-    text_run = artifacts.read_manifest(workspace.run("text"))
-    found = []
+    aligned = runs.read_manifest(workspace.run("aligned"))
+    text_run = runs.read_manifest(workspace.run("text"))
+    superseded = []
     if aligned:
-        found += [workspace.prompts / prompt.name for prompt in list_prompts(workspace) if not prompt.current]
-    for folder in _embedding_folders(workspace) if aligned else ():
-        manifest = artifacts.read_manifest(folder)
+        superseded += [workspace.prompts / prompt.name for prompt in list_prompts(workspace) if not prompt.current]
+    for folder in STAGES["embeddings"].folders(workspace.runs) if aligned else ():
+        manifest = runs.read_manifest(folder) if runs.is_own(folder) else None
         if aligned and manifest and manifest.inputs.get("aligned") != aligned.digest():
-            found.append(folder)
+            superseded.append(folder)
     if text_run:
         used = cache_folder(workspace.runs, text_run.digest("model/"))
-        found += [folder for folder in _caches(workspace) if folder != used]
-    return found
+        superseded += [folder for folder in _caches(workspace) if folder != used]
+    return superseded
 
 
 def _run_folders(workspace: Workspace) -> list[Path]:
     """Every run folder that is there, or was about to be."""
-    stage_folders = [workspace.run(name) for name in FORMATS if name not in MANY]
-    return [*stage_folders, *_embedding_folders(workspace), *prompt_folders(workspace)]
-
-
-def _embedding_folders(workspace: Workspace) -> list[Path]:
-    """One a date; of an interrupted one only leftovers may be there, `.DATE.draft` and the like."""
-    parent = workspace.runs / "embeddings"
-    names = {path.name.removeprefix(".").split(".")[0] for path in parent.glob("*")}
-    return [parent / name for name in sorted(names)]
+    return [folder for stage in STAGES.values() for folder in stage.folders(workspace.runs)]
 
 
 def _caches(workspace: Workspace) -> list[Path]:
-    return sorted((workspace.runs / "cache").glob("text-*"))
+    """The cache folders of findcli's own naming that hold nothing but its files."""
+    folders = (path for path in (workspace.runs / "cache").glob("text-*") if CACHE.fullmatch(path.name))
+    return sorted(path for path in folders if not path.is_symlink() and all(map(_is_cached, path.iterdir())))
+
+
+def _is_cached(file: Path) -> bool:
+    return file.is_file() and (file.suffix in (".parquet", ".lock") or file.name.startswith("."))
 
 
 def _leftovers(folder: Path, *, checkpoints: bool = True) -> list[Path]:
     names = ("draft", "old", "checkpoints") if checkpoints else ("draft", "old")
-    return [path for name in names if (path := _beside(folder, name)).is_dir()]
+    beside = (_beside(folder, name) for name in names)
+    return [path for path in beside if path.is_dir() and not path.is_symlink()]
 
 
 def _beside(folder: Path, what: str) -> Path:
@@ -277,14 +302,14 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _status(stage: Stage, *, waits_for: str | None) -> StageStatus:
-    manifest = artifacts.read_manifest(stage.folder)
-    told = partial(StageStatus, name=stage.name, folder=stage.folder, command=COMMANDS[stage.name])
+def _status(stage: BoundStage, *, waits_for: str | None) -> StageStatus:
+    manifest = runs.read_manifest(stage.folder)
+    status = partial(StageStatus, name=stage.name, folder=stage.folder, command=stage.stage.command)
     waiting = "" if waits_for is None else f"waits for {waits_for}"
     if manifest is None:
-        return told(state="missing", reason=waiting)
+        return status(state="missing", reason=waiting)
     stale = "" if waiting else stage.why_stale() or ""
-    return told(
+    return status(
         state="waiting" if waiting else "stale" if stale else "current",
         reason=waiting or stale,
         finished=datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds),
@@ -294,72 +319,59 @@ def _status(stage: Stage, *, waits_for: str | None) -> StageStatus:
     )
 
 
-def _embedding(workspace: Workspace, as_of: datetime | None, model: Workspace) -> Stage:
+def _bind_embeddings(workspace: Workspace, stage: Stage, as_of: datetime | None, model: Workspace) -> BoundStage:
     cutoff = to_utc(as_of) if as_of else _latest_date(workspace)
-    return Stage(
-        name="embeddings",
-        needs=("events", "text", "aligned"),
+    return BoundStage(
+        stage=stage,
+        needs=stage.needs,
         folder=workspace.embeddings(cutoff, model=model) if cutoff else workspace.runs / "embeddings",
-        settings=stage_settings(workspace, cutoff) if cutoff else {},
+        settings=embed.stage_settings(workspace, cutoff) if cutoff else {},
         seed=0,
-        inputs=lambda: stage_inputs(workspace, model, _open(workspace, "events"), cutoff or datetime.min),
-        build=partial(embed, workspace, as_of=as_of, model=model),
+        inputs=lambda: embed.stage_inputs(workspace, model, _open(workspace, "events"), cutoff or datetime.min),
+        build=partial(embed.embed, workspace, as_of=as_of, model=model),
     )
 
 
 def _latest_date(workspace: Workspace) -> datetime | None:
     """The day after the last event of the log that stands, if one does."""
-    manifest = artifacts.read_manifest(workspace.run("events"))
-    if manifest is None or manifest.format != FORMATS["events"]:
+    manifest = runs.read_manifest(workspace.run("events"))
+    if manifest is None or manifest.format != STAGES["events"].format:
         return None
-    return latest_date(_open(workspace, "events"))
+    return embed.latest_date(_open(workspace, "events"))
 
 
 def _open(workspace: Workspace, name: str) -> Run:
-    return artifacts.open_run(workspace.run(name), name)
+    return runs.open_run(workspace.run(name), name)
 
 
-def _build_events(workspace: Workspace, *, device: str, force: bool, progress: Progress) -> Run:  # noqa: ARG001, as every stage
-    return events.build_events(workspace, force=force)
+def _build(
+    build: Callable[..., Run], workspace: Workspace, *, on_device: bool, device: str = "auto", force: bool = False,
+    progress: Progress | None = None,
+) -> Run:  # fmt: skip
+    options = {"device": device} if on_device else {}
+    return build(workspace, force=force, progress=progress, **options)
 
 
-def _build_pairs(workspace: Workspace, *, device: str, force: bool, progress: Progress) -> Run:  # noqa: ARG001, as every stage
-    return pairs.build_pairs(workspace, force=force, progress=progress)
+@dataclass(frozen=True)
+class Builder:
+    """What makes a stage: its settings and its inputs' digests in a workspace, and what runs it."""
+
+    settings: Callable[[Workspace], dict[str, Any]]
+    inputs: Callable[[Workspace], dict[str, str]]
+    build: Callable[..., Run]
 
 
-_Parts = tuple[tuple[str, ...], Callable[..., dict[str, Any]], Callable[..., dict[str, str]], Callable[..., Run]]
-
-# Name: what it reads, its settings, its inputs, and what runs it.
-_TRAINING: dict[str, _Parts] = {
-    "events": ((), events.stage_settings, events.stage_inputs, _build_events),
-    "pairs": (
-        ("events",),
-        pairs.stage_settings,
-        lambda workspace: pairs.stage_inputs(workspace, _open(workspace, "events")),
-        _build_pairs,
+# A stage that is declared in workspace/stages.py is bound here. `embeddings`, a folder a date, is bound by hand.
+BUILDERS = {
+    "events": Builder(events.stage_settings, events.stage_inputs, events.build_events),
+    "pairs": Builder(pairs.stage_settings, pairs.stage_inputs, pairs.build_pairs),
+    "text": Builder(pretrain.stage_settings, pretrain.stage_inputs, pretrain.pretrain_text),
+    "sequence": Builder(
+        pretrain_sequence.stage_settings, pretrain_sequence.stage_inputs, pretrain_sequence.pretrain_sequence
     ),
-    "text": (
-        ("pairs",),
-        pretrain.stage_settings,
-        lambda workspace: pretrain.stage_inputs(workspace, _open(workspace, "pairs")),
-        pretrain.pretrain_text,
+    "tabular": Builder(
+        pretrain_tabular.stage_settings, pretrain_tabular.stage_inputs, pretrain_tabular.pretrain_tabular
     ),
-    "sequence": (
-        ("pairs", "text"),
-        pretrain_sequence.stage_settings,
-        lambda workspace: pretrain_sequence.stage_inputs(_open(workspace, "pairs"), _open(workspace, "text")),
-        pretrain_sequence.pretrain_sequence,
-    ),
-    "tabular": (
-        ("pairs",),
-        pretrain_tabular.stage_settings,
-        lambda workspace: pretrain_tabular.stage_inputs(_open(workspace, "pairs")),
-        pretrain_tabular.pretrain_tabular,
-    ),
-    "aligned": (
-        ("events", "pairs", "text", "sequence", "tabular"),
-        align.stage_settings,
-        lambda workspace: align.stage_inputs(StageRuns.open(workspace), workspace),
-        align.align,
-    ),
+    "aligned": Builder(align.stage_settings, align.stage_inputs, align.align),
+    "rewriter": Builder(tune.stage_settings, tune.stage_inputs, tune.tune_rewriter),
 }

@@ -1,4 +1,7 @@
-"""How long work tells where it stands; the command line draws it, a notebook may ignore it."""
+"""How long work tells where it stands; the command line draws it, a notebook may ignore it.
+
+Tested in tests/test_pipeline.py.
+"""
 
 from collections.abc import Mapping
 from typing import Protocol

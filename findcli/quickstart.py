@@ -1,4 +1,4 @@
-"""`findcli quickstart`: the main job on a small demo world, from nothing to an audience and a figure in minutes."""
+"""`findcli quickstart`: the main job on a small demo world, from an empty folder to an audience and a probe."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from pathlib import Path
 import tomlkit
 
 from findcli import pipeline
-from findcli.audiences.target import Audience, Selection, target
+from findcli.audiences.select import Selection
+from findcli.audiences.target import Audience, target
 from findcli.datasets import demo
 from findcli.datasets.creation import Summary
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import ProbeResult, probe_tasks
 from findcli.progress import Progress, no_progress
+from findcli.workspace.disk import replacing
 from findcli.workspace.folder import FILE, Workspace, load_workspace
-from findcli.workspace.runs import Run, replacing
+from findcli.workspace.runs import Run
 
 DEMAND, TASK, TOP_K = "users likely to rent phones", "d1", 100
 USERS = 5_000
@@ -26,13 +28,13 @@ STEPS = {"text": 120, "sequence": 120, "tabular": 150, "align": 100, "ranker": 1
 
 @dataclass(frozen=True)
 class Quickstart:
-    """What the main job came to.
+    """The results of the main job.
 
     Attributes:
-        workspace: the new workspace, every stage up to date.
+        workspace: the new workspace, with every stage up to date.
         summary: what was simulated.
-        runs: the stages that were run, in order.
-        audience: the answer to `DEMAND`.
+        runs: the finished stages, in order.
+        audience: the audience for `DEMAND`.
         probe: the figures of `TASK`.
     """
 
@@ -55,17 +57,17 @@ def quickstart(
 
     Args:
         folder: the new workspace.
-        users: how many are simulated.
-        seed: another seed, another world.
+        users: how many to simulate.
+        seed: of the simulation; each seed makes another world.
         device: "auto", "cpu", "cuda" or "mps".
-        progress_for: given a stage's name, a context that yields what is told after each of its steps.
+        progress_for: maps a stage's name to a context that yields a callback for its steps.
 
     Raises:
-        FindCLIError: the folder is a workspace already, or so few users give a task too few positives.
+        FindCLIError: the folder is already a workspace, or a task has too few positives among so few users.
     """
     if (folder / FILE).exists():
-        hint = f"go on there with: cd {folder} && findcli run; or name another folder"
-        raise FindCLIError(f"{folder} is a workspace already", hint=hint)
+        hint = f"continue there with: cd {folder} && findcli run; or name another folder"
+        raise FindCLIError(f"{folder} is already a workspace", hint=hint)
     with progress_for("init"):
         summary = demo.create(folder, users=users, seed=seed)
         _write_steps(folder / FILE)
@@ -73,12 +75,12 @@ def quickstart(
     runs = pipeline.run(workspace, device=device, progress_for=progress_for)
     (audience,) = target(workspace, [DEMAND], selection=Selection(top_k=TOP_K), device=device)
     with progress_for("probe") as progress:
-        (found,) = probe_tasks(workspace, [TASK], device=device, progress=progress)
-    return Quickstart(workspace, summary, runs, audience, found)
+        (probe,) = probe_tasks(workspace, [TASK], device=device, progress=progress)
+    return Quickstart(workspace, summary, runs, audience, probe)
 
 
 def _write_steps(path: Path) -> None:
-    """Write fewer steps into the workspace file itself, so that later commands find every stage up to date."""
+    """Write fewer training steps into the workspace file, so that later commands find every stage up to date."""
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     for table, steps in STEPS.items():
         document.setdefault(table, tomlkit.table())["steps"] = steps

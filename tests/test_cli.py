@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -88,6 +90,51 @@ def test_help_takes_at_most_half_as_long_again_as_that_of_a_two_command_app() ->
         if len(pairs) >= 5 and ratio <= 1.5:
             return
     pytest.fail(f"--help takes {ratio:.2f} times as long")
+
+
+def test_every_help_shows_an_example_that_findcli_takes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    group: Any = typer.main.get_command(app)
+    for words in commands(group):
+        assert exit_code(*words, "--help") == 0
+        (line,) = re.findall("^ *Example: findcli (.+)$", capsys.readouterr().out, re.MULTILINE)
+        example = shlex.split(line)
+        assert tuple(example[: len(words)]) == words
+        command = group
+        while hasattr(command, "commands"):
+            command, example = command.commands[example[0]], example[1:]
+        command.make_context(command.name, example)  # parses, converts and refuses; calls nothing
+
+
+def test_a_paragraph_of_help_is_wrapped_by_the_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assert exit_code("few-shot", "--help") == 0
+    assert "left out of the evaluation. Prints the mean over draws of AUC, average precision" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "now"),
+    [
+        (("--few-shot",), "findcli evaluate --few-shot is now: findcli few-shot"),
+        (("--few-shot", "--rivals", "one4all"), "findcli evaluate --few-shot is now: findcli few-shot"),
+        (("--variants", "find", "--few-shot"), "findcli evaluate --variants is now: findcli ablate --variants"),
+        (("--sentences", "--rivals", "all"), "findcli evaluate --sentences is now: findcli rank-sentences"),
+        (("--draws=3",), "findcli evaluate --draws is now: findcli few-shot --draws"),
+        (("--dry-run",), "findcli evaluate --dry-run is now: findcli ablate --dry-run"),
+        (("-o", "x.parquet"), "findcli evaluate -o is now: findcli few-shot -o"),
+    ],
+)
+def test_what_evaluate_no_longer_does_names_the_command_that_does(
+    words: tuple[str, ...], now: str, tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("evaluate", "-w", str(tiny_workspace.folder), *words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert now in err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,7 +298,7 @@ def test_a_stage_that_stands_is_left_alone_unless_forced(
     before = manifest.stat().st_mtime_ns
     assert exit_code(*words) == 0
     out, err = capsys.readouterr()
-    assert "up to date; --force makes it anew" in out
+    assert "up to date; redo it with --force" in out
     assert err == ""
     assert manifest.stat().st_mtime_ns == before
     assert exit_code(*words, "--force", "--json") == 0
@@ -270,6 +317,7 @@ def test_a_stage_that_stands_is_left_alone_unless_forced(
         (("pretrain", "sequence", "--force"), [("sequence", "--force")]),
         (("align", "--seed", "3"), [("aligned", "seed changed: 0 -> 3")]),
         (("embed", "--as-of", "2024-09-09"), [("embeddings", "missing")]),
+        (("tune-rewriter", "--steps", "9"), [("rewriter", "missing")]),
         (
             ("run", "--set", "align.steps=9", "--set", "align.loss=sigmoid"),
             [("aligned", "settings changed: loss, steps"), ("embeddings", "waits for aligned")],
@@ -500,7 +548,7 @@ def test_a_rewriting_that_cannot_be_read_is_refused(
     finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code("target", "tea", "-w", str(finished_workspace.folder), "--rewrite", "tea") == 1
-    assert "ends in no full stop" in capsys.readouterr().err
+    assert "does not end in a full stop" in capsys.readouterr().err
 
 
 def test_what_cannot_be_answered_is_said_and_spoils_no_file(
@@ -531,10 +579,10 @@ def test_a_sentence_that_the_vocabulary_lacks_is_told(
 ) -> None:
     words = ("target", "tea", "-w", str(finished_workspace.folder), "--top-k", "3", "--rewrite")
     assert exit_code(*words, "The user purchased unobtainium.") == 0
-    assert "no sentence of the vocabulary" in capsys.readouterr().out
+    assert "not in the vocabulary" in capsys.readouterr().out
     assert exit_code(*words, "The user purchased tea.") == 0
     out = capsys.readouterr().out
-    assert "no sentence of the vocabulary" not in out
+    assert "not in the vocabulary" not in out
     assert "cosine" not in out
     assert exit_code(*words, "The user purchased tea.", "--json") == 0
     (found,) = json.loads(capsys.readouterr().out)

@@ -70,9 +70,9 @@ def test_a_tower_is_used_without_peft(trained_workspace: Workspace) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from findcli.workspace.runs import open_run
-from findcli.scoring.scores import load_sentence_encoder
-encoder = load_sentence_encoder(open_run(Path({str(aligned)!r}), "aligned"), device="cpu")
+from findcli.models.trained import TrainedModel
+from findcli.workspace.folder import load_workspace
+encoder = TrainedModel(load_workspace(Path({str(trained_workspace.folder)!r})), device="cpu").sentences
 assert encoder.vectors(["people who will buy tea"]).shape == (1, 16)
 assert "peft" not in sys.modules
 """

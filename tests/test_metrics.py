@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 
-from findcli.metrics import auc_by_column, percentile_interval, r_precision, recall_at, weighted_auc_ks
+from findcli.metrics import (
+    Bootstrap,
+    auc_by_column,
+    bootstrap_weights,
+    interval,
+    r_precision,
+    recall_at,
+    resampled_means,
+    weighted_auc_ks,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -69,8 +78,37 @@ def test_recall_is_the_share_of_reachable_truths_among_the_k_best(seed: int, col
 
 
 def test_an_interval_leaves_out_replicates_without_a_value() -> None:
-    interval = percentile_interval(0.5, np.append(np.linspace(0, 1, 41), np.nan))
-    assert (interval.value, interval.low, interval.high) == pytest.approx((0.5, 0.025, 0.975))
+    figure = interval(np.array([0.5, *np.linspace(0, 1, 41), np.nan]))
+    assert (figure.value, figure.low, figure.high) == pytest.approx((0.5, 0.025, 0.975))
+    nothing = interval(np.array([0.5, np.nan, np.nan]))
+    assert nothing.value == 0.5
+    assert np.isnan([nothing.low, nothing.high]).all()
+
+
+def test_a_bootstrap_is_the_multinomial_one_and_observes_everybody_once_first() -> None:
+    weights = bootstrap_weights(30, 50)
+    drawn = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), 50)
+    np.testing.assert_array_equal(weights, np.vstack([np.ones(30), drawn]))
+
+
+def test_a_member_weighs_the_same_wherever_it_is_measured() -> None:
+    rng = np.random.default_rng(0)
+    users, categories = Bootstrap(["a", "b", "c"], 5, seed=rng), Bootstrap(["x", "y"], 5, seed=rng)
+    np.testing.assert_array_equal(users.weights(["a", "c"])[:, 1], users.weights(["c", "b"])[:, 0])
+    np.testing.assert_array_equal(users.weights(["a", "b", "c"]), bootstrap_weights(3, 5))
+    assert (categories.weights(["x", "y"]).sum(1) == 2).all()
+
+
+@given(SEEDS, st.integers(1, 30))
+@settings(max_examples=20)
+def test_resampled_means_agree_with_a_loop(seed: int, groups: int) -> None:
+    rng = np.random.default_rng(seed)
+    values, picked = rng.random((groups, 2, 8)), rng.integers(groups, size=(groups, 7))
+    means = resampled_means(values, picked)
+    assert means[:, 0] == pytest.approx(values[:, :, 0].mean(0))
+    for r in range(7):
+        assert means[:, 1 + r] == pytest.approx(values[picked[:, r], :, 1 + r].mean(0))
+    assert resampled_means(values[:, 0], picked) == pytest.approx(means[0])
 
 
 @given(SEEDS, st.integers(1, 40))

@@ -17,8 +17,9 @@ from findcli import pipeline
 from findcli.errors import FindCLIError
 from findcli.progress import Progress
 from findcli.scoring.embed import embed
+from findcli.workspace.disk import locked
 from findcli.workspace.folder import Workspace, load_workspace
-from findcli.workspace.runs import MANIFEST, locked
+from findcli.workspace.runs import MANIFEST
 
 STAGES = ["events", "pairs", "text", "sequence", "tabular", "aligned", "embeddings"]
 LATEST = "embeddings/2024-10-07"

@@ -26,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quickstart]:
 
 def test_a_workspace_is_left_alone(tiny_template: Path) -> None:
     before = (tiny_template / "findcli.toml").read_bytes()
-    with pytest.raises(FindCLIError, match="is a workspace already") as error:
+    with pytest.raises(FindCLIError, match="is already a workspace") as error:
         quickstart.quickstart(tiny_template)
     assert "findcli run" in error.value.hint
     assert (tiny_template / "findcli.toml").read_bytes() == before

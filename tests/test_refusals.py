@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from findcli.audiences.target import Selection, rank, require_writable
+from findcli.audiences.export import require_writable
+from findcli.audiences.select import Selection, rank
 from findcli.data.pairs import build_pairs
+from findcli.data.tasks import task_names
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import task_names
 from findcli.scoring.embed import embed
 from findcli.workspace.durations import parse_instant
 from findcli.workspace.folder import Workspace, load_workspace
@@ -78,5 +79,5 @@ def test_all_tasks_of_a_workspace_without_any(tiny_workspace: Workspace) -> None
 
 
 def test_an_instant_beyond_the_calendar() -> None:
-    with pytest.raises(FindCLIError, match="beyond the calendar"):
+    with pytest.raises(FindCLIError, match="outside the calendar"):
         parse_instant("9999-12-31T23:59:59-05:00")

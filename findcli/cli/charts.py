@@ -1,4 +1,7 @@
-"""Bar charts of block characters over time: columns of one length, with a line where an instant is marked."""
+"""Bar charts of block characters over time: columns of one length, with a line where an instant is marked.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +59,10 @@ def fit_axis(
 
 def column_sums(counts: Iterable[tuple[datetime, int]], axis: Axis) -> list[int]:
     """What falls into each column."""
-    found: Counter[int] = Counter()
+    totals: Counter[int] = Counter()
     for time, count in counts:
-        found[(time - axis.origin) // axis.step - axis.first] += count
-    return [found[i] for i in range(axis.columns)]
+        totals[(time - axis.origin) // axis.step - axis.first] += count
+    return [totals[i] for i in range(axis.columns)]
 
 
 def bar_lines(sums: list[int], axis: Axis) -> list[str]:

@@ -1,4 +1,7 @@
-"""`findcli check`: can this workspace be trained on?"""
+"""`findcli check`: check that a workspace can be trained on.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check(workspace: WorkspaceDir = None, as_json: Json = False, quiet: Quiet = False) -> None:
-    """Read every table and say what is unusable, and whether training can begin (exit code 1 when it cannot)."""
+    """Check every table: show what is unusable, and whether training can begin (exit code 1 if it cannot)."""
     from dataclasses import asdict
 
     from findcli.data.check import check_workspace
@@ -50,7 +53,7 @@ def _print(report: Report) -> None:
     for problem in report.problems:
         console.print_line(f"{'warning' if problem.harmless else 'problem'}: {problem.what}\n  {problem.fix}")
     console.print_line(
-        "go: next, findcli run" if report.go else "no-go: mend the problems, then run findcli check again"
+        "go: next, findcli run" if report.go else "no-go: fix the problems, then run findcli check again"
     )
 
 

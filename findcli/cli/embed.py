@@ -1,8 +1,9 @@
-"""`findcli embed`: one vector a user as of any date."""
+"""`findcli embed`: one vector per user as of any date.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
-
-from functools import partial
 
 from findcli.cli import stage
 from findcli.cli.options import AsOf, Changes, Device, DryRun, Force, Json, Model, Quiet, Threads, WorkspaceDir
@@ -21,22 +22,19 @@ def embed(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Turn every user's history before a date into a vector, new users included; by default the latest date."""
+    """Turn every user's history before a date, by default the latest, into a vector; new users are included."""
     date = None if as_of is None else parse_instant(as_of)
-    found = stage.prepare(workspace, threads=threads, changes=changes)
-    from findcli.scoring import embed as embeddings
+    opened = stage.prepare(workspace, threads=threads, changes=changes)
     from findcli.workspace.folder import load_workspace
 
-    other = None if model is None else load_workspace(model)
-    build = partial(embeddings.embed, found, as_of=date, model=other, device=device or "auto")
     stage.run_stage(
-        found,
+        opened,
         "embeddings",
-        build,
+        device=device,
         force=force,
         dry_run=dry_run,
         quiet=quiet,
         as_json=as_json,
         as_of=date,
-        model=other,
+        model=None if model is None else load_workspace(model),
     )

@@ -1,4 +1,7 @@
-"""`findcli init`: make a workspace."""
+"""`findcli init`: create a workspace.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -19,47 +22,52 @@ TAKES = {"demo": ("seed", "users", "scenario"), "complete-journey": ("users", "s
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The new workspace.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace.")] = Path(),
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILES...", help="tables: your CSV and Parquet files.")
+        list[str] | None, typer.Argument(metavar="FILES", help="Your CSV and Parquet files, with --from tables.")
     ] = None,
     *,
     origin: Annotated[
-        Literal["demo", "complete-journey", "tables"], typer.Option("--from", help="Where the data come from.")
+        Literal["demo", "complete-journey", "tables"], typer.Option("--from", help="Source of the data.")
     ],
-    seed: Annotated[int | None, typer.Option(min=0, help="demo: seed of the simulation.")] = None,
-    scenario: Annotated[Literal["city", "harbour"] | None, typer.Option(help="demo: which world.")] = None,
-    users: Annotated[int | None, typer.Option(min=1, help="demo, complete-journey: how many users.")] = None,
-    salt: Annotated[str | None, typer.Option(help="complete-journey: another salt, another split.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="For demo: seed of the simulation.")] = None,
+    scenario: Annotated[
+        Literal["city", "harbour"] | None, typer.Option(help="For demo: the world to simulate.")
+    ] = None,
+    users: Annotated[int | None, typer.Option(min=1, help="For demo and complete-journey: number of users.")] = None,
+    salt: Annotated[
+        str | None, typer.Option(help="For complete-journey: salt of the split; another salt holds out other users.")
+    ] = None,
     demographics: Annotated[
-        bool | None, typer.Option("--demographics", help="complete-journey: age and such as inputs.")
+        bool | None,
+        typer.Option("--demographics", help="For complete-journey: use age and other demographics as inputs."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a workspace: settings and data, or settings guessed from your own tables."""
+    """Create a workspace: settings and data, or settings guessed from your own tables."""
     options = {"seed": seed, "scenario": scenario, "users": users, "salt": salt, "demographics": demographics}
-    given = {name: value for name, value in options.items() if value is not None}
-    for name in given:
+    chosen = {name: value for name, value in options.items() if value is not None}
+    for name in chosen:
         if name not in TAKES[origin]:
-            raise typer.BadParameter(f"--from {origin} does not take it", param_hint=f"--{name}")
+            raise typer.BadParameter(f"it does not go with --from {origin}", param_hint=f"--{name}")
     if files and origin != "tables":
         raise typer.BadParameter("only --from tables takes files", param_hint="FILES")
     if origin == "tables":
         _report_guesses(_guess(folder, files or []), as_json=as_json)
     else:
-        _report_summary(_create(origin, folder, given), as_json=as_json)
+        _report_summary(_create(origin, folder, chosen), as_json=as_json)
 
 
-def _create(origin: str, folder: Path, given: dict[str, Any]) -> Summary:
+def _create(origin: str, folder: Path, options: dict[str, Any]) -> Summary:
     from findcli.datasets import complete_journey, demo
 
-    return demo.create(folder, **given) if origin == "demo" else complete_journey.create(folder, **given)
+    return demo.create(folder, **options) if origin == "demo" else complete_journey.create(folder, **options)
 
 
 def _guess(folder: Path, files: list[str]) -> Guesses:
     from findcli.datasets import tables
 
-    # `findcli init --from tables a.csv b.csv` names files alone: the workspace is the current folder.
+    # `findcli init --from tables a.csv b.csv` names only files: the workspace is the current folder.
     if folder.is_file():
         folder, files = Path(), [str(folder), *files]
     if not files:

@@ -1,15 +1,23 @@
-"""The entry point: the tree of commands, and the one place where an error a user can mend becomes an exit code."""
+"""The entry point: the tree of commands, and the one place where an error becomes a message and an exit code.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
 from findcli import __version__
 from findcli.cli import (
+    ablate,
     align,
     benchmark,
     build_pairs,
@@ -19,12 +27,14 @@ from findcli.cli import (
     describe,
     embed,
     evaluate,
+    few_shot,
     init,
     plot,
     pretrain,
     probe,
     prompts,
     quickstart,
+    rank_sentences,
     run,
     status,
     target,
@@ -32,7 +42,7 @@ from findcli.cli import (
     tune_rewriter,
 )
 from findcli.cli.options import Group
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 
 WORKSPACE, BUILD, USE, EVALUATE = "Workspace", "Build", "Use", "Evaluate"
 
@@ -40,29 +50,42 @@ app = typer.Typer(
     name="findcli",
     cls=Group,
     help="Turn raw user histories into audiences chosen by one sentence.",
+    epilog="Example: findcli quickstart",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("quickstart", rich_help_panel=WORKSPACE)(quickstart.quickstart)
-app.command("init", rich_help_panel=WORKSPACE)(init.init)
-app.command("check", rich_help_panel=WORKSPACE)(check.check)
-app.command("describe", rich_help_panel=WORKSPACE)(describe.describe)
-app.command("status", rich_help_panel=WORKSPACE)(status.status)
-app.command("clean", rich_help_panel=WORKSPACE)(clean.clean)
-app.command("run", rich_help_panel=BUILD)(run.run)
-app.command("build-pairs", rich_help_panel=BUILD)(build_pairs.build_pairs)
-app.add_typer(pretrain.app, name="pretrain", rich_help_panel=BUILD)
-app.command("align", rich_help_panel=BUILD, help=align.HELP)(align.align)
-app.command("embed", rich_help_panel=BUILD)(embed.embed)
-app.command("tune-rewriter", rich_help_panel=BUILD)(tune_rewriter.tune_rewriter)
-app.command("target", rich_help_panel=USE)(target.target)
-app.command("tune-prompt", rich_help_panel=USE)(tune_prompt.tune_prompt)
-app.add_typer(prompts.app, name="prompts", rich_help_panel=USE)
+
+
+def _add(command: Callable[..., None], name: str, *, panel: str, example: str, text: str | None = None) -> None:
+    """Add a command; its help ends with an example, in the words after its name."""
+    app.command(name, rich_help_panel=panel, help=text, epilog=f"Example: findcli {name} {example}")(command)
+
+
+_add(quickstart.quickstart, "quickstart", panel=WORKSPACE, example="demo --users 2000")
+_add(init.init, "init", panel=WORKSPACE, example="shop --from tables orders.csv customers.csv")
+_add(check.check, "check", panel=WORKSPACE, example="--workspace shop")
+_add(describe.describe, "describe", panel=WORKSPACE, example="42 --as-of 2017-10-30")
+_add(status.status, "status", panel=WORKSPACE, example="--workspace shop")
+_add(clean.clean, "clean", panel=WORKSPACE, example="--dry-run")
+_add(run.run, "run", panel=BUILD, example="--set align.steps=500")
+_add(build_pairs.build_pairs, "build-pairs", panel=BUILD, example="--dry-run")
+app.add_typer(pretrain.app, name="pretrain", rich_help_panel=BUILD, epilog="Example: findcli pretrain text")
+_add(align.align, "align", panel=BUILD, text=align.HELP, example="--set align.steps=500")
+_add(embed.embed, "embed", panel=BUILD, example="--as-of 2017-10-30")
+_add(tune_rewriter.tune_rewriter, "tune-rewriter", panel=BUILD, example="--steps 500")
+_add(target.target, "target", panel=USE, example='"people who rent phones" --top-k 50 -o renters.csv')
+_add(tune_prompt.tune_prompt, "tune-prompt", panel=USE, example='"phone renters" --seeds seeds.csv --name phones')
+app.add_typer(prompts.app, name="prompts", rich_help_panel=USE, epilog="Example: findcli prompts list")
 app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
-app.command("evaluate", rich_help_panel=EVALUATE)(evaluate.evaluate)
-app.add_typer(benchmark.app, name="benchmark", rich_help_panel=EVALUATE)
+app.command("evaluate", cls=evaluate.Evaluate, rich_help_panel=EVALUATE)(evaluate.evaluate)
+app.command("few-shot", rich_help_panel=EVALUATE)(few_shot.few_shot)
+app.command("ablate", rich_help_panel=EVALUATE)(ablate.ablate)
+app.command("rank-sentences", rich_help_panel=EVALUATE)(rank_sentences.rank_sentences)
+app.add_typer(
+    benchmark.app, name="benchmark", rich_help_panel=EVALUATE, epilog="Example: findcli benchmark journey --users 500"
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -81,15 +104,81 @@ def findcli(
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run a command line and exit: 0 done, 1 a problem the user can mend, 2 usage, 130 interrupted.
+    """Run a command line and exit: 0 done, 1 a problem the user can fix, 2 wrong usage, 130 interrupted.
 
     Args:
-        args: the words after `findcli`; those of the process when not given.
+        args: the words after `findcli`; default: those of the process. `--traceback` among them shows where an
+            unexpected error arose.
     """
-    # Threads that wait by spinning steal the cores of those that work; it must be set before torch is imported.
+    # Threads that spin while waiting steal cores from those that work; this must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    words = list(sys.argv[1:] if args is None else args)
+    show = "--traceback" in words
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a letter that the encoding lacks is replaced, not an error
     try:
-        app(args, prog_name="findcli")
+        code = _run([word for word in words if word != "--traceback"])
+        sys.stdout.flush()
     except FindCLIError as error:
-        console.print_error(error)
-        raise SystemExit(1) from error
+        code = _fail(error)
+    except OSError as error:
+        code = _fail_writing(error) if _is_stdout(error) else _fail(_of_the_system(error, words, show=show))
+    except BaseException as error:  # whatever a library raises ends in one message; polars' panics are not Exceptions
+        if isinstance(error, KeyboardInterrupt | GeneratorExit):
+            raise
+        code = _fail(_unexpected(error, words, show=show))
+    raise SystemExit(code)
+
+
+def _run(words: Sequence[str]) -> int | str | None:
+    try:
+        app(words, prog_name="findcli")
+    except SystemExit as done:
+        return done.code
+    return 0
+
+
+def _fail(error: FindCLIError) -> int:
+    console.print_error(error)
+    return 1
+
+
+def _is_stdout(error: OSError) -> bool:
+    """Whether a write to stdout failed: errors of every other write name their file."""
+    return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF)
+
+
+def _fail_writing(error: OSError) -> int:
+    """Report that stdout cannot be written, unless its reader has gone, as `head` does once it has read enough."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())  # so that Python does not try to write the rest of the buffer at exit
+    if error.errno != errno.EPIPE:
+        reason = os.strerror(error.errno or 0)
+        hint = "free some space, or write to another file"
+        console.print_error(FindCLIError(f"stdout cannot be written: {reason}", hint=hint))
+    return 1
+
+
+def _of_the_system(error: OSError, words: Sequence[str], *, show: bool) -> FindCLIError:
+    """A system error about a file as a message that names the file; anything else as in `_unexpected`."""
+    if error.filename is None or error.strerror is None or show:
+        return _unexpected(error, words, show=show)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    hint = "free some space, or work in another folder" if full else "check the path and its permissions"
+    return FindCLIError(f"{error.filename}: {error.strerror}", hint=f"{hint}; earlier results are unchanged")
+
+
+def _unexpected(error: BaseException, words: Sequence[str], *, show: bool) -> FindCLIError:
+    """An unforeseen error as a message: what was being done, what the library said, and how to see more."""
+    if show:
+        import traceback
+
+        traceback.print_exception(error)
+    while_doing = f" {error.__notes__[0]}" if getattr(error, "__notes__", None) else ""
+    kind = "" if type(error).__name__ in str(error) else f"{type(error).__name__}: "
+    again = shlex.join(["findcli", *words, *([] if "--traceback" in words else ["--traceback"])])
+    return FindCLIError(
+        f"findcli stopped at an unexpected error{while_doing}: {kind}{first_line(error)}",
+        hint=f"see where it arose with: {again}; earlier results are unchanged",
+    )

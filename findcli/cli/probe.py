@@ -1,4 +1,7 @@
-"""`findcli probe`: what the users' vectors are worth to a linear model."""
+"""`findcli probe`: what the users' vectors are worth to a linear model.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -7,57 +10,57 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from findcli.cli import console, ranking
-from findcli.cli.options import Device, Json, Output, Quiet, RivalNames, RivalSeconds, Threads, WorkspaceDir
+from findcli.cli.options import Device, Json, Output, Quiet, RivalNames, RivalSeconds, TaskName, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
+from findcli.cli.tables import task_line
 
 if TYPE_CHECKING:
     from findcli.evaluation.probe import ProbeResult
 
-Dataset = Annotated[
-    str, typer.Option("--dataset", "-d", metavar="TASK", help="A task of the workspace, such as d1; or all.")
-]
-Untrained = Annotated[
-    bool, typer.Option("--untrained", help="Add each encoder of stage 1 beside its own untrained self.")
-]
+Untrained = Annotated[bool, typer.Option("--untrained", help="Add each encoder by itself, pre-trained and untrained.")]
 
 
 def probe(
-    dataset: Dataset,
+    dataset: TaskName,
     untrained: Untrained = False,
     rivals: RivalNames = "none",
     rival_seconds: RivalSeconds = 900,
     output: Output = None,
-    workspace: WorkspaceDir = None,
+    folder: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit a linear probe on one fifth of a task's users and evaluate it on the rest: AUC and KS, ten draws.
+    """Fit a linear model on the users' vectors: what frozen vectors are worth for a task, with labels.
 
-    With rivals, their vectors are probed on the same users and draws, and paired differences printed.
+    A fifth of the task's users fit the model and the others evaluate it, in ten draws. Prints AUC with a 95 % interval,
+    KS and precision for every kind of vector; with --rivals, theirs on the same users and draws, and the differences.
+
+    Example: findcli probe --dataset d1 --rivals aggregates,coles
     """
     from dataclasses import asdict
 
-    from findcli.evaluation.probe import averages, measure_tasks, task_names
+    from findcli.data.tasks import task_names
+    from findcli.evaluation.probe import averages, measure_tasks
     from findcli.evaluation.probe_comparison import compare
     from findcli.evaluation.rivals.probe_registry import chosen_rivals
-    from findcli.training.loop import set_determinism
     from findcli.workspace.folder import load_workspace
 
-    described = chosen_rivals(rivals)
-    if output is not None and not described:
+    representations = chosen_rivals(rivals)
+    if output is not None and not representations:
         raise typer.BadParameter("it takes the figures beside rivals; name some with --rivals", param_hint="--output")
     ranking.require_parquet(output)
-    set_determinism(threads)
-    found = load_workspace(workspace)
-    names = task_names(found, dataset)
+    settle_threads(threads)
+    workspace = load_workspace(folder)
+    names = task_names(workspace, dataset)
     with console.progress("probe", quiet=quiet or len(names) == 1) as progress:
         measured = measure_tasks(
-            found, names, rivals=described, seconds=rival_seconds, untrained=untrained, device=device or "auto",
-            progress=progress,
+            workspace, names, rivals=representations, seconds=rival_seconds, untrained=untrained,
+            device=device or "auto", progress=progress,
         )  # fmt: skip
-    if described:
-        compared = compare([found.settings.split.salt], [measured])
+    if representations:
+        compared = compare([workspace.settings.split.salt], [measured])
         ranking.report(None, probed=compared, output=output, as_json=as_json)
         return
     results = [one.result for one in measured]
@@ -74,10 +77,8 @@ def probe(
 
 def print_result(result: ProbeResult) -> None:
     """Print a task's figures, each beside what the true probability reaches where that is known."""
-    share, possible = result.positives / result.users, result.ceiling
-    users = f"{result.users:,} users, {result.positives:,} positive ({share:.1%})"
-    beside = "; beside each figure the best possible" if possible else ""
-    console.print_line(f"{result.task}: {result.title} - {users}{beside}")
+    possible = result.ceiling
+    console.print_line(task_line(result, "; beside each figure the best possible" if possible else ""))
     rows = [
         [
             row.vectors,

@@ -1,4 +1,7 @@
-"""`findcli prompts`: the learned prompts of a workspace, and what one has learned."""
+"""`findcli prompts`: list the learned prompts of a workspace, and show what one has learned.
+
+Tested in tests/audiences/prompts/test_store.py.
+"""
 
 from __future__ import annotations
 
@@ -14,29 +17,29 @@ from findcli.cli.options import Group, Json, Model, WorkspaceDir
 if TYPE_CHECKING:
     from findcli.audiences.prompts.store import Prompt
 
-Name = Annotated[str, typer.Argument(help="Of the prompt.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Prompt name.")]
 
 app = typer.Typer(cls=Group, help="List learned prompts, and show what one has learned.", no_args_is_help=True)
 
 
-@app.command("list")
+@app.command("list", epilog="Example: findcli prompts list --workspace shop")
 def list_(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
-    """List the prompts of findcli tune-prompt."""
+    """List the learned prompts, with their AUC before and after tuning."""
     from findcli.audiences.prompts.store import list_prompts
     from findcli.workspace.folder import load_workspace
 
-    found = list_prompts(load_workspace(workspace))
+    learned = list_prompts(load_workspace(workspace))
     if as_json:
-        console.print_json([asdict(each) for each in found])
-    elif found:
-        print_prompts(found)
+        console.print_json([asdict(each) for each in learned])
+    elif learned:
+        print_prompts(learned)
     else:
-        console.print_line('no prompt yet; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name NAME')
+        console.print_line('no prompts yet; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name NAME')
 
 
-@app.command("show")
+@app.command("show", epilog="Example: findcli prompts show phone-renters")
 def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_json: Json = False) -> None:
-    """Show where each token of a prompt began, how far it went, and the words nearest to where it is."""
+    """Show how far each token of a prompt moved from its word, and which words it is nearest to now."""
     from findcli.audiences.prompts.store import leanings, learned_tokens, open_prompt
     from findcli.workspace.folder import load_workspace
 
@@ -60,10 +63,10 @@ def show(name: Name, model: Model = None, workspace: WorkspaceDir = None, as_jso
         console.print_line(f"less: {' '.join(less)}")
 
 
-def print_prompts(found: Sequence[Prompt]) -> None:
-    """Print prompts, a row each, with the sentence's weight and the AUC of seeds left out against users at random."""
+def print_prompts(learned: Sequence[Prompt]) -> None:
+    """Print a row per prompt, with the sentence's weight and the AUC of held-out seeds against users at random."""
     rows = []
-    for each in found:
+    for each in learned:
         seeds = f"{each.metrics['positives']} + {each.metrics['hard_negatives']}"
         state = "current" if each.current else "of an older model"
         rows.append(

@@ -1,4 +1,7 @@
-"""`findcli quickstart`: the main job on a small simulated world."""
+"""`findcli quickstart`: do the main job on a small simulated world.
+
+Tested in tests/test_quickstart.py.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,17 @@ if TYPE_CHECKING:
 
 
 def quickstart(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The new workspace.")] = Path("demo"),
-    users: Annotated[int | None, typer.Option(min=1, help="How many are simulated; else some thousands.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, another world.")] = 0,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace.")] = Path("demo"),
+    users: Annotated[
+        int | None, typer.Option(min=1, help="Number of simulated users; default: a few thousand.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation; another seed makes another world.")] = 0,
     device: Device = None,
     threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate a small world, train on it, choose an audience by one sentence and probe a task: some minutes."""
+    """Simulate a small world, train on it, choose an audience by one sentence and probe a task, in a few minutes."""
     stage.settle_threads(threads)
     from findcli import quickstart as job
 
@@ -60,10 +65,10 @@ def _print(made: Quickstart, folder: Path) -> None:
 
 def _print_next(folder: Path, *, first: object) -> None:
     steps = {
-        f"cd {folder}": "the workspace; findcli status says what stands in it",
+        f"cd {folder}": "the workspace; findcli status shows what it has",
         f"findcli describe {first}": "what the model sees of the audience's first user",
         'findcli target "users likely to use credit" -o credit.csv': "another audience, in a file",
-        "findcli probe --dataset all": "every task beside the best possible",
+        "findcli probe --dataset all": "every task, with the best possible figures",
         "findcli evaluate": "every demand and its paraphrases, without labels",
         "findcli init ../mine --from tables FILES...": "the same with your own tables",
     }

@@ -1,4 +1,7 @@
-"""What the commands that rank sentences print: columns, differences, calibration and a marketer's own demands."""
+"""What the commands that rank sentences print: columns, differences, calibration and a marketer's own demands.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +10,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from findcli.cli import console
-from findcli.cli.probe_tables import print_compared
+from findcli.cli.tables import bounds, print_compared, signed, signed_bounds
 from findcli.errors import FindCLIError
 
 if TYPE_CHECKING:
     from findcli.evaluation.benchmark.calibration import Calibration
-    from findcli.evaluation.benchmark.demand_reading import Result
+    from findcli.evaluation.benchmark.demand_reading import DemandReading
     from findcli.evaluation.benchmark.demands import DemandRow
     from findcli.evaluation.benchmark.figures import Row
     from findcli.evaluation.benchmark.run import Ranked
     from findcli.evaluation.probe_comparison import Compared
-    from findcli.metrics import Interval
 
 
 def require_parquet(path: Path | None) -> None:
     """Refuse an output file before any work is done.
 
     Raises:
-        FindCLIError: it is no Parquet file, or its folder is missing.
+        FindCLIError: its name does not end in .parquet, or its folder is missing.
     """
-    from findcli.audiences.target import require_writable
+    from findcli.audiences.export import require_writable
 
     if path is None:
         return
     require_writable(path)
     if path.suffix.lower() != ".parquet":
-        raise FindCLIError(f"{path} ends in {path.suffix}", hint="name a file that ends in .parquet")
+        ending = f"ends in {path.suffix}" if path.suffix else "has no file extension"
+        raise FindCLIError(f"{path} {ending}", hint="name a file that ends in .parquet")
 
 
 def require_report(path: Path | None) -> None:
     """Refuse a report's file before any work is done.
 
     Raises:
-        FindCLIError: it is no Markdown file, or its folder is missing.
+        FindCLIError: its name does not end in .md, or its folder is missing.
     """
     if path is not None and path.suffix.lower() != ".md":
-        raise FindCLIError(f"{path} ends in {path.suffix or 'nothing'}", hint="name a file that ends in .md")
+        ending = f"ends in {path.suffix}" if path.suffix else "has no file extension"
+        raise FindCLIError(f"{path} {ending}", hint="name a file that ends in .md")
     if path is not None and not path.absolute().parent.is_dir():
         raise FindCLIError(f"there is no folder {path.absolute().parent}", hint="make it, or name another file")
 
@@ -65,7 +69,7 @@ def report(
             own beside it where both were run.
         as_json: print for a program.
     """
-    from findcli.audiences.target import write_audience
+    from findcli.audiences.export import write_audience
 
     tables = {}
     if output is not None and ranked is not None:
@@ -91,16 +95,16 @@ def _plain(ranked: Ranked | None, demands: Sequence[DemandRow], probed: Compared
     """The sections for a program; the tables go to files alone."""
     from dataclasses import asdict
 
-    found: dict[str, object] = {"demands": [asdict(row) for row in demands]}
+    sections: dict[str, object] = {"demands": [asdict(row) for row in demands]}
     if ranked is not None:
-        found["ranking"] = {
+        sections["ranking"] = {
             "splits": ranked.splits, "users": ranked.users, "rows": [asdict(row) for row in ranked.rows],
             "differences": [asdict(row) for row in ranked.differences],
             "calibration": [asdict(row) for row in ranked.calibration], "notes": ranked.notes,
         }  # fmt: skip
     if probed is not None:
-        found["probes"] = asdict(probed)
-    return found
+        sections["probes"] = asdict(probed)
+    return sections
 
 
 def _print_ranked(ranked: Ranked) -> None:
@@ -109,15 +113,12 @@ def _print_ranked(ranked: Ranked) -> None:
     print_auc(ranked.rows)
     console.print_table(
         ["in detail", "column", "AUC 95 %", "KS", "top tenth", "lift"],
-        [[r.by, r.column, _range(r.auc), r.ks, r.precision, r.lift] for r in ranked.rows],
+        [[r.by, r.column, bounds(r.auc), r.ks, r.precision, r.lift] for r in ranked.rows],
     )
     if ranked.differences:
         console.print_table(
             ["findcli less", "column", "AUC", "95 %"],
-            [
-                [d.beside, d.column, f"{d.auc.value:+.3f}", f"{d.auc.low:+.3f} to {d.auc.high:+.3f}"]
-                for d in ranked.differences
-            ],
+            [[d.beside, d.column, signed(d.auc.value), signed_bounds(d.auc)] for d in ranked.differences],
         )
     if ranked.calibration:
         _print_calibration(ranked.calibration)
@@ -128,13 +129,13 @@ def _print_ranked(ranked: Ranked) -> None:
 def print_auc(rows: Sequence[Row]) -> None:
     """Print the AUC of every ranker, a column of users and categories each, and the seconds it took."""
     columns = list(dict.fromkeys(row.column for row in rows))
-    found = {(row.by, row.column): row for row in rows}
+    cells = {(row.by, row.column): row for row in rows}
     names = list(dict.fromkeys(row.by for row in rows))
     table = []
     for name in names:
-        mine = [found.get((name, column)) for column in columns]
-        seconds = next(row.seconds for row in mine if row is not None)
-        table.append([name, *(None if row is None else row.auc.value for row in mine), seconds])
+        of_ranker = [cells.get((name, column)) for column in columns]
+        seconds = next(row.seconds for row in of_ranker if row is not None)
+        table.append([name, *(None if row is None else row.auc.value for row in of_ranker), seconds])
     console.print_table(["AUC", *(column.replace("new buyers", "new") for column in columns), "seconds"], table)
 
 
@@ -156,15 +157,15 @@ def _print_demands(rows: Sequence[DemandRow]) -> None:
     console.print_table(["demand", "buyers", "AUC", "rewritten", "of its templates"], [*table, ["mean", None, *means]])
 
 
-def report_rewriting(found: Result, *, as_json: bool) -> None:
+def report_rewriting(result: DemandReading, *, as_json: bool) -> None:
     """Print how demands were understood."""
     if as_json:
         from dataclasses import asdict
 
         console.print_json({
-            "readers": [asdict(reader) for reader in found.readers],
-            "ranking": None if found.ranking is None else asdict(found.ranking),
-            "demands": found.table.to_dicts(),
+            "readers": [asdict(reader) for reader in result.readers],
+            "ranking": None if result.ranking is None else asdict(result.ranking),
+            "demands": result.table.to_dicts(),
         })  # fmt: skip
         return
     shown = ["read by", "demands", "first right", "95 %", "refused", "strange", "caught", "ms", "at most"]
@@ -172,20 +173,16 @@ def report_rewriting(found: Result, *, as_json: bool) -> None:
         shown,
         [
             [
-                r.by, r.answerable, r.first_right.value, _range(r.first_right), r.refused, r.unanswerable, r.caught,
+                r.by, r.answerable, r.first_right.value, bounds(r.first_right), r.refused, r.unanswerable, r.caught,
                 *(f"{ms:.0f}" for ms in r.milliseconds),
             ]
-            for r in found.readers
+            for r in result.readers
         ],
     )  # fmt: skip
-    if found.ranking is not None:
-        ranked, more = found.ranking, found.ranking.difference
+    if result.ranking is not None:
+        ranked, more = result.ranking, result.ranking.difference
         console.print_line(
             f"mean AUC over {ranked.demands} demands: raw {ranked.raw.value:.3f}, "
             f"rewritten {ranked.rewritten.value:.3f}; "
             f"difference {more.value:+.4f} ({more.low:+.4f} to {more.high:+.4f})"
         )
-
-
-def _range(interval: Interval) -> str:
-    return f"{interval.low:.3f}-{interval.high:.3f}"

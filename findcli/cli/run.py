@@ -1,22 +1,29 @@
-"""`findcli run`: every stage that is missing or out of date."""
+"""`findcli run`: run every stage that is missing or out of date.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from findcli.cli import console, stage
 from findcli.cli.options import AsOf, Changes, Device, DryRun, Json, Quiet, Seed, Threads, WorkspaceDir
 from findcli.workspace.durations import parse_instant
+from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
     from findcli.pipeline import StageStatus
     from findcli.workspace.runs import Run
 
-Name = Literal["events", "pairs", "text", "sequence", "tabular", "aligned", "embeddings"]
+NAMES = [name for name, stage in STAGES.items() if stage.in_run]
 ForceFrom = Annotated[
-    Name | None, typer.Option("--force-from", metavar="STAGE", help="Make this stage and all after it anew.")
+    str | None,
+    typer.Option(
+        "--force-from", metavar="STAGE", help=f"Redo this stage and all later ones; one of {', '.join(NAMES)}."
+    ),
 ]
 
 
@@ -32,16 +39,18 @@ def run(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run every stage that is missing or out of date, in order; interrupted, it goes on where it stood."""
+    """Run every stage that is missing or out of date, in order; an interrupted run resumes where it stopped."""
+    if force_from not in (None, *NAMES):
+        raise typer.BadParameter(f"{force_from!r} is not one of {', '.join(NAMES)}", param_hint="--force-from")
     date = None if as_of is None else parse_instant(as_of)
-    found = stage.prepare(workspace, threads=threads, changes=changes, seed=seed)
+    opened = stage.prepare(workspace, threads=threads, changes=changes, seed=seed)
     from findcli import pipeline
 
     if dry_run:
-        stage.print_plan(_steps(pipeline.plan(found, as_of=date), force_from), as_json=as_json)
+        stage.print_plan(_steps(pipeline.plan(opened, as_of=date), force_from), as_json=as_json)
         return
     made = pipeline.run(
-        found,
+        opened,
         as_of=date,
         device=device or "auto",
         force_from=force_from,
@@ -64,7 +73,7 @@ def _print(made: list[Run]) -> None:
     if not made:
         console.print_line("everything is up to date")
         return
-    rows = [[r.manifest.kind, stage.headline(r.manifest.kind, r.manifest.metrics), r.manifest.seconds] for r in made]
+    rows = [[r.manifest.kind, STAGES[r.manifest.kind].result(r.manifest.metrics), r.manifest.seconds] for r in made]
     console.print_table(["stage", "result", "seconds"], rows)
     for run in made:
         if run.manifest.metrics.get("warning"):

@@ -1,4 +1,7 @@
-"""What the commands of the stages share: settle settings and threads, see whether the result stands, run, print."""
+"""What the commands of the stages share: load settings, set threads, see whether a run is up to date, run it, print.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ import typer
 
 from findcli.cli import console
 from findcli.cli.options import Changes, Device, DryRun, Force, Json, Quiet, Seed, Threads, WorkspaceDir
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,15 +25,18 @@ if TYPE_CHECKING:
     from findcli.workspace.folder import Workspace
     from findcli.workspace.runs import Run
 
+THREADS_A_CORE = 4
+SHOWN = 200  # characters of a setting that an error repeats
+
 
 def prepare(
     folder: Path | None, *, threads: int | None, changes: Sequence[str] | None, seed: int | None = None
 ) -> Workspace:
-    """Load the workspace with the options' settings laid over its file, and settle the threads.
+    """Load the workspace with the settings of the command line over those of its file, and set the threads.
 
     Args:
-        folder: the workspace; the nearest upwards when not given.
-        threads: of torch and polars; all cores when not given.
+        folder: the workspace; default: this folder or the nearest parent with a findcli.toml.
+        threads: threads for torch and polars; default: one per core.
         changes: settings as `table.key=value`.
         seed: the workspace's seed.
 
@@ -47,7 +54,15 @@ def prepare(
 
 
 def settle_threads(threads: int | None) -> None:
-    """Let torch and polars work in so many threads, all cores when not given; before anything imports polars."""
+    """Set the threads of torch and polars, by default one per core; call it before anything imports polars.
+
+    Raises:
+        FindCLIError: there are far more threads than cores.
+    """
+    most = THREADS_A_CORE * (os.cpu_count() or 1)
+    if threads is not None and threads > most:
+        hint = f"use at most {most}; threads beyond the cores only wait for each other"
+        raise FindCLIError(f"--threads {threads} is too many: this machine has {os.cpu_count()} cores", hint=hint)
     if threads is not None:
         os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when polars is imported
     from findcli.training.loop import set_determinism
@@ -56,7 +71,7 @@ def settle_threads(threads: int | None) -> None:
 
 
 def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
-    """Settings given as `table.key=value` as nested tables; a value that is no TOML is taken as text."""
+    """Parse settings written as `table.key=value` into nested tables; a value that is not TOML is taken as text."""
     lines = []
     for change in changes:
         key, equals, text = change.partition("=")
@@ -65,8 +80,8 @@ def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
         lines.append(f"{key} = {text if _is_toml(text) else json.dumps(text)}")
     try:
         return tomllib.loads("\n".join(lines))
-    except tomllib.TOMLDecodeError as error:
-        raise typer.BadParameter(f"{', '.join(changes)}: {error}", param_hint="--set") from error
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"{', '.join(changes)[:SHOWN]}: {first_line(error)}", param_hint="--set") from error
 
 
 def _is_toml(text: str) -> bool:
@@ -74,14 +89,16 @@ def _is_toml(text: str) -> bool:
         tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return False
+    except (ValueError, RecursionError):  # TOML, but too deep or too long a number: `parse_changes` refuses it
+        return True
     return True
 
 
 def run_stage(
     workspace: Workspace,
     name: str,
-    build: Callable[..., Run],
     *,
+    device: str | None = None,
     force: bool,
     dry_run: bool,
     quiet: bool,
@@ -89,16 +106,16 @@ def run_stage(
     as_of: datetime | None = None,
     model: Workspace | None = None,
 ) -> Run | None:
-    """Run one stage where it has to, and print what came of it.
+    """Run one stage if it is missing or out of date, and print its result.
 
     Args:
         workspace: the workspace.
-        name: the stage.
-        build: runs it: build(force=..., progress=...).
-        force: run it even when it stands.
-        dry_run: say only what would be done.
-        quiet: show no progress.
-        as_json: print for a program.
+        name: the stage, as `workspace/stages.py` declares it.
+        device: the torch device; default: the fastest available.
+        force: run it even if it is up to date.
+        dry_run: only show what would be done.
+        quiet: hide progress.
+        as_json: print JSON.
         as_of: the date of the embeddings.
         model: the workspace whose model embeds.
 
@@ -113,9 +130,10 @@ def run_stage(
         return None
     if model is None:
         for before, change in pipeline.changed_before(workspace, name).items():
-            console.print_warning(f"{before} is out of date ({change}); findcli run brings all of it up to date")
+            console.print_warning(f"{before} is out of date ({change}); findcli run updates everything")
+    bound = pipeline.bind(workspace, name, as_of=as_of, model=model)
     with console.progress(name, quiet=quiet or reason is None) as progress:
-        run = build(force=force, progress=progress)
+        run = bound.build(device=device or "auto", force=force, progress=progress)
     if as_json:
         console.print_json({**plain(run), "made": reason is not None})
     else:
@@ -123,12 +141,11 @@ def run_stage(
     return run
 
 
-def training_command(name: str, function: Callable[[], Callable[..., Run]]) -> Callable[..., None]:
-    """The command of a stage that trains.
+def training_command(name: str) -> Callable[..., None]:
+    """Make the command of a stage that trains.
 
     Args:
         name: the stage.
-        function: imports what runs it, only when it is to run.
     """
 
     def command(
@@ -142,9 +159,8 @@ def training_command(name: str, function: Callable[[], Callable[..., Run]]) -> C
         as_json: Json = False,
         quiet: Quiet = False,
     ) -> None:
-        found = prepare(workspace, threads=threads, changes=changes, seed=seed)
-        build = partial(function(), found, device=device or "auto")
-        run_stage(found, name, build, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
+        opened = prepare(workspace, threads=threads, changes=changes, seed=seed)
+        run_stage(opened, name, device=device, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
     return command
 
@@ -160,39 +176,16 @@ def print_plan(steps: Sequence[tuple[str, str]], *, as_json: bool) -> None:
 
 
 def print_run(run: Run, *, made: bool) -> None:
-    """Print what a stage came to, where, and in what time."""
+    """Print the result of a stage, its folder, and how long it took."""
     kind, metrics = run.manifest.kind, run.manifest.metrics
-    console.print_line(f"{kind}: {headline(kind, metrics)}")
+    console.print_line(f"{kind}: {STAGES[kind].result(metrics)}")
     if metrics.get("warning"):
         console.print_line(f"warning: {metrics['warning']}")
-    took = f"made in {run.manifest.seconds:.1f} s" if made else "up to date; --force makes it anew"
-    console.print_line(f"{run.folder}: {took}")
+    state = f"made in {run.manifest.seconds:.1f} s" if made else "up to date; redo it with --force"
+    console.print_line(f"{run.folder}: {state}")
 
 
 def plain(run: Run) -> dict[str, Any]:
-    """A run for a program."""
+    """A run as JSON."""
     manifest = run.manifest
     return {"stage": manifest.kind, "folder": str(run.folder), "seconds": manifest.seconds, "metrics": manifest.metrics}
-
-
-def headline(kind: str, metrics: dict[str, Any]) -> str:
-    """What a user wants to know of a stage, in a line."""
-    if kind == "events":
-        return f"{metrics['rows']:,} events of {metrics['users']:,} users"
-    if kind == "pairs":
-        pairs = f"{metrics['pairs']:,} pairs of {metrics['users']:,} users at {metrics['cutoffs']} cutoffs"
-        return f"{pairs}, {metrics['sentences']:,} sentences"
-    if kind == "embeddings":
-        return f"{metrics['users']:,} users, {metrics['d_embedding']} dimensions"
-    told = []
-    if kind == "text":
-        told.append(f"{metrics['texts']:,} texts in {metrics['d_space']} dimensions")
-    if "validation_auc" in metrics:
-        auc, recall = metrics["validation_auc"], metrics["validation_recall_at_10"]
-        told.append(f"validation AUC {auc:.3f}, recall@10 {recall:.3f}")
-    if kind == "rewriter":
-        before, after = metrics["accuracy_before"], metrics["accuracy_after"]
-        told.append(f"right name first for {before:.0%} → {after:.0%} of {metrics['held_out']} held-out demands")
-    if "loss_last" in metrics:
-        told.append(f"loss {metrics['loss_first']:.3g} → {metrics['loss_last']:.3g} in {metrics['steps']:.0f} steps")
-    return "; ".join(told)

@@ -1,4 +1,7 @@
-"""`findcli status`: what stands, how old, how large."""
+"""`findcli status`: which stages are up to date, how old and how large they are.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +9,32 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from findcli.cli import console, prompts, stage
+from findcli.cli import console, prompts
 from findcli.cli.options import Json, WorkspaceDir
+from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
     from findcli.pipeline import StageStatus
 
 
 def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
-    """Say which stages stand, how old and how large they are, and why others have to run."""
+    """Show which stages are up to date, how old and how large they are, and why others have to run."""
     from findcli import pipeline
     from findcli.audiences.prompts.store import list_prompts
     from findcli.workspace.folder import load_workspace
 
     opened = load_workspace(workspace)
-    found, learned = pipeline.plan(opened), list_prompts(opened)
+    statuses, learned = pipeline.plan(opened), list_prompts(opened)
     if as_json:
-        console.print_json([asdict(each) for each in found])
+        console.print_json([asdict(each) for each in statuses])
         return
-    console.print_table(["stage", "state", "age", "size", "result"], [_row(each) for each in found])
-    for each in found:
+    console.print_table(["stage", "state", "age", "size", "result"], [_row(each) for each in statuses])
+    for each in statuses:
         if each.metrics.get("warning"):
             console.print_line(f"warning: {each.name}: {each.metrics['warning']}")
     if learned:
         prompts.print_prompts(learned)
-    done = all(each.state == "current" for each in found)
+    done = all(each.state == "current" for each in statuses)
     console.print_line("everything is up to date" if done else "next: findcli run")
 
 
@@ -41,11 +45,11 @@ def _row(each: StageStatus) -> list[object]:
     if each.finished is None:
         return [each.name, "missing", None, None, None]
     age = spoken(datetime.now(UTC) - each.finished)
-    return [each.name, state, age, decimal(each.bytes), stage.headline(each.name, each.metrics)]
+    return [each.name, state, age, decimal(each.bytes), STAGES[each.name].result(each.metrics)]
 
 
 def spoken(age: timedelta) -> str:
-    """An age in its largest unit."""
+    """An age in its largest unit, such as "2 h"."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if age.total_seconds() >= length:
             return f"{age.total_seconds() // length:.0f} {unit}"

@@ -1,4 +1,7 @@
-"""`findcli target`: a sentence -> a ranked audience."""
+"""`findcli target`: a sentence -> a ranked audience.
+
+Tested in tests/audiences/test_target.py.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import typer
 
 from findcli.cli import console, understood
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
+from findcli.cli.stage import settle_threads
 from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
@@ -19,42 +23,50 @@ if TYPE_CHECKING:
     from findcli.audiences.target import Audience
 
 SHOWN, DEFAULT_TOP = 10, 100
-Demand = Annotated[str | None, typer.Argument(help='A sentence, such as "users likely to rent phones".')]
-Demands = Annotated[Path | None, typer.Option("--demands", help="File of sentences: one a line, or a column `demand`.")]
+Demand = Annotated[
+    str | None, typer.Argument(metavar="DEMAND", help='One sentence, such as "users likely to rent phones".')
+]
+Demands = Annotated[
+    Path | None,
+    typer.Option("--demands", metavar="FILE", help="File of demands: one per line, or a column `demand`."),
+]
 LearnedPrompt = Annotated[
     str | None,
-    typer.Option("--prompt", metavar="NAME", help="A prompt of findcli tune-prompt, in the place of a sentence."),
+    typer.Option("--prompt", metavar="NAME", help="Rank by this prompt of findcli tune-prompt, not by a demand."),
 ]
-TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="At most so many users.")]
+TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Select at most this many users.")]
 TopPercent = Annotated[
-    float | None, typer.Option("--top-percent", min=0, max=100, help="At most this percentage of users.")
+    float | None, typer.Option("--top-percent", min=0, max=100, help="Select at most this percentage of users.")
 ]
-MinScore = Annotated[float | None, typer.Option("--min-score", help="Users with at least this score.")]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="Select only users with at least this score.")]
 MinProbability = Annotated[
-    float | None, typer.Option("--min-probability", min=0, max=1, help="Users with at least this probability.")
+    float | None,
+    typer.Option("--min-probability", min=0, max=1, help="Select only users with at least this probability."),
 ]
 Where = Annotated[
     str | None,
     typer.Option(
         "--where",
         metavar="FILTER",
-        help="Only users whose profile passes, such as \"age >= 25 and region in ('north', 'east')\".",
+        help="Rank only users whose profile passes, such as \"age >= 25 and region in ('north', 'east')\".",
     ),
 ]
-Everyone = Annotated[bool, typer.Option("--all", help="Every embedded user with its score, or all who pass --where.")]
+Everyone = Annotated[bool, typer.Option("--all", help="Select all embedded users, or all who pass --where.")]
 Rewrite = Annotated[
     str,
     typer.Option(
         "--rewrite",
         metavar="auto|off|SENTENCES",
-        help="How the demand is read: by sentences of the vocabulary, as it stands, or by sentences of yours, joined "
-        'by or, and, and not: "The user purchased tea. and not The user purchased coffee."',
+        help="Read the demand as sentences of the vocabulary (auto), as it stands (off), or as your own sentences "
+        'joined by or, and, and not: "The user purchased tea. and not The user purchased coffee."',
     ),
 ]
-Explain = Annotated[bool, typer.Option("--explain-query", help="Say how demands are understood, and rank nobody.")]
+Explain = Annotated[bool, typer.Option("--explain-query", help="Show how demands are understood; rank nobody.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write the audience to a .parquet, .csv or .jsonl file.")
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the audience to this .parquet, .csv or .jsonl file."),
 ]
+Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite the file even if the workspace reads it.")]
 
 
 def target(
@@ -68,6 +80,7 @@ def target(
     min_probability: MinProbability = None,
     everyone: Everyone = False,
     output: Output = None,
+    force: Overwrite = False,
     rewrite: Rewrite = "auto",
     explain_query: Explain = False,
     as_of: AsOf = None,
@@ -77,37 +90,40 @@ def target(
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Rank users by one sentence, or by many in one process; the best 100 unless you choose otherwise.
+    """Rank users by a demand in your own words, and select the best 100 unless you choose otherwise.
 
-    A demand in your own words is read as sentences of the workspace's vocabulary; --explain-query shows which, and
-    --rewrite keeps or replaces them.
+    A demand is read as sentences of the workspace's vocabulary: --explain-query shows which, and --rewrite keeps or
+    replaces them. A file of demands is ranked in one process.
     """
-    from findcli.audiences import target as targeting
-    from findcli.training.loop import set_determinism
+    from findcli.audiences.export import one_table, require_writable, write_audience
+    from findcli.audiences.select import Selection
+    from findcli.audiences.target import explain
+    from findcli.audiences.target import target as choose
+    from findcli.demands.files import read_demands
     from findcli.workspace.folder import load_workspace
 
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
     _refuse_contradictions(
         demand, demands, prompt, everyone=everyone, limited=any(v is not None for v in limits.values())
     )
-    wanted = [] if demand is None else [demand]
-    wanted += [] if demands is None else targeting.read_demands(demands)
-    if output is not None:
-        targeting.require_writable(output)
+    sentences = [] if demand is None else [demand]
+    sentences += [] if demands is None else read_demands(demands)
     if not everyone and all(value is None for value in limits.values()):
         limits["top_k"] = DEFAULT_TOP
-    set_determinism(threads)
+    settle_threads(threads)
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
+    if output is not None:
+        require_writable(output, workspace=users, force=force)
     if explain_query:
-        found = targeting.explain(users, wanted, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
-        understood.report(found, as_json=as_json)
+        rewritings = explain(users, sentences, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
+        understood.report(rewritings, as_json=as_json)
         return
-    audiences = targeting.target(
+    audiences = choose(
         users,
-        wanted,
+        sentences,
         prompt=prompt,
-        selection=targeting.Selection(**limits),  # type: ignore[arg-type]
+        selection=Selection(**limits),  # type: ignore[arg-type]
         where=where,
         as_of=instant,
         model=other,
@@ -116,7 +132,7 @@ def target(
     )
     understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
     if output is not None:
-        targeting.write_audience(targeting.one_table(audiences, named=demands is not None), output)
+        write_audience(one_table(audiences, named=demands is not None), output)
     if as_json:
         console.print_json([plain_audience(audience, output) for audience in audiences])
     else:
@@ -131,14 +147,17 @@ def target(
 def _refuse_contradictions(
     demand: str | None, demands: Path | None, prompt: str | None, *, everyone: bool, limited: bool
 ) -> None:
-    if sum(given is not None for given in (demand, demands, prompt)) != 1:
-        raise typer.BadParameter("give one sentence, a file of them with --demands, or a learned prompt with --prompt")
+    if sum(choice is not None for choice in (demand, demands, prompt)) != 1:
+        raise typer.BadParameter("give exactly one of a demand, a file with --demands, and a prompt with --prompt")
     if everyone and limited:
-        raise typer.BadParameter("--all takes everyone: leave it out, or leave out --top-k, --top-percent, --min-score")
+        raise typer.BadParameter(
+            "--all selects everyone: leave it out, or leave out --top-k, --top-percent, --min-score and "
+            "--min-probability"
+        )
 
 
 def print_passed(audience: Audience) -> None:
-    """How many users pass the filter, where there is one, and how it was read."""
+    """Print how many users pass the filter, if there is one, and how it was read."""
     passed = audience.where
     if passed is not None:
         share = passed.users / audience.embedded
@@ -148,15 +167,15 @@ def print_passed(audience: Audience) -> None:
 
 
 def print_audience(audience: Audience, *, brief: bool) -> None:
-    """How many, who, how strong, and how the sentence was read."""
+    """Print how many users are selected, who, how strong the audience is, and how the demand was read."""
     ranking, selected = audience.ranking, audience.selected
     share = len(selected) / max(len(ranking), 1)
-    learned = "" if audience.prompt is None else f", as the prompt {audience.prompt} learned it"
+    learned = "" if audience.prompt is None else f", as learned by the prompt {audience.prompt}"
     console.print_line(f'"{audience.demand}"{learned}')
     day = f"{audience.as_of:%Y-%m-%d}"
     users = "users" if audience.where is None else "users who pass"
-    told = f"{len(selected):,} of {len(ranking):,} {users} ({share:.1%})"
-    console.print_line(f"{told}, histories before {day}; {_strength(selected)}")
+    size = f"{len(selected):,} of {len(ranking):,} {users} ({share:.1%})"
+    console.print_line(f"{size}, histories before {day}; {_strength(selected)}")
     if audience.offer is not None:
         console.print_line(
             f"the demand names profile values; to rank only these users: --where {_shell(audience.offer)}"
@@ -187,15 +206,17 @@ def _ranked_only(selected: pl.DataFrame) -> bool:
 
 
 def _strength(selected: pl.DataFrame) -> str:
-    """Of how many the sentence is expected to come true, where that is known."""
+    """For how many users the demand is expected to come true, if that is known."""
     if _ranked_only(selected):
         return "rank only"
     expected = float(selected["probability"].sum())
-    return f"expected to come true of {expected:,.0f}" + (f" ({expected / len(selected):.0%})" if len(selected) else "")
+    return f"expected to come true for {expected:,.0f}" + (
+        f" ({expected / len(selected):.0%})" if len(selected) else ""
+    )
 
 
 def _shell(text: str) -> str:
-    """A text as one word of a shell's command line, in double quotes where they are enough."""
+    """Quote a text as one word for a shell, in double quotes if they are enough."""
     return shlex.quote(text) if any(mark in text for mark in '"$`\\!') else f'"{text}"'
 
 
@@ -204,7 +225,7 @@ def _head(selected: pl.DataFrame) -> pl.DataFrame:
 
 
 def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, Any]:
-    """An audience for a program; without its users where they went to a file."""
+    """An audience as JSON, without its users if they went to a file."""
     listed = None if output is not None else audience.selected.to_dicts()
     return {
         "demand": audience.demand,

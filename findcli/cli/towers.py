@@ -1,4 +1,7 @@
-"""`findcli benchmark towers`: text towers side by side, with what they are worth and what they cost."""
+"""`findcli benchmark towers`: text towers side by side, with what they are worth and what they cost.
+
+Tested in tests/evaluation/benchmark/test_text_towers.py.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +44,21 @@ def towers(
     """
     from dataclasses import asdict
 
-    from findcli.audiences.target import write_audience
+    from findcli.audiences.export import write_audience
     from findcli.data.splits import read_names
     from findcli.evaluation.benchmark.text_towers import chosen_towers, measure_towers, plan_towers
 
     chosen = chosen_towers(names)
     ranking.require_parquet(output)
-    found = prepare(workspace, threads=threads, changes=changes)
+    opened = prepare(workspace, threads=threads, changes=changes)
     if dry_run:
-        print_plan(plan_towers(found, chosen), as_json=as_json)
+        print_plan(plan_towers(opened, chosen), as_json=as_json)
         return
     left_out = read_names(without) if without else ()
     with console.progress("towers", quiet=quiet) as progress:
-        table = measure_towers(found, chosen, without=left_out, tasks=tasks, device=device or "auto", progress=progress)
+        table = measure_towers(
+            opened, chosen, without=left_out, tasks=tasks, device=device or "auto", progress=progress
+        )
     if output is not None:
         write_audience(table.table, output)
     if as_json:
@@ -80,10 +85,10 @@ def _print(table: TowerTable) -> None:
     )
     if table.tasks:
         towers = list(dict.fromkeys(tower for _, tower, _ in table.tasks))
-        found = {(task, tower): auc for task, tower, auc in table.tasks}
+        aucs = {(task, tower): auc for task, tower, auc in table.tasks}
         names = list(dict.fromkeys(task for task, _, _ in table.tasks))
-        rows = [[name, *(found[name, tower] for tower in towers)] for name in names]
-        means = [sum(found[name, tower] for name in names) / len(names) for tower in towers]
+        rows = [[name, *(aucs[name, tower] for tower in towers)] for name in names]
+        means = [sum(aucs[name, tower] for name in names) / len(names) for tower in towers]
         console.print_table(["task", *towers], [*rows, ["mean", *means]])
 
 

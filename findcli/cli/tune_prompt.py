@@ -1,4 +1,7 @@
-"""`findcli tune-prompt`: sharpen a sentence by a few seed users."""
+"""`findcli tune-prompt`: sharpen a sentence by a few seed users.
+
+Tested in tests/audiences/prompts/test_store.py.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,20 @@ from findcli.workspace.durations import parse_instant
 if TYPE_CHECKING:
     from findcli.workspace.runs import Run
 
-Sentence = Annotated[str, typer.Argument(help='Where the prompt begins, such as "users likely to rent phones".')]
+Sentence = Annotated[
+    str,
+    typer.Argument(metavar="SENTENCE", help='Sentence to start from, such as "users likely to rent phones".'),
+]
 SeedFile = Annotated[
     Path,
     typer.Option(
         "--seeds",
         metavar="FILE",
-        help="CSV, Parquet or JSONL of user_id and label: 1 for a seed, 0 for a hard negative. Without a 0, mined.",
+        help="CSV, Parquet or JSONL file with user_id and label: 1 for a seed, 0 for a hard negative. If there is no "
+        "0, hard negatives are mined.",
     ),
 ]
-Name = Annotated[str, typer.Option("--name", "-n", help="Of the prompt, for target --prompt.")]
+Name = Annotated[str, typer.Option("--name", "-n", metavar="NAME", help="Prompt name, for target --prompt.")]
 
 
 def tune_prompt(
@@ -41,10 +48,10 @@ def tune_prompt(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Learn a prompt from a sentence and a few seed users, five and five, everything else frozen.
+    """Learn a prompt from a sentence and a few seed users, such as five seeds and five hard negatives.
 
-    Hard negatives are users who look like the audience and are not. Cross-validation over the seeds chooses how far
-    the prompt goes; it may choose the sentence itself.
+    Hard negatives are users who look like the audience but do not belong to it. Everything but the prompt is frozen.
+    Cross-validation over the seeds chooses how far the prompt moves; it may keep the sentence itself.
     """
     opened = prepare(workspace, threads=threads, changes=changes, seed=seed)
     from findcli.audiences.prompts import tune
@@ -67,19 +74,20 @@ def tune_prompt(
 
 
 def _print(run: Run, sentence: str, name: str) -> None:
-    found = run.manifest.metrics
-    mined = " (mined)" if found["mined"] else ""
-    console.print_line(f'"{sentence}": {found["positives"]:,} seeds, {found["hard_negatives"]:,} hard negatives{mined}')
-    if found["steps"]:
-        console.print_line(f"{found['learned_tokens']} tokens learned in {found['steps']} steps")
-        if found["weight"] < 1:
-            told = "the seeds lie below the average user by the sentence: its own score"
-            console.print_line(f"{told} counts {found['weight']:.2f} times")
+    result = run.manifest.metrics
+    mined = " (mined)" if result["mined"] else ""
+    counts = f"{result['positives']:,} seeds, {result['hard_negatives']:,} hard negatives{mined}"
+    console.print_line(f'"{sentence}": {counts}')
+    if result["steps"]:
+        console.print_line(f"{result['learned_tokens']} tokens learned in {result['steps']} steps")
+        if result["weight"] < 1:
+            reason = "the sentence ranks the seeds below the average user"
+            console.print_line(f"{reason}: its own score has weight {result['weight']:.2f}")
     else:
-        console.print_line("the seeds do not say more than the sentence: the prompt is the sentence itself")
-    rows = [["users at random", found["sentence_auc"], found["auc"]]]
-    if found["hard_auc"] is not None:
-        rows.append(["hard negatives left out", found["sentence_hard_auc"], found["hard_auc"]])
-    console.print_table(["seeds left out, against", "AUC of the sentence", "of the prompt"], rows)
-    console.print_line("rank only: its scores are no calibrated probabilities")
+        console.print_line("the seeds add nothing to the sentence: the prompt is the sentence itself")
+    rows = [["users at random", result["sentence_auc"], result["auc"]]]
+    if result["hard_auc"] is not None:
+        rows.append(["held-out hard negatives", result["sentence_hard_auc"], result["hard_auc"]])
+    console.print_table(["held-out seeds against", "AUC of the sentence", "of the prompt"], rows)
+    console.print_line("rank only: its scores are not calibrated probabilities")
     console.print_line(f"{run.folder}; rank by it with: findcli target --prompt {name}")

@@ -1,4 +1,7 @@
-"""What commands print of how a demand was understood."""
+"""Print how demands were understood.
+
+Tested in tests/test_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def report(rewritings: Sequence[Rewriting], *, as_json: bool) -> None:
-    """Print how demands are understood, for themselves."""
+    """Print how demands are understood, in full."""
     if as_json:
         console.print_json([plain(rewriting) for rewriting in rewritings])
         return
@@ -27,17 +30,17 @@ def report(rewritings: Sequence[Rewriting], *, as_json: bool) -> None:
         print_understood(rewriting, brief=False)
         for clause in rewriting.clauses:
             if clause.others:
-                console.print_line(f'"{clause.words}" may mean also: {_listed(clause.others)}')
+                console.print_line(f'"{clause.words}" may also mean: {_listed(clause.others)}')
         console.print_line(f'keep or change it with: --rewrite "{rewriting.expression}"')
 
 
 def print_understood(rewriting: Rewriting, *, brief: bool, calibrated: bool = False) -> None:
-    """Print the clauses of a rewriting, and what of the demand was read or ignored.
+    """Print the clauses of a rewriting, and notes on what was read or ignored.
 
     Args:
-        rewriting: of a demand.
+        rewriting: the rewriting of a demand.
         brief: leave out the notes.
-        calibrated: say what the probability is of.
+        calibrated: say what the probability refers to.
     """
     console.print_line(f"understood (by {rewriting.by}) as: {_joined(rewriting.clauses)}")
     if brief:
@@ -46,30 +49,30 @@ def print_understood(rewriting: Rewriting, *, brief: bool, calibrated: bool = Fa
         console.print_line(f"note: {note}")
     if calibrated:
         one = len(rewriting.sentences) == 1 and not rewriting.clauses[0].negated
-        told = f"that {_quoted(rewriting.sentences[0])} comes true" if one else "that what was understood comes true"
-        console.print_line(f"probability: {told} within the model's future window")
+        event = f"that {_quoted(rewriting.sentences[0])} comes true" if one else "that what was understood comes true"
+        console.print_line(f"probability: {event} within the model's future window")
 
 
 def refuse_or_warn(rewritings: Sequence[Rewriting]) -> None:
-    """Say which demands the vocabulary cannot answer.
+    """Warn about demands that the vocabulary cannot answer.
 
     Raises:
-        FindCLIError: the only demand is one.
+        FindCLIError: it is the only demand.
     """
-    lost = [rewriting for rewriting in rewritings if rewriting.answerable is False]
-    if lost and len(rewritings) == 1:
-        near = "; ".join(meant.sentence for meant in lost[0].nearest)
-        told = f"the nearest it can answer: {near}; or " if near else ""
+    unanswerable = [rewriting for rewriting in rewritings if rewriting.answerable is False]
+    if unanswerable and len(rewritings) == 1:
+        near = "; ".join(meant.sentence for meant in unanswerable[0].nearest)
+        alternative = f"the nearest it can answer: {near}; or " if near else ""
         raise FindCLIError(
-            f'nothing in this workspace\'s vocabulary is like "{lost[0].demand}"',
-            hint=f"{told}rank by the words as they stand with --rewrite off",
+            f'nothing in this workspace\'s vocabulary is like "{unanswerable[0].demand}"',
+            hint=f"{alternative}rank by the words as they stand with --rewrite off",
         )
-    for rewriting in lost:
+    for rewriting in unanswerable:
         console.print_warning(f'"{rewriting.demand}" cannot be answered, and selects nobody')
 
 
 def plain(rewriting: Rewriting) -> dict[str, Any]:
-    """A rewriting for a program."""
+    """A rewriting as JSON."""
     return {**asdict(rewriting), "sentences": rewriting.sentences, "expression": rewriting.expression}
 
 
@@ -81,7 +84,7 @@ def _joined(clauses: Sequence[Clause]) -> str:
 
 
 def _listed(meant: Sequence[Meant]) -> str:
-    """Sentences with how surely each is meant and how like it the words are; bare where they were not looked for."""
+    """List sentences, each with its share and cosine; without them if it was not searched for."""
     return "; ".join(f"{_quoted(each.sentence)}{_how_sure(each)}" for each in meant)
 
 
@@ -90,7 +93,7 @@ def _how_sure(meant: Meant) -> str:
 
 
 def _quoted(sentence: str) -> str:
-    """A sentence inside another."""
+    """Quote a sentence inside another."""
     return f'"{sentence}"'
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from findcli.data import pairs, profiles, sources
+from findcli.data import pairs, profiles, sources, tasks
 from findcli.data.strays import stray_from
 from findcli.data.templates import source_templates
 from findcli.errors import FindCLIError
@@ -125,7 +125,7 @@ def check_workspace(workspace: Workspace, *, progress: Progress = no_progress) -
     steps = itertools.count(1)
     total = len(workspace.settings.sources) + len(workspace.settings.tasks) + 1
     problems: list[Problem] = []
-    reports, histories = [], [pl.DataFrame(schema=HISTORY)]
+    reports, histories = [], []
     for source in workspace.settings.sources:
         with _noting(problems):
             report, history = _check_source(workspace, source)
@@ -133,19 +133,22 @@ def check_workspace(workspace: Workspace, *, progress: Progress = no_progress) -
             reports.append(report)
             histories.append(history)
         progress(next(steps), total, {})
-    reports = _without_strays(workspace, reports, pl.concat(histories), problems)
-    users = pl.concat(histories).group_by("user_id").agg(pl.col("first").min())
+    history = pl.concat([pl.DataFrame(schema=HISTORY), *histories])
+    reports = _without_strays(workspace, reports, history, problems)
+    users = history.group_by("user_id").agg(pl.col("first").min())
     problems += _zone_problems(workspace, reports)
     held_out, cutoffs = _check_training(workspace, reports, users, problems)
     profile = _check_profile(workspace, users, problems)
     progress(next(steps), total, {})
-    tasks = []
+    labelled = []
     for name, task in workspace.settings.tasks.items():
         with _noting(problems):
-            tasks.append(_check_task(workspace, name, task, users))
-            problems += _task_problems(workspace, task, tasks[-1])
+            labelled.append(_check_task(workspace, name, task, users))
+            problems += _task_problems(workspace, task, labelled[-1])
         progress(next(steps), total, {})
-    return Report(tuple(reports), profile, tuple(tasks), len(users), held_out, cutoffs, tuple(problems))
+    return Report(
+        tuple(reports), profile, tuple(labelled), len(users), held_out, cutoffs, tuple(dict.fromkeys(problems))
+    )
 
 
 @contextmanager
@@ -360,43 +363,22 @@ def _check_task(workspace: Workspace, name: str, task: Task, users: pl.DataFrame
     """A task's counts.
 
     Raises:
-        FindCLIError: its table cannot be read, lacks a column, or has a label that is neither 0 nor 1.
+        FindCLIError: its labels cannot be used.
     """
-    what, path = f"task {name!r}", workspace.path(task.path)
-    if not path.is_file():
-        raise FindCLIError(
-            f"{what}: there is no file {path}", hint=f"put the labels there, or correct path in [tasks.{name}]"
-        )
-    frame = sources.scan_table([path], what=what)
-    wanted = [column for column in (task.user, task.label, task.truth, task.hard_negative) if column is not None]
-    columns = frame.collect_schema().names()
-    if missing := [column for column in wanted if column not in columns]:
-        hint = f"its columns are: {', '.join(columns)}; correct [tasks.{name}]"
-        raise FindCLIError(f"{what} has no column {', '.join(missing)} in {path}", hint=hint)
-    with sources.reading(what, [path]):
-        table = frame.select(user_id=pl.col(task.user).cast(pl.String), label=pl.col(task.label)).collect()
-    if strange := [value for value in table["label"].unique() if value not in (0, 1)]:
-        raise FindCLIError(
-            f"{what} has a label {strange[0]!r} in {path}", hint="write labels as 0 and 1 or false and true"
-        )
+    labels = tasks.read_labels(workspace, name, task)
     early = users.filter(pl.col("first") < task.as_of)["user_id"]
-    unknown = (~table["user_id"].is_in(early.implode())).sum()
-    return TaskReport(name, table["user_id"].n_unique(), int(table["label"].sum()), int(unknown))
+    unknown = (~labels["user_id"].cast(pl.String).is_in(early.implode())).sum()
+    return TaskReport(name, len(labels), int(labels["label"].sum()), int(unknown))
 
 
 def _task_problems(workspace: Workspace, task: Task, report: TaskReport) -> Iterator[Problem]:
     what = f"task {report.name!r}"
-    if not 0 < report.positives < report.users:
-        yield Problem(
-            f"{what} has {report.positives:,} positives among {report.users:,}", "it needs both", harmless=True
-        )
     if report.unknown:
         fix = "they cannot be told apart; leave them out of the task"
         yield Problem(f"{what}: {report.unknown:,} users have no event before {task.as_of}", fix, harmless=True)
     if task.as_of < workspace.train_until:
         fix = "set train_until to it or earlier, or the evaluation is flattered"
         yield Problem(f"{what} is as of {task.as_of}: training reads events after it", fix, harmless=True)
-    inputs = {column.name for column in profiles.profile_columns(workspace.settings.profile)}
-    if barred := sorted(inputs & set(task.without_columns)):
+    if barred := sorted(tasks.forbidden_inputs(workspace, task)):
         fix = "take them out of [profile] to evaluate it"
         yield Problem(f"{what} is refused while {', '.join(barred)} are inputs", fix, harmless=True)

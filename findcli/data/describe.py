@@ -1,6 +1,6 @@
-"""`findcli describe`: counts a week by source, and one user's events around a cutoff as the model reads them.
+"""`findcli describe`: weekly counts by source, and one user's events around a cutoff as the model reads them.
 
-Weeks are counted from the marked instant in both directions, so that no week lies on both sides of it.
+Weeks count from the marked instant in both directions, so no week spans it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run
 
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
-FEW = 40  # events up to which a timeline goes by days
+FEW = 40  # a timeline with at most so many events goes by days
 NEAR = 4
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The whole workspace by weeks.
+    """The whole workspace by week.
 
     Attributes:
         users: users with an event.
         last_cutoff: the last training cutoff.
-        train_until: no event from here on is read by training; a week begins here.
-        counts: week (its begin), source, events, users; in this order, a row for each week with an event of the source.
+        train_until: training reads no event from here on; a week begins here.
+        counts: week (its begin), source, events, users; one row per week and source with an event, sorted by both.
     """
 
     users: int
@@ -49,13 +49,13 @@ class Timeline:
 
     Attributes:
         user: the id.
-        cutoff: inputs come from before, sentences from this instant on.
-        begin: the history window's begin; what is older is no input.
-        end: the future window's end.
+        cutoff: inputs come from before this instant, sentences from it on.
+        begin: begin of the history window; older events are not inputs.
+        end: end of the future window.
         held_out: whether training never sees this user.
-        older: events before `begin`.
-        period: the length of what `events.period` counts: a week, or a day where events are few.
-        profile: the attributes as of the cutoff, by column; None is missing.
+        older: number of events before `begin`.
+        period: length of a period in `events`: a week, or a day if events are few.
+        profile: the attributes as of the cutoff, by column; None if missing.
         events: time, period (its begin), source, text (as the model reads it), in order of time.
     """
 
@@ -71,7 +71,7 @@ class Timeline:
 
 
 def weekly_counts(workspace: Workspace) -> Overview:
-    """Events and users a week of each source; writes `runs/events` where it is missing or out of date.
+    """Count each source's events and users per week; write `runs/events` if it is missing or out of date.
 
     Raises:
         FindCLIError: a source cannot be used.
@@ -87,22 +87,22 @@ def weekly_counts(workspace: Workspace) -> Overview:
 
 
 def timeline(workspace: Workspace, user: str, *, as_of: datetime | None = None) -> Timeline:
-    """One user's events in the windows around a cutoff; writes `runs/events` where it is missing or out of date.
+    """Read one user's events around a cutoff; write `runs/events` if it is missing or out of date.
 
     Args:
-        workspace: whose user.
+        workspace: the workspace that has the user.
         user: the id, as text.
-        as_of: the cutoff; `train_until` when not given.
+        as_of: the cutoff; `train_until` when None.
 
     Raises:
-        FindCLIError: a source cannot be used, or there is no such user; the hint names the ids beside it.
+        FindCLIError: a source cannot be used, or there is no such user; the hint names similar ids.
     """
     log = events.build_events(workspace)
     cutoff = as_of or workspace.train_until
     begin = cutoff - parse_duration(workspace.settings.windows.history)
     end = cutoff + parse_duration(workspace.settings.windows.future)
-    ids, own = _read_user(log, user, before=end)
-    shown = own.filter(pl.col("time") >= begin).select("time", "source", text="event")
+    ids, user_events = _read_user(log, user, before=end)
+    shown = user_events.filter(pl.col("time") >= begin).select("time", "source", text="event")
     period = DAY if len(shown) <= FEW else WEEK
     return Timeline(
         user=ids.item(),
@@ -110,15 +110,15 @@ def timeline(workspace: Workspace, user: str, *, as_of: datetime | None = None) 
         begin=begin,
         end=end,
         held_out=bool(held_out_users(workspace, ids)),
-        older=len(own) - len(shown),
+        older=len(user_events) - len(shown),
         period=period,
-        profile=profiles_as_of(workspace, own, ids, cutoff).drop("user_id").row(0, named=True),
+        profile=profiles_as_of(workspace, user_events, ids, cutoff).drop("user_id").row(0, named=True),
         events=shown.with_columns(period=period_begin(cutoff, period)),
     )
 
 
 def period_begin(origin: datetime, length: timedelta) -> pl.Expr:
-    """The begin of the period that an event's time lies in, periods of a length being counted from an origin."""
+    """The begin of the period that an event's time lies in; periods of this length count from the origin."""
     passed = (pl.col("time") - origin).dt.total_microseconds().floordiv(length // timedelta(microseconds=1))
     return pl.lit(origin) + passed * length
 
@@ -128,23 +128,23 @@ def _scan(files: Iterable[Path]) -> pl.LazyFrame:
 
 
 def _read_user(log: Run, user: str, *, before: datetime) -> tuple[pl.Series, pl.DataFrame]:
-    """The id in the log's own type, as a series of one, and the events before an instant, read from one partition.
+    """The id in the log's type, as a series of one, and the user's events before an instant, from one partition.
 
     Raises:
         FindCLIError: nobody has this id.
     """
-    mine = pl.col("user_id").cast(pl.String) == user
+    is_user = pl.col("user_id").cast(pl.String) == user
     for part in events.parts(log):
-        found = _scan(log.files(f"*/{part}")).select("user_id").filter(mine).head(1).collect()["user_id"]
-        if len(found):
-            return found, events.read_part(log, part, before=before).filter(mine)
+        ids = _scan(log.files(f"*/{part}")).select("user_id").filter(is_user).head(1).collect()["user_id"]
+        if len(ids):
+            return ids, events.read_part(log, part, before=before).filter(is_user)
     raise FindCLIError(
-        f"there is no user {user!r} in this workspace", hint=f"ids beside it: {', '.join(_near(log, user))}"
+        f"there is no user {user!r} in this workspace", hint=f"similar ids: {', '.join(_near(log, user))}"
     )
 
 
 def _near(log: Run, user: str) -> pl.Series:
-    """The ids that stand beside one in the order of text: they begin alike."""
+    """The neighbours of an id in alphabetical order, which begin like it."""
     ids = _scan(log.files("*/part-*.parquet")).select(pl.col("user_id").cast(pl.String)).unique().sort("user_id")
     names = ids.collect(engine="streaming")["user_id"]
     return names[max(0, min(names.search_sorted(user) - NEAR // 2, len(names) - NEAR)) :].head(NEAR)

@@ -21,8 +21,10 @@ from findcli.data.splits import bucket
 from findcli.data.strays import stray_from
 from findcli.data.templates import event_text
 from findcli.errors import FindCLIError
+from findcli.progress import Progress, no_progress
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json
+from findcli.workspace.runs import Draft, Run, build, hash_json
 from findcli.workspace.settings import Source
 
 ROWS_PER_PART = 500_000
@@ -57,15 +59,20 @@ def stage_inputs(workspace: Workspace) -> dict[str, str]:
     }
 
 
-def build_events(workspace: Workspace, *, force: bool = False) -> Run:
+def build_events(workspace: Workspace, *, force: bool = False, progress: Progress | None = None) -> Run:
     """Write the event log where it is missing or out of date, and open it.
+
+    Args:
+        workspace: whose sources.
+        force: read them again even where the log stands.
+        progress: told after each partition.
 
     Raises:
         FindCLIError: a source cannot be used, holds duplicate events or has no rows.
     """
     return build(
         workspace.run("events"),
-        lambda draft, _: _write(workspace, draft),
+        lambda draft, _: _write(workspace, draft, progress or no_progress),
         kind="events",
         settings=stage_settings(workspace),
         inputs=stage_inputs(workspace),
@@ -103,7 +110,7 @@ def first_and_last(run: Run) -> tuple[datetime, datetime]:
     return datetime.fromisoformat(metrics["first"]), datetime.fromisoformat(metrics["last"])
 
 
-def _write(workspace: Workspace, draft: Draft) -> None:
+def _write(workspace: Workspace, draft: Draft, progress: Progress) -> None:
     log = _scan_log(workspace)
     overview = _overview(workspace, log)
     stray = stray_from(overview, log, train_until=workspace.train_until)
@@ -120,6 +127,7 @@ def _write(workspace: Workspace, draft: Draft) -> None:
         log.join(users.lazy(), on="user_id").sink_parquet(target, mkdir=True, compression="lz4")
     for part in range(n_parts):
         _write_part(workspace, draft, raw / f"part={part}", f"part-{part:03d}.parquet")
+        progress(part + 1, n_parts, {})
     shutil.rmtree(raw, ignore_errors=True)
     draft.metrics |= {
         "rows": int(overview["rows"].sum()),
@@ -164,9 +172,9 @@ def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
-    found = set(overview["source"].unique())
+    present = set(overview["source"].unique())
     for source in wanted:
-        if source.name not in found:
+        if source.name not in present:
             hint = (
                 "findcli check counts its rows, and those without user or time; correct the table or remove the source"
             )

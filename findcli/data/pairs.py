@@ -1,11 +1,11 @@
-"""User-text pairs (FIND Eq 4): inputs from before each cutoff, sentences from after it, and the truth.
+"""User-text pairs (FIND Eq 4): inputs from before each cutoff, sentences from after it, and which sentences are true.
 
 `runs/pairs/` holds
-  users.parquet       user_id, part, split ("train" or "validation"); training users, their row is `user` elsewhere
-  texts.parquet       text, search: every distinct event text of training users, its row is `text` elsewhere
+  users.parquet       user_id, part, split ("train" or "validation") of training users; `user` is a row of it
+  texts.parquet       text, search: every distinct event text of training users; `text` is a row of it
   histories/*         the users' events before `train_until`: user, seconds, text, amount (safetensors, by partition)
-  pairs.parquet       user, part, cutoff; its row is the pair
-  profiles.parquet    the profile as of the cutoff, a row a pair
+  pairs.parquet       user, part, cutoff; a pair is a row of it
+  profiles.parquet    the profile as of the cutoff, one row per pair
   sentences.parquet   text, family, support; predicates.parquet: the slots and the bound behind each
   incidence.safetensors  pairs x sentences as CSR: indptr, indices
 """
@@ -22,27 +22,34 @@ import numpy as np
 import polars as pl
 
 from findcli.data import events, profiles
+from findcli.data.histories import flatten_events, search_sources, searched
 from findcli.data.reader.tables import declared
 from findcli.data.splits import bucket, held_out
-from findcli.data.templates import Template, is_search, round_bound, sentence_text, source_templates
+from findcli.data.templates import Template, round_bound, sentence_text, source_templates
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
+from findcli.workspace.disk import hash_file
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file
+from findcli.workspace.runs import Draft, Run, build, open_run
 from findcli.workspace.settings import SLOTS
 
 
 @dataclass(frozen=True)
 class Names:
-    """What held-out categories forbid: rows of the categories, and any name that would give one away, in lower case."""
+    """The names that held-out categories exclude from training.
+
+    Attributes:
+        categories: the held-out categories, whose events make no sentence true.
+        blocked: names of those categories and their items, in lower case, which no sentence may contain.
+    """
 
     categories: list[str]
     blocked: list[str]
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
-    """What of the workspace file the pairs depend on."""
+    """The settings that the pairs depend on."""
     settings = workspace.settings
     return {
         "windows": asdict(settings.windows) | {"train_until": workspace.train_until.isoformat()},
@@ -54,14 +61,15 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def stage_inputs(workspace: Workspace, log: Run) -> dict[str, str]:
-    """The digests of the event log before `train_until`, the profile table and the split's files."""
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
+    """Digests of the event log before `train_until`, the profile table and the split's files."""
+    log = open_run(workspace.run("events"), "events")
     split = settings_files(workspace)
     return {"events": log.manifest.digest("train/")} | profiles.input_digest(workspace, workspace.train_until) | split
 
 
 def settings_files(workspace: Workspace) -> dict[str, str]:
-    """The digests of the files that the split names.
+    """Digests of the files named in [split].
 
     Raises:
         FindCLIError: one of them cannot be read.
@@ -72,11 +80,11 @@ def settings_files(workspace: Workspace) -> dict[str, str]:
         return {key: hash_file(workspace.path(file)) for key, file in named.items() if file is not None}
     except OSError as error:
         hint = "correct users_file or categories_file in [split]"
-        raise FindCLIError(f"a file of the split cannot be read: {error}", hint=hint) from error
+        raise FindCLIError(f"a file named in [split] cannot be read: {error}", hint=hint) from error
 
 
 def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress | None = None) -> Run:
-    """Write `runs/events` and `runs/pairs` where they are missing or out of date, and open the pairs.
+    """Write `runs/events` and `runs/pairs` if they are missing or out of date, and open the pairs.
 
     Raises:
         FindCLIError: a source cannot be used, no cutoff fits, or no sentence has enough support.
@@ -87,17 +95,17 @@ def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress
         lambda draft, _: _write(workspace, log, draft, progress or no_progress),
         kind="pairs",
         settings=stage_settings(workspace),
-        inputs=stage_inputs(workspace, log),
+        inputs=stage_inputs(workspace),
         seed=0,
         force=force,
     )
 
 
 def training_cutoffs(workspace: Workspace, first_event: datetime) -> list[datetime]:
-    """The training cutoffs, ascending: the last lies `future` before `train_until`, and one `every` so often before it.
+    """The training cutoffs, ascending: the last is `future` before `train_until`, with one each `every` before it.
 
     Raises:
-        FindCLIError: the data begin too late for a single cutoff.
+        FindCLIError: the data begin too late for any cutoff.
     """
     windows = workspace.settings.windows
     last = workspace.train_until - parse_duration(windows.future)
@@ -117,29 +125,31 @@ def held_out_users(workspace: Workspace, users: pl.Series) -> set[object]:
 
 
 def require_known(what: str, file: str | None, held: set[object]) -> None:
-    """Refuse a split's file of which no line is known: a slip there would leave nobody held out.
+    """Refuse a file of [split] that matches nothing in the data: a typo would silently hold out nobody.
 
     Raises:
-        FindCLIError: there is a file, and it names none of those in the data.
+        FindCLIError: there is a file, and no line of it occurs in the data.
     """
     if file is not None and not held:
-        hint = "write an id or name a line, spelled as the tables do"
+        hint = "write one id or name per line, spelled as in the tables"
         raise FindCLIError(f"none of the held-out {what} in {file} occurs in the data", hint=hint)
 
 
 def held_out_names(workspace: Workspace, log: Run) -> Names:
-    """The held-out categories, and the names (of theirs and of items found in them) that name no training sentence."""
+    """The held-out categories, and the names, theirs and their items', that no training sentence may contain."""
     columns = pl.scan_parquet(log.files("train/*.parquet"), glob=False).collect_schema()
     if "category" not in columns:
         return Names([], [])
     named = [slot for slot in ("category", "item") if slot in columns]
-    found = pl.scan_parquet(log.files("train/*.parquet"), glob=False).select(named).unique().collect(engine="streaming")
+    combinations = (
+        pl.scan_parquet(log.files("train/*.parquet"), glob=False).select(named).unique().collect(engine="streaming")
+    )
     split = workspace.settings.split
     file = None if split.categories_file is None else workspace.folder / split.categories_file
-    categories = found["category"].drop_nulls().unique()
+    categories = combinations["category"].drop_nulls().unique()
     held = held_out("category", categories, salt=split.salt, one_in=split.held_out_categories, file=file)
     require_known("categories", split.categories_file, held)
-    held_rows = found.filter(pl.col("category").is_in(list(held)))
+    held_rows = combinations.filter(pl.col("category").is_in(list(held)))
     blocked = {name.lower() for slot in named for name in held_rows[slot].drop_nulls()}
     return Names(sorted(str(name) for name in held), sorted(blocked))
 
@@ -152,17 +162,18 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
     texts = _distinct_texts(workspace, log, users)
     templates = [t for source in workspace.settings.sources for t in source_templates(source)]
     parts = events.parts(log)
-    found_profiles = []
+    profile_frames = []
     for i, part in enumerate(parts):
-        own = events.read_part(log, part).join(users.select("user_id", "user"), on="user_id", maintain_order="left")
-        _write_history(workspace, draft, part, own, texts)
-        mine = pairs.filter(pl.col("part") == part)
-        found_profiles.append(_profiles(workspace, own, mine))
-        _write_facts(workspace, draft, part, own, mine, templates, names)
+        rows = events.read_part(log, part)
+        _write_history(workspace, draft, part, rows, users, texts)
+        user_events = rows.join(users.select("user_id", "user"), on="user_id", maintain_order="left")
+        part_pairs = pairs.filter(pl.col("part") == part)
+        profile_frames.append(_profiles(workspace, user_events, part_pairs))
+        _write_facts(workspace, draft, part, user_events, part_pairs, templates, names)
         progress(i + 1, len(parts), {})
     predicates = _choose_sentences(workspace, draft, templates, n_pairs=len(pairs))
     incidence = _incidence(draft, templates, predicates, parts)
-    _write_tables(draft, users, pairs, pl.concat(found_profiles), texts)
+    _write_tables(draft, users, pairs, pl.concat(profile_frames), texts)
     _write_sentences(draft, predicates, incidence, n_pairs=len(pairs))
     shutil.rmtree(draft.folder / "facts")
     draft.metrics |= {
@@ -174,7 +185,7 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
 
 
 def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
-    """Users with an event before `train_until` that are not held out: user_id, part, first, split, user (row)."""
+    """Users with an event before `train_until` who are not held out: user_id, part, first, split, user (row)."""
     frames = [
         pl.scan_parquet(path, glob=False)
         .group_by("user_id")
@@ -195,11 +206,11 @@ def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
 
 
 def _first_of_sentences(workspace: Workspace, log: Run) -> datetime:
-    """The first event that a sentence can speak of: messages sent may reach back further than the behaviour itself."""
-    spoken = [source.name for source in workspace.settings.sources if source_templates(source)]
+    """The time of the first event that a sentence can be about; exposures may begin before behaviour does."""
+    with_sentences = [source.name for source in workspace.settings.sources if source_templates(source)]
     times = (
         pl.scan_parquet(log.files("train/*.parquet"), glob=False)
-        .filter(pl.col("source").is_in(spoken))
+        .filter(pl.col("source").is_in(with_sentences))
         .select(pl.col("time").min())
     )
     first = times.collect().item()
@@ -213,7 +224,7 @@ def _first_of_sentences(workspace: Workspace, log: Run) -> datetime:
 
 
 def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
-    """A pair for each user and each cutoff after the user's first event, ordered by partition, user, cutoff."""
+    """One pair per user and cutoff after the user's first event, ordered by partition, user, cutoff."""
     instants = pl.DataFrame({"cutoff": cutoffs}, schema={"cutoff": pl.Datetime("us")})
     pairs = (
         users.select("user", "user_id", "part", "first")
@@ -224,38 +235,28 @@ def _pair_table(users: pl.DataFrame, cutoffs: list[datetime]) -> pl.DataFrame:
 
 
 def _distinct_texts(workspace: Workspace, log: Run, users: pl.DataFrame) -> pl.DataFrame:
-    own = pl.scan_parquet(log.files("train/*.parquet"), glob=False).join(
-        users.lazy().select("user_id"), on="user_id", how="semi"
-    )
-    kinds = own.select(text="event", search=_searches(workspace)).unique()
-    return kinds.collect(engine="streaming").sort("search", "text").with_row_index("text_row")
+    log_events = pl.scan_parquet(log.files("train/*.parquet"), glob=False)
+    user_events = log_events.join(users.lazy().select("user_id"), on="user_id", how="semi")
+    texts = user_events.select(text="event", search=searched(search_sources(workspace))).unique()
+    return texts.collect(engine="streaming").sort("search", "text").with_row_index("text_row")
 
 
-def _searches(workspace: Workspace) -> pl.Expr:
-    """Whether an event is a search; a text may be one in one source and none in another."""
-    return pl.col("source").is_in([source.name for source in workspace.settings.sources if is_search(source)])
+def _write_history(
+    workspace: Workspace, draft: Draft, part: str, log: pl.DataFrame, users: pl.DataFrame, texts: pl.DataFrame
+) -> None:
+    searches = search_sources(workspace)
+    flat = flatten_events(log, users["user_id"], searches, texts=texts.rename({"search": "is_search"}))
+    arrays = flat.arrays() | {name: flat.arrays()[name].astype(np.int32) for name in ("user", "text")}
+    draft.tensors(f"histories/{Path(part).stem}.safetensors", arrays)
 
 
-def _write_history(workspace: Workspace, draft: Draft, part: str, own: pl.DataFrame, texts: pl.DataFrame) -> None:
-    amount = pl.col("amount") if "amount" in own.columns else pl.lit(None, pl.Float64)
-    own = own.with_columns(search=_searches(workspace))
-    rows = own.join(texts, left_on=["event", "search"], right_on=["text", "search"], maintain_order="left").select(
-        pl.col("user").cast(pl.Int32),
-        seconds=pl.col("time").dt.epoch("s"),
-        text=pl.col("text_row").cast(pl.Int32),
-        amount=amount.fill_null(0.0).cast(pl.Float32),
-    )
-    name = f"histories/{Path(part).stem}.safetensors"
-    draft.tensors(name, {column: rows[column].to_numpy() for column in rows.columns})
-
-
-def _profiles(workspace: Workspace, own: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+def _profiles(workspace: Workspace, user_events: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """The profile of each pair, in the order of the pairs."""
     frames = []
     for (cutoff,), group in pairs.group_by("cutoff", maintain_order=True):
         assert isinstance(cutoff, datetime)
-        found = profiles.profiles_as_of(workspace, own, group["user_id"], cutoff)
-        frames.append(found.drop("user_id").with_columns(group["pair"]))
+        frame = profiles.profiles_as_of(workspace, user_events, group["user_id"], cutoff)
+        frames.append(frame.drop("user_id").with_columns(group["pair"]))
     return pl.concat(frames).sort("pair")
 
 
@@ -263,17 +264,17 @@ def _write_facts(
     workspace: Workspace,
     draft: Draft,
     part: str,
-    own: pl.DataFrame,
+    user_events: pl.DataFrame,
     pairs: pl.DataFrame,
     templates: list[Template],
     names: Names,
 ) -> None:
-    """For each template, whom its slots hold of in the future windows and up to what amount: pair, slots, total."""
+    """For each template, write the facts of the future windows: pair, slots and total amount."""
     future = parse_duration(workspace.settings.windows.future)
     rows = (
-        own
-        if "category" not in own.columns
-        else own.filter(~pl.col("category").is_in(names.categories).fill_null(value=False))
+        user_events
+        if "category" not in user_events.columns
+        else user_events.filter(~pl.col("category").is_in(names.categories).fill_null(value=False))
     )
     windows = [
         rows.filter((pl.col("time") >= cutoff) & (pl.col("time") < cutoff + future)).join(
@@ -289,15 +290,15 @@ def _write_facts(
 
 def _facts(ahead: pl.DataFrame, template: Template, names: Names) -> pl.DataFrame:
     allowed = [pl.col(s).is_not_null() & ~pl.col(s).str.to_lowercase().is_in(names.blocked) for s in template.slots]
-    mine = ahead.filter(pl.col("source") == template.source, *allowed)
+    matching = ahead.filter(pl.col("source") == template.source, *allowed)
     keys = ["pair", *template.slots]
     if not template.bounded:
-        return mine.select(keys).unique().with_columns(total=pl.lit(None, pl.Float64)).sort(keys)
-    return mine.group_by(keys).agg(total=pl.col("amount").sum()).sort(keys)
+        return matching.select(keys).unique().with_columns(total=pl.lit(None, pl.Float64)).sort(keys)
+    return matching.group_by(keys).agg(total=pl.col("amount").sum()).sort(keys)
 
 
 def _choose_sentences(workspace: Workspace, draft: Draft, templates: list[Template], *, n_pairs: int) -> pl.DataFrame:
-    """What is kept: sentence (row), rendered, family, template, source, slots, bound, support."""
+    """Choose the predicates to keep: sentence (row), rendered, family, template, source, slots, bound, support."""
     settings = workspace.settings.sentences
     frames = []
     for i, template in enumerate(templates):
@@ -338,7 +339,7 @@ def _supports(facts: pl.LazyFrame, template: Template) -> pl.DataFrame:
 
 
 def _bounds(facts: pl.LazyFrame, template: Template, quantiles: tuple[float, ...]) -> pl.DataFrame:
-    """The lower bounds of each slot value: quantiles of its users' totals, as round numbers."""
+    """The lower bounds of each slot value: quantiles of its totals, as round numbers."""
     keys = list(template.slots)
     totals = facts.filter(pl.col("total") > 0).with_columns(pl.lit(0).alias("all"))
     bounds = [
@@ -359,24 +360,24 @@ def _incidence(draft: Draft, templates: list[Template], predicates: pl.DataFrame
     """Every true (pair, sentence), once, in order."""
     frames = []
     for part in parts:
-        found = []
+        true = []
         for i, template in enumerate(templates):
-            mine = predicates.filter(pl.col("template") == i).select("sentence", "bound", *template.slots)
+            kept = predicates.filter(pl.col("template") == i).select("sentence", "bound", *template.slots).lazy()
             facts = pl.scan_parquet(draft.folder / f"facts/{i}/{part}", glob=False)
             keys = list(template.slots)
-            joined = facts.join(mine.lazy(), on=keys) if keys else facts.join(mine.lazy(), how="cross")
+            joined = facts.join(kept, on=keys) if keys else facts.join(kept, how="cross")
             holds = pl.col("total") > pl.col("bound") if template.bounded else pl.lit(value=True)
-            found.append(joined.filter(holds).select("pair", "sentence"))
-        frames.append(pl.concat(found).unique().sort("pair", "sentence").collect())
+            true.append(joined.filter(holds).select("pair", "sentence"))
+        frames.append(pl.concat(true).unique().sort("pair", "sentence").collect())
     return pl.concat(frames)
 
 
 def _write_tables(
-    draft: Draft, users: pl.DataFrame, pairs: pl.DataFrame, found: pl.DataFrame, texts: pl.DataFrame
+    draft: Draft, users: pl.DataFrame, pairs: pl.DataFrame, pair_profiles: pl.DataFrame, texts: pl.DataFrame
 ) -> None:
     draft.table("users.parquet", users.select("user_id", "part", "split"))
     draft.table("pairs.parquet", pairs.select("user", "part", "cutoff"))
-    draft.table("profiles.parquet", found.drop("pair"))
+    draft.table("profiles.parquet", pair_profiles.drop("pair"))
     draft.table("texts.parquet", texts.select("text", "search"))
 
 

@@ -1,4 +1,4 @@
-"""Profile columns -> codes: values of a column, or knots between which a number lies; fitted on training profiles."""
+"""Profile columns -> codes, fitted on training profiles: one code per value, or per interval between knots."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MOST_VALUES = 200
 
 @dataclass(frozen=True)
 class ColumnCodes:
-    """How one column becomes codes.
+    """The codes of one column.
 
     Attributes:
         name: the column.
         values: of a categorical or ordered column, the value of each code from FIRST_VALUE on.
-        knots: of a numeric column, ascending; code FIRST_VALUE + i says "at or beyond knot i, below the next".
+        knots: of a numeric column, ascending; code FIRST_VALUE + i means "at least knot i, below the next".
     """
 
     name: str
@@ -46,9 +46,9 @@ class ProfileCodes:
         """Learn values and knots from training profiles.
 
         Args:
-            frame: a row a profile.
-            columns: what to read of it.
-            bins: quantile bins of a numeric column; fewer where quantiles coincide.
+            frame: one row per profile.
+            columns: the columns to encode.
+            bins: quantile bins of a numeric column; fewer if quantiles coincide.
         """
         return cls(tuple(_fit_column(frame[column.name], column, bins) for column in columns))
 
@@ -61,10 +61,11 @@ class ProfileCodes:
         """Turn profiles into codes; a value never seen in training counts as missing.
 
         Args:
-            frame: a row a profile; a column it lacks is missing throughout.
+            frame: one row per profile; a column it lacks is missing in every row.
 
         Returns:
-            codes int64 (B, F) and fractions float32 (B, F): the place between a number's knot and the next.
+            codes int64 (B, F) and fractions float32 (B, F): a number's position between its knot and the next, in
+            [0, 1); 0 in columns that are not numeric.
         """
         codes = np.zeros((len(frame), len(self.columns)), np.int64)
         fractions = np.zeros((len(frame), len(self.columns)), np.float32)
@@ -79,14 +80,14 @@ class ProfileCodes:
                 places = pl.DataFrame(
                     {"value": column.values, "code": range(FIRST_VALUE, FIRST_VALUE + len(column.values))}
                 )
-                found = frame.select(value=pl.col(column.name)).join(
+                coded = frame.select(value=pl.col(column.name)).join(
                     places, on="value", how="left", maintain_order="left"
                 )
-                codes[:, i] = found["code"].fill_null(MISSING).to_numpy()
+                codes[:, i] = coded["code"].fill_null(MISSING).to_numpy()
         return codes, fractions
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain values that `from_json` reads."""
+        """Plain values for `from_json`."""
         return [asdict(column) for column in self.columns]
 
     @classmethod

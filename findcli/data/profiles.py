@@ -67,8 +67,10 @@ def profiles_as_of(workspace: Workspace, events: pl.DataFrame, users: pl.Series,
     history = events.filter((pl.col("time") >= start) & (pl.col("time") < cutoff))
     for source in sorted({aggregate.source for aggregate in profile.aggregates}):
         chosen = [aggregate for aggregate in profile.aggregates if aggregate.source == source]
-        found = history.filter(pl.col("source") == source).group_by("user_id").agg(_measure(a, cutoff) for a in chosen)
-        frame = frame.join(found, on="user_id", how="left", maintain_order="left")
+        # In order, so that sums of floats have the same bytes however many threads share the work.
+        of_users = history.filter(pl.col("source") == source).group_by("user_id", maintain_order=True)
+        measured = of_users.agg(_measure(a, cutoff) for a in chosen)
+        frame = frame.join(measured, on="user_id", how="left", maintain_order="left")
         counted = [a.name for a in chosen if a.measure not in ("mean", "days_since_last")]
         frame = frame.with_columns(pl.col(counted).fill_null(0.0))
     return frame.select("user_id", *(column.name for column in profile_columns(profile)))

@@ -16,14 +16,14 @@ def bucket(kind: str, name: object, *, salt: str, buckets: int) -> int:
 
 
 def held_out(kind: str, names: Iterable[object], *, salt: str, one_in: int, file: Path | None = None) -> set[object]:
-    """The held-out ones among names.
+    """The names that are held out.
 
     Args:
         kind: "user" or "category".
-        names: user ids, or category names as the table has them, before any lower-casing.
+        names: user ids, or category names as in the table, before any lower-casing.
         salt: the split's salt.
         one_in: one name in so many is held out; 0 holds out none.
-        file: a text file with a name a line that replaces the hash.
+        file: a text file with one name per line; it replaces the hash.
 
     Raises:
         FindCLIError: the file cannot be read.
@@ -37,7 +37,7 @@ def held_out(kind: str, names: Iterable[object], *, salt: str, one_in: int, file
 
 
 def read_names(file: Path) -> set[str]:
-    """The names of a text file, one a line, in whatever encoding it is.
+    """Read the names of a text file, one per line.
 
     Raises:
         FindCLIError: the file cannot be read.

@@ -1,8 +1,7 @@
 """Sentences and event texts: five families of templates, whose slots are the predicate behind a sentence (FIND Eq 4).
 
-A sentence such as "The user purchased {category} amounting more than {amount} dollars." is true of a user when, among
-the events of the future window, those with that category sum to more than that amount; without `{amount}`, when there
-is one.
+A sentence such as "The user purchased {category} amounting more than {amount} dollars." is true of a user if the events
+of the future window in that category sum to more than that amount; without `{amount}`, if there is one such event.
 """
 
 from __future__ import annotations
@@ -52,9 +51,9 @@ class Template:
 
     Attributes:
         family: purchase, payment, browse, search or click.
-        source: the source whose events it speaks of.
+        source: the source whose events it is about.
         text: the words, with slots in braces.
-        slots: the equality slots in the order of the text; `{amount}` and `{currency}` are not among them.
+        slots: the slots that must match, in the order of the text, without `{amount}` and `{currency}`.
         bounded: whether `{amount}` is a lower bound.
     """
 
@@ -66,7 +65,7 @@ class Template:
 
 
 def source_templates(source: Source) -> list[Template]:
-    """The templates of a source: its own sentences, or its families' that its columns can fill."""
+    """The templates of a source: the sentences in its settings, or those of its families that its columns can fill."""
     if source.sentences is not None:
         return [_template(source.families[0], source, text) for text in source.sentences]
     templates = [_template(family, source, text) for family in source.families for text in TEMPLATES[family]]
@@ -84,7 +83,7 @@ def _fillable(template: Template, source: Source) -> bool:
 
 
 def sentence_text(template: Template, *, currency: str) -> pl.Expr:
-    """The rendered sentence of rows that hold the template's slots (and `bound`); names in lower case.
+    """Render the sentence of rows that hold the template's slots (and `bound`), with names in lower case.
 
     Returns:
         A String expression; null where a slot is null.
@@ -94,7 +93,7 @@ def sentence_text(template: Template, *, currency: str) -> pl.Expr:
 
 
 def _joined(parts: list[str], value: Callable[[str], pl.Expr]) -> pl.Expr:
-    """Words and slots in turn, as `_SLOT.split` gives them; null where a slot is null.
+    """Join words and slots in turn, as `_SLOT.split` returns them; null if a slot is null.
 
     NOTE: polars 2.1's `pl.format` panics on some filtered columns with nulls ("assertion failed: i < self.len()").
     """
@@ -110,9 +109,9 @@ def _bound_text() -> pl.Expr:
 
 
 def event_text(source: Source) -> pl.Expr:
-    """How an event of a history reads: the family's verb and every slot it has, from the particular to the general.
+    """Render an event of a history: the family's verb and every slot it has, from the particular to the general.
 
-    Search text stands for itself, since it has an encoder of its own (Eq 10); slots that are null are left out.
+    Searches are their text alone, since they have their own encoder (Eq 10); slots that are null are left out.
     """
     if source.event is not None:
         return _joined(_SLOT.split(source.event), lambda name: pl.col(name).str.to_lowercase().fill_null("something"))
@@ -129,11 +128,11 @@ def event_text(source: Source) -> pl.Expr:
 
 
 def is_search(source: Source) -> bool:
-    """Whether a source's history goes to the search modality instead of the behaviour sequence."""
+    """Whether a source feeds the search modality instead of the behaviour sequence."""
     return "search" in source.families
 
 
 def round_bound(amount: pl.Expr) -> pl.Expr:
-    """A lower bound as a person would write it: one or two leading digits (1, 2, 5, 10, 15, 20, ...)."""
+    """Round a lower bound as a person would write it: one or two leading digits (1, 2, 5, 10, 15, 20, ...)."""
     magnitude = pl.lit(10.0).pow(amount.clip(lower_bound=1e-9).log10().floor())
     return ((amount / magnitude * 2).round(0) / 2 * magnitude).round(2)

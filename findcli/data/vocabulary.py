@@ -1,7 +1,7 @@
-"""The vocabulary of a workspace: every sentence of a single event with the names behind it, for demands to be read in.
+"""The vocabulary of a workspace: every sentence of a single event, with the names that demands are matched against.
 
-A sentence's words say little of what it covers ("The user purchased hispanic."); the items sold under a category's name
-say more. So each sentence keeps what its events name: the category above it, and the items below.
+A sentence's words say little about what it covers ("The user purchased hispanic."); the items sold under a category's
+name say more. So each sentence keeps the names in its events: the category above it, and the items below.
 """
 
 from __future__ import annotations
@@ -25,41 +25,54 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }  # fmt: skip
 
 
-def build_vocabulary(
-    workspace: Workspace, log: Run, as_of: datetime, history: timedelta, *, without_sources: Sequence[str] = ()
-) -> pl.DataFrame:
-    """The sentences that events of [as_of - history, as_of) make true, sorted by text.
+def build_vocabulary(workspace: Workspace, log: Run, as_of: datetime, history: timedelta) -> pl.DataFrame:
+    """Build the vocabulary of the events in [as_of - history, as_of); see `vocabulary_of`."""
+    parts = (events.read_part(log, part, before=as_of) for part in events.parts(log))
+    return vocabulary_of(workspace, [count_named(part, as_of, history) for part in parts])
+
+
+def count_named(log: pl.DataFrame, as_of: datetime, history: timedelta) -> pl.DataFrame:
+    """Count each combination of names in [as_of - history, as_of): source, slots, events.
+
+    Args:
+        log: events before `as_of`.
+        as_of: the cutoff.
+        history: length of the window.
+    """
+    slots = [name for name in SLOTS if name in log.columns]
+    recent = log.filter(pl.col("time") >= as_of - history)
+    return recent.group_by("source", *slots).agg(events=pl.len().cast(pl.Int64))
+
+
+def vocabulary_of(workspace: Workspace, counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The sentences that counted events make true, sorted by text.
+
+    Args:
+        workspace: gives the templates.
+        counts: of `count_named`, one table per partition.
 
     Returns:
-        text; family; level (the slot that it names, "" for none); name (what stands in that slot, or the sentence
-        without its subject); names (of all slots through which events make this text true); events (how many);
-        category (the one above an item, null otherwise); items (the most frequent below a category or department).
-        Sentences of several slots, such as a category with how it was paid, are left out: parts say them.
+        text; family; level (the slot it names, "" for none); name (the value of that slot, or the sentence without its
+        subject); names (of all slots through which events make this text true); events (how many); category (the one
+        above an item, null otherwise); items (the most frequent below a category or department). Sentences with
+        several slots, such as a category and a payment status, are left out, since simpler sentences cover their parts.
     """
-    counted = [_counted(log, part, as_of, history) for part in events.parts(log)]
-    slots = [name for name in SLOTS if name in counted[0].columns]
-    named = pl.concat(counted).group_by("source", *slots).agg(pl.col("events").sum())
+    slots = [name for name in SLOTS if name in counts[0].columns]
+    named = pl.concat(counts).group_by("source", *slots).agg(pl.col("events").sum())
     currency = workspace.settings.workspace.currency
     frames = []
     for source in workspace.settings.sources:
-        mine = named.filter(pl.col("source") == source.name)
-        if mine.is_empty() or source.name in without_sources:
+        of_source = named.filter(pl.col("source") == source.name)
+        if of_source.is_empty():
             continue
         for template in source_templates(source):
             if not template.bounded and len(template.slots) <= 1:
-                frames.append(_sentences(mine, template, currency=currency))
-    found = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
-    return _merged(found)
-
-
-def _counted(log: Run, part: str, as_of: datetime, history: timedelta) -> pl.DataFrame:
-    own = events.read_part(log, part, before=as_of).filter(pl.col("time") >= as_of - history)
-    slots = [name for name in SLOTS if name in own.columns]
-    return own.group_by("source", *slots).agg(events=pl.len().cast(pl.Int64))
+                frames.append(_sentences(of_source, template, currency=currency))
+    return _merged(pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA))
 
 
 def _sentences(named: pl.DataFrame, template: Template, *, currency: str) -> pl.DataFrame:
-    """The sentences of one template, a row each."""
+    """The sentences of one template, one row each."""
     level = template.slots[0] if template.slots else ""
     plain = template.text.removeprefix("The user ").removesuffix(".")
     lower = {name: pl.col(name).str.to_lowercase() for name in NAMES if name in named.columns}
@@ -91,12 +104,12 @@ def _sentences(named: pl.DataFrame, template: Template, *, currency: str) -> pl.
     )  # fmt: skip
 
 
-def _merged(found: pl.DataFrame) -> pl.DataFrame:
-    """One row a text: of an item and a category of the same name the category stands."""
+def _merged(sentences: pl.DataFrame) -> pl.DataFrame:
+    """One row per text; if an item and a category share a name, the category wins."""
     order = {level: i for i, level in enumerate(("category", "", "channel", "status", "merchant", "item", "text"))}
     rank = pl.col("level").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     return (
-        found.with_columns(_order=rank)
+        sentences.with_columns(_order=rank)
         .sort("text", "_order", "family")
         .group_by("text", maintain_order=True)
         .agg(

@@ -1,1 +1,5 @@
-"""Anything to a workspace: one module a dataset, each with a `create` that writes data and findcli.toml."""
+"""Tables of any origin to a workspace: one module per dataset, each with a `create`.
+
+In: a package's data, a simulation's seed, or files that nobody has described. Out: a folder with data and a commented
+findcli.toml. Nothing is trained here.
+"""

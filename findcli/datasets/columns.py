@@ -1,4 +1,7 @@
-"""What a column of an unknown table may be, from its name, its type and a sample of its values."""
+"""What a column of an unknown table may be, from its name, its type and a sample of its values.
+
+Tested in tests/datasets/test_tables.py.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from findcli.data.reader.tables import Table
 from findcli.data.reader.time_formats import UNITS
 from findcli.data.reader.times import TimeColumn, TimeReading, settle_times, time_candidates, time_probes
 from findcli.errors import FindCLIError
-from findcli.workspace.settings import TableForm
+from findcli.workspace.table_form import TableForm
 
 USER_WORDS = (
     "user", "customer", "client", "household", "member", "person", "account", "shopper", "buyer", "visitor",
@@ -71,10 +74,10 @@ def words(name: str) -> list[str]:
 
 def names(name: str, vocabulary: Iterable[str]) -> int:
     """How well a name fits a vocabulary: 2 when a word of it is there, 1 when one is hidden in it, 0 otherwise."""
-    own = words(name)
-    flat = "".join(own)
+    own_words = words(name)
+    flat = "".join(own_words)
     known = [words(word)[0] for word in vocabulary]
-    if any(word in own for word in known):
+    if any(word in own_words for word in known):
         return 2
     return int(any(len(word) > 3 and word in flat for word in known))
 
@@ -87,9 +90,9 @@ def is_user_name(name: str, *, table: str) -> bool:
 
 def is_other_name(name: str) -> bool:
     """Whether a name says that the column holds something else than users, such as "store_id", "week" or "price"."""
-    own = words(name)
+    own_words = words(name)
     others = (*TIME_WORDS, *OTHER_TIMES, "week", "month", "year", *AMOUNT_WORDS, *LABEL_WORDS)
-    return (len(own) > 1 and own[-1] == "id") or bool(names(name, others))
+    return (len(own_words) > 1 and own_words[-1] == "id") or bool(names(name, others))
 
 
 def is_id_type(kind: pl.DataType) -> bool:
@@ -157,12 +160,12 @@ def attribute_kind(values: pl.Series, *, is_time: bool) -> tuple[str, tuple[str,
     Returns:
         The kind, or the reason why it is none; and the values in order.
     """
-    found = values.drop_nulls().unique()
+    distinct = values.drop_nulls().unique()
     if is_time:
         return "it holds dates", ()
     if names(values.name, LABEL_WORDS) == 2:
         return "its name is that of a label; make it a task, or it would leak", ()
-    if len(found) < 2:
+    if len(distinct) < 2:
         return "it has one value", ()
     if values.dtype.is_numeric():
         return ("it holds ids", ()) if words(values.name)[-1:] == ["id"] else ("numeric", ())
@@ -170,9 +173,9 @@ def attribute_kind(values: pl.Series, *, is_time: bool) -> tuple[str, tuple[str,
         return "categorical", ()
     if values.dtype not in (pl.String, pl.Categorical):
         return f"it is of type {values.dtype}", ()
-    if len(found) > MOST_VALUES or 2 * len(found) > max(len(values), 2 * FEW_VALUES):
-        return f"it has {len(found):,} different values", ()
-    levels = ordered_levels(found.cast(pl.String).to_list())
+    if len(distinct) > MOST_VALUES or 2 * len(distinct) > max(len(values), 2 * FEW_VALUES):
+        return f"it has {len(distinct):,} different values", ()
+    levels = ordered_levels(distinct.cast(pl.String).to_list())
     return ("categorical", ()) if levels is None else ("ordered", levels)
 
 
@@ -181,5 +184,5 @@ def ordered_levels(values: list[str]) -> tuple[str, ...] | None:
     numbers = {value: re.search(r"\d+(\.\d+)?", value) for value in values}
     if not 2 < len(values) <= 20 or not all(numbers.values()):
         return None
-    rank = {value: float(found[0]) - bool(_LOWEST.match(value)) / 2 for value, found in numbers.items() if found}
+    rank = {value: float(bound[0]) - bool(_LOWEST.match(value)) / 2 for value, bound in numbers.items() if bound}
     return tuple(sorted(values, key=rank.__getitem__)) if len(set(rank.values())) == len(values) else None

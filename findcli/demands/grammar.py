@@ -1,7 +1,7 @@
-"""What a demand asks for, by English grammar alone: its parts, which of them must not hold, and what joins them.
+"""Parse what a demand asks for, by English grammar alone: its parts, which of them must not hold, and what joins them.
 
 A closed list of function words and of words for people and wishes ("customers who are likely to buy ...") frames what
-a demand is about; the rest is content. Nothing here knows what any workspace sells.
+a demand is about; the rest is its content. Nothing here knows what any workspace sells.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from findcli.demands.horizons import Amount, Horizon, take_amount, take_horizon
 
-# The frame: people in general, function words, and the verbs of wishing and of the five families of sentences.
+# The frame: words for people, function words, and the verbs of wishing and of the five families of sentences.
 PEOPLE = (
     "people persons person users user customers customer shoppers shopper buyers buyer clients client consumers "
     "consumer households household homes folks folk individuals guests members audience ppl those anyone anybody "
@@ -32,7 +32,7 @@ WISHES = (
     "orders ordering shop shopping pick picks picking spend spends spending acquire stock try tries trying start "
     "starts starting come comes coming back"
 )
-# After the last of these stands what is asked for: "parents of infants who need formula milk".
+# What a demand asks for follows the last of these: "parents of infants who need formula milk".
 ASKING = frozenset(
     word
     for forms in (
@@ -42,7 +42,7 @@ ASKING = frozenset(
     for word in forms.split()
 )
 FRAME = frozenset(f"{PEOPLE} {FUNCTION} {WISHES}".split())
-# Ceasing is negation where a verb of the five families follows it ("stop buying"), and where nothing need follow it.
+# Ceasing is negation before a verb of the five families ("stop buying") and in verbs that need no other ("churn").
 CEASING = (
     r"(?:about\s+to\s+)?(?:stop(?:s|ped|ping)?|ceas(?:e|es|ed|ing)|quit(?:s|ting)?|g(?:ive|ives|iving|ave)\s+up|no\s+longer)\s+"
     r"(?=(?:buy|purchas|order|shop|spend|com(?:e|ing)|visit|us(?:e|ing)|pay|brows|click|search)\w*)"
@@ -69,9 +69,9 @@ class Phrase:
     """One thing that a demand names.
 
     Attributes:
-        words: as the demand has them, frame and all.
-        content: what is left without the frame, in lower case; never empty.
-        object: of that what stands after the last verb of asking, the whole where there is none.
+        words: its words in the demand, including the frame.
+        content: the words outside the frame, in lower case; never empty.
+        object: the content after the last verb of asking; all of it when there is no such verb.
     """
 
     words: str
@@ -81,10 +81,10 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Part:
-    """Things of which any one will do.
+    """Alternatives: any one of the things will do.
 
     Attributes:
-        phrases: one or several; none for anything at all, of which a negated part alone can speak.
+        phrases: the things; none means anything at all, which only a negated part can mean.
         negated: whether none of them may hold.
     """
 
@@ -94,15 +94,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A demand, read.
+    """A parsed demand.
 
     Attributes:
         demand: the sentence.
-        parts: all of them must hold; empty where it names nothing.
-        whole: the demand without horizon, amount and what is negated.
-        horizon: how far ahead it looks, where it says so.
-        amount: the least it asks for, where it says so.
-        stops: whether it is about those who stop doing something.
+        parts: all of them must hold; empty when the demand names nothing.
+        whole: the demand without horizon, amount and negated parts.
+        horizon: how far ahead it looks, if it says so.
+        amount: the least it asks for, if it says so.
+        stops: whether it asks for people who stop doing something.
     """
 
     demand: str
@@ -114,7 +114,7 @@ class Parsed:
 
 
 def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
-    """Read a demand.
+    """Parse a demand.
 
     Args:
         demand: the sentence, as typed.
@@ -123,18 +123,18 @@ def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
     plain = " ".join(demand.replace("\u2019", "'").split()).strip(" .?!:;,\"'")
     plain = re.sub(r"(?i)(?<=\b(?:rather|sooner|prefer)\b)(.*)\bthan\b", r"\1 rather than", plain)
     without_time, horizon = take_horizon(plain)
-    asked, amount = take_amount(without_time, currency)
-    wanted, unwanted = _signs(" ".join(asked.split()))
+    request, amount = take_amount(without_time, currency)
+    wanted, unwanted = _split_negated(" ".join(request.split()))
     parts = [part for text in wanted for part in _positive(text)]
     head = parts[0].phrases[0].content if parts else ""
-    refused = [phrase for text in unwanted for phrase in _phrases(text, head=head)]
-    stops = re.search(rf"\b(?:{CEASING})", asked, re.IGNORECASE) is not None
-    if not parts and not refused and NEGATION.search(asked):
+    excluded = [phrase for text in unwanted for phrase in _phrases(text, head=head)]
+    stops = re.search(rf"\b(?:{CEASING})", request, re.IGNORECASE) is not None
+    if not parts and not excluded and NEGATION.search(request):
         return Parsed(demand, (Part((), negated=True),), None, horizon, amount, stops)
-    whole = _phrase(" ".join(wanted)) or (_phrase(plain) if not refused else None)
+    whole = _phrase(" ".join(wanted)) or (_phrase(plain) if not excluded else None)
     if whole is not None and not parts:
         parts = [Part((whole,), negated=False)]
-    parts += [Part((phrase,), negated=True) for phrase in refused]
+    parts += [Part((phrase,), negated=True) for phrase in excluded]
     return Parsed(demand, tuple(parts), whole, horizon, amount, stops)
 
 
@@ -144,29 +144,29 @@ def content_words(text: str) -> list[str]:
     return [word for word in words if word not in FRAME and not any(word == f"{each}'s" for each in FRAME)]
 
 
-def _signs(text: str) -> tuple[list[str], list[str]]:
-    """The stretches of a demand that must hold, and those that must not; "but" after a negation turns back."""
+def _split_negated(text: str) -> tuple[list[str], list[str]]:
+    """The stretches of a demand that must hold, and those that must not; "but" after a negation ends it."""
     first, *others = NEGATION.split(text)
     wanted, unwanted = [first], []
     for stretch in others:
-        refused, *again = _AGAIN.split(stretch)
-        unwanted.append(refused)
-        wanted += again
+        negated, *resumed = _AGAIN.split(stretch)
+        unwanted.append(negated)
+        wanted += resumed
     return [each.strip() for each in wanted if each.strip()], [each.strip() for each in unwanted if each.strip()]
 
 
 def _positive(text: str) -> list[Part]:
-    """The parts of a stretch: all of its "and", each with any of its "or"; commas of a list stand for its last word."""
+    """The parts of a stretch: "and" separates parts, "or" alternatives; commas act as their list's last joint."""
     text = re.sub(r"\b(?:either|both)\s+", "", text, flags=re.IGNORECASE)
     together = [each for piece in _BOTH.split(text) for each in _AND.split(piece)]
     if len(together) > 1 and "," in together[0] and not re.search(r"\bor\b", text, re.IGNORECASE):
         together = [piece for each in together for piece in each.split(",")]
-    found = (tuple(phrase for each in _OR.split(piece) if (phrase := _phrase(each))) for piece in together)
-    return [Part(phrases, negated=False) for phrases in found if phrases]
+    alternatives = (tuple(phrase for each in _OR.split(piece) if (phrase := _phrase(each))) for piece in together)
+    return [Part(phrases, negated=False) for phrases in alternatives if phrases]
 
 
 def _phrases(text: str, *, head: str) -> list[Phrase]:
-    """The things that a stretch after a negation names; "one" and "them" stand for what was asked for before."""
+    """The things that a negated stretch names; "one" and "them" mean the thing the demand asks for before it."""
     pieces = [each for piece in _OR.split(text) for each in _AND.split(piece)]
     if head and re.search(r"\b(?:one|ones|them|it)$", text, re.IGNORECASE):
         pieces[-1] = f"{pieces[-1].rsplit(maxsplit=1)[0]} {head.split()[-1]}"
@@ -178,5 +178,5 @@ def _phrase(text: str) -> Phrase | None:
     if not content:
         return None
     words = _WORD.findall(text)
-    asked = max((i for i, word in enumerate(words) if word.lower() in ASKING), default=-1)
-    return Phrase(text.strip(), content, " ".join(content_words(" ".join(words[asked + 1 :]))) or content)
+    verb = max((i for i, word in enumerate(words) if word.lower() in ASKING), default=-1)
+    return Phrase(text.strip(), content, " ".join(content_words(" ".join(words[verb + 1 :]))) or content)

@@ -1,6 +1,8 @@
-"""How far ahead a demand looks ("next month", "in the next 6 weeks"), and how much it asks for ("over 50 dollars").
+"""Parse how far ahead a demand looks ("next month", "in the next 6 weeks") and its least amount ("over 50 dollars").
 
-A grammar of English durations and bounds, nothing else: what it does not understand stays in the demand.
+A grammar of English durations and bounds, nothing else: whatever it does not understand stays in the demand.
+
+Tested in tests/demands/test_grammar.py.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ class Horizon:
     """How far ahead a demand looks.
 
     Attributes:
-        words: as the demand has them.
-        length: how long that is; None where the words are vague, such as "soon".
+        words: its words in the demand.
+        length: how long that is; None when the words are vague, such as "soon".
     """
 
     words: str
@@ -60,7 +62,7 @@ class Amount:
     """The least that a demand asks for.
 
     Attributes:
-        words: as the demand has them.
+        words: its words in the demand.
         least: the number.
     """
 
@@ -69,13 +71,13 @@ class Amount:
 
 
 def take_horizon(demand: str) -> tuple[str, Horizon | None]:
-    """The demand without its horizon, and the horizon; of several the first is taken for it, and all are taken out."""
-    found = [_horizon(match) for match in _HORIZON.finditer(demand)]
-    return (_HORIZON.sub(" ", demand), found[0]) if found else (demand, None)
+    """Take the horizon out of a demand: the rest, and the first horizon; all further ones are taken out too."""
+    horizons = [_horizon(match) for match in _HORIZON.finditer(demand)]
+    return (_HORIZON.sub(" ", demand), horizons[0]) if horizons else (demand, None)
 
 
 def take_amount(demand: str, currency: str) -> tuple[str, Amount | None]:
-    """The demand without its lower bound on money, and the bound.
+    """Take the lower bound on money out of a demand: the rest, and the bound.
 
     Args:
         demand: the sentence.
@@ -91,16 +93,16 @@ def take_amount(demand: str, currency: str) -> tuple[str, Amount | None]:
 
 
 def _horizon(match: re.Match[str]) -> Horizon:
-    named = match.groupdict()
+    groups = match.groupdict()
     words = " ".join(match[0].split())
-    if named["vague"]:
+    if groups["vague"]:
         return Horizon(words, None)
-    if named["hours"]:
-        return Horizon(words, timedelta(hours=int(named["hours"])))
+    if groups["hours"]:
+        return Horizon(words, timedelta(hours=int(groups["hours"])))
     for name, days in (("today", 1), ("tomorrow", 2), ("weekend", 7)):
-        if named[name]:
+        if groups[name]:
             return Horizon(words, timedelta(days=days))
-    unit = next(value for key, value in named.items() if key.startswith("u") and value)
-    number = next((value for key, value in named.items() if key.startswith("n") and value), "1").lower()
+    unit = next(value for key, value in groups.items() if key.startswith("u") and value)
+    number = next((value for key, value in groups.items() if key.startswith("n") and value), "1").lower()
     count = int(number) if number.isdigit() else WORDS[number]
     return Horizon(words, timedelta(days=count * DAYS[unit.lower()]))

@@ -1,8 +1,10 @@
-"""A language model's say on which sentence a demand means: likelihoods of the demand itself, never free text.
+"""Weigh what a demand may mean by a language model: by the likelihood of the demand itself, never by free text.
 
-A model of 135 M parameters writes badly, but it can tell that "travellers who need a bed" is likelier said of "hotel
-night" than of "bird seed". So it works as a noisy channel: of each thing that retrieval has found it tells how likely
-the demand is, and writes nothing. The common beginning of all texts goes through the model once.
+A model of 135 M parameters writes badly, but it can tell that "travellers who need a bed" more likely means "hotel
+night" than "bird seed". So it works as a noisy channel: for each thing that retrieval proposes it says how likely the
+demand is, and writes nothing. The prefix that all texts share goes through the model once.
+
+Tested in tests/demands/test_tune.py.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-# What the form of the text is, for a model that was not tuned for it; of no workspace.
+# These show the format to a model that was not tuned on it; they come from no workspace.
 EXAMPLES = (
     ("bicycle tools: wrenches, chain oil, tyre levers", "people who mend their own bicycle"),
     ("wedding dresses: veil, bridal gown", "brides to be"),
@@ -25,22 +27,22 @@ EXAMPLES = (
     ("mattresses & pillows: foam mattress, duvet", "those who sleep badly and want a softer bed"),
     ("musical instruments: guitar, piano", "who plays the guitar?"),
 )
-GIVEN = "Shelf:"
+SHELF_LABEL = "Shelf:"
 
 
 def shelf(thing: str) -> str:
-    """How a thing is put to the model, after `GIVEN`."""
+    """A thing as the model reads it, after `SHELF_LABEL`."""
     return f" {thing}\nFor:"
 
 
 def asked_for(demand: str) -> str:
-    """How a demand goes on from a thing."""
+    """A demand as the model reads it, after a thing."""
     return f" {demand}\n"
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """A text that went through the model once: its cache, and how many tokens it has."""
+    """A text that went through the model once: its cache, and its length in tokens."""
 
     cache: DynamicCache
     length: int
@@ -50,11 +52,11 @@ class LanguageModel:
     """Weighs things for a demand.
 
     Args:
-        name: what reports call it.
+        name: its name in reports.
         model: a decoder, in eval mode.
-        tokenizer: its own.
-        weight: what a nat of its log likelihood counts, in log odds.
-        examples: things with a demand each, which show it the form of the text.
+        tokenizer: the model's tokenizer.
+        weight: log odds per nat of log likelihood.
+        examples: things with a demand each, which show the model the format.
     """
 
     def __init__(
@@ -63,43 +65,47 @@ class LanguageModel:
     ) -> None:  # fmt: skip
         self.name, self.model, self.tokenizer, self.weight = name, model, tokenizer, weight
         self._body: Any = model.model
-        known = inspect.signature(self._body.forward).parameters
+        parameters = inspect.signature(self._body.forward).parameters
         self._cache_name = (
-            "cache" if "cache" in known else "past_key_values"
-        )  # the older name warns where both are known
-        self._shown = self._read("".join(f"{GIVEN}{shelf(t)}{asked_for(d)}\n" for t, d in examples) + GIVEN)
+            "cache" if "cache" in parameters else "past_key_values"
+        )  # the older name warns when the model takes both
+        shots = "".join(f"{SHELF_LABEL}{shelf(thing)}{asked_for(demand)}\n" for thing, demand in examples)
+        self._prefix = self._read(shots + SHELF_LABEL)
 
     def adjustments(self, demand: str, things: Sequence[str]) -> np.ndarray:
-        """Log odds to be added to those of each thing, up to a constant: weight * log P(demand | thing), float64 (n,).
+        """Log odds to add to those of each thing, up to a constant: weight * log P(demand | thing), float64 (n,).
 
         Args:
-            demand: what customers are like.
-            things: n of the workspace, each as `dialogues.described` gives it.
+            demand: the words that describe customers.
+            things: n things of the workspace, each as `retrieval.described` writes it.
         """
         return self.weight * np.array(self.log_likelihoods(demand, things))
 
     @torch.inference_mode()
     def log_likelihoods(self, demand: str, things: Sequence[str]) -> list[float]:
         """Log P(demand | thing) for n things, in nats."""
-        before, end = [self._ids(shelf(thing)) for thing in things], self._ids(asked_for(demand))
-        longest = max(map(len, before)) + len(end)
+        thing_ids, demand_ids = [self._ids(shelf(thing)) for thing in things], self._ids(asked_for(demand))
+        longest = max(map(len, thing_ids)) + len(demand_ids)
         ids = torch.full((len(things), longest), self.tokenizer.pad_token_id or 0)
-        mask = torch.zeros(len(things), self._shown.length + longest, dtype=torch.int64)
-        for i, start in enumerate(before):
-            row = [*start, *end]
+        mask = torch.zeros(len(things), self._prefix.length + longest, dtype=torch.int64)
+        for i, start in enumerate(thing_ids):
+            row = [*start, *demand_ids]
             ids[i, : len(row)] = torch.tensor(row)
-            mask[i, : self._shown.length + len(row)] = 1
-        cache = copy.deepcopy(self._shown.cache)
+            mask[i, : self._prefix.length + len(row)] = 1
+        cache = copy.deepcopy(self._prefix.cache)
         cache.batch_repeat_interleave(len(things))
         states = self._run(ids, cache, mask)
-        told = torch.stack([states[i, len(start) - 1 : len(start) + len(end) - 1] for i, start in enumerate(before)])
-        log_p = self.model.lm_head(told).log_softmax(-1)  # (n, tokens of the demand, V)
-        found: list[float] = log_p.gather(-1, torch.tensor(end).expand(len(things), -1)[..., None]).sum((1, 2)).tolist()
-        return found
+        demand_states = torch.stack(
+            [states[i, len(start) - 1 : len(start) + len(demand_ids) - 1] for i, start in enumerate(thing_ids)]
+        )
+        log_p = self.model.lm_head(demand_states).log_softmax(-1)  # (n, tokens of the demand, V)
+        targets = torch.tensor(demand_ids).expand(len(things), -1)[..., None]
+        nats: list[float] = log_p.gather(-1, targets).sum((1, 2)).tolist()
+        return nats
 
     @torch.inference_mode()
     def _read(self, text: str) -> Prefix:
-        """Put a text through the model once, for all that follow it."""
+        """Put a text through the model once, for every text that continues it."""
         ids = self._ids(text)
         cache = DynamicCache(config=self.model.config)
         self._run(torch.tensor([ids]), cache, torch.ones(1, len(ids), dtype=torch.int64))

@@ -1,8 +1,12 @@
-"""Which sentences of a vocabulary a phrase is like: several views of both sides, and what speaks for a sentence at all.
+"""Score the sentences of a vocabulary for a phrase: by several views of both sides, and by each sentence's own prior.
 
-A phrase is seen whole and without its frame; a sentence by its words, by the name in it, by that name with its items,
-and by its items alone: by a text model's vectors, and by the words they share, as hybrid retrieval does.
-Shapes: n sentences, m items, D width of the text model, p phrases.
+A phrase is viewed whole and without its frame; a sentence by its words, by the name in it, by that name with its items,
+and by its items alone. As in hybrid retrieval, a text model's vectors and shared words both count: vectors blur rare
+words ("parsley" is like any herb); words alone know no synonyms.
+
+Legend: n sentences, m items, D width of the text model, p phrases.
+
+Tested in tests/demands/test_rewriter.py.
 """
 
 from __future__ import annotations
@@ -15,9 +19,8 @@ import numpy as np
 import polars as pl
 
 from findcli.demands.grammar import Phrase
-from findcli.demands.shared_words import SharedWords
 
-# The verbs of the five families, in all their forms: "people who tap on flights" are asked for by clicks.
+# The verbs of the five families, in all their forms: "people who tap on flights" asks for clicks.
 VERBS = {
     "click": "click clicks clicking clicked tap taps tapping tapped press presses pressing pressed",
     "search": "search searches searching searched google googles googling look looks looking looked query querying",
@@ -32,18 +35,18 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Weights:
-    """What speaks for a sentence, as log odds; tuned on demands of their own (examples/demands), a number a reason.
+    """The evidence for a sentence, in log odds, a number per reason; tuned on separate demands (examples/demands).
 
     Attributes:
-        likeness: a unit of cosine, mean over the views.
-        items: the share of the phrase's words that its items have, rare words counting more.
-        events: a factor of e in how often it came true: a marketer asks for what is common.
-        department: it names a whole department.
-        item: it names an item.
-        typical: it names an item, times the cosine of that item with its category: "eggs - large" is better said by
-            "eggs", "pizza" is not by "meal delivery".
-        verb: the phrase has a verb of its family.
-        plain: it tells a purchase, and the phrase has no verb of another family.
+        likeness: per unit of cosine, mean over the views.
+        items: for the share of the phrase's words that its items contain, rare words counting more.
+        events: per factor of e in how often it came true, since marketers ask for what is common.
+        department: for naming a whole department.
+        item: for naming an item.
+        typical: for naming an item, times the cosine of that item with its category: "eggs" says better what "eggs -
+            large" means, but "meal delivery" does not say what "pizza" means.
+        verb: for a verb of its family in the phrase.
+        plain: for a sentence about a purchase, when the phrase has no verb of another family.
     """
 
     likeness: float = 26.7
@@ -61,13 +64,13 @@ WEIGHTS = Weights()
 
 @dataclass(frozen=True)
 class Views:
-    """What a text model makes of a vocabulary: unit vectors, float32.
+    """A vocabulary as unit vectors of a text model, float32.
 
     Attributes:
-        sentences: of the sentences themselves, (n, D).
-        names: of the names in them, (n, D).
-        contexts: of a name with its most frequent items, (n, D).
-        items: of the items, (m, D).
+        sentences: the sentences themselves, (n, D).
+        names: the names in them, (n, D).
+        contexts: each name with its most frequent items, (n, D).
+        items: the items, (m, D).
         starts: where each sentence's items begin in `members`, int64 (n + 1,).
         members: rows of `items`, int64.
     """
@@ -80,23 +83,23 @@ class Views:
     members: np.ndarray
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """As files hold them: half as wide, which moves a cosine by .0005 at most."""
+        """The tensors to store: in half precision, which moves a cosine by .0005 at most."""
         wide = ("sentences", "names", "contexts", "items")
         halves = {name: getattr(self, name).astype(np.float16) for name in wide}
         return halves | {"starts": self.starts, "members": self.members}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, np.ndarray]) -> Views:
-        """What `tensors` gave."""
+        """The views that `tensors` stored."""
         return cls(**{k: v.astype(np.float32) if v.dtype == np.float16 else v for k, v in tensors.items()})
 
 
 def build_views(vocabulary: pl.DataFrame, encode: Encode) -> Views:
-    """Encode a vocabulary; each distinct text once.
+    """Encode a vocabulary, each distinct text once.
 
     Args:
-        vocabulary: that of `vocabulary.build_vocabulary`.
-        encode: gives the vectors of texts, (n, D), of any length.
+        vocabulary: as `vocabulary.build_vocabulary` returns it.
+        encode: returns the vectors of texts, (n, D), of any length.
     """
     texts, names = vocabulary["text"].to_list(), vocabulary["name"].to_list()
     below: list[list[str]] = vocabulary["items"].to_list()
@@ -121,9 +124,9 @@ class Retriever:
     """Scores the sentences of a vocabulary for phrases.
 
     Args:
-        vocabulary: that of `vocabulary.build_vocabulary`, n rows.
-        likeness: `VectorLikeness`, or `LetterLikeness` where there is no pretrained text model.
-        weights: what speaks for a sentence.
+        vocabulary: as `vocabulary.build_vocabulary` returns it, n rows.
+        likeness: `VectorLikeness`, or `LetterLikeness` without a pretrained text model.
+        weights: the evidence for a sentence.
     """
 
     def __init__(
@@ -132,10 +135,10 @@ class Retriever:
         self.vocabulary, self.likeness, self.weights = vocabulary, likeness, weights
         self.words = SharedWords(vocabulary)
         self._families = vocabulary["family"].to_numpy()
-        self._prior = self._standing()
+        self._priors = self._compute_priors()
 
-    def _standing(self) -> np.ndarray:
-        """What speaks for each sentence whatever is asked, (n,)."""
+    def _compute_priors(self) -> np.ndarray:
+        """The log odds of each sentence whatever the phrase, (n,)."""
         w, level = self.weights, self.vocabulary["level"].to_numpy()
         events = np.log(np.maximum(self.vocabulary["events"].to_numpy(), 1.0))
         rows = {
@@ -146,36 +149,36 @@ class Retriever:
             for i, (at, above) in enumerate(zip(level, self.vocabulary["category"], strict=True))
         ])  # fmt: skip
         by_level = w.department * (level == "department") + (level == "item") * (w.item + w.typical * typical)
-        standing: np.ndarray = w.events * (events - events.max(initial=0.0)) + by_level
-        return standing
+        priors: np.ndarray = w.events * (events - events.max(initial=0.0)) + by_level
+        return priors
 
     def scores(self, phrases: Sequence[Phrase]) -> Scores:
-        """How each sentence stands for each phrase."""
+        """Score each sentence for each phrase."""
         w, cosine, shared = self.weights, self.likeness(phrases), self.words(phrases)
         verbs = np.stack([self._verb(phrase) for phrase in phrases])
-        return Scores(w.likeness * cosine + w.items * shared + self._prior + verbs, cosine, shared)
+        return Scores(w.likeness * cosine + w.items * shared + self._priors + verbs, cosine, shared)
 
     def commonest(self, k: int) -> list[int]:
-        """The sentences that came true most often, the first most often of all."""
+        """The k sentences that came true most often, most frequent first, as rows of the vocabulary."""
         return [int(i) for i in np.argsort(-self.vocabulary["events"].to_numpy(), kind="stable")[:k]]
 
     def _verb(self, phrase: Phrase) -> np.ndarray:
         words = set(re.findall(r"[a-z]+", phrase.words.lower()))
         spoken = {family for family, forms in VERBS.items() if words & set(forms.split())}
-        found: np.ndarray = self.weights.verb * np.isin(self._families, sorted(spoken))
+        odds: np.ndarray = self.weights.verb * np.isin(self._families, sorted(spoken))
         if not spoken - {"payment", "purchase"}:
-            found = found + self.weights.plain * (self._families == "purchase")
-        return found
+            odds = odds + self.weights.plain * (self._families == "purchase")
+        return odds
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How sentences stand for phrases.
+    """The scores of sentences for phrases.
 
     Attributes:
-        odds: log odds, up to a constant a phrase, float64 (p, n).
+        odds: log odds, up to a constant per phrase, float64 (p, n).
         cosine: mean over the views, float64 (p, n).
-        shared: the share of a phrase's words that their items have, float64 (p, n).
+        shared: the share of a phrase's words that their items contain, float64 (p, n).
     """
 
     odds: np.ndarray
@@ -184,18 +187,18 @@ class Scores:
 
 
 class VectorLikeness:
-    """Likeness by a text model.
+    """Likeness by a text model's vectors.
 
     Args:
-        views: of the vocabulary.
-        encode: gives the vectors of a few texts.
+        views: the vocabulary's vectors.
+        encode: returns the vectors of a few texts.
     """
 
     def __init__(self, views: Views, encode: Encode) -> None:
         self.views, self.encode = views, encode
-        self._centroids = self._centroids_of()
+        self._centroids = self._compute_centroids()
 
-    def _centroids_of(self) -> np.ndarray:
+    def _compute_centroids(self) -> np.ndarray:
         views = self.views
         sums = views.names.copy()
         sizes = np.diff(views.starts)
@@ -211,20 +214,20 @@ class VectorLikeness:
 
     def _one(self, words: np.ndarray, content: np.ndarray) -> np.ndarray:
         views = self.views
-        found = (
+        cosines = (
             views.names @ words, views.sentences @ words, views.contexts @ content, self._centroids @ content,
             self._best_item(content),
         )  # fmt: skip
-        return np.asarray(np.mean(found, axis=0, dtype=np.float64))
+        return np.asarray(np.mean(cosines, axis=0, dtype=np.float64))
 
     def _best_item(self, vector: np.ndarray) -> np.ndarray:
-        """The cosine of each sentence's nearest item, of its name where it has none, (n,)."""
+        """The cosine of each sentence's nearest item, or of its name when it has no items, (n,)."""
         views, sizes = self.views, np.diff(self.views.starts)
-        found: np.ndarray = (views.names @ vector).astype(np.float64)
+        cosines: np.ndarray = (views.names @ vector).astype(np.float64)
         if len(views.members):
-            several = np.flatnonzero(sizes)
-            found[several] = np.maximum.reduceat((views.items @ vector)[views.members], views.starts[several])
-        return found
+            with_items = np.flatnonzero(sizes)
+            cosines[with_items] = np.maximum.reduceat((views.items @ vector)[views.members], views.starts[with_items])
+        return cosines
 
     def of_names(self, one: int, other: int) -> float:
         """The cosine of two sentences' names."""
@@ -232,10 +235,10 @@ class VectorLikeness:
 
 
 class LetterLikeness:
-    """Likeness by runs of three and four letters: all there is without a pretrained text model; it knows no synonym.
+    """Likeness by runs of three and four letters, for lack of a pretrained text model; it knows no synonyms.
 
     Args:
-        vocabulary: that of `vocabulary.build_vocabulary`.
+        vocabulary: as `vocabulary.build_vocabulary` returns it.
     """
 
     def __init__(self, vocabulary: pl.DataFrame) -> None:
@@ -248,10 +251,10 @@ class LetterLikeness:
         self._below = self._runs.transform(below)
 
     def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
-        """The cosine of names, and of items to a fifth, float64 (p, n)."""
-        asked = self._runs.transform([phrase.object for phrase in phrases])
-        found: np.ndarray = (0.8 * (asked @ self._names.T) + 0.2 * (asked @ self._below.T)).toarray()
-        return found.astype(np.float64)
+        """The cosine, four fifths with names and one fifth with items, float64 (p, n)."""
+        objects = self._runs.transform([phrase.object for phrase in phrases])
+        cosines: np.ndarray = (0.8 * (objects @ self._names.T) + 0.2 * (objects @ self._below.T)).toarray()
+        return cosines.astype(np.float64)
 
     def of_names(self, one: int, other: int) -> float:
         """The cosine of two sentences' names."""
@@ -261,3 +264,62 @@ class LetterLikeness:
 def _unit(vectors: np.ndarray) -> np.ndarray:
     unit: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     return unit
+
+
+def described(name: str, items: Sequence[str]) -> str:
+    """Write a name with a few of its items, for a language model to read: "hot drinks: tea, coffee"."""
+    others = [item for item in items[:DESCRIBED] if item != name]
+    return f"{name}: {', '.join(others)}" if others else name
+
+
+DESCRIBED = 5
+_SOMETHING = "something"  # scikit-learn refuses a vocabulary without words
+
+
+class SharedWords:
+    """How many words a phrase shares with the items under a name, compared by stems.
+
+    Args:
+        vocabulary: as `vocabulary.build_vocabulary` returns it.
+    """
+
+    def __init__(self, vocabulary: pl.DataFrame) -> None:
+        from scipy.sparse import csc_array
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        below = [" ".join(items) for items in vocabulary["items"].to_list()]
+        either = [f"{name} {items}" for name, items in zip(vocabulary["name"].to_list(), below, strict=True)]
+        self._stems = _Stems()
+        words = TfidfVectorizer(analyzer=self._stems, binary=True, norm=None).fit([*either, _SOMETHING])
+        self._row, self._weight = words.vocabulary_, words.idf_
+        self._below = (words.transform(below) > 0).tocsc() if below else csc_array((0, len(self._row)))
+
+    def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
+        """The share of a phrase's words that a sentence's items contain, float64 (p, n).
+
+        Rare words count more, by inverse frequency; a word that no sentence contains counts as the rarest.
+        """
+        return np.stack([self._one(phrase) for phrase in phrases])
+
+    def _one(self, phrase: Phrase) -> np.ndarray:
+        stems = list(dict.fromkeys(self._stems(phrase.content)))
+        rows = [self._row[stem] for stem in stems if stem in self._row]
+        whole = self._weight[rows].sum() + self._weight.max() * (len(stems) - len(rows))
+        covered: np.ndarray = np.asarray(self._below[:, rows] @ self._weight[rows])
+        return covered / max(float(whole), 1e-12)
+
+
+class _Stems:
+    """The stems of a text's words of two letters or more; each distinct word is stemmed once."""
+
+    def __init__(self) -> None:
+        from snowballstemmer import stemmer
+
+        self._stemmer, self._stems = stemmer("english"), dict[str, str]()
+
+    def __call__(self, text: str) -> list[str]:
+        words = re.findall(r"[^\W\d_]{2,}", text.lower())
+        for word in words:
+            if word not in self._stems:
+                self._stems[word] = self._stemmer.stemWord(word)
+        return [self._stems[word] for word in words]

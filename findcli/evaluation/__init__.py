@@ -1,5 +1,5 @@
-"""How good it is, and beside whom: probes, zero-shot and few-shot evaluation, ablations, maps, benchmarks, rivals.
+"""How good a model is: probes, zero-shot and few-shot evaluation, ablations, maps, benchmarks, and rivals.
 
-In: a trained workspace and the labels of its tasks. Out: figures with intervals, beside rivals that see the same
-inputs. Labels are read to measure, never to train.
+In: a trained workspace and the labels of its tasks. Out: figures with intervals, beside those of rivals that see the
+same inputs. Labels are read to measure, never to train.
 """

@@ -1,11 +1,11 @@
-"""`findcli evaluate --variants`: what each part is worth to the zero-shot ranking of tasks, as in FIND's Table 5.
+"""`findcli ablate`: what each part is worth to the zero-shot ranking of tasks, as in FIND's Table 5.
 
-Every form is trained apart, in run folders of its own under `runs/benchmark/variants/NAME`, and ranks each task's users
-by its demand as it stands. Beside it stands the form of which it lacks or changes one thing, and the difference between
-the two, with a 95 % interval by bootstrap over users: the same resampled users for every form and task. What another
-seed of the training would change is not in it.
+Each form is trained in run folders of its own, under `runs/benchmark/variants/NAME`, and ranks each task's users by the
+task's demand, as worded. It is compared with the form that it lacks or changes one thing of; the difference has a 95 %
+interval by bootstrap over users, with the same resampled users for every form and task. The interval does not cover
+what another training seed would change.
 
-Accuracy, precision and recall are those of selecting as many users as there are positives, at natural prevalence.
+Accuracy, precision and recall are for selecting as many users as there are positives, at natural prevalence.
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.evaluation.few_shot import PROMPT, FewShot, few_shot
-from findcli.evaluation.probe import find_task, read_labels, refuse_forbidden_columns
 from findcli.evaluation.probe_protocol import REPLICATES
 from findcli.evaluation.variants import OWN, Variant, require_stages, train_variant
-from findcli.evaluation.zero_shot import task_users
-from findcli.metrics import Interval, percentile_interval, weighted_auc_ks, weighted_selection
+from findcli.evaluation.zero_shot import task_engine
+from findcli.metrics import Bootstrap, Interval, interval, weighted_auc_ks, weighted_selection
 from findcli.progress import Progress, no_progress
-from findcli.scoring.scores import score_by_query, score_by_vector
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Task
 
 AVERAGE = "average"
@@ -36,15 +34,15 @@ Figures = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Form:
-    """What one form of findcli reaches.
+    """The figures of one form of findcli.
 
     Attributes:
         by: its name.
         says: what differs, in a few words.
-        beside: the form that it is compared with; "" where there is none.
-        figures: by the names of `FIGURES`.
-        less: its figures less those of `beside`, by the same names.
-        prompt: the figures of prompts tuned on it, mean over draws, where they were asked for.
+        beside: the form that it is compared with; "" if there is none.
+        figures: its figures, by the names of `FIGURES`.
+        less: its figures minus those of `beside`, by the same names.
+        prompt: figures of prompts tuned on it, mean over draws, if requested.
     """
 
     by: str
@@ -63,8 +61,8 @@ class Ablation:
         task: its name, or "average".
         title: its readable name.
         demand: its sentence.
-        users: evaluated, of both labels.
-        positives: of them.
+        users: number of evaluated users.
+        positives: number of positives among them.
         forms: the workspace's own model first.
     """
 
@@ -78,7 +76,7 @@ class Ablation:
 
 @dataclass(frozen=True)
 class _Case:
-    """A task's labelled users that have a history: ids ascending, and who is positive."""
+    """A task's labelled users with a history: ids, ascending, and who is positive."""
 
     name: str
     task: Task
@@ -97,20 +95,20 @@ def ablate(
     progress: Progress | None = None,
     progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
 ) -> list[Ablation]:
-    """Train forms of findcli where they do not stand, and rank each task's users by its demand with each.
+    """Train the forms of findcli that are not up to date, and rank each task's users by its demand with each.
 
     Args:
-        workspace: whose tasks and users; its stages before the alignment are shared.
+        workspace: the workspace of the tasks and users; variants share its stages before the alignment.
         names: the tasks, such as ["d1"].
-        variants: forms beside the workspace's own model.
-        draws: how often seeds are drawn to tune prompts on each form; 0 tunes none.
-        seeds: positive seeds a draw, and as many negatives.
+        variants: forms to compare with the workspace's own model.
+        draws: number of draws of seeds that prompts are tuned on, with each form; 0 tunes none.
+        seeds: positive seeds per draw, and as many negatives.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each form.
-        progress_for: given a form's and a stage's name, a context that yields what is told of its training.
+        progress: called after each form.
+        progress_for: makes, of a form's and a stage's name, the context whose progress its training reports to.
 
     Returns:
-        A task's figures each, with their average where there are several.
+        The figures of each task, and their average if there are several.
 
     Raises:
         FindCLIError: there is no such task, its labels cannot be used, or the workspace is not trained.
@@ -122,24 +120,20 @@ def ablate(
     scores: dict[str, list[pl.DataFrame]] = {}
     prompts: dict[str, list[FewShot]] = {}
     for i, variant in enumerate((None, *variants), 1):
-        own, by = workspace, OWN
+        form, by = workspace, OWN
         if variant is not None:
-            own, by = train_variant(workspace, variant, device=device, progress_for=progress_for)[0], variant.name
-        scores[by] = [_demand_scores(own, find_task(workspace, name), device=device) for name in names]
-        prompts[by] = few_shot(own, names, draws=draws, seeds=seeds, device=device)[0] if draws else []
+            form, by = train_variant(workspace, variant, device=device, progress_for=progress_for)[0], variant.name
+        scores[by] = [_demand_scores(form, find_task(workspace, name), device=device) for name in names]
+        prompts[by] = few_shot(form, names, draws=draws, seeds=seeds, device=device)[0] if draws else []
         (progress or no_progress)(i, len(variants) + 1, {})
     return _measured(workspace, names, variants, scores, prompts)
 
 
-def _demand_scores(own: Workspace, task: Task, *, device: str) -> pl.DataFrame:
-    """Every user's score for a task's demand as it stands: user_id, score."""
-    users, tensors, snapshot = task_users(own, own, task, device=device)
-    if snapshot is None:
-        aligned = open_run(own.run("aligned"), "aligned")
-        scored = score_by_vector(aligned, tensors["embeddings"], [task.demand], device=device)
-    else:
-        scored = score_by_query(own, snapshot, [task.demand], device=device)
-    return pl.DataFrame({"user_id": users, "score": scored.scores[:, 0].astype(np.float64)})
+def _demand_scores(form: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+    """Every user's score for a task's demand, as worded: user_id, score."""
+    engine = task_engine(form, form, task, device=device)
+    scores = engine.score([task.demand]).scores[:, 0]
+    return pl.DataFrame({"user_id": engine.users, "score": scores.astype(np.float64)})
 
 
 def _measured(
@@ -147,14 +141,15 @@ def _measured(
     prompts: Mapping[str, list[FewShot]],
 ) -> list[Ablation]:  # fmt: skip
     cases = [_case(workspace, name, scores[OWN][i]) for i, name in enumerate(names)]
-    weights = _resampled([case.users for case in cases])
+    bootstrap = Bootstrap(pl.concat([case.users for case in cases]).unique().sort().to_list(), REPLICATES)
+    weights = [bootstrap.weights(case.users.to_list()) for case in cases]
     measured: list[dict[str, Figures]] = [
-        {by: _figures(case, found[i], weights[i]) for by, found in scores.items()} for i, case in enumerate(cases)
+        {by: _figures(case, of_tasks[i], weights[i]) for by, of_tasks in scores.items()} for i, case in enumerate(cases)
     ]
-    found = [
+    results = [
         Ablation(
             case.name, case.task.title or case.name, case.task.demand, len(case.users), int(case.truth.sum()),
-            _forms(variants, figures, {by: told[i] for by, told in prompts.items() if told}),
+            _forms(variants, figures, {by: tuned[i] for by, tuned in prompts.items() if tuned}),
         )
         for i, (case, figures) in enumerate(zip(cases, measured, strict=True))
     ]  # fmt: skip
@@ -162,10 +157,10 @@ def _measured(
         mean = {
             by: {key: np.mean([figures[by][key] for figures in measured], axis=0) for key in FIGURES} for by in scores
         }
-        users, positives = sum(one.users for one in found), sum(one.positives for one in found)
-        forms = _forms(variants, mean, {by: told[-1] for by, told in prompts.items() if told})
-        found.append(Ablation(AVERAGE, f"average of {len(names)} tasks", "", users, positives, forms))
-    return found
+        users, positives = sum(one.users for one in results), sum(one.positives for one in results)
+        forms = _forms(variants, mean, {by: tuned[-1] for by, tuned in prompts.items() if tuned})
+        results.append(Ablation(AVERAGE, f"average of {len(names)} tasks", "", users, positives, forms))
+    return results
 
 
 def _case(workspace: Workspace, name: str, scores: pl.DataFrame) -> _Case:
@@ -174,39 +169,23 @@ def _case(workspace: Workspace, name: str, scores: pl.DataFrame) -> _Case:
     return _Case(name, task, rows["user_id"], rows["label"].to_numpy())
 
 
-def _resampled(users: Sequence[pl.Series]) -> list[np.ndarray]:
-    """How often each task's users count, themselves first: (1 + REPLICATES, N) a task, one resampling for all."""
-    everybody = pl.concat(users).unique().sort()
-    n = len(everybody)
-    drawn = np.vstack([np.ones(n), np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), REPLICATES)])
-    rows = pl.DataFrame({"user_id": everybody}).with_row_index("row")
-    return [
-        drawn[:, pl.DataFrame({"user_id": own}).join(rows, on="user_id", maintain_order="left")["row"].to_numpy()]
-        for own in users
-    ]
-
-
 def _figures(case: _Case, scores: pl.DataFrame, weights: np.ndarray) -> Figures:
     """Figures by the names of `FIGURES`, (1 + REPLICATES,) each."""
-    own = pl.DataFrame({"user_id": case.users}).join(scores, on="user_id", how="left", maintain_order="left")
-    values = own["score"].to_numpy()
+    of_case = pl.DataFrame({"user_id": case.users}).join(scores, on="user_id", how="left", maintain_order="left")
+    values = of_case["score"].to_numpy()
     selection = weighted_selection(values, case.truth, weights)
-    found = {"auc": weighted_auc_ks(values, case.truth, weights)[0]}
-    return found | {name: getattr(selection, name) for name in FIGURES[1:]}
+    auc = weighted_auc_ks(values, case.truth, weights)[0]
+    return {"auc": auc} | {name: getattr(selection, name) for name in FIGURES[1:]}
 
 
 def _forms(variants: Sequence[Variant], measured: Mapping[str, Figures], prompts: Mapping[str, FewShot]) -> list[Form]:
-    known = {variant.name: variant for variant in variants}
+    by_name = {variant.name: variant for variant in variants}
     forms = []
     for by, figures in measured.items():
-        whole = known[by].whole if by in known else ""
-        beside = whole if whole in measured else OWN if by in known else ""
-        less = {} if not beside else {name: _interval(figures[name] - measured[beside][name]) for name in FIGURES}
+        whole = by_name[by].whole if by in by_name else ""
+        beside = whole if whole in measured else OWN if by in by_name else ""
+        less = {} if not beside else {name: interval(figures[name] - measured[beside][name]) for name in FIGURES}
         tuned = next((row.figures for row in prompts[by].rows if row.by == PROMPT), {}) if by in prompts else {}
-        says = known[by].says if by in known else "the workspace's own model"
-        forms.append(Form(by, says, beside, {name: _interval(figures[name]) for name in FIGURES}, less, tuned))
+        says = by_name[by].says if by in by_name else "the workspace's own model"
+        forms.append(Form(by, says, beside, {name: interval(figures[name]) for name in FIGURES}, less, tuned))
     return forms
-
-
-def _interval(replicates: np.ndarray) -> Interval:
-    return percentile_interval(float(replicates[0]), replicates[1:])

@@ -1,4 +1,4 @@
-"""Names with commas between them, chosen out of those there are."""
+"""A comma-separated choice of names out of those there are."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Collection
 from findcli.errors import FindCLIError
 
 
-def chosen_names(wanted: str, known: Collection[str], *, what: str) -> list[str]:
-    """The names that "all", "none" or names with commas between them stand for, each once and in their order.
+def chosen_names(wanted: str, available: Collection[str], *, what: str) -> list[str]:
+    """The names that "all", "none" or a comma-separated list stands for, each once and in their order.
 
     Args:
-        wanted: what was given.
-        known: the names there are.
-        what: what one of them is called.
+        wanted: the choice.
+        available: names to choose from.
+        what: what one of them is called, such as "rival".
 
     Raises:
         FindCLIError: a name is unknown.
     """
     if wanted in ("all", "none"):
-        return list(known) if wanted == "all" else []
+        return list(available) if wanted == "all" else []
     names = list(dict.fromkeys(name.strip() for name in wanted.split(",")))
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in available]
     if unknown:
-        raise FindCLIError(f"there is no {what} {unknown[0]!r}", hint=f"name all, none, or some of {', '.join(known)}")
+        raise FindCLIError(
+            f"there is no {what} {unknown[0]!r}", hint=f"name all, none, or some of {', '.join(available)}"
+        )
     return names

@@ -1,12 +1,11 @@
 """`findcli probe`: what frozen user vectors are worth to a linear model (FIND section 1.9, Table 4).
 
-Where a simulator knows each label's
-true probability, what that reaches on the same users and draws is the most that any model can.
+If a simulator knows each label's true probability, its figures on the same users and draws are the best possible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
@@ -14,17 +13,17 @@ from functools import cache, partial
 import numpy as np
 import polars as pl
 
-from findcli.data import events, sources
-from findcli.data.profiles import profile_columns
+from findcli.data import events
+from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe_protocol import Ceiling, ProbeRow, ceiling, probe_vectors, resampling
-from findcli.evaluation.rivals.probe_registry import SECONDS, describe_users, user_inputs
-from findcli.evaluation.rivals.user_inputs import Head, Representation
+from findcli.evaluation.probe_protocol import REPLICATES, Ceiling, ProbeRow, ceiling, probe_vectors
+from findcli.evaluation.rivals.probe_inputs import Head, Representation
+from findcli.evaluation.rivals.probe_registry import SECONDS, rival_vectors, user_inputs
 from findcli.evaluation.untrained import untrained_vectors
-from findcli.models.find.summary import COUNTED
+from findcli.metrics import Bootstrap
+from findcli.models.find.user_summary import COUNTED
 from findcli.progress import Progress, no_progress
-from findcli.scoring import embed as embeddings
-from findcli.scoring.embed import embed
+from findcli.scoring.engine import describe_engine, open_engine
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run
 from findcli.workspace.settings import Task
@@ -36,7 +35,7 @@ POSSIBLE = "the best possible"
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A task's figures, a row a kind of vector, and what is possible where that is known."""
+    """A task's figures, one row per kind of vector, and the best possible if that is known."""
 
     task: str
     title: str
@@ -48,13 +47,13 @@ class ProbeResult:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A task's figures with the replicates that differences and averages are taken from.
+class ProbedTask:
+    """A task's figures, with the replicates that differences and averages are computed from.
 
     Attributes:
         result: the figures.
-        replicates: of each kind of vector, the AUC on all users and on every resampling of them, (1 + R,).
-        notes: rivals that did not finish, and why.
+        replicates: the AUC of each kind of vector, as observed and in each resampling of the users, (1 + R,).
+        notes: the rivals that did not finish, and why.
     """
 
     result: ProbeResult
@@ -67,10 +66,10 @@ class Kind:
     """One kind of vector.
 
     Attributes:
-        vectors: a row a user, (n_users, D).
-        head: what is fitted on them.
+        vectors: one row per user, (n_users, D).
+        head: the model that is fitted to them.
         rival: whether it is a rival's.
-        seconds: what a rival took.
+        seconds: the time that a rival took.
     """
 
     vectors: np.ndarray
@@ -93,8 +92,8 @@ def probe_tasks(
     progress: Progress | None = None,
 ) -> list[ProbeResult]:
     """Fit and evaluate the linear probe of several tasks; see `measure_tasks`."""
-    found = measure_tasks(workspace, names, untrained=untrained, device=device, progress=progress)
-    return [one.result for one in found]
+    tasks = measure_tasks(workspace, names, untrained=untrained, device=device, progress=progress)
+    return [one.result for one in tasks]
 
 
 def measure_tasks(
@@ -106,20 +105,21 @@ def measure_tasks(
     untrained: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
-) -> list[Measured]:
-    """Fit and evaluate the linear probe of several tasks; users are embedded once a date.
+) -> list[ProbedTask]:
+    """Fit and evaluate the linear probe of several tasks; users are embedded once per date.
 
     Args:
-        workspace: whose tasks and model.
+        workspace: the workspace of the tasks and the model.
         names: the tasks, such as ["d1"].
-        rivals: what is probed beside the workspace's own vectors, on the same users and draws.
-        seconds: what a rival may take for one date.
-        untrained: add rows for each encoder of stage 1 by itself, beside its own untrained self.
+        rivals: rivals to probe on the same users and draws as the workspace's own vectors.
+        seconds: the time limit of a rival on one date.
+        untrained: add rows for each encoder of stage 1 alone, pre-trained and untrained.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each task.
+        progress: called after each task.
 
     Raises:
-        FindCLIError: there is no such task, its table cannot be used, or inputs that it may not use were trained on.
+        FindCLIError: there is no such task, its table cannot be used, or the model was trained on inputs that a
+            task forbids.
     """
     tasks = {name: find_task(workspace, name) for name in names}
     for name, task in tasks.items():
@@ -129,12 +129,13 @@ def measure_tasks(
     read = cache(
         partial(_read_kinds, workspace, log, rivals=rivals, seconds=seconds, untrained=untrained, device=device)
     )
-    weights = _resampling(labels.values())
+    everybody = pl.concat([frame["user_id"] for frame in labels.values()]).unique().sort()
+    bootstrap = Bootstrap(everybody.to_list(), REPLICATES)
     results = []
     for name, task in tasks.items():
         users, kinds, notes = read(task.as_of, task.without_sources)
-        result, replicates = _evaluate(name, task, labels[name], users, kinds, weights)
-        results.append(Measured(result, replicates, notes))
+        result, replicates = _evaluate(name, task, labels[name], users, kinds, bootstrap)
+        results.append(ProbedTask(result, replicates, notes))
         (progress or no_progress)(len(results), len(tasks), {})
     return results
 
@@ -150,21 +151,19 @@ def _read_kinds(
     untrained: bool,
     device: str,
 ) -> tuple[pl.Series, dict[str, Kind], list[str]]:
-    """Users as of a date, every kind of their vectors, and what to tell of rivals that did not finish."""
+    """Users as of a date, their vectors of every kind, and notes on rivals that did not finish."""
     if without_sources:
-        users, found, _ = embeddings.describe_users(
-            workspace, workspace, log, as_of, device=device, without_sources=without_sources
-        )
+        engine = describe_engine(workspace, as_of=as_of, without_sources=without_sources, device=device)
     else:
-        run = embed(workspace, as_of=as_of, device=device)
-        users, found = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
-    plain = vector_kinds(found) | (untrained_vectors(workspace, log, as_of, device=device) if untrained else {})
+        engine = open_engine(workspace, as_of=as_of, device=device)
+    users, tensors = engine.users, engine.population.tensors
+    plain = vector_kinds(tensors) | (untrained_vectors(engine, log) if untrained else {})
     kinds, notes = {name: Kind(vectors) for name, vectors in plain.items()}, []
     if rivals:
-        given = user_inputs(workspace, log, as_of, users, without_sources=without_sources, device=device)
-        folder, digest = workspace.runs / "benchmark" / "vectors", given.digest()
+        inputs = user_inputs(workspace, log, as_of, users, without_sources=without_sources, device=device)
+        folder, digest = workspace.runs / "benchmark" / "vectors", inputs.digest()
         for rival in rivals:
-            one = describe_users(rival, given, folder, seconds=seconds, digest=digest)
+            one = rival_vectors(rival, inputs, folder, seconds=seconds, digest=digest)
             if one.vectors is None:
                 notes.append(f"{one.name}: {one.note}")
             else:
@@ -172,21 +171,11 @@ def _read_kinds(
     return users, kinds, notes
 
 
-def _resampling(labels: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Bootstrap weights of every user of any task, the same in each: user_id and weights, (1 + R,) a row."""
-    users = pl.concat([frame.select("user_id") for frame in labels]).unique().sort("user_id")
-    weights = np.ascontiguousarray(resampling(len(users)).T)
-    return users.with_columns(weights=pl.Series(weights, dtype=pl.Array(pl.Int64, weights.shape[1])))
-
-
 def _evaluate(
-    name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kinds: Mapping[str, Kind], weights: pl.DataFrame
+    name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kinds: Mapping[str, Kind], bootstrap: Bootstrap
 ) -> tuple[ProbeResult, dict[str, np.ndarray]]:
-    rows = (
-        labels.join(pl.DataFrame({"user_id": users}).with_row_index("row"), on="user_id", how="inner")
-        .join(weights, on="user_id")
-        .sort("user_id")
-    )
+    embedded = pl.DataFrame({"user_id": users}).with_row_index("row")
+    rows = labels.join(embedded, on="user_id", how="inner").sort("user_id")
     index, truth = rows["row"].to_numpy(), rows["label"].to_numpy()
     if min(truth.sum(), (~truth).sum()) < FEWEST:
         hint = f"at least {FEWEST} of each must have an event before {task.as_of:%Y-%m-%d}; findcli check compares them"
@@ -194,121 +183,30 @@ def _evaluate(
             f"task {name!r}: {truth.sum()} positive and {(~truth).sum()} negative users are too few for ten draws",
             hint=hint,
         )
-    resampled = rows["weights"].to_numpy().T  # (1 + R, N)
+    weights = bootstrap.weights(rows["user_id"].to_list())  # (1 + R, N)
     figures, replicates = [], {}
-    for kind, given in kinds.items():
-        row, replicates[kind] = probe_vectors(kind, given.vectors[index], truth, head=given.head, weights=resampled)
-        figures.append(replace(row, rival=given.rival, seconds=given.seconds))
+    for kind, described in kinds.items():
+        row, replicates[kind] = probe_vectors(
+            kind, described.vectors[index], truth, head=described.head, weights=weights
+        )
+        figures.append(replace(row, rival=described.rival, seconds=described.seconds))
     possible = ceiling(rows["truth"].to_numpy(), truth) if "truth" in rows.columns else None
     result = ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures, possible)
     return result, replicates
 
 
-def task_names(workspace: Workspace, wanted: str) -> list[str]:
-    """The tasks that a name stands for: itself, or every one for "all".
-
-    Raises:
-        FindCLIError: all are wanted and there is none.
-    """
-    if wanted != "all":
-        return [wanted]
-    if not workspace.settings.tasks:
-        raise FindCLIError("this workspace has no task", hint="add one as [tasks.NAME] in findcli.toml")
-    return list(workspace.settings.tasks)
-
-
-def find_task(workspace: Workspace, name: str) -> Task:
-    """The task of a name.
-
-    Raises:
-        FindCLIError: there is none; it names those there are.
-    """
-    tasks = workspace.settings.tasks
-    if name not in tasks:
-        known = ", ".join(tasks) or "none"
-        raise FindCLIError(
-            f"there is no task {name!r} in this workspace", hint=f"its tasks are: {known}; [tasks.NAME] adds one"
-        )
-    return tasks[name]
-
-
-def refuse_forbidden_columns(workspace: Workspace, name: str, task: Task) -> None:
-    """Refuse a task whose forbidden profile columns are inputs of the model.
-
-    Raises:
-        FindCLIError: one of them is.
-    """
-    inputs = {column.name for column in profile_columns(workspace.settings.profile)}
-    used = [column for column in task.without_columns if column in inputs]
-    if used:
-        hint = "take the column out of [profile] and train again with: findcli run"
-        raise FindCLIError(
-            f"task {name!r} may not use the profile column {used[0]!r}, and the model was trained on it", hint=hint
-        )
-
-
-def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
-    """A task's users and labels: user_id, label (Boolean), and truth and hard_negative (Boolean) where they are known.
-
-    Raises:
-        FindCLIError: the table lacks a column, a label is neither 0 nor 1 or has no users, a user stands twice, or a
-            true probability or the mark of a hard negative is none.
-    """
-    what = f"the labels of task {name!r}"
-    path = workspace.path(task.path)
-    with sources.reading(what, [path]):
-        frame = sources.scan_table([path], what=what).collect()
-    wanted = (task.user, task.label, task.truth, task.hard_negative)
-    missing = [column for column in wanted if column is not None and column not in frame.columns]
-    if missing:
-        hint = f"its columns are: {', '.join(frame.columns)}; correct [tasks.{name}] in findcli.toml"
-        raise FindCLIError(f"{what} ({path}) have no column {', '.join(missing)}", hint=hint)
-    user_type = next(iter(sources.user_types(workspace).values()))
-    truth = [] if task.truth is None else [pl.col(task.truth).cast(pl.Float64, strict=False).alias("truth")]
-    hard = [] if task.hard_negative is None else [pl.col(task.hard_negative).alias("hard_negative")]
-    labels = frame.select(
-        pl.col(task.user).cast(user_type, strict=False).alias("user_id"),
-        pl.col(task.label).alias("label"),
-        *truth,
-        *hard,
-    )
-    if strange := labels["user_id"].null_count():
-        hint = "are the ids text here and numbers there, or missing? Write them as the sources do"
-        raise FindCLIError(
-            f"{what}: {strange} of {len(labels)} rows have no user id of the sources' kind ({user_type})", hint=hint
-        )
-    values = set(labels["label"].unique())
-    if not values <= {0, 1}:
-        hint = "write 1 or true for a positive, 0 or false for a negative; leave out users without a label"
-        raise FindCLIError(f"{what} hold {sorted(map(str, values))[:5]}, not 0 and 1", hint=hint)
-    if labels["user_id"].is_duplicated().any():
-        twice = labels.filter(pl.col("user_id").is_duplicated())["user_id"][0]
-        raise FindCLIError(f"{what} name user {twice} more than once", hint="keep one row a user")
-    if truth and not labels["truth"].is_between(0, 1).fill_null(value=False).all():
-        hint = f"correct truth in [tasks.{name}]"
-        raise FindCLIError(f"{what}: column {task.truth!r} holds other than probabilities", hint=hint)
-    if hard and not set(labels["hard_negative"].unique()) <= {0, 1}:
-        hint = "write 1 or true for a hard negative, 0 or false for everybody else"
-        raise FindCLIError(f"{what}: column {task.hard_negative!r} holds other than 0 and 1", hint=hint)
-    labels = labels.with_columns(pl.col("label", *(["hard_negative"] if hard else [])).cast(pl.Boolean))
-    if labels["label"].n_unique() < 2:
-        one = "positives" if not labels["label"].any() else "negatives"
-        raise FindCLIError(f"{what} have no {one} among {len(labels)} users", hint="a task needs users of both labels")
-    return labels
-
-
-def vector_kinds(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def vector_kinds(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed.
 
-    Each tensor by itself, the fused one first; the modalities side by side; and in short, as `summaries.py` says, what
-    training has learned and all that is stored.
+    Each tensor alone, the fused one first; the modalities concatenated; the part of the summary that was learned; and
+    the whole summary, which `models/find/user_summary.py` describes.
     """
-    summary = found["summary"]
-    raw = [name for name in found if name != "summary" and not name.startswith("has_")]
+    summary = tensors["summary"]
+    raw = [name for name in tensors if name != "summary" and not name.startswith("has_")]
     named = sorted(raw, key=lambda name: name != "embeddings")
-    modalities = [found[name] for name in named if f"has_{name}" in found]
-    counted = sum(found[name].shape[1] for name in COUNTED if name in found)
-    return {name: found[name] for name in named} | {
+    modalities = [tensors[name] for name in named if f"has_{name}" in tensors]
+    counted = sum(tensors[name].shape[1] for name in COUNTED if name in tensors)
+    return {name: tensors[name] for name in named} | {
         CONCATENATED: np.concatenate(modalities, axis=1),
         LEARNED: summary[:, counted:],
         STORED: summary,
@@ -321,8 +219,8 @@ def averages(results: Sequence[ProbeResult]) -> list[tuple[str, float, float]]:
     shared = [kind for kind in first if all(kind in other for other in others)]
     rows = {kind: [first[kind], *(other[kind] for other in others)] for kind in shared}
     means = [
-        (kind, float(np.mean([r.auc.value for r in found])), float(np.mean([r.ks.value for r in found])))
-        for kind, found in rows.items()
+        (kind, float(np.mean([r.auc.value for r in of_kind])), float(np.mean([r.ks.value for r in of_kind])))
+        for kind, of_kind in rows.items()
     ]
     possible = [(c.auc, c.ks) for result in results if (c := result.ceiling) is not None]
     if len(possible) == len(results):

@@ -1,7 +1,9 @@
-"""The protocol of the linear probe on one set of vectors (FIND section 1.9), and the other heads that rivals come with.
+"""The protocol of the linear probe on one set of vectors (FIND section 1.9), and the other heads of rivals.
 
-Standardise, logistic regression with L2 (C = 0.01), fitted on one fifth of the users and evaluated on the rest,
-stratified, ten draws; intervals by bootstrap over users.
+Vectors are standardised. Logistic regression with L2 (C = 0.01) is fitted to one fifth of the users and evaluated on
+the rest, stratified, in ten draws. Intervals are by bootstrap over users.
+
+Tested in tests/evaluation/test_probe.py.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from sklearn.preprocessing import StandardScaler
 
 from findcli.errors import FindCLIError
 from findcli.evaluation.rivals.one4all import u_mlp
-from findcli.evaluation.rivals.user_inputs import Head
-from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
+from findcli.evaluation.rivals.probe_inputs import Head
+from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
 
 DRAWS, FIT_SHARE, STRENGTH = 10, 0.2, 0.01
 REPLICATES = 200
@@ -26,16 +28,16 @@ REPLICATES = 200
 
 @dataclass(frozen=True)
 class ProbeRow:
-    """What one kind of vector is worth.
+    """The figures of one kind of vector.
 
     Attributes:
-        vectors: which vectors, such as "embeddings" or "sequence".
-        width: their width.
+        vectors: the kind, such as "embeddings" or "sequence".
+        width: width of the vectors.
         auc: area under the ROC curve, mean over draws.
         ks: Kolmogorov-Smirnov statistic, mean over draws.
-        precision: share of positives among as many top users as there are positives, mean over draws.
-        rival: whether it is a rival's.
-        seconds: what a rival took to describe all users, its training included.
+        precision: share of positives among the P best users, P being the number of positives, mean over draws.
+        rival: whether the vectors are a rival's.
+        seconds: the time a rival took to train and to describe all users.
     """
 
     vectors: str
@@ -49,7 +51,7 @@ class ProbeRow:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The same figures of the true probability: the most that is possible."""
+    """The figures of the true probability: the best possible."""
 
     auc: float
     ks: float
@@ -57,27 +59,27 @@ class Ceiling:
 
 
 def linear_probe(kind: str, vectors: np.ndarray, truth: np.ndarray) -> ProbeRow:
-    """The protocol on one set of vectors.
+    """Apply the protocol to one set of vectors.
 
     Args:
-        kind: what the vectors are called.
-        vectors: (N, D), users in ascending id.
+        kind: name of the vectors.
+        vectors: (N, D), users in ascending order of id.
         truth: bool (N,).
     """
-    return probe_vectors(kind, vectors, truth, head="linear", weights=resampling(len(truth)))[0]
+    return probe_vectors(kind, vectors, truth, head="linear", weights=bootstrap_weights(len(truth), REPLICATES))[0]
 
 
 def probe_vectors(
     kind: str, vectors: np.ndarray, truth: np.ndarray, *, head: Head, weights: np.ndarray
 ) -> tuple[ProbeRow, np.ndarray]:
-    """The protocol on one set of vectors, and the AUC under every weighting of the users, (1 + R,).
+    """Apply the protocol to one set of vectors; with the AUC under every weighting of the users, (1 + R,).
 
     Args:
-        kind: what the vectors are called.
-        vectors: (N, D), users in ascending id.
+        kind: name of the vectors.
+        vectors: (N, D), users in ascending order of id.
         truth: bool (N,).
-        head: what is fitted on them.
-        weights: of the users, the first row all ones, (1 + R, N).
+        head: the model that is fitted.
+        weights: how often each user counts, the first row all ones, (1 + R, N).
     """
     figures, precisions = [], []
     for fitted, evaluated in _draws(truth):
@@ -85,15 +87,14 @@ def probe_vectors(
         figures.append(weighted_auc_ks(scores, truth[evaluated], weights[:, evaluated]))
         precisions.append(r_precision(scores, truth[evaluated]))
     areas, gaps = np.mean(figures, axis=0)
-    auc, ks = (percentile_interval(float(found[0]), found[1:]) for found in (areas, gaps))
-    return ProbeRow(kind, vectors.shape[1], auc, ks, float(np.mean(precisions))), areas
+    return ProbeRow(kind, vectors.shape[1], interval(areas), interval(gaps), float(np.mean(precisions))), areas
 
 
 def ceiling(probabilities: np.ndarray, truth: np.ndarray) -> Ceiling:
-    """What the true probabilities reach on the users that the probe evaluates.
+    """The figures of the true probabilities on the users that the probe evaluates.
 
     Args:
-        probabilities: (N,), users in ascending id.
+        probabilities: (N,), users in ascending order of id.
         truth: bool (N,).
     """
     figures = []
@@ -105,30 +106,24 @@ def ceiling(probabilities: np.ndarray, truth: np.ndarray) -> Ceiling:
 
 
 def _draws(truth: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The rows to fit and those to evaluate, of each draw."""
+    """The rows to fit and the rows to evaluate, of each draw."""
     return StratifiedShuffleSplit(DRAWS, train_size=FIT_SHARE, random_state=0).split(truth, truth)  # type: ignore[no-any-return]
 
 
-def resampling(users: int) -> np.ndarray:
-    """Weights of a bootstrap over users, (1 + R, users), the first row all ones."""
-    draws = np.random.default_rng(0).multinomial(users, np.full(users, 1 / users), REPLICATES)
-    return np.vstack([np.ones(users, np.int64), draws])
-
-
 def fit_head(head: Head, vectors: np.ndarray, truth: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Fit a head on some users and score others.
+    """Fit a head to some users and score others.
 
     Args:
-        head: which.
+        head: the model to fit.
         vectors: (N, D).
         truth: bool (N,).
         others: (M, D).
 
     Returns:
-        The more, the likelier, (M,).
+        Scores, higher is likelier, (M,).
 
     Raises:
-        FindCLIError: boosted trees are asked for, and the package `lightgbm` is not installed.
+        FindCLIError: the head is boosted trees, and the package `lightgbm` is not installed.
     """
     if head == "perceptron":
         return u_mlp(vectors, truth).scores(others)

@@ -1,6 +1,6 @@
 """findcli in other forms: FIND's single vector, the paper's own objectives, and the model without one of its parts.
 
-Each is trained apart from the workspace's own model and ranks the same users for the same sentences.
+Each is trained in run folders of its own, and ranks the same users for the same sentences as the workspace's model.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from typing import Any
 from findcli import pipeline
 from findcli.errors import FindCLIError
 from findcli.evaluation.name_selection import chosen_names
-from findcli.models.align import stage_inputs
+from findcli.models.align import input_digests
 from findcli.models.find.assemble import StageRuns, encoder_names
-from findcli.models.ranker.features import GROUPS
+from findcli.models.ranker.query_aware import GROUPS
 from findcli.progress import Progress, no_progress
-from findcli.workspace.derived import STAGES, link_stages, under_other_settings
 from findcli.workspace.folder import Workspace
+from findcli.workspace.other_settings import link_stages, under_other_settings
 from findcli.workspace.runs import open_run, read_manifest
+from findcli.workspace.stages import BEFORE_ALIGNMENT
 
 OWN = "findcli"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A form of findcli to be compared.
+    """A form of findcli to compare.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         says: what differs, in a few words.
-        changes: settings by table and key that make it.
-        whole: the form of which it lacks or changes one thing; "findcli" is the workspace's own model.
+        changes: the settings that make it, by table and key.
+        whole: the form that it lacks or changes one thing of; "findcli" is the workspace's own model.
     """
 
     name: str
@@ -85,23 +86,23 @@ VARIANTS = (
 
 
 def chosen_variants(wanted: str) -> tuple[Variant, ...]:
-    """The variants that "all", "none" or names with commas between them stand for.
+    """The variants that "all", "none" or comma-separated names stand for.
 
     Raises:
         FindCLIError: a name is unknown.
     """
-    known = {variant.name: variant for variant in VARIANTS}
-    return tuple(known[name] for name in chosen_names(wanted, known, what="variant"))
+    by_name = {variant.name: variant for variant in VARIANTS}
+    return tuple(by_name[name] for name in chosen_names(wanted, by_name, what="variant"))
 
 
 def require_stages(workspace: Workspace) -> None:
-    """Refuse a workspace whose stages before the alignment do not stand as its settings ask.
+    """Refuse a workspace whose stages before the alignment are not up to date.
 
     Raises:
         FindCLIError: one is missing or out of date; the hint names the command.
     """
     for status in pipeline.plan(workspace, as_of=workspace.train_until):
-        if status.name in STAGES and status.state != "current":
+        if status.name in BEFORE_ALIGNMENT and status.state != "current":
             raise FindCLIError(
                 f"{status.name} in {workspace.runs} is {status.state} ({status.reason or 'never made'})",
                 hint=f"bring it up to date with: findcli run --workspace {workspace.folder}",
@@ -109,30 +110,30 @@ def require_stages(workspace: Workspace) -> None:
 
 
 def plan_variants(workspace: Workspace, variants: Sequence[Variant]) -> list[tuple[Variant, str]]:
-    """Which variants would be trained, and why; nothing is written.
+    """The variants that would be trained, and why; nothing is written.
 
     Raises:
         FindCLIError: a stage before the alignment is missing or out of date.
     """
     require_stages(workspace)
-    found = ((variant, _why_stale(workspace, variant)) for variant in variants)
-    return [(variant, reason) for variant, reason in found if reason is not None]
+    reasons = ((variant, _why_stale(workspace, variant)) for variant in variants)
+    return [(variant, reason) for variant, reason in reasons if reason is not None]
 
 
 def _why_stale(workspace: Workspace, variant: Variant) -> str | None:
-    """Why a variant has to be trained (again), the stages that it does not change being those of the workspace."""
-    own = variant.of(workspace)
-    planned = {stage.name: stage for stage in pipeline.stages(own, as_of=own.train_until)}
+    """Why a variant has to be trained (again); stages that it does not change are those of the workspace."""
+    form = variant.of(workspace)
+    planned = {stage.name: stage for stage in pipeline.stages(form, as_of=form.train_until)}
     encoders = {}
-    for name in encoder_names(own):
+    for name in encoder_names(form):
         shared = read_manifest(workspace.run(name))
         if name in variant.changes or shared is None:
             reason = "never made" if shared is None else planned[name].why_stale(shared.inputs)
             if reason:
                 return f"{name}: {reason}"
-        encoders[name] = open_run((own if name in variant.changes else workspace).run(name), name)
+        encoders[name] = open_run((form if name in variant.changes else workspace).run(name), name)
     runs = replace(StageRuns.open(workspace), encoders=encoders)
-    return planned["aligned"].why_stale(stage_inputs(runs, own))
+    return planned["aligned"].why_stale(input_digests(runs, form))
 
 
 def train_variant(
@@ -142,17 +143,17 @@ def train_variant(
     device: str = "auto",
     progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
 ) -> tuple[Workspace, bool]:
-    """Train a variant where it does not stand.
+    """Train a variant if it is not up to date.
 
     Args:
-        workspace: what stands before its alignment is shared with the variant.
-        variant: the form.
+        workspace: its stages before the alignment are shared with the variant.
+        variant: the form to train.
         device: "auto", "cpu", "cuda" or "mps".
-        progress_for: given a stage's name, a context that yields what is told after each of its steps.
+        progress_for: makes, from a stage's name, the context whose progress is called after each of its steps.
 
     Returns:
-        The workspace in this form, embedded as of `train_until`, and whether anything had to be made.
+        The workspace in this form, embedded as of `train_until`, and whether anything had to be trained.
     """
-    own = variant.of(workspace)
-    link_stages(workspace, own, but=variant.changes)
-    return own, bool(pipeline.run(own, as_of=own.train_until, device=device, progress_for=progress_for))
+    form = variant.of(workspace)
+    link_stages(workspace, form, but=variant.changes)
+    return form, bool(pipeline.run(form, as_of=form.train_until, device=device, progress_for=progress_for))

@@ -1,4 +1,4 @@
-"""`findcli evaluate`: how well a task's demand alone ranks its users, without labels (zero-shot, FIND Eq 2)."""
+"""`findcli evaluate`: how well a task's demand alone, without labels, ranks its users (zero-shot, FIND Eq 2)."""
 
 from __future__ import annotations
 
@@ -11,37 +11,35 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.data import events
-from findcli.data.templates import is_search
+from findcli.data.histories import search_sources
+from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import POSSIBLE, find_task, read_labels, refuse_forbidden_columns
+from findcli.evaluation.probe import POSSIBLE
 from findcli.evaluation.probe_protocol import REPLICATES
-from findcli.metrics import Interval, percentile_interval, r_precision, weighted_auc_ks
-from findcli.models.find.assemble import load_user_encoder
-from findcli.models.ranker.snapshot import Snapshot, read_snapshot, take_snapshot
+from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
-from findcli.scoring.as_read import AUTO, rewrite_demands, score_rewritings
-from findcli.scoring.embed import Embedder, describe_users, embed, embed_users, scores_by_query
-from findcli.scoring.scores import load_sentence_encoder, score_by_query, score_by_vector
+from findcli.scoring.engine import Engine, describe_engine, open_engine, open_model
+from findcli.scoring.population import embed_users
+from findcli.scoring.user_vectors import Embedder
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Task
 
-SEES = {False: "sequence", True: "search"}  # the modality that a source feeds, by whether it is a search
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
 REWRITTEN = "the demand, rewritten"
+MODALITIES = ("sequence", "tabular", "search")
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """How well one way of scoring ranks a task's users.
+class RankingFigures:
+    """The figures of one way of scoring a task's users.
 
     Attributes:
-        by: what scores them.
+        by: name of the way of scoring.
         auc: area under the ROC curve.
         ks: Kolmogorov-Smirnov statistic.
-        precision: among as many of the best as there are positives.
+        precision: share of positives among the P best users, P being the number of positives.
         average_precision: area under the precision-recall curve.
-        hard_auc: AUC of the positives against the hard negatives alone, where those are marked.
+        hard_auc: AUC of the positives against the hard negatives alone; None if none are marked.
     """
 
     by: str
@@ -54,17 +52,17 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A task's rankings, at natural prevalence: by its demand, by each paraphrase of it, and by the true probability.
+    """A task's rankings at natural prevalence: by its demand, by each paraphrase, and by the true probability if known.
 
     Attributes:
         task: its name.
         title: its readable name.
         demand: its sentence.
-        paraphrases: the same in other words.
-        users: with a label and a history.
-        positives: of them.
-        hard_negatives: of them; None where they are not marked.
-        rankings: what each way of scoring reaches.
+        paraphrases: the demand in other words.
+        users: number of users with a label and a history.
+        positives: number of positives among them.
+        hard_negatives: number of hard negatives among them; None if they are not marked.
+        rankings: one per way of scoring.
     """
 
     task: str
@@ -74,11 +72,11 @@ class Evaluation:
     users: int
     positives: int
     hard_negatives: int | None
-    rankings: list[Ranking]
+    rankings: list[RankingFigures]
 
     @property
-    def ceiling(self) -> Ranking | None:
-        """The ranking by the true probability, where a simulator knows it: the most that is possible."""
+    def ceiling(self) -> RankingFigures | None:
+        """The ranking by the true probability, the best possible, if a simulator knows it."""
         return next((ranking for ranking in self.rankings if ranking.by == POSSIBLE), None)
 
 
@@ -95,114 +93,116 @@ def evaluate(
     """Rank each task's users by its demand sentence and by each paraphrase of it, as of the task's date.
 
     Args:
-        workspace: whose tasks and users.
+        workspace: the workspace of the tasks and users.
         names: the tasks, such as ["d1"].
-        model: the workspace whose trained model ranks; the same when not given.
-        untrained: add the ranking of the same model before its alignment with sentences.
+        model: the workspace whose trained model ranks; default: `workspace`.
+        untrained: add the ranking by the same model before its alignment with sentences.
         without: modalities ("sequence", "tabular", "search") that are masked when users are embedded; the model is
             not trained again.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each task.
+        progress: called after each task.
 
     Raises:
-        FindCLIError: there is no such task, its labels cannot be used, or no model is trained.
+        FindCLIError: there is no such task, its labels cannot be used, no model is trained, or no source is left that
+            its ranker could read.
     """
-    found = []
-    for i, name in enumerate(names, 1):
-        task = find_task(workspace, name)
-        refuse_forbidden_columns(model or workspace, name, task)
-        labels = read_labels(workspace, name, task)
-        scores = _scores(workspace, model or workspace, task, without=without, device=device)
+    trained = model or workspace
+    tasks = {name: find_task(workspace, name) for name in names}
+    for name, task in tasks.items():
+        refuse_forbidden_columns(trained, name, task)
+        _require_sources(workspace, trained, name, task, without, device=device)
+    labels = {name: read_labels(workspace, name, task) for name, task in tasks.items()}
+    results = []
+    for name, task in tasks.items():
+        engine = task_engine(workspace, trained, task, without=without, device=device)
+        scores = _scores(engine, task)
         if untrained:
-            blank = _untrained(workspace, model or workspace, task, device=device)
-            scores = scores.join(blank, on="user_id")
-        found.append(_evaluation(name, task, labels, scores))
-        (progress or no_progress)(i, len(names), {})
-    return found
+            scores = scores.join(_untrained(engine, task), on="user_id")
+        results.append(_evaluation(name, task, labels[name], scores))
+        (progress or no_progress)(len(results), len(tasks), {})
+    return results
 
 
 def require_modalities(names: Sequence[str]) -> None:
-    """Refuse to mask what is no modality.
+    """Refuse names that are not modalities.
 
     Raises:
-        FindCLIError: a name is none of "sequence", "tabular" and "search", or all of them are named.
+        FindCLIError: a name is not one of "sequence", "tabular" and "search", or all of them are named.
     """
-    known = ("sequence", "tabular", "search")
     for name in names:
-        if name not in known:
-            raise FindCLIError(f"{name!r} is no modality", hint=f"mask one or two of: {', '.join(known)}")
-    if set(names) == set(known):
+        if name not in MODALITIES:
+            raise FindCLIError(f"{name!r} is not a modality", hint=f"mask one or two of: {', '.join(MODALITIES)}")
+    if set(names) == set(MODALITIES):
         raise FindCLIError("nothing is left when every modality is masked", hint="mask one or two of them")
 
 
-def task_users(
+def _require_sources(
+    workspace: Workspace, trained: Workspace, name: str, task: Task, without: Sequence[str], *, device: str
+) -> None:
+    """Refuse a task that leaves a ranker, which reads events alone, without any source.
+
+    Raises:
+        FindCLIError: every source is left out by the task or feeds a masked modality, or no model is trained.
+    """
+    searches = search_sources(workspace)
+    modality = {s.name: "search" if s.name in searches else "sequence" for s in workspace.settings.sources}
+    left = [source for source in modality if source not in task.without_sources and modality[source] not in without]
+    if left or open_model(trained, device=device).scorer == "vector":
+        return
+    masked = f", with {' and '.join(without)} masked" if without else ""
+    hint = 'rank by the single vector: set scorer = "vector" under [align], then findcli run'
+    hint = f"mask tabular instead, or {hint}" if without else hint
+    raise FindCLIError(f"task {name!r} leaves no source to rank by{masked}", hint=hint)
+
+
+def task_engine(
     workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str] = (), device: str = "auto"
-) -> tuple[pl.Series, dict[str, np.ndarray], Snapshot | None]:
-    """The users as of a task's date: their ids, their tensors, and what query-aware scoring reads, where it does.
+) -> Engine:
+    """The engine that scores the users as of a task's date.
 
     Args:
-        workspace: whose users.
-        model: the workspace whose trained model embeds them.
-        task: gives the date, and the sources that it may not use.
+        workspace: the workspace of the users.
+        model: the workspace whose trained model scores them.
+        task: gives the date, and the sources to leave out.
         without: modalities that are masked, as if no user had them.
         device: "auto", "cpu", "cuda" or "mps".
     """
-    by_query = scores_by_query(model)
     if not task.without_sources and not without:
-        run = embed(workspace, as_of=task.as_of, model=model, device=device)
-        users, tensors = run.table("users.parquet")["user_id"], run.tensors("users.safetensors")
-        return users, tensors, read_snapshot(run) if by_query else None
-    log = events.build_events(workspace)
-    if not without:
-        return describe_users(workspace, model, log, task.as_of, device=device, without_sources=task.without_sources)
-    embedder = Embedder.load(model, device=device)
-    hidden = [source.name for source in workspace.settings.sources if SEES[is_search(source)] in without]
-    left_out = [*task.without_sources, *hidden]
-    users, tensors = embed_users(
-        workspace, embedder, log, task.as_of, without_sources=task.without_sources, encode=embedder.masked(without)
+        return open_engine(workspace, as_of=task.as_of, model=model, device=device)
+    return describe_engine(
+        workspace, as_of=task.as_of, model=model, without_sources=task.without_sources, masked=without, device=device
     )
-    snapshot = (
-        take_snapshot(workspace, model, log, task.as_of, users, device=device, without_sources=left_out)
-        if by_query
-        else None
-    )
-    return users, tensors, snapshot
 
 
-def _scores(workspace: Workspace, model: Workspace, task: Task, *, without: Sequence[str], device: str) -> pl.DataFrame:
-    """Every user's score for the demand and each paraphrase, for the demand as it is understood, and by single vector.
+def _scores(engine: Engine, task: Task) -> pl.DataFrame:
+    """Every user's scores: for the demand, for each paraphrase, for the demand as understood, and by single vector.
 
-    The last stands apart where the model has another way of its own; where sources are left out there is no vocabulary
-    to understand the demand by. Columns: user_id, and one a ranking.
+    The single vector is added if the model scores in another way. If sources are left out there is no vocabulary to
+    understand the demand with. Columns: user_id, and one per ranking.
     """
-    aligned = open_run(model.run("aligned"), "aligned")
-    users, tensors, snapshot = task_users(workspace, model, task, without=without, device=device)
     rewritten: dict[str, np.ndarray] = {}
-    if not task.without_sources and not without:
-        run = embed(workspace, as_of=task.as_of, model=model, device=device)
-        understood = rewrite_demands(workspace, model, run, [task.demand], AUTO, device=device)
-        as_read = score_rewritings(workspace, model, run, understood, device=device).scores
+    if engine.reads:
+        as_read = engine.score_read(engine.read([task.demand])).scores
         rewritten = {REWRITTEN: as_read[:, 0].astype(np.float64)}
     words = [task.demand, *task.paraphrases]
-    vectors = score_by_vector(aligned, tensors["embeddings"], words, device=device).scores  # (N, S)
-    scores = vectors if snapshot is None else score_by_query(model, snapshot, words, device=device).scores
+    scores = engine.score(words).scores  # (N, S)
     names = [DEMAND, *(f"paraphrase {i}" for i in range(1, len(words)))]
-    found = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)} | rewritten
-    found |= {} if snapshot is None else {VECTOR: vectors[:, 0].astype(np.float64)}
-    return pl.DataFrame({"user_id": users} | found)
+    columns = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)} | rewritten
+    if engine.scorer is not engine.vector_scorer:
+        columns[VECTOR] = engine.vector_scorer.score(words).scores[:, 0].astype(np.float64)
+    return pl.DataFrame({"user_id": engine.users} | columns)
 
 
-def _untrained(workspace: Workspace, model: Workspace, task: Task, *, device: str) -> pl.DataFrame:
+def _untrained(engine: Engine, task: Task) -> pl.DataFrame:
     """The cosine with the demand of the same model before its alignment with sentences: user_id, UNTRAINED."""
-    aligned = open_run(model.run("aligned"), "aligned")
-    embedder = Embedder.load(model, device=device)
-    embedder = replace(embedder, encoder=load_user_encoder(aligned, trained=False).to(embedder.device))
-    sentences = load_sentence_encoder(aligned, device=device)
-    torch.manual_seed(aligned.manifest.seed)
+    model = engine.model
+    embedder = replace(Embedder.of(model), tower=model.load_tower(trained=False))
+    sentences = model.load_sentences()
+    torch.manual_seed(model.aligned.manifest.seed)
     sentences.project.reset_parameters()
-    log = events.build_events(workspace)
-    users, found = embed_users(workspace, embedder, log, task.as_of, without_sources=task.without_sources)
-    cosine = found["embeddings"] @ sentences.vectors([task.demand]).numpy()[0]
+    log = events.build_events(engine.workspace)
+    users, vectors = embed_users(engine.workspace, embedder, log, task.as_of, without_sources=task.without_sources)
+    cosine = vectors["embeddings"] @ sentences.vectors([task.demand]).numpy()[0]
     return pl.DataFrame({"user_id": users, UNTRAINED: cosine.astype(np.float64)})
 
 
@@ -224,21 +224,20 @@ def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: pl.DataFram
     )
 
 
-def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None) -> Ranking:
+def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None) -> RankingFigures:
     """Measure one ranking, with intervals by bootstrap over users.
 
     Args:
-        by: what scores.
+        by: name of the way of scoring.
         scores: (N,).
-        truth: bool (N,), both labels among them.
-        hard: which of the negatives are hard, bool (N,), where that is known.
+        truth: bool (N,), with both labels.
+        hard: which negatives are hard, bool (N,), if that is known.
     """
-    resampled = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
-    auc, ks = weighted_auc_ks(scores, truth, np.vstack([np.ones(len(truth)), resampled]))
-    return Ranking(
+    auc, ks = weighted_auc_ks(scores, truth, bootstrap_weights(len(truth), REPLICATES))
+    return RankingFigures(
         by,
-        percentile_interval(float(auc[0]), auc[1:]),
-        percentile_interval(float(ks[0]), ks[1:]),
+        interval(auc),
+        interval(ks),
         r_precision(scores, truth),
         float(average_precision_score(truth, scores)),
         None if hard is None or not hard.any() else float(roc_auc_score(truth[truth | hard], scores[truth | hard])),
@@ -246,7 +245,7 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarra
 
 
 def averages(results: Sequence[Evaluation]) -> list[tuple[str, float]]:
-    """The mean AUC over tasks of each ranking that all of them have."""
+    """The mean AUC over tasks of each ranking that all tasks have."""
     first, *others = [{ranking.by: ranking.auc.value for ranking in result.rankings} for result in results]
     shared = [by for by in first if all(by in other for other in others)]
     return [(by, float(np.mean([first[by], *(other[by] for other in others)]))) for by in shared]

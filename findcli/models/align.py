@@ -1,59 +1,39 @@
-"""`findcli align`: fuse the modalities and align users with sentences about their future (FIND Eqs 11-13).
+"""`findcli align`: train a user tower on the pairs, and the ranker that scores sentences (FIND Eqs 11-13).
 
-`runs/aligned/` holds `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the
-text tower, LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projection), `sentences.parquet` and
-`sentences.safetensors` (the training sentences and their vectors), `summary.safetensors` (the leading directions of
-training users' vectors), `summary.json` (the kinds of behaviour) and `history.parquet`.
+`runs/aligned/` holds the tower's files (`find/fit.py`), the ranker's if scoring is query-aware (`ranker/train.py`), and
+`summary.json`, which lists the kinds of behaviour that rhythms count.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
-from findcli import metrics
 from findcli.data import events
 from findcli.errors import FindCLIError
-from findcli.models.find.assemble import StageRuns, modalities_of, new_user_encoder
-from findcli.models.find.summary import Directions
+from findcli.models.find.assemble import StageRuns
 from findcli.models.ranker.behaviour_kinds import common_kinds
 from findcli.models.ranker.train import RankerTraining
-from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.models.text.pretrained import local_model_files
-from findcli.models.text.sentence import SentenceEncoder
 from findcli.models.text.space import TextSpace
+from findcli.models.tower import UserTower
+from findcli.models.trained import TOWERS
+from findcli.models.weights import select_device
 from findcli.progress import Progress
-from findcli.training.batches import UserBatch, user_batch
-from findcli.training.examples import TrainingData, choose_part, seconds
-from findcli.training.loop import collapse_warning, fit, mixed_precision, select_device, step_seed
-from findcli.training.losses import (
-    INITIAL_LOGIT_SCALE,
-    MAX_LOGIT_SCALE,
-    contrastive_loss,
-    infonce_loss,
-    paper_infonce,
-    sigmoid_loss,
-)
-from findcli.training.module_files import save_module
-from findcli.workspace.durations import parse_duration
+from findcli.training.examples import TrainingData
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json
-from findcli.workspace.settings import Align
-
-VALIDATION_PAIRS, VALIDATION_SENTENCES = 512, 200
-SUMMARY_PAIRS = 10_000
+from findcli.workspace.runs import Draft, Run, build, hash_json
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
-    """What of the workspace file the alignment depends on."""
+    """The settings that alignment depends on."""
     ranker = {"ranker": asdict(workspace.settings.ranker)} if workspace.settings.align.scorer == "query_aware" else {}
     return (
         asdict(workspace.settings.align)
@@ -61,13 +41,19 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
         | {
             "max_tokens": workspace.settings.text.max_tokens,
             "history": workspace.settings.windows.history,
+            "future": workspace.settings.windows.future,
             "step": workspace.settings.sequence.step,
         }
     )
 
 
-def stage_inputs(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
-    """The digests of the pairs and of every encoder that takes part, and of a tower named by folder."""
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
+    """Digests of the workspace's runs; see `input_digests`."""
+    return input_digests(StageRuns.open(workspace), workspace)
+
+
+def input_digests(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
+    """Digests of the pairs, training events, text run and encoders in use, and of a text tower given as a folder."""
     inputs = {"pairs": runs.pairs.manifest.digest(), "text": runs.text.manifest.digest()}
     inputs["events"] = runs.events.manifest.digest("train/")
     inputs |= {name: run.manifest.digest() for name, run in runs.encoders.items()}
@@ -76,262 +62,48 @@ def stage_inputs(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
 
 
 def align(workspace: Workspace, *, device: str = "auto", force: bool = False, progress: Progress | None = None) -> Run:
-    """Train fusion, encoders and the tower's LoRA together on the pairs; write `runs/aligned`.
+    """Train the user tower and the text tower's LoRA together on the pairs, then the ranker; write `runs/aligned`.
 
     Raises:
         FindCLIError: an earlier stage is missing, no modality has data, or training diverges.
     """
+    tower = _chosen_tower(workspace)
     runs = StageRuns.open(workspace)
 
     def write(draft: Draft, checkpoints: Path) -> None:
-        where = str(select_device(device))
-        _Alignment(workspace, runs, where).run(draft, checkpoints / "vector", progress)
+        place = str(select_device(device))
+        tower.fit(workspace, draft, checkpoints / "vector", device=place, progress=progress)
+        data = TrainingData(runs.pairs)
+        draft.json("summary.json", {"kinds": common_kinds(workspace, _training_logs(runs.events, data))})
         if workspace.settings.align.scorer == "query_aware":
-            space = TextSpace(runs.text, device=where)
-            RankerTraining(workspace, runs.events, TrainingData(runs.pairs), space).run(
-                draft, checkpoints / "ranker", progress
-            )
+            space = TextSpace(runs.text, device=place)
+            RankerTraining(workspace, runs.events, data, space).run(draft, checkpoints / "ranker", progress)
 
     return build(
         workspace.run("aligned"), write, kind="aligned",
-        settings=stage_settings(workspace), inputs=stage_inputs(runs, workspace),
+        settings=stage_settings(workspace), inputs=input_digests(runs, workspace),
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
 
-class Objective(nn.Module):
-    """The alignment loss on one batch; its temperature and bias are learned."""
-
-    def __init__(self, settings: Align) -> None:
-        super().__init__()
-        self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
-        self.logit_bias = nn.Parameter(torch.tensor(-10.0), requires_grad=settings.loss == "sigmoid")
-        self.kind = "paper" if settings.paper_exact else settings.loss
-
-    def forward(self, users: Tensor, texts: Tensor, true: Tensor, own: Tensor) -> Tensor:
-        """The loss of users (B, D) and sentences (S, D).
-
-        `true` (B, S) says which hold, `own` (B,) names one true sentence a user.
-        """
-        self.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
-        scale = self.logit_scale
-        if self.kind == "paper":
-            return paper_infonce(users, texts[own])
-        if self.kind == "infonce":
-            return infonce_loss(users, texts, own, true, scale)
-        if self.kind == "sigmoid":
-            return sigmoid_loss(users, texts, true, scale, self.logit_bias)
-        return contrastive_loss(users, texts, true, scale)
+def _training_logs(log: Run, data: TrainingData) -> Iterator[pl.DataFrame]:
+    """Training users' events before `train_until`, one partition at a time."""
+    for part, users in data.users.group_by("part"):
+        yield events.read_part(log, str(part[0])).filter(pl.col("user_id").is_in(users["user_id"].implode()))
 
 
-@dataclass(frozen=True)
-class PairBatch:
-    """B users as of their cutoffs, S sentences, and what is true of whom."""
+def _chosen_tower(workspace: Workspace) -> type[UserTower[Any]]:
+    """The user tower that [align] names.
 
-    users: UserBatch
-    sentences: np.ndarray
-    true: Tensor
-    own: Tensor
-
-
-class PairSampler:
-    """Batches of pairs and of sentences.
-
-    Args:
-        workspace: gives the windows.
-        data: the opened pairs.
-        codes: profile codes and fractions of every pair, (n_pairs, F) each.
-        texts: vectors of the distinct texts, (n_texts, d_text).
+    Raises:
+        FindCLIError: there is none of this name, or the scorer cannot stand beside it.
     """
-
-    def __init__(
-        self, workspace: Workspace, data: TrainingData, codes: tuple[np.ndarray, np.ndarray], texts: Tensor
-    ) -> None:
-        self.length = int(parse_duration(workspace.settings.windows.history).total_seconds())
-        self.step = int(parse_duration(workspace.settings.sequence.step).total_seconds())
-        self.data, self.codes, self.texts = data, codes, texts
-        self.cutoffs = seconds(data.pairs["cutoff"])
-        support = data.run.table("sentences.parquet")["support"].to_numpy()
-        # A common sentence is drawn more often, though less than in proportion: rare ones teach the tower its words.
-        self.weights = np.sqrt(support) / np.sqrt(support).sum()
-        self.pairs = {
-            split: {part: data.pairs_of(part, split)["pair"].to_numpy() for part in data.parts}
-            for split in ("train", "validation")
-        }
-
-    def draw(self, split: str, *, users: int, sentences: int, seed: int) -> PairBatch:
-        """Random pairs of one partition, and random sentences of which one at least holds of each.
-
-        Args:
-            split: "train" or "validation".
-            users: pairs drawn (or all there are).
-            sentences: distinct sentences drawn (or all there are).
-            seed: of the choice.
-        """
-        rng = np.random.default_rng(seed)
-        parts = self.pairs[split]
-        part = choose_part(rng, {name: len(pairs) for name, pairs in parts.items()})
-        pairs = np.sort(rng.choice(parts[part], min(users, len(parts[part])), replace=False))
-        drawable = min(sentences, int((self.weights > 0).sum()))
-        chosen = np.sort(rng.choice(len(self.weights), drawable, replace=False, p=self.weights))
-        true = self.data.truth.dense(pairs, chosen)  # (B, S)
-        kept = true.any(1)
-        pairs, true = (pairs[kept], true[kept]) if kept.any() else (pairs, true)
-        own = (rng.random(true.shape) * true).argmax(1)
-        device = self.texts.device
-        return PairBatch(
-            self.read(pairs, part), chosen, torch.from_numpy(true).to(device), torch.from_numpy(own).to(device)
-        )
-
-    def read(self, pairs: np.ndarray, part: str) -> UserBatch:
-        """What the encoders read of pairs of one partition."""
-        users = self.data.pairs["user"].to_numpy()[pairs].astype(np.int64)
-        return user_batch(
-            self.data.histories(part), users, self.cutoffs[pairs],
-            self.codes[0][pairs], self.codes[1][pairs], self.texts,
-            length=self.length, step=self.step,
-        )  # fmt: skip
-
-
-class _Alignment:
-    """One run of the stage."""
-
-    def __init__(self, workspace: Workspace, runs: StageRuns, device: str) -> None:
-        self.settings, self.seed = workspace.settings.align, workspace.settings.workspace.seed
-        self.workspace, self.runs, self.device = workspace, runs, device
-        self.data = TrainingData(runs.pairs)
-        texts = torch.from_numpy(runs.text.tensors("texts.safetensors")["vectors"]).to(device)
-        codes = runs.columns().encode(runs.pairs.table("profiles.parquet"))
-        self.sampler = PairSampler(workspace, self.data, codes, texts)
-        self.made_of, self.users = new_user_encoder(self.settings, runs, modalities_of(workspace, runs), seed=self.seed)
-        self.users.to(device)
-        self.words = runs.pairs.table("sentences.parquet")["text"].to_list()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(step_seed(self.seed, -2))
-            self.sentences = SentenceEncoder(tower=self._tower(), d_embedding=self.settings.d_embedding).to(device)
-            if self.settings.lora_rank:
-                self._adapt(self.sentences.tower)
-        self.objective = Objective(self.settings).to(device)
-
-    def _tower(self) -> TextEncoder:
-        settings = self.settings
-        name = str(self.runs.text.folder / "model") if settings.tower == "text" else settings.tower
-        return load_text_encoder(
-            name, max_tokens=self.workspace.settings.text.max_tokens, relative_to=self.workspace.folder,
-            pooling=settings.pooling, layers=settings.tower_layers,
-        )  # fmt: skip
-
-    def _adapt(self, tower: TextEncoder) -> None:
-        from findcli.models.text.lora import add_lora, bound_memory
-
-        settings = self.settings
-        add_lora(
-            tower, rank=settings.lora_rank, alpha=settings.lora_alpha,
-            targets=settings.lora_targets, layers=settings.lora_layers,
-        )  # fmt: skip
-        longest = sorted(map(len, tower.tokens(self.words)))[-settings.sentences :]
-        bound_memory(tower, tokens=sum(longest), layers=settings.lora_layers)
-
-    def run(self, draft: Draft, checkpoints: Path, progress: Progress | None) -> None:
-        """Train and fill the draft."""
-        settings = self.settings
-        encode = self._sentence_encoder()
-        validate = self._validation()
-
-        def loss(step: int) -> dict[str, Tensor]:
-            seed = step_seed(self.seed, step)
-            batch = self.sampler.draw("train", users=settings.batch_size, sentences=settings.sentences, seed=seed)
-            with mixed_precision(self.device):
-                users, texts = self.users(batch.users), encode(batch.sentences)  # (B, D), (S, D)
-            return {"alignment": self.objective(users.float(), texts.float(), batch.true, batch.own)}
-
-        history = fit(
-            loss, {"users": self.users, "sentences": self.sentences, "objective": self.objective}, steps=settings.steps,
-            lr=settings.lr, module_lrs={"sentences": settings.lora_lr}, weight_decay=settings.weight_decay,
-            warmup=settings.warmup, clip=settings.clip, seed=self.seed, progress=progress,
-            validate=lambda: -validate()["auc"], validate_every=settings.validate_every, patience=settings.patience,
-            checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
-        )  # fmt: skip
-        draft.table("history.parquet", history.table())
-        with torch.no_grad():
-            found = validate()
-        draft.metrics |= history.summary() | {f"validation_{name}": value for name, value in found.items()}
-        batch = self.sampler.draw("validation", users=settings.batch_size, sentences=settings.sentences, seed=self.seed)
-        with torch.no_grad():
-            draft.metrics["warning"] = collapse_warning(self.users(batch.users))
-        draft.tensors("summary.safetensors", Directions.fit(self._latest_vectors()).tensors())
-        draft.json("summary.json", {"kinds": common_kinds(self.workspace, self._training_logs())})
-        self._save(draft)
-
-    def _training_logs(self) -> Iterator[pl.DataFrame]:
-        """Training users' events before `train_until`, a partition at a time."""
-        for part, users in self.data.users.group_by("part"):
-            log = events.read_part(self.runs.events, str(part[0]))
-            yield log.filter(pl.col("user_id").is_in(users["user_id"].implode()))
-
-    @torch.no_grad()
-    def _latest_vectors(self) -> np.ndarray:
-        """Training users as of their last cutoff, some thousands of them: (N, D)."""
-        latest = self.data.pairs.filter(pl.col("split") == "train").group_by("user", maintain_order=True).last()
-        latest = latest.sample(min(SUMMARY_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
-        found = []
-        for (part,), group in latest.group_by("part", maintain_order=True):
-            for rows in group.iter_slices(VALIDATION_PAIRS):
-                found.append(self.users(self.sampler.read(rows["pair"].to_numpy(), str(part))).float().cpu().numpy())
-        return np.concatenate(found)
-
-    def _sentence_encoder(self) -> Callable[[np.ndarray], Tensor]:
-        """Sentences by row; where the tower is frozen its vectors are computed once."""
-        if self.settings.lora_rank:
-            return lambda rows: self.sentences([self.words[row] for row in rows])
-        raw = torch.empty(len(self.words), self.sentences.tower.width, device=self.device)
-        for rows, vectors in self.sentences.tower.eval().vectors(self.words):
-            raw[rows] = vectors.to(self.device)
-        return lambda rows: self.sentences.head(raw[torch.from_numpy(rows)])
-
-    def _validation(self) -> Callable[[], dict[str, float]]:
-        """Mean AUC of sentences and recall at 10, on users held out of the training users."""
-        batches = self._validation_batches()
-        sentences = batches[0].sentences
-        truth = np.concatenate([batch.true.cpu().numpy() for batch in batches])
-
-        def measure() -> dict[str, float]:
-            users = torch.cat([self.users(batch.users) for batch in batches]).cpu()
-            scores = (users @ self.sentences.vectors([self.words[row] for row in sentences]).T).numpy()
-            return {
-                "auc": float(np.nanmean(metrics.auc_by_column(scores, truth))),
-                "recall_at_10": metrics.recall_at(scores, truth, 10),
-            }
-
-        return measure
-
-    def _validation_batches(self) -> list[PairBatch]:
-        """The last pair of each validation user, with one set of sentences."""
-        latest = self.data.pairs.filter(pl.col("split") == "validation").group_by("user", maintain_order=True).last()
-        if latest.is_empty():
-            raise FindCLIError("no user is left for validation", hint="set a smaller validation_users in [split]")
-        latest = latest.sample(min(VALIDATION_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
-        rng = np.random.default_rng(step_seed(self.seed, -3))
-        n = min(VALIDATION_SENTENCES, len(self.words))
-        sentences = np.sort(rng.choice(len(self.words), n, replace=False, p=self.sampler.weights))
-        found = []
-        for (part,), group in latest.group_by("part", maintain_order=True):
-            pairs = group["pair"].to_numpy()
-            true = torch.from_numpy(self.data.truth.dense(pairs, sentences))
-            found.append(PairBatch(self.sampler.read(pairs, str(part)), sentences, true, true.int().argmax(1)))
-        return found
-
-    def _save(self, draft: Draft) -> None:
-        save_module(draft, "user", self.users, self.made_of)
-        draft.json("columns.json", self.runs.columns().to_json())
-        if self.settings.lora_rank:
-            from findcli.models.text.lora import merge_lora
-
-            merge_lora(self.sentences.tower, draft.path("adapter"))
-        self.sentences.tower.save(draft.path("tower"), halve=True)
-        draft.table("sentences.parquet", self.runs.pairs.table("sentences.parquet"))
-        draft.tensors("sentences.safetensors", {"vectors": self.sentences.eval().vectors(self.words).numpy()})
-        project = {
-            name: weight.detach().cpu().contiguous() for name, weight in self.sentences.project.state_dict().items()
-        }
-        save_file(project, draft.path("sentence.safetensors"))
+    settings = workspace.settings.align
+    if settings.user_tower not in TOWERS:
+        hint = f"name one of {', '.join(TOWERS)} as user_tower in [align]"
+        raise FindCLIError(f"there is no user tower {settings.user_tower!r}", hint=hint)
+    tower = TOWERS[settings.user_tower]
+    if settings.scorer not in tower.scorers:
+        hint = f"set scorer in [align] to one of {', '.join(tower.scorers)}"
+        raise FindCLIError(f"the user tower {tower.name!r} has no scorer {settings.scorer!r}", hint=hint)
+    return tower

@@ -1,8 +1,13 @@
-"""Scores of users for demands as they were understood: sentences scored once each, then combined."""
+"""Demands as read: the sentences behind them, and one score from the scores of several sentences.
+
+Probabilities are taken as independent given the user: any is 1 - prod(1 - p), all is prod p, not is 1 - p. A sentence
+that is only likely to be meant counts by its share: 1 - prod(1 - share p). Cosines of FIND's single vector are not
+probabilities: any is their maximum, all their minimum, not the negative.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,62 +15,36 @@ import numpy as np
 from scipy.special import expit
 
 from findcli.demands.expressions import parse_rewriting
-from findcli.demands.open import open_rewriter
-from findcli.demands.rewriter import AS_IT_STANDS, Meant, Rewriting
-from findcli.errors import FindCLIError
-from findcli.scoring.combine import Clauses, combine_cosines, combine_probabilities
-from findcli.scoring.embed import scores_by_query
-from findcli.scoring.scores import Scored, score_demands
+from findcli.demands.rewriter import Meant, Rewriting
+from findcli.models.tower import Unit
+from findcli.scoring.scores import Nearest, Scored
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run
 
 if TYPE_CHECKING:
     from findcli.demands.language_model import LanguageModel
+
 
 AUTO, OFF = "auto", "off"
 NONE, TUNED = "none", "tuned"
 
 
-def rewrite_demands(
-    workspace: Workspace, trained: Workspace, run: Run, demands: Sequence[str], rewrite: str, *, device: str = "auto"
-) -> list[Rewriting]:
-    """How demands are understood.
-
-    Args:
-        workspace: whose users.
-        trained: the workspace whose model ranks them.
-        run: the embeddings.
-        demands: Q sentences.
-        rewrite: "auto", "off" to take them as they stand, or the sentences that stand for the one demand.
-        device: where texts are encoded.
+def read_by_hand(demand: str, sentences: str, vocabulary: Collection[str]) -> Rewriting:
+    """Read a demand as the sentences that the user wrote for it, with a note on each that is not in the vocabulary.
 
     Raises:
-        FindCLIError: sentences are given for several demands, or cannot be read.
+        FindCLIError: the sentences cannot be parsed.
     """
-    if rewrite == OFF:
-        return [Rewriting(demand, AS_IT_STANDS) for demand in demands]
-    if rewrite != AUTO:
-        if len(demands) > 1:
-            hint = "leave it at auto, or turn it off, for a file of demands"
-            raise FindCLIError(f"one rewriting is given for {len(demands)} demands", hint=hint)
-        return [_with_strangers(parse_rewriting(demands[0], rewrite), run)]
-    rewriter = open_rewriter(workspace, trained, run, device=device, reranker=language_model(workspace))
-    return [rewriter.rewrite(demand) for demand in demands]
-
-
-def _with_strangers(rewriting: Rewriting, run: Run) -> Rewriting:
-    """The same, with a note for each sentence that the vocabulary does not have."""
-    known = set(run.table("vocabulary.parquet")["text"])
-    told = (
-        f'"{text}" is no sentence of the vocabulary: it is ranked by those it is like, without a probability'
+    rewriting = parse_rewriting(demand, sentences)
+    notes = (
+        f'"{text}" is not in the vocabulary: it is ranked by similar sentences, without a probability'
         for text in rewriting.sentences
-        if text not in known
+        if text not in vocabulary
     )
-    return replace(rewriting, notes=(*rewriting.notes, *told))
+    return replace(rewriting, notes=(*rewriting.notes, *notes))
 
 
 def language_model(workspace: Workspace) -> LanguageModel | None:
-    """The language model that [rewriter] names; None where demands are read by likeness alone.
+    """Load the language model that [rewriter] names; None if demands are read by likeness alone.
 
     Raises:
         FindCLIError: it cannot be loaded.
@@ -84,55 +63,38 @@ def language_model(workspace: Workspace) -> LanguageModel | None:
     return LanguageModel(settings.model, model, tokenizer, weight=settings.weight)
 
 
-def score_rewritings(
-    workspace: Workspace, trained: Workspace, run: Run, rewritings: Sequence[Rewriting], *, device: str = "auto"
-) -> Scored:
-    """Score demands as they were understood; those that stand as they are by their own words.
-
-    Args:
-        workspace: whose users.
-        trained: the workspace whose model scores.
-        run: the embeddings.
-        rewritings: of Q demands.
-        device: "auto", "cpu", "cuda" or "mps".
-    """
-    asked = dict.fromkeys(text for r in rewritings for text in (r.sentences or [r.demand]))
-    scored = score_demands(workspace, trained, run, list(asked), device=device)
-    return combined(scored, list(asked), rewritings, by_query=scores_by_query(trained))
-
-
-def combined(scored: Scored, sentences: Sequence[str], rewritings: Sequence[Rewriting], *, by_query: bool) -> Scored:
-    """The scores of demands from those of sentences.
+def combined(scored: Scored, sentences: Sequence[str], rewritings: Sequence[Rewriting], *, unit: Unit) -> Scored:
+    """Combine the scores of sentences into those of demands.
 
     Args:
         scored: N users for S sentences.
-        sentences: the S.
-        rewritings: of Q demands, over these sentences.
-        by_query: whether scores are log odds; cosines otherwise.
+        sentences: the S sentences.
+        rewritings: the readings of Q demands, over these sentences.
+        unit: the unit of the scores.
     """
     column = {text: i for i, text in enumerate(sentences)}
     likely = np.where(np.isnan(scored.probabilities), expit(scored.scores.astype(np.float64)), scored.probabilities)
-    found = Scored(
+    demands = Scored(
         np.empty((len(scored.scores), len(rewritings)), np.float32),
         np.full((len(scored.scores), len(rewritings)), np.nan),
         [],
     )
     for i, rewriting in enumerate(rewritings):
-        alone = [column[text] for text in rewriting.sentences or [rewriting.demand]]
+        columns = [column[text] for text in rewriting.sentences or [rewriting.demand]]
         if _is_one_sentence(rewriting):
-            found.scores[:, i], found.probabilities[:, i] = (
-                scored.scores[:, alone[0]],
-                scored.probabilities[:, alone[0]],
+            demands.scores[:, i], demands.probabilities[:, i] = (
+                scored.scores[:, columns[0]],
+                scored.probabilities[:, columns[0]],
             )
-        elif not by_query:
-            found.scores[:, i] = combine_cosines(scored.scores, _clauses(rewriting, column))
+        elif unit == "cosine":
+            demands.scores[:, i] = combine_cosines(scored.scores, _clauses(rewriting, column))
         else:
             odds = combine_probabilities(likely, _clauses(rewriting, column))
-            found.scores[:, i] = odds
-            if not np.isnan(scored.probabilities[:, alone]).any():
-                found.probabilities[:, i] = expit(odds)
-        found.nearest.append(_read_as(rewriting, scored.nearest[alone[0]]))
-    return found
+            demands.scores[:, i] = odds
+            if not np.isnan(scored.probabilities[:, columns]).any():
+                demands.probabilities[:, i] = expit(odds)
+        demands.nearest.append(_read_as(rewriting, scored.nearest[columns[0]]))
+    return demands
 
 
 def _is_one_sentence(rewriting: Rewriting) -> bool:
@@ -144,7 +106,37 @@ def _clauses(rewriting: Rewriting, column: dict[str, int]) -> Clauses:
     return [(c.negated, [(column[meant.sentence], meant.share) for meant in c.any_of]) for c in rewriting.clauses]
 
 
-def _read_as(rewriting: Rewriting, own: list[tuple[str, float | None]]) -> list[tuple[str, float | None]]:
-    """The sentences that a demand was read as, with their likeness."""
+def _read_as(rewriting: Rewriting, nearest: Nearest) -> Nearest:
+    """The sentences that a demand was read as, with their cosine; the nearest ones if it stands as it is."""
     meant: list[Meant] = [each for clause in rewriting.clauses for each in clause.any_of]
-    return [(each.sentence, each.cosine) for each in meant] or own
+    return [(each.sentence, each.cosine) for each in meant] or nearest
+
+
+SMALLEST = 1e-12
+Clauses = Sequence[tuple[bool, Sequence[tuple[int, float]]]]
+
+
+def combine_probabilities(probabilities: np.ndarray, clauses: Clauses) -> np.ndarray:
+    """The log odds that every clause holds, float64 (N,); NaN where the probability of a sentence is NaN.
+
+    Args:
+        probabilities: N users for S sentences, (N, S).
+        clauses: for each, whether it is negated, and the columns of its sentences with their shares.
+    """
+    log_all = np.zeros(len(probabilities))
+    for negated, sentences in clauses:
+        columns, shares = [column for column, _ in sentences], np.array([share for _, share in sentences])
+        p = np.clip(probabilities[:, columns].astype(np.float64), SMALLEST, 1 - SMALLEST)
+        log_none = np.log1p(-p * shares).sum(1)
+        log_all += log_none if negated else np.log(-np.expm1(log_none))
+    odds: np.ndarray = log_all - np.log(-np.expm1(np.minimum(log_all, -SMALLEST)))
+    return odds
+
+
+def combine_cosines(cosines: np.ndarray, clauses: Clauses) -> np.ndarray:
+    """The cosine that every clause reaches, (N, S) -> (N,); clauses as for `combine_probabilities`."""
+    lowest = np.full(len(cosines), np.inf)
+    for negated, sentences in clauses:
+        best = cosines[:, [column for column, _ in sentences]].max(1)
+        lowest = np.minimum(lowest, -best if negated else best)
+    return lowest

@@ -1,165 +1,308 @@
-"""Scores of users for demands, by query or by FIND's single vector, whichever the model was trained for."""
+"""Users' scores for sentences: by query (log odds of the ranker) or by FIND's single vector (cosine).
+
+Only a scorer knows how a model scores. It has two sides: one turns sentences and learned prompts into e^q
+(`SentenceSide`, no users needed), the other holds the users of a population. Learned prompts change e^q and nothing
+else; they are read to first order around the sentence's own e^q_0, in the tangent plane of the sphere there, times a
+gain: FIND's scorer takes the product of e^f and e^q_0 + gain * move, which ranks as their cosine does. Query-aware
+scoring is far from linear in e^q: its sharp kernel jumps from one concept to the next, and a few seeds cannot steer
+jumps. So
+
+    score(u) = s(e^q_0, u) + gain * move . ds/de^q(e^q_0, u)
+
+with the log odds s of the sentence and their slope, both of the frozen model.
+
+Legend: N users, Q sentences, P prompts, R chosen users, D width of e^q.
+
+Tested in tests/audiences/prompts/test_store.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Protocol
 
 import numpy as np
+import polars as pl
 import torch
-from safetensors.torch import load_file
 from scipy.special import expit
+from torch import Tensor
+from torch.nn import functional
 
-from findcli.models.ranker.co_occurrence import CoOccurrence
-from findcli.models.ranker.features import NAMED, Company, company, pick_concepts, score, score_slopes
-from findcli.models.ranker.module import Ranker
-from findcli.models.ranker.snapshot import Snapshot, read_snapshot
-from findcli.models.text.encoder import load_text_encoder
-from findcli.models.text.sentence import SentenceEncoder
-from findcli.models.text.space import TextSpace
-from findcli.scoring.embed import scores_by_query
-from findcli.training.loop import select_device
-from findcli.training.module_files import load_module
-from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, open_run
+from findcli.models.ranker.query_aware import (
+    NAMED,
+    CoOccurrenceFeatures,
+    co_occurrence_features,
+    pick_concepts,
+    score,
+    score_slopes,
+)
+from findcli.models.ranker.user_snapshot import Snapshot
+from findcli.models.text.encoder import TextEncoder
+from findcli.models.tower import Unit
+from findcli.models.trained import TrainedModel
+from findcli.scoring.population import Population
+
+MOST_NEAREST = 3
+Nearest = list[tuple[str, float | None]]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """N users for Q demands.
+    """The scores of N users for Q demands.
 
     Attributes:
         scores: (N, Q), higher is likelier.
         probabilities: (N, Q), NaN where a demand is ranked only.
-        nearest: for each demand the sentences that it was read as, with their cosine where they were looked for.
+        nearest: for each demand, the sentences it was read as, with their cosine if they were searched for.
     """
 
     scores: np.ndarray
     probabilities: np.ndarray
-    nearest: list[list[tuple[str, float | None]]]
+    nearest: list[Nearest]
 
 
-def score_demands(
-    workspace: Workspace, trained: Workspace, run: Run, demands: Sequence[str], *, device: str = "auto"
-) -> Scored:
-    """Score the users of a folder of embeddings in the model's own way.
+class SentenceSide(Protocol):
+    """Turns sentences and prompts into e^q."""
+
+    @property
+    def encoder(self) -> TextEncoder:
+        """The text encoder that tokens go into, frozen."""
+
+    def query(self, raw: Tensor) -> Tensor:
+        """Turn the encoder's vectors (P, d_text) into e^q, unit vectors (P, D), with gradients."""
+
+    def landmarks(self) -> tuple[pl.Series, np.ndarray]:
+        """Sentences that the model was trained on, and their e^q (S, D)."""
+
+
+class Scorer(Protocol):
+    """Scores the users of a population.
+
+    Attributes:
+        unit: the unit of the scores.
+        summary: the summary that `embed` stores of each user, float32 (N, S).
+    """
+
+    unit: ClassVar[Unit]
+    summary: np.ndarray
+
+    @property
+    def sentences(self) -> SentenceSide:
+        """The sentence side."""
+
+    def score(self, demands: Sequence[str]) -> Scored:
+        """Score Q demands, with probabilities where they are calibrated, and the sentences nearest to each demand."""
+
+    def nearest(self, vectors: np.ndarray) -> list[Nearest]:
+        """The sentences nearest to e^q (Q, D)."""
+
+    def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """How the scores of some users change with e^q, at a sentence's e^q (D,): (R, D)."""
+
+    def moved(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
+        """The scores of all users for prompts' e^q (P, D) that start from a sentence's e^q (D,): (N, P)."""
+
+
+def open_sentences(model: TrainedModel) -> SentenceSide:
+    """The sentence side of a model's own scorer."""
+    return QuerySentences(model) if model.scorer == QueryScorer.name else VectorSentences(model)
+
+
+def open_scorer(model: TrainedModel, population: Population, *, calibrated: bool = True) -> Scorer:
+    """A model's own scorer.
 
     Args:
-        workspace: whose users.
-        trained: the workspace whose model scores; another's odds are not calibrated for these users.
-        run: the embeddings.
-        demands: Q sentences.
-        device: "auto", "cpu", "cuda" or "mps".
+        model: the model.
+        population: the users to score.
+        calibrated: whether its odds are calibrated for these users; not for users of another workspace.
     """
-    if not scores_by_query(trained):
-        aligned = open_run(trained.run("aligned"), "aligned")
-        return score_by_vector(aligned, run.tensors("users.safetensors")["embeddings"], demands, device=device)
-    scored = score_by_query(trained, read_snapshot(run), demands, device=device)
-    own = trained.folder == workspace.folder
-    return scored if own else Scored(scored.scores, np.full_like(scored.scores, np.nan), scored.nearest)
+    if population.snapshot is None:
+        return VectorScorer(model, population)
+    return QueryScorer(model, population, population.snapshot, calibrated=calibrated)
 
 
-def score_by_vector(aligned: Run, embeddings: np.ndarray, demands: Sequence[str], *, device: str = "auto") -> Scored:
-    """The cosine of sentences with FIND's single vector of users (FIND Eq 2).
+class VectorSentences:
+    """FIND's sentence side: the aligned text tower and its projection (Eq 12)."""
+
+    def __init__(self, model: TrainedModel) -> None:
+        self.model = model
+
+    @property
+    def encoder(self) -> TextEncoder:
+        """The aligned text tower."""
+        return self.model.sentences.tower
+
+    def query(self, raw: Tensor) -> Tensor:
+        """Project and normalise."""
+        return self.model.sentences.head(raw)
+
+    def landmarks(self) -> tuple[pl.Series, np.ndarray]:
+        """The training sentences."""
+        aligned = self.model.aligned
+        return aligned.table("sentences.parquet")["text"], aligned.tensors("sentences.safetensors")["vectors"]
+
+
+class QuerySentences:
+    """The sentence side of query-aware scoring: the whitened space of history texts."""
+
+    def __init__(self, model: TrainedModel) -> None:
+        self.model = model
+
+    @property
+    def encoder(self) -> TextEncoder:
+        """The text encoder of histories."""
+        return self.model.space.encoder()
+
+    def query(self, raw: Tensor) -> Tensor:
+        """Whiten and normalise."""
+        space = self.model.space
+        mean, matrix = (torch.from_numpy(part.copy()).to(raw.device) for part in (space.mean, space.matrix))
+        return functional.normalize((raw - mean) @ matrix, dim=-1)
+
+    def landmarks(self) -> tuple[pl.Series, np.ndarray]:
+        """The concepts of the co-occurrence model."""
+        concepts = self.model.aligned.tensors("concepts.safetensors")
+        texts = self.model.aligned.table("concepts.parquet")["text"]
+        return texts.gather(concepts["known"]), concepts["vectors"]
+
+
+class VectorScorer:
+    """FIND's own: the cosine of e^q with e^f (Eq 2).
 
     Args:
-        aligned: the trained model.
-        embeddings: unit vectors of users, (N, D).
-        demands: Q sentences.
-        device: "auto", "cpu", "cuda" or "mps".
+        model: the model.
+        population: the users; their `embeddings` are e^f, unit vectors (N, D).
     """
-    vectors = load_sentence_encoder(aligned, device=device).vectors(demands)  # (Q, D)
-    scores = (torch.from_numpy(embeddings) @ vectors.T).numpy()  # (N, Q)
-    return Scored(scores, np.full_like(scores, np.nan), nearest_sentences(aligned, vectors))
+
+    name: ClassVar[str] = "vector"
+    unit: ClassVar[Unit] = "cosine"
+
+    def __init__(self, model: TrainedModel, population: Population) -> None:
+        self.model, self.sentences = model, VectorSentences(model)
+        self.embeddings, self.summary = population.tensors["embeddings"], population.tensors["summary"]
+
+    def score(self, demands: Sequence[str]) -> Scored:
+        """Cosines, which are not probabilities."""
+        vectors = self.model.sentences.vectors(demands)  # (Q, D)
+        scores = (torch.from_numpy(self.embeddings) @ vectors.T).numpy()  # (N, Q)
+        return Scored(scores, np.full_like(scores, np.nan), self.nearest(vectors.numpy()))
+
+    def nearest(self, vectors: np.ndarray) -> list[Nearest]:
+        """The training sentences with the highest cosine."""
+        texts, points = self.sentences.landmarks()
+        best = (torch.from_numpy(vectors) @ torch.from_numpy(points).T).topk(min(MOST_NEAREST, len(points)), dim=1)
+        return [
+            [(texts[int(i)], float(cosine)) for i, cosine in zip(rows, cosines, strict=True)]
+            for rows, cosines in zip(best.indices, best.values, strict=True)
+        ]
+
+    def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:  # noqa: ARG002, the same at every sentence
+        """The users' own vectors: (R, D)."""
+        vectors: np.ndarray = self.embeddings[rows]
+        return vectors
+
+    def moved(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
+        """The products with the moved e^q, which rank as the cosines do: (N, P)."""
+        along = sentence + gain * moves_from(sentence, queries)  # (P, D)
+        products: np.ndarray = (torch.from_numpy(self.embeddings) @ torch.from_numpy(along).T).numpy()
+        return products
 
 
-def score_by_query(trained: Workspace, snapshot: Snapshot, demands: Sequence[str], *, device: str = "auto") -> Scored:
-    """The log odds of sentences by what they pick from histories; see `query_scoring`.
-
-    Args:
-        trained: the workspace whose model reads them.
-        snapshot: N users and their concepts as of a date.
-        demands: Q sentences.
-        device: "auto", "cpu", "cuda" or "mps".
-    """
-    aligned = open_run(trained.run("aligned"), "aligned")
-    space = TextSpace(open_run(trained.run("text"), "text"), device=str(select_device(device)))
-    vectors = _vectors(space, snapshot, demands)  # (Q, d_text)
-    odds = QueryScorer.open(aligned, snapshot).odds(vectors)  # (N, Q)
-    probabilities = np.full(odds.shape, np.nan)
-    if aligned.files("calibration.json"):
-        line = aligned.json("calibration.json")
-        calibrated = expit(line["slope"] * odds.astype(np.float64) + line["intercept"])
-        nearest = (snapshot.concepts.vectors @ vectors.T).max(0)
-        probabilities = np.where(nearest >= NAMED, calibrated, np.nan)
-    return Scored(odds, probabilities, picked_concepts(snapshot, vectors))
-
-
-def _vectors(space: TextSpace, snapshot: Snapshot, demands: Sequence[str]) -> np.ndarray:
-    """Unit vectors of demands, (Q, d_text): a concept's own sentence has one already, the others are encoded."""
-    known = {text: i for i, text in enumerate(snapshot.texts)}
-    strange = [demand for demand in demands if demand not in known]
-    vectors = np.empty((len(demands), space.width), np.float32)
-    if strange:
-        vectors[[demand not in known for demand in demands]] = space.encode(strange)
-    own = [i for i, demand in enumerate(demands) if demand in known]
-    vectors[own] = snapshot.concepts.vectors[[known[demands[i]] for i in own]]
-    return vectors
-
-
-@dataclass(frozen=True)
 class QueryScorer:
-    """What query-aware scoring needs beside a demand's vector."""
+    """The default: log odds by the concepts that a sentence picks from histories; see `models/ranker/query_aware.py`.
 
-    snapshot: Snapshot
-    among: Company
-    learned: CoOccurrence
-    ranker: Ranker
+    Args:
+        model: the model.
+        population: the users to score.
+        snapshot: what the ranker reads of them.
+        calibrated: whether its odds are calibrated for these users.
+    """
 
-    @classmethod
-    def open(cls, aligned: Run, snapshot: Snapshot) -> QueryScorer:
-        """Read a model's part of it."""
-        learned = CoOccurrence.from_tensors(aligned.tensors("concepts.safetensors"))
-        among = company(snapshot.habits, snapshot.concepts, learned, factors=snapshot.factors)
-        return cls(snapshot, among, learned, load_module(aligned, "ranker", Ranker).requires_grad_(requires_grad=False))
+    name: ClassVar[str] = "query_aware"
+    unit: ClassVar[Unit] = "log odds"
+
+    def __init__(
+        self, model: TrainedModel, population: Population, snapshot: Snapshot, *, calibrated: bool = True
+    ) -> None:
+        self.model, self.snapshot, self.calibrated = model, snapshot, calibrated
+        self.sentences, self.summary = QuerySentences(model), population.tensors["summary"]
+
+    @cached_property
+    def _co_features(self) -> CoOccurrenceFeatures:
+        snapshot = self.snapshot
+        return co_occurrence_features(
+            snapshot.habits, snapshot.concepts, self.model.co_occurrence, factors=snapshot.factors
+        )
 
     def odds(self, vectors: np.ndarray) -> np.ndarray:
-        """The log odds of whitened unit vectors (Q, d_text) for all users: float32 (N, Q)."""
+        """The log odds of whitened unit vectors (Q, D) for all users: float32 (N, Q)."""
         query = pick_concepts(vectors, self.snapshot.concepts)
-        return score(self.snapshot.habits, self.among, query, self.learned, self.ranker)
+        return score(self.snapshot.habits, self._co_features, query, self.model.co_occurrence, self.model.ranker)
 
-    def slopes(self, vector: np.ndarray, moves: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """How the log odds of all users, or of some, change as a vector (d_text,) moves (K, d_text): (N, K)."""
-        habits, among = self.snapshot.habits, self.among
+    def score(self, demands: Sequence[str]) -> Scored:
+        """Log odds; a concept's own sentence has probabilities too."""
+        vectors = self._vectors(demands)  # (Q, D)
+        odds = self.odds(vectors)  # (N, Q)
+        probabilities = np.full(odds.shape, np.nan)
+        if self.calibrated and self.model.aligned.files("calibration.json"):
+            line = self.model.aligned.json("calibration.json")
+            likely = expit(line["slope"] * odds.astype(np.float64) + line["intercept"])
+            nearest = (self.snapshot.concepts.vectors @ vectors.T).max(0)
+            probabilities = np.where(nearest >= NAMED, likely, np.nan)
+        return Scored(odds, probabilities, self.nearest(vectors))
+
+    def _vectors(self, demands: Sequence[str]) -> np.ndarray:
+        """Unit vectors, (Q, D): a concept's own sentence has one already, the others are encoded."""
+        snapshot, space = self.snapshot, self.model.space
+        concept = {text: i for i, text in enumerate(snapshot.texts)}
+        others = [demand for demand in demands if demand not in concept]
+        vectors = np.empty((len(demands), space.width), np.float32)
+        if others:
+            vectors[[demand not in concept for demand in demands]] = space.encode(others)
+        rows = [i for i, demand in enumerate(demands) if demand in concept]
+        vectors[rows] = snapshot.concepts.vectors[[concept[demands[i]] for i in rows]]
+        return vectors
+
+    def nearest(self, vectors: np.ndarray) -> list[Nearest]:
+        """The concepts with the highest cosine."""
+        texts = self.snapshot.texts
+        cosine = vectors @ self.snapshot.concepts.vectors.T  # (Q, n_concepts)
+        best = np.argsort(-cosine, axis=1, kind="stable")[:, :MOST_NEAREST]
+        return [[(texts[int(i)], float(row[i])) for i in chosen] for row, chosen in zip(cosine, best, strict=True)]
+
+    def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The slope of the log odds: (R, D)."""
+        return self._slopes(sentence, np.eye(len(sentence), dtype=np.float32), rows)
+
+    def _slopes(self, vector: np.ndarray, moves: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """How the log odds change as a vector (D,) moves along (K, D): (N, K), or (R, K)."""
+        habits, co_features = self.snapshot.habits, self._co_features
         if rows is not None:
-            habits, among = habits.rows(rows), among.rows(rows)
-        return score_slopes(habits, self.snapshot.concepts, among, vector, moves, self.learned, self.ranker)
+            habits, co_features = habits.rows(rows), co_features.rows(rows)
+        model = self.model
+        return score_slopes(
+            habits, self.snapshot.concepts, co_features, vector, moves, model.co_occurrence, model.ranker
+        )  # fmt: skip
+
+    def moved(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
+        """The log odds of the sentence plus what each prompt changes: (N, P)."""
+        start = self.odds(sentence[None])  # (N, 1)
+        moved = np.flatnonzero((queries != sentence).any(1))
+        scores = np.repeat(start, len(queries), axis=1)
+        if len(moved):
+            scores[:, moved] += gain * self._slopes(sentence, moves_from(sentence, queries[moved]))
+        return scores
 
 
-def picked_concepts(snapshot: Snapshot, vectors: np.ndarray, *, most: int = 3) -> list[list[tuple[str, float | None]]]:
-    """For each demand the concepts that it is nearest to."""
-    cosine = vectors @ snapshot.concepts.vectors.T  # (Q, n_concepts)
-    best = np.argsort(-cosine, axis=1, kind="stable")[:, :most]
-    return [[(snapshot.texts[int(i)], float(row[i])) for i in chosen] for row, chosen in zip(cosine, best, strict=True)]
+def moves_from(sentence: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """The moves from a sentence's vector (D,) to unit vectors (P, D), in the tangent plane of the sphere there: (P, D).
 
-
-def load_sentence_encoder(aligned: Run, *, device: str) -> SentenceEncoder:
-    """The sentence's side, LoRA merged, in eval mode."""
-    max_tokens = aligned.manifest.settings["max_tokens"]
-    tower = load_text_encoder(str(aligned.folder / "tower"), max_tokens=max_tokens)
-    with aligned.reading("sentence.safetensors"):
-        weights = load_file(aligned.folder / "sentence.safetensors")
-    encoder = SentenceEncoder(tower=tower, d_embedding=len(weights["bias"]))
-    encoder.project.load_state_dict(weights)
-    return encoder.to(select_device(device)).eval()
-
-
-def nearest_sentences(aligned: Run, vectors: torch.Tensor, *, most: int = 3) -> list[list[tuple[str, float | None]]]:
-    """For each vector (n, D) the training sentences with the highest cosine."""
-    known = torch.from_numpy(aligned.tensors("sentences.safetensors")["vectors"])  # (S, D)
-    words = aligned.table("sentences.parquet")["text"]
-    best = (vectors @ known.T).topk(min(most, len(known)), dim=1)
-    return [
-        [(words[int(i)], float(v)) for i, v in zip(row, value, strict=True)]
-        for row, value in zip(best.indices, best.values, strict=True)
-    ]
+    Users rank alike by the cosine with a unit vector and by the product with the sentence's vector plus this move.
+    Beyond a right angle there is no such move; there the length is capped at that near a right angle.
+    """
+    along = np.maximum(queries @ sentence, 0.05)[:, None]
+    across = queries - (queries @ sentence)[:, None] * sentence
+    moves: np.ndarray = (across / along).astype(np.float32)
+    return moves

@@ -1,5 +1,5 @@
-"""What every training stage shares: the loop, the losses, batches of users, and weights on disk.
+"""What every training stage shares: the loop, the losses, batches of users, and checkpoints.
 
-In: the pairs of `findcli.data` and plain modules of tensors. Out: trained weights with their history, checkpoints that
-let an interrupted training end in the same bytes. It knows no model by name.
+In: the pairs of `findcli.data` and plain torch modules. Out: trained weights with their history, and checkpoints from
+which an interrupted training reaches the same bytes. It knows no model by name.
 """

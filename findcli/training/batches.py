@@ -1,4 +1,4 @@
-"""Histories and profiles -> padded tensors, with the masks that belong to them."""
+"""Histories and profiles -> padded tensors and their masks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Steps:
     """Time steps of B users, the last one just before the cutoff.
 
     Attributes:
-        vectors: z_t, the mean text vector of a step's events, and log counts of events, amount and active days,
-            (B, T, d_text + 3); zeros in a step without events.
+        vectors: z_t, the mean text vector of a step's events, and the logs of its event count, amount and active
+            days, (B, T, d_text + 3); zeros in a step without events.
         valid: steps since the user's first event within the history, bool (B, T).
         observed: steps with an event, bool (B, T).
     """
@@ -36,9 +36,9 @@ class UserBatch:
     Attributes:
         steps: behaviour.
         codes: profile codes, int64 (B, F).
-        fractions: places within numeric bins, (B, F).
-        search: mean vector of the searches, (B, d_text).
-        searched: who searched, bool (B,).
+        fractions: positions within numeric bins, in [0, 1), (B, F).
+        search: mean vector of the searches, (B, d_text); zeros for users without any.
+        searched: which users searched, bool (B,).
     """
 
     steps: Steps
@@ -53,9 +53,9 @@ class Histories:
 
     Args:
         user: row of the user, ascending, (E,).
-        seconds: time since 1970, ascending within a user, (E,).
+        seconds: seconds since 1970, ascending within a user, (E,).
         text: row of the event's text, (E,).
-        amount: (E,).
+        amount: money, 0 if there is none, (E,).
         is_search: whether each text is a search, (n_texts,).
     """
 
@@ -75,7 +75,7 @@ class Histories:
             length: of the window, in seconds.
 
         Returns:
-            For each event found, which of the B it belongs to and its index; in order of both.
+            For each of E events, which of the B it belongs to and its index, int64 (E,) each, in order of both.
         """
         low = np.searchsorted(self.key, _key(users, ends - length))
         counts = np.searchsorted(self.key, _key(users, ends)) - low  # (B,)
@@ -84,7 +84,7 @@ class Histories:
         return owner, index
 
     def steps(self, users: np.ndarray, ends: np.ndarray, texts: Tensor, *, length: int, step: int) -> Steps:
-        """The time steps before each cutoff; searches are not among them.
+        """The time steps before each cutoff, without searches.
 
         Args:
             users: rows, (B,).
@@ -107,12 +107,12 @@ class Histories:
         extras = np.log1p(np.stack([counts, amounts, days], 1)).reshape(-1, n_steps, EXTRAS)
         extras_tensor = torch.from_numpy(extras).float().to(texts.device)
         observed = torch.from_numpy(counts > 0).view(-1, n_steps).to(texts.device)
-        # Mean vectors of many texts are short; in this scale their entries are of the order of the log counts.
+        # Mean vectors of many texts are short; this scale brings their entries to the order of the log counts.
         scaled = vectors * texts.shape[1] ** 0.5
         return Steps(torch.cat([scaled, extras_tensor], -1), observed.int().cummax(1).values.bool(), observed)
 
     def searches(self, users: np.ndarray, ends: np.ndarray, texts: Tensor, *, length: int) -> tuple[Tensor, Tensor]:
-        """The mean vector of each user's searches within the history (Eq 10), (B, d_text), and who searched, (B,)."""
+        """Mean vectors of the users' searches within the history (Eq 10), (B, d_text), and who searched, bool (B,)."""
         owner, index = self.within(users, ends, length=length)
         kept = self.is_search[self.text[index]]
         owner, index = owner[kept], index[kept]
@@ -121,13 +121,13 @@ class Histories:
 
 
 def _key(users: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """One sortable number of user and time; times from 1697 to 2242."""
+    """One sortable number per user and time, for times from 1697 to 2242."""
     key: np.ndarray = users * _SPAN + seconds + _EPOCH
     return key
 
 
 def _mean_by_bag(texts: Tensor, rows: np.ndarray, bag: np.ndarray, size: int) -> Tensor:
-    """The mean of the text vectors in each bag, zeros in an empty one: (size, d_text)."""
+    """Mean text vector of each bag, zeros for an empty one: (size, d_text)."""
     starts = torch.from_numpy(np.searchsorted(bag, np.arange(size)))
     index = torch.from_numpy(rows.astype(np.int64))
     if not len(rows):
@@ -161,8 +161,8 @@ def user_batch(
         histories: the events.
         users: rows, (B,).
         ends: cutoffs in seconds, (B,).
-        codes: profile codes, (B, F).
-        fractions: places within numeric bins, (B, F).
+        codes: profile codes, int64 (B, F).
+        fractions: positions within numeric bins, in [0, 1), (B, F).
         texts: text vectors, (n_texts, d_text).
         length: of the history, in seconds.
         step: length of a time step, in seconds.

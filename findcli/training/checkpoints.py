@@ -1,4 +1,7 @@
-"""Where an interrupted training stands: one safetensors file, replaced whole, with the history in its metadata."""
+"""Where an interrupted training stands: one safetensors file, replaced whole, with the history in its metadata.
+
+Tested in tests/training/test_loop.py.
+"""
 
 import json
 from collections.abc import Mapping
@@ -9,6 +12,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from findcli.workspace.disk import settle
 
 _WEIGHTS, _BEST, _MOMENTS = "weights", "best", "optimizer"
 
@@ -38,6 +43,7 @@ def save_checkpoint(
     unfinished = path.with_suffix(".unfinished")
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     save_file(whole, unfinished, metadata={"history": json.dumps(history)})
+    settle(unfinished)
     unfinished.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""What the training stages read of `runs/pairs`: histories, profiles and truth of training and validation users."""
+"""What training reads from `runs/pairs`: histories, profiles and truth of training and validation users."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from findcli.workspace.runs import Run
 
 
 def seconds(instants: Sequence[datetime] | pl.Series) -> np.ndarray:
-    """Instants as whole seconds since 1970, int64."""
+    """Convert instants to whole seconds since 1970: int64 (len(instants),)."""
     return pl.Series(instants, dtype=pl.Datetime("us")).dt.epoch("s").to_numpy().astype(np.int64)
 
 
 def choose_part(rng: np.random.Generator, sizes: Mapping[str, int]) -> str:
-    """Draw a partition in proportion to its size: a batch comes from one partition, so that few are held at a time."""
+    """Draw a partition in proportion to its size: a batch comes from one partition, so few are in memory at a time."""
     counts = np.array(list(sizes.values()), float)
     return list(sizes)[rng.choice(len(counts), p=counts / counts.sum())]
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """An opened `runs/pairs`; each table is read when first asked for."""
+    """An opened `runs/pairs`; each table is read on first use."""
 
     run: Run
 
@@ -39,13 +39,13 @@ class TrainingData:
 
     @cached_property
     def pairs(self) -> pl.DataFrame:
-        """user, part, cutoff; a row a pair, with `split` of the user and the row number `pair`."""
+        """user, part, cutoff, the user's split and the row number `pair`; one row per pair."""
         split = self.users.select("split").with_row_index("user")
         return self.run.table("pairs.parquet").join(split, on="user", maintain_order="left").with_row_index("pair")
 
     @cached_property
     def is_search(self) -> np.ndarray:
-        """Whether each distinct text is a search, (n_texts,)."""
+        """Whether each distinct text is a search, bool (n_texts,)."""
         return self.run.table("texts.parquet")["search"].to_numpy()
 
     @property
@@ -55,14 +55,14 @@ class TrainingData:
 
     @cached_property
     def histories(self) -> Callable[[str], Histories]:
-        """One partition's events, by its name; few partitions are held at a time."""
+        """Reads a partition's events by its name; few partitions stay in memory."""
         return lru_cache(maxsize=4)(self._read_histories)
 
     def _read_histories(self, part: str) -> Histories:
         return Histories(**self.run.tensors(f"histories/{Path(part).stem}.safetensors"), is_search=self.is_search)
 
     def users_of(self, part: str, split: str) -> np.ndarray:
-        """Rows of the users of one partition and split, int64."""
+        """Rows of the users of one partition and split: int64 (n,)."""
         users = self.users.with_row_index("user").filter(pl.col("part") == part, pl.col("split") == split)
         return users["user"].to_numpy().astype(np.int64)
 
@@ -79,14 +79,28 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Truth:
-    """A sparse incidence of pairs and sentences, CSR."""
+    """Which sentences hold of which pairs, as a CSR matrix.
+
+    Attributes:
+        indptr: where each pair's sentences start in `indices`, (n_pairs + 1,).
+        indices: rows of the true sentences, pair by pair, (n_true,).
+        n_sentences: number of sentences.
+    """
 
     indptr: np.ndarray
     indices: np.ndarray
     n_sentences: int
 
     def dense(self, pairs: np.ndarray, sentences: np.ndarray | None = None) -> np.ndarray:
-        """Which of the sentences (all when not given) hold of which pairs, bool (len(pairs), len(sentences))."""
+        """Look up truth as a dense matrix.
+
+        Args:
+            pairs: rows of P pairs, int (P,).
+            sentences: rows of S sentences, int (S,); all when None.
+
+        Returns:
+            Whether sentence s holds of pair p, bool (P, S).
+        """
         counts = self.indptr[pairs + 1] - self.indptr[pairs]
         rows = np.repeat(np.arange(len(pairs)), counts)
         places = (

@@ -21,10 +21,10 @@ CHECKPOINT = "checkpoint.safetensors"
 
 @dataclass(kw_only=True)
 class History:
-    """What training went through.
+    """The record of a training.
 
     Attributes:
-        rows: one a step, with `step` from 1, each loss term by name, `loss`, `grad_norm`, `lr` and, where measured,
+        rows: one per step, with `step` from 1, each loss term by name, `loss`, `grad_norm`, `lr` and, if measured,
             `validation`.
         best: lowest validation so far.
         best_step: the step after which it was measured.
@@ -37,19 +37,19 @@ class History:
     waited: int = 0
 
     def table(self) -> pl.DataFrame:
-        """The rows as a table, null where nothing was measured."""
+        """The rows as a table, null if not measured."""
         return pl.DataFrame(self.rows, infer_schema_length=None)
 
     def summary(self) -> dict[str, float]:
-        """Steps taken, the mean loss over the first and the last tenth of them, and the best validation."""
+        """The number of steps, the mean loss over the first and last tenth of them, and the best validation."""
         losses = [row["loss"] for row in self.rows]
         tenth = max(1, len(losses) // 10)
-        found = {"steps": float(len(losses))}
+        figures = {"steps": float(len(losses))}
         if losses:
-            found |= {"loss_first": sum(losses[:tenth]) / tenth, "loss_last": sum(losses[-tenth:]) / tenth}
+            figures |= {"loss_first": sum(losses[:tenth]) / tenth, "loss_last": sum(losses[-tenth:]) / tenth}
         if self.best_step:
-            found |= {"validation_best": self.best, "best_step": float(self.best_step)}
-        return found
+            figures |= {"validation_best": self.best, "best_step": float(self.best_step)}
+        return figures
 
 
 def fit(
@@ -70,30 +70,31 @@ def fit(
     checkpoint_every: int = 100,
     progress: Progress | None = None,
 ) -> History:
-    """Train, in place, every parameter of `modules` that requires a gradient; leave them in eval mode.
+    """Train every parameter of `modules` that requires a gradient, in place; leave the modules in eval mode.
 
-    The random state is set anew at each step from the seed and the step's number, so an interrupted training goes on
-    from its checkpoint to the very bytes of an uninterrupted one.
+    Each step resets the random state from the seed and the step's number, so an interrupted training resumes from its
+    checkpoint and ends in the same bytes as an uninterrupted one.
 
     Args:
-        loss: given the step from 0, the weighted terms that add up to the loss, each ().
-        modules: what is trained, by name; their buffers are taken to be constant.
+        loss: maps a step, from 0, to the weighted terms that add up to the loss, each ().
+        modules: the modules to train, by name; their buffers must stay constant.
         steps: optimiser steps at most.
-        lr: peak learning rate of AdamW; it rises over the warm-up, then falls to zero as a cosine.
-        weight_decay: shrinks matrices, not biases and scales.
-        warmup: share of the steps that warms up.
-        clip: the gradient's norm is kept at most this.
+        lr: peak learning rate of AdamW; it rises linearly over the warm-up, then falls to zero as a cosine.
+        weight_decay: decay of matrices; biases and scales have none.
+        warmup: share of the steps that warm up, in [0, 1].
+        clip: upper bound of the gradient's norm.
         seed: seed of the steps.
-        module_lrs: peak learning rates of the modules that have their own.
-        validate: measures the modules, lower is better; the best weights are put back at the end.
+        module_lrs: peak learning rates of modules, by name, that differ from `lr`.
+        validate: measures the modules, lower is better; the best weights are restored at the end.
         validate_every: steps between validations; the last step is validated too.
-        patience: validations without progress before the stop.
-        checkpoint_dir: where an interrupted training goes on from; of one set of settings and inputs only.
+        patience: validations without progress before training stops.
+        checkpoint_dir: folder of the checkpoint to resume from; for one set of settings and inputs only. A
+            checkpoint that cannot be read is set aside as `.unreadable`.
         checkpoint_every: steps between checkpoints.
-        progress: told after every step.
+        progress: called after every step.
 
     Raises:
-        FindCLIError: the loss or its gradient is no longer finite.
+        FindCLIError: the loss or its gradient is not finite.
     """
     root = nn.ModuleDict(dict(modules))
     weights = {name: weight for name, weight in root.named_parameters() if weight.requires_grad}
@@ -139,12 +140,20 @@ def _resume(
 ) -> tuple[History, dict[str, Tensor]]:
     if checkpoint is None or not checkpoint.exists():
         return History(), {}
-    history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
-    return History(**history), best
+    before = {name: weight.detach().clone() for name, weight in weights.items()}
+    try:
+        history, best = load_checkpoint(checkpoint, weights=weights, optimizer=optimizer)
+        return History(**history), best
+    except Exception:  # noqa: BLE001, torn, of other weights or foreign: a checkpoint is read or it is not
+        checkpoint.replace(checkpoint.with_suffix(".unreadable"))
+        optimizer.state.clear()
+        for name, weight in weights.items():  # part of it may have been read
+            weight.data.copy_(before[name])
+        return History(), {}
 
 
 def _schedule(step: int, *, steps: int, warmup: float) -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then a cosine to zero."""
+    """Factor of the peak learning rate at a step: linear warm-up, then a cosine to zero."""
     rising = round(warmup * steps)
     if step < rising:
         return (step + 1) / rising
@@ -168,7 +177,7 @@ def _step(
     if not torch.isfinite(total + norm):
         raise FindCLIError(
             f"at step {step + 1} the loss is {total.item()} and its gradient's norm {norm.item()}",
-            hint="lower the stage's `lr` in findcli.toml, or look for extreme values with `findcli check`",
+            hint="lower the stage's lr in findcli.toml, or look for extreme values with: findcli check",
         )
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
@@ -194,50 +203,36 @@ def _keep_best(history: History, weights: Mapping[str, nn.Parameter], best: dict
 
 
 def step_seed(seed: int, step: int) -> int:
-    """Derive the seed of one step, for `torch.manual_seed` and for generators of the loss's own."""
+    """Derive the seed of one step, for `torch.manual_seed` and for the loss's generators."""
     return int.from_bytes(blake2b(f"{seed}:{step}".encode(), digest_size=7).digest())
 
 
-def select_device(name: str) -> torch.device:
-    """Choose where tensors live: "cpu", "cuda" or "mps"; "auto" takes the first there is of CUDA, MPS and the CPU.
-
-    Raises:
-        FindCLIError: the device asked for is not there.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(device for device, is_there in there.items() if is_there))
-    if not there.get(name):
-        raise FindCLIError(f"device {name!r} is not available here", hint="use --device auto or --device cpu")
-    return torch.device(name)
-
-
 def mixed_precision(device: torch.device | str) -> torch.autocast:
-    """Compute forward passes in bfloat16 where the hardware multiplies it, else as they are; losses stay outside."""
+    """Run forward passes in bfloat16 if the hardware multiplies it; compute losses outside of this context."""
     device = torch.device(device)
     features = torch.cpu.get_capabilities()
-    able = {
+    supported = {
         "cuda": device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False),
         "cpu": bool(features.get("amx_bf16") or features.get("avx512_bf16")),
     }
-    return torch.autocast(device.type, torch.bfloat16, enabled=able.get(device.type, False))
+    return torch.autocast(device.type, torch.bfloat16, enabled=supported.get(device.type, False))
 
 
 def set_determinism(threads: int | None = None) -> None:
-    """Make the same seed and thread count give the same bytes on a CPU; elsewhere torch warns where it cannot.
+    """Make the same seed and thread count give the same bytes on a CPU; elsewhere torch warns if it cannot.
 
     Args:
-        threads: of torch; one a core when not given.
+        threads: torch's threads; when None, one per core.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # It guards against reads of uninitialised memory, at a cost, and changes no result.
+    # Filling guards against reads of uninitialised memory; it costs time and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def collapse_warning(vectors: Tensor) -> str | None:
-    """Tell when vectors (N, D) all point the same way or along one line, so that no ranking can rest on them."""
+    """A warning if all vectors (N, D) point the same way or along one line, so that they cannot rank; else None."""
     unit = functional.normalize(vectors.float(), dim=-1)
     spread = float(1 - unit.mean(0).square().sum())
     rank = effective_rank(unit)

@@ -1,4 +1,4 @@
-"""Every loss, a pure function of tensors. Legend: B users, T steps, F columns, D width, S sentences."""
+"""Every loss, as a pure function of tensors. Legend: B users, T steps, F columns, D width, S sentences."""
 
 import math
 from typing import Literal
@@ -17,7 +17,7 @@ def contrastive_loss(users: Tensor, texts: Tensor, true: Tensor, logit_scale: Te
     Args:
         users: unit vectors, (B, D).
         texts: unit vectors, (S, D).
-        true: whether sentence s holds of user b, bool (B, S); users and sentences without any truth are left out.
+        true: whether sentence s holds of user b, bool (B, S); users and sentences without a positive are left out.
         logit_scale: log of the inverse temperature, ().
 
     Returns:
@@ -47,12 +47,12 @@ def ranking_loss(odds: Tensor, true: Tensor) -> Tensor:
 
 
 def infonce_loss(users: Tensor, texts: Tensor, positive: Tensor, true: Tensor, logit_scale: Tensor) -> Tensor:
-    """Symmetric InfoNCE over one own sentence a user, in which no other true pair serves as a negative.
+    """Symmetric InfoNCE over one positive sentence per user; no other true pair serves as a negative.
 
     Args:
         users: unit vectors, (B, D).
         texts: unit vectors, (S, D).
-        positive: index of each user's own sentence, int64 (B,).
+        positive: index of each user's positive sentence, int64 (B,).
         true: whether sentence s holds of user b, bool (B, S).
         logit_scale: log of the inverse temperature, ().
 
@@ -60,17 +60,17 @@ def infonce_loss(users: Tensor, texts: Tensor, positive: Tensor, true: Tensor, l
         The mean over both directions, ().
     """
     logits = logit_scale.exp() * users @ texts.T  # (B, S)
-    own = functional.one_hot(positive, len(texts)).bool()  # (B, S)
-    to_texts = logits.masked_fill(true & ~own, -math.inf)
-    # Row b now asks: which user is it that b's own sentence speaks of?
-    own_user = torch.eye(len(users), dtype=torch.bool, device=users.device)
-    to_users = logits.T[positive].masked_fill(true.T[positive] & ~own_user, -math.inf)  # (B, B)
+    is_positive = functional.one_hot(positive, len(texts)).bool()  # (B, S)
+    to_texts = logits.masked_fill(true & ~is_positive, -math.inf)  # (B, S)
+    # Row b now asks which user b's positive sentence is about.
+    same_user = torch.eye(len(users), dtype=torch.bool, device=users.device)  # (B, B)
+    to_users = logits.T[positive].masked_fill(true.T[positive] & ~same_user, -math.inf)  # (B, B)
     labels = torch.arange(len(users), device=users.device)
     return (functional.cross_entropy(to_texts, positive) + functional.cross_entropy(to_users, labels)) / 2
 
 
 def sigmoid_loss(users: Tensor, texts: Tensor, true: Tensor, logit_scale: Tensor, logit_bias: Tensor) -> Tensor:
-    """Pairwise sigmoid loss (SigLIP, arXiv 2303.15343), averaged over all pairs; its logits are those of `true`.
+    """Pairwise sigmoid loss (SigLIP, arXiv 2303.15343), averaged over all pairs; its logits are log odds of `true`.
 
     Args:
         users: unit vectors, (B, D).
@@ -78,6 +78,9 @@ def sigmoid_loss(users: Tensor, texts: Tensor, true: Tensor, logit_scale: Tensor
         true: whether sentence s holds of user b, bool (B, S).
         logit_scale: log of the inverse temperature, ().
         logit_bias: added to every logit, ().
+
+    Returns:
+        ().
     """
     logits = logit_scale.exp() * users @ texts.T + logit_bias  # (B, S)
     return functional.binary_cross_entropy_with_logits(logits, true.to(logits.dtype))
@@ -89,6 +92,9 @@ def paper_infonce(users: Tensor, texts: Tensor) -> Tensor:
     Args:
         users: (B, D).
         texts: (B, D), row i is user i's.
+
+    Returns:
+        ().
     """
     similarity = functional.normalize(users, dim=1) @ functional.normalize(texts, dim=1).T  # (B, B)
     return functional.cross_entropy(similarity, torch.arange(len(users), device=users.device))
@@ -111,13 +117,13 @@ def forecast_contrast(
     comparison grows with the square of the batch.
 
     Args:
-        predictions: (B, T, k, D); [b, t, i - 1] speaks of step t + i.
+        predictions: (B, T, k, D); [b, t, i - 1] predicts step t + i.
         targets: (B, T, D).
         observed: steps with something to predict, bool (B, T).
         valid: steps within the user's history, bool (B, T).
         logit_scale: log of the inverse temperature, ().
-        anchors: triples compared at most.
-        negatives: targets each is compared with at most.
+        anchors: triples at most.
+        negatives: negative targets at most.
         generator: source of the sampling, on the CPU.
 
     Returns:
@@ -157,7 +163,7 @@ def paper_forecast_contrast(context: Tensor, targets: Tensor, valid: Tensor, pos
         positives: k, how many steps ahead are positives.
 
     Returns:
-        The sum over a user's pairs divided by K k, K the valid steps; averaged over users with any.
+        The sum over a user's pairs divided by K k, K the valid steps; averaged over users with any, ().
     """
     similarity = functional.normalize(context, dim=-1) @ functional.normalize(targets, dim=-1).mT  # (B, T, T)
     # Finite, not -inf: a user without a valid step would turn the gradient into NaN.
@@ -174,7 +180,7 @@ def cyclic_regulariser(context: Tensor, valid: Tensor, period: int) -> Tensor:
     """KL(c_t || c_{t + T}) of FIND Eq 7 over softmaxed contexts, without gradient to the later one.
 
     Args:
-        context: (B, T, D).
+        context: c_t, (B, T, D).
         valid: bool (B, T).
         period: length of the cycle, in steps.
 
@@ -187,8 +193,8 @@ def cyclic_regulariser(context: Tensor, valid: Tensor, period: int) -> Tensor:
 def paper_cyclic_regulariser(context: Tensor, valid: Tensor, period: int) -> Tensor:
     """FIND Eq 7's KL(c_t || c_{t + T}) with gradient to both sides.
 
-    The paper writes it of raw vectors, of which no divergence is defined; a softmax over the width is our reading.
-    Arguments and result are those of `cyclic_regulariser`.
+    The paper applies it to raw vectors, for which a divergence is undefined; a softmax over the width is our reading.
+    Arguments and result as for `cyclic_regulariser`.
     """
     return _cyclic_divergence(context, context, valid, period)
 
@@ -206,10 +212,13 @@ def masked_value_loss(
     """Cross-entropy of the masked values (MLM, FIND Eq 8).
 
     Args:
-        logits: (B, F, C); -inf at what a column cannot be.
+        logits: (B, F, C); -inf at codes that a column lacks.
         codes: the true codes, int64 (B, F).
-        masked: bool (B, F).
+        masked: which values were masked, bool (B, F).
         reduction: "mean" over masked values, or the paper's "sum" over a profile's, averaged over profiles.
+
+    Returns:
+        ().
     """
     loss = functional.cross_entropy(logits[masked], codes[masked], reduction="sum")
     return loss / _count(masked, reduction)
@@ -222,9 +231,12 @@ def replaced_value_loss(
 
     Args:
         logits: (B, F).
-        replaced: bool (B, F).
+        replaced: which values were replaced, bool (B, F).
         present: which values are not missing, bool (B, F); only these count.
         reduction: "mean" over present values, or the paper's "sum" over a profile's, averaged over profiles.
+
+    Returns:
+        ().
     """
     truth = replaced[present].to(logits.dtype)
     loss = functional.binary_cross_entropy_with_logits(logits[present], truth, reduction="sum")
@@ -236,9 +248,9 @@ def _count(chosen: Tensor, reduction: Literal["mean", "sum"]) -> int:
 
 
 def effective_rank(vectors: Tensor) -> float:
-    """Number of directions that centred vectors (N, D) spread over (Roy and Vetterli, 2007); 1 when all are equal."""
+    """Effective number of directions of centred vectors (N, D) (Roy and Vetterli, 2007); 1 if all are equal."""
     vectors = vectors.float()
     spectrum = torch.linalg.svdvals(vectors - vectors.mean(0))
-    # Rounding of equal vectors would otherwise look like noise in every direction.
+    # Rounding errors of equal vectors would otherwise look like noise in every direction.
     spectrum = spectrum[spectrum > torch.finfo(spectrum.dtype).eps * vectors.norm()]
     return float(torch.special.entr(spectrum / spectrum.sum()).sum().exp())

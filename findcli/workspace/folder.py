@@ -9,8 +9,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from findcli.errors import FindCLIError
-from findcli.workspace.runs import replacing
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.disk import replacing
 from findcli.workspace.settings import Settings, Source
 from findcli.workspace.toml_file import parse_settings, render_settings
 from findcli.workspace.toml_file import to_utc as to_utc
@@ -133,28 +133,27 @@ def load_workspace(folder: Path | None = None, *, overrides: Mapping[str, Any] |
     Raises:
         FindCLIError: there is no findcli.toml, or it has mistakes; all of them are named.
     """
-    found = find_workspace() if folder is None else folder.resolve()
-    path = found / FILE
+    root = find_workspace() if folder is None else folder.resolve()
+    path = root / FILE
     if not path.is_file():
-        raise FindCLIError(f"there is no {FILE} in {found}", hint=f"make a workspace with: findcli init {found}")
+        raise FindCLIError(f"there is no {FILE} in {root}", hint=f"make a workspace with: findcli init {root}")
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise FindCLIError(
-            f"{path} cannot be read: {error}", hint="correct the file there; it is TOML in UTF-8"
-        ) from error
+    except (ValueError, OSError, RecursionError) as error:
+        hint = "correct the file there; it is TOML in UTF-8"
+        raise FindCLIError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
     name = f"{path} with the options given" if overrides else str(path)
-    return Workspace(found, parse_settings(_overridden(raw, overrides or {}), name=name))
+    return Workspace(root, parse_settings(_overridden(raw, overrides or {}), name=name))
 
 
 def _overridden(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Nested tables with those of `overrides` laid over them, key by key."""
-    found = dict(values)
+    merged = dict(values)
     for key, value in overrides.items():
-        inner = found.get(key)
+        inner = merged.get(key)
         nested = isinstance(inner, dict) and isinstance(value, dict)
-        found[key] = _overridden(inner or {}, value) if nested else value
-    return found
+        merged[key] = _overridden(inner or {}, value) if nested else value
+    return merged
 
 
 def write_settings(folder: Path, values: dict[str, Any], *, header: str) -> Workspace:

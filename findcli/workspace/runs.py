@@ -6,51 +6,28 @@ place under a lock, so that an interrupted command leaves nothing half-made and 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from findcli import __version__
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, doing, first_line
+from findcli.workspace.disk import disk_problems, hash_file, locked, set_modes, settle
+from findcli.workspace.durations import in_calendar
+from findcli.workspace.stages import STAGES
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
 MANIFEST = "manifest.json"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-FORMATS = {
-    "events": 1,
-    "pairs": 1,
-    "text": 1,
-    "sequence": 1,
-    "tabular": 1,
-    "aligned": 4,
-    "embeddings": 5,
-    "rewriter": 2,
-    "prompt": 2,
-}
-COMMANDS = {
-    "events": "findcli build-pairs",
-    "pairs": "findcli build-pairs",
-    "text": "findcli pretrain text",
-    "sequence": "findcli pretrain sequence",
-    "tabular": "findcli pretrain tabular",
-    "aligned": "findcli align",
-    "embeddings": "findcli embed",
-    "rewriter": "findcli tune-rewriter",
-    "prompt": "findcli tune-prompt",
-}
 
 
 @dataclass(frozen=True)
@@ -69,6 +46,8 @@ class Manifest:
         started: when the stage began, ISO 8601, UTC.
         seconds: how long it took.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     kind: str
     format: int
@@ -127,7 +106,7 @@ class Run:
             yield
         except (OSError, ValueError, pl.exceptions.PolarsError, SafetensorError) as error:
             message = f"{self.folder / name} cannot be read: {first_line(error)}"
-            raise FindCLIError(message, hint=f"make it again: {COMMANDS[self.manifest.kind]} --force") from error
+            raise FindCLIError(message, hint=f"make it again: {STAGES[self.manifest.kind].command} --force") from error
 
 
 @dataclass
@@ -159,27 +138,10 @@ class Draft:
         self.path(name).write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
 
 
-def first_line(error: BaseException) -> str:
-    """What an error of a library says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def hash_json(value: Any) -> str:
     """A digest of plain values that does not depend on the order of keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def hash_file(path: Path) -> str:
-    """A digest of a file's bytes; read once a process as long as size and time of change stay."""
-    found = path.stat()
-    return _hash_content(path, found.st_size, found.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _hash_content(path: Path, _size: int, _changed: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -188,17 +150,50 @@ def read_manifest(folder: Path) -> Manifest | None:
     Raises:
         FindCLIError: the manifest is there and cannot be read.
     """
+    require_own(folder)
     _recover(folder)
     path = folder / MANIFEST
     if not path.is_file():
         return None
     try:
-        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, OSError) as error:
+        return _parse_manifest(path.read_bytes())
+    except Exception as error:  # whatever stands there: a manifest is read or it is not
         raise FindCLIError(
             f"{path} is not a manifest that findcli {__version__} can read: {first_line(error)}",
             hint=f"remove the folder {folder} and make it again with findcli run",
         ) from error
+
+
+def _parse_manifest(content: bytes) -> Manifest:
+    """Read and check a manifest: every field of its type, an instant that the calendar has."""
+    from pydantic import TypeAdapter
+
+    manifest = TypeAdapter(Manifest).validate_json(content, strict=True)
+    in_calendar(datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds))
+    return manifest
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder is a finished run of findcli and holds nothing else: a manifest of its kind, and its files."""
+    if folder.is_symlink() or not (folder / MANIFEST).is_file():
+        return False
+    try:
+        manifest = _parse_manifest((folder / MANIFEST).read_bytes())
+    except Exception:  # noqa: BLE001, whatever stands there is then no manifest of findcli's
+        return False
+    held = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    return manifest.kind in STAGES and held <= {*manifest.files, MANIFEST}
+
+
+def require_own(folder: Path) -> None:
+    """Refuse a run folder that is a link: what it points to is somebody else's.
+
+    Raises:
+        FindCLIError: it is one.
+    """
+    if folder.is_symlink():
+        hint = "remove the link; to keep runs elsewhere, name a folder with `runs` in [workspace]"
+        raise FindCLIError(f"{folder} is a link, not a run folder", hint=hint)
 
 
 def open_run(folder: Path, kind: str) -> Run:
@@ -208,7 +203,7 @@ def open_run(folder: Path, kind: str) -> Run:
         FindCLIError: there is none, it is of another kind, or of another format version; the hint names the command.
     """
     manifest = read_manifest(folder)
-    command = COMMANDS[kind]
+    command = STAGES[kind].command
     if manifest is None:
         raise FindCLIError(
             f"there is no {kind} run in {folder}", hint=f"make it with: {command} (or everything with: findcli run)"
@@ -217,9 +212,10 @@ def open_run(folder: Path, kind: str) -> Run:
         raise FindCLIError(
             f"{folder} holds a run of kind {manifest.kind!r}, not {kind!r}", hint=f"make it again: {command} --force"
         )
-    if manifest.format != FORMATS[kind]:
+    if manifest.format != STAGES[kind].format:
         raise FindCLIError(
-            f"{folder} is of format version {manifest.format}; this findcli ({__version__}) reads {FORMATS[kind]}",
+            f"{folder} is of format version {manifest.format}; "
+            f"this findcli ({__version__}) reads {STAGES[kind].format}",
             hint=f"make it again: {command} --force",
         )
     return Run(folder, manifest)
@@ -232,11 +228,11 @@ def why_stale(
     manifest = read_manifest(folder)
     if manifest is None:
         return "missing"
-    if (manifest.kind, manifest.format) != (kind, FORMATS[kind]):
+    if (manifest.kind, manifest.format) != (kind, STAGES[kind].format):
         return f"written in format {manifest.kind} {manifest.format}"
-    wanted, found = _plain(settings), manifest.settings
-    if wanted != found:
-        changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+    wanted, made_with = _plain(settings), manifest.settings
+    if wanted != made_with:
+        changed = sorted(key for key in wanted.keys() | made_with.keys() if wanted.get(key) != made_with.get(key))
         return "settings changed: " + ", ".join(changed)
     if seed != manifest.seed:
         return f"seed changed: {manifest.seed} -> {seed}"
@@ -257,7 +253,8 @@ def writing(
     Raises:
         FindCLIError: another command is writing the folder, or the disk is full.
     """
-    with locked(folder), _disk_problems(folder):
+    require_own(folder)
+    with locked(folder), disk_problems(folder), doing(f"writing {folder}"):
         temporary = folder.with_name(f".{folder.name}.draft")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -265,12 +262,15 @@ def writing(
         draft = Draft(temporary)
         try:
             yield draft
+            set_modes(temporary)
             manifest = Manifest(
-                kind=kind, format=FORMATS[kind], findcli=__version__, settings=_plain(settings), inputs=dict(inputs),
-                seed=seed, metrics=draft.metrics, files=_hash_files(temporary),
-                started=started.isoformat(timespec="seconds"), seconds=round(time.perf_counter() - clock, 3),
+                kind=kind, format=STAGES[kind].format, findcli=__version__,
+                settings=_plain(settings), inputs=dict(inputs), seed=seed, metrics=draft.metrics,
+                files=_hash_files(temporary), started=started.isoformat(timespec="seconds"),
+                seconds=round(time.perf_counter() - clock, 3),
             )  # fmt: skip
             draft.json(MANIFEST, asdict(manifest))
+            settle(temporary)
             _replace(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -301,47 +301,12 @@ def build(
         FindCLIError: the stage cannot run, the folder is being written, or the disk is full.
     """
     if force or why_stale(folder, kind=kind, settings=settings, inputs=inputs, seed=seed) is not None:
-        work = hash_json([kind, FORMATS[kind], _plain(settings), dict(inputs), seed])
+        work = hash_json([kind, STAGES[kind].format, _plain(settings), dict(inputs), seed])
         checkpoints = folder.with_name(f".{folder.name}.checkpoints")
         with writing(folder, kind=kind, settings=settings, inputs=inputs, seed=seed) as draft:
             write(draft, checkpoints / work)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return open_run(folder, kind)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder's lock; a second command is refused, not kept waiting.
-
-    Raises:
-        FindCLIError: another command holds it.
-    """
-    from filelock import FileLock, Timeout
-
-    with _disk_problems(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise FindCLIError(f"another findcli command is writing {folder}", hint="wait until it has ended") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a file whole or not at all: yields a temporary path of its suffix, renamed when the block ends well."""
-    temporary = path.with_name(f".{path.stem}.draft{path.suffix}")
-    with _disk_problems(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -373,24 +338,3 @@ def _recover(folder: Path) -> None:
     with suppress(FindCLIError), locked(folder):
         if not folder.exists():
             old.rename(folder)
-
-
-def disk_problem(error: BaseException, codes: tuple[int, ...] = FULL) -> str | None:
-    """What stopped a write, in the system's words; None for any other error. Libraries have own exceptions for it."""
-    return next((os.strerror(code) for code in codes if os.strerror(code) in str(error)), None)
-
-
-@contextmanager
-def _disk_problems(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into an error the user can mend."""
-    import polars as pl
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, pl.exceptions.PolarsError, SafetensorError) as error:
-        reason = disk_problem(error, (*FULL, errno.EACCES))
-        if reason is None:
-            raise
-        hint = "free some space or name another folder with `runs` in [workspace]; nothing that was there has changed"
-        raise FindCLIError(f"{path} cannot be written: {reason}", hint=hint) from error

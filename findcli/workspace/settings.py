@@ -2,6 +2,8 @@
 
 The annotations are the validation (`annotated_types`) and the documentation (`Doc`); `workspace.py` reads both.
 This module imports nothing heavy, so that the command line takes its defaults from here.
+
+Tested in tests/workspace/test_folder.py.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from annotated_doc import Doc
 from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 
 from findcli.workspace.durations import PATTERN
+from findcli.workspace.table_form import TableForm
 
 FORMAT = 1
 SLOTS = ("department", "category", "item", "merchant", "status", "channel", "text")
@@ -22,7 +25,6 @@ SLOTS = ("department", "category", "item", "merchant", "status", "channel", "tex
 Family = Literal["purchase", "browse", "search", "click", "payment", "exposure"]
 Instant = datetime  # naive UTC; findcli.toml may also give a date (its midnight) or a time with a zone
 Duration = Annotated[str, Predicate(re.compile(PATTERN).fullmatch)]
-ColumnType = Literal["text", "integer", "decimal"]
 Share = Annotated[float, Ge(0), Lt(1)]
 PoolingChoice = Literal["auto", "mean", "last"]
 _POOLING = "how tokens become one vector: 'auto' is the mean for encoders, the last token for decoder-only models"
@@ -37,7 +39,7 @@ class General:
     user_id: Annotated[Literal["as found", "text"], Doc("compare user ids as found, or all as text")] = "as found"
     currency: Annotated[str, Doc("the word for money in sentences")] = "dollars"
     language: Annotated[Literal["en"], Doc("of the built-in sentences; write own `sentences` for another")] = "en"
-    seed: Annotated[int, Ge(0), Doc("seed of every stage")] = 0
+    seed: Annotated[int, Ge(0), Le(9_223_372_036_854_775_807), Doc("seed of every stage")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,30 +53,6 @@ class Windows:
     min_history: Annotated[Duration, Doc("the first training cutoff lies at least this long after the first event")] = (
         "13w"
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableForm:
-    """How the files of a table are written; what is not given is decided from the files, and said."""
-
-    encoding: Annotated[str | None, Doc("of text files, such as 'utf-8', 'utf-16' or 'cp1252'")] = None
-    delimiter: Annotated[str | None, Doc("what parts the fields of a row: ',', ';', '|' or a tab")] = None
-    header: Annotated[bool | None, Doc("whether the first row names the columns; else they are column_1, ...")] = None
-    comment: Annotated[str | None, Doc("lines that begin with it are left out, such as '#'")] = None
-    decimal: Annotated[Literal[".", ","] | None, Doc("the decimal mark of numbers")] = None
-    null_values: Annotated[tuple[str, ...], Doc("further spellings of a missing value, in columns of any kind")] = ()
-    types: Annotated[
-        dict[str, ColumnType],
-        Doc("columns of ids: 'text' keeps them as they stand, 'integer' reads 007 as 7, 'decimal' 7.0 as 7"),
-    ] = field(default_factory=dict)
-    time_format: Annotated[
-        str | None,
-        Doc("of times held as text or numbers: 'iso', '%d/%m/%Y', or 'epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns'"),
-    ] = None
-    timezone: Annotated[
-        str | None, Doc("zone of times without one, such as 'Europe/Berlin'; times are kept in UTC")
-    ] = None
-    day_first: Annotated[bool | None, Doc("whether 01/02/2024 is the first of February")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,20 +143,24 @@ class Split:
     """The table [split]: what training never sees; a stable salted hash or files (one id or name a line)."""
 
     salt: Annotated[str, Doc("another salt, another split")] = ""
-    held_out_users: Annotated[int, Ge(0), Doc("one user in ... is held out; 0 holds out none")] = 5
-    held_out_categories: Annotated[int, Ge(0), Doc("one category in ... is held out; 0 holds out none")] = 0
+    held_out_users: Annotated[int, Ge(0), Le(1_000_000), Doc("one user in ... is held out; 0 holds out none")] = 5
+    held_out_categories: Annotated[
+        int, Ge(0), Le(1_000_000), Doc("one category in ... is held out; 0 holds out none")
+    ] = 0
     users_file: Annotated[str | None, Doc("file of held-out users instead of the hash")] = None
     categories_file: Annotated[str | None, Doc("file of held-out categories instead of the hash")] = None
-    validation_users: Annotated[int, Ge(2), Doc("one training user in ... validates")] = 10
+    validation_users: Annotated[int, Ge(2), Le(1_000_000), Doc("one training user in ... validates")] = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sentences:
     """The table [sentences]: which sentences about the future become training text."""
 
-    min_support: Annotated[int, Ge(1), Doc("a sentence true of fewer (user, cutoff) pairs is dropped")] = 20
+    min_support: Annotated[
+        int, Ge(1), Le(1_000_000_000), Doc("a sentence true of fewer (user, cutoff) pairs is dropped")
+    ] = 20
     max_share: Annotated[float, Gt(0), Le(1), Doc("a sentence true of a larger share of pairs is dropped")] = 0.95
-    max_per_template: Annotated[int, Ge(1), Doc("the best supported of one template are kept")] = 2000
+    max_per_template: Annotated[int, Ge(1), Le(10_000_000), Doc("the best supported of one template are kept")] = 2000
     amounts: Annotated[
         tuple[Annotated[float, Gt(0), Lt(1)], ...], Doc("quantiles of amounts that become lower bounds")
     ] = (0.5, 0.8)
@@ -188,13 +170,13 @@ class Sentences:
 class Training:
     """What every training stage shares."""
 
-    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 300
-    batch_size: Annotated[int, Ge(2), Doc("examples a step")] = 256
+    steps: Annotated[int, Ge(0), Le(10_000_000), Doc("optimiser steps")] = 300
+    batch_size: Annotated[int, Ge(2), Le(1_000_000), Doc("examples a step")] = 256
     lr: Annotated[float, Gt(0), Doc("peak learning rate (AdamW, cosine decay after a warm-up)")] = 4e-4
     weight_decay: Annotated[float, Ge(0), Doc("AdamW's weight decay")] = 0.01
     warmup: Annotated[float, Ge(0), Lt(1), Doc("share of the steps that warms up")] = 0.05
     clip: Annotated[float, Gt(0), Doc("gradient norm kept at most")] = 1.0
-    checkpoint_every: Annotated[int, Ge(1), Doc("steps between checkpoints")] = 100
+    checkpoint_every: Annotated[int, Ge(1), Le(10_000_000), Doc("steps between checkpoints")] = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,19 +186,22 @@ class Text(Training):
     model: Annotated[
         str, Doc("'scratch' trains a small ALBERT here; or a local folder, installed package or hub id")
     ] = "scratch"
-    model_layers: Annotated[int, Ge(0), Doc("keep so many of a named model's first layers; 0 keeps all")] = 0
+    model_layers: Annotated[int, Ge(0), Le(256), Doc("keep so many of a named model's first layers; 0 keeps all")] = 0
     pooling: Annotated[PoolingChoice, Doc(_POOLING)] = "auto"
-    max_tokens: Annotated[int, Ge(4), Doc("longer texts are cut")] = 48
+    max_tokens: Annotated[int, Ge(4), Le(8_192), Doc("longer texts are cut")] = 48
     whiten: Annotated[
-        int, Ge(0), Doc("dimensions of the whitened text space (PCA on training texts); 0 keeps the raw vectors")
+        int,
+        Ge(0),
+        Le(16_384),
+        Doc("dimensions of the whitened text space (PCA on training texts); 0 keeps the raw vectors"),
     ] = 128
-    vocabulary: Annotated[int, Ge(64), Doc("scratch: tokens of the tokenizer")] = 4000
-    d_model: Annotated[int, Ge(8), Doc("scratch: hidden width")] = 128
-    layers: Annotated[int, Ge(1), Doc("scratch: layers (ALBERT shares their weights)")] = 2
-    heads: Annotated[int, Ge(1), Doc("scratch: attention heads")] = 4
+    vocabulary: Annotated[int, Ge(64), Le(1_000_000), Doc("scratch: tokens of the tokenizer")] = 4000
+    d_model: Annotated[int, Ge(8), Le(16_384), Doc("scratch: hidden width")] = 128
+    layers: Annotated[int, Ge(1), Le(256), Doc("scratch: layers (ALBERT shares their weights)")] = 2
+    heads: Annotated[int, Ge(1), Le(256), Doc("scratch: attention heads")] = 4
     mask: Annotated[Share, Doc("scratch: share of tokens masked")] = 0.15
-    steps: Annotated[int, Ge(0), Doc("scratch: optimiser steps")] = 400
-    batch_size: Annotated[int, Ge(2), Doc("scratch: texts a step")] = 128
+    steps: Annotated[int, Ge(0), Le(10_000_000), Doc("scratch: optimiser steps")] = 400
+    batch_size: Annotated[int, Ge(2), Le(1_000_000), Doc("scratch: texts a step")] = 128
     lr: Annotated[float, Gt(0), Doc("scratch: peak learning rate")] = 2e-3
 
 
@@ -226,18 +211,18 @@ class Sequence(Training):
 
     kind: Annotated[Literal["transformer", "gru"], Doc("the time-aware model")] = "transformer"
     step: Annotated[Duration, Doc("length of one time step")] = "1w"
-    d_model: Annotated[int, Ge(8), Doc("width")] = 128
-    layers: Annotated[int, Ge(1), Doc("layers")] = 2
-    heads: Annotated[int, Ge(1), Doc("attention heads")] = 4
+    d_model: Annotated[int, Ge(8), Le(16_384), Doc("width")] = 128
+    layers: Annotated[int, Ge(1), Le(256), Doc("layers")] = 2
+    heads: Annotated[int, Ge(1), Le(256), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1
-    positives: Annotated[int, Ge(1), Doc("how many steps ahead are positives (k)")] = 4
+    positives: Annotated[int, Ge(1), Le(10_000), Doc("how many steps ahead are positives (k)")] = 4
     cycle: Annotated[Duration, Doc("length of the behaviour's cycle (T)")] = "4w"
     cycle_weight: Annotated[float, Ge(0), Doc("weight of the cyclic regulariser (lambda)")] = 0.05
     paper_exact: Annotated[
         bool, Doc("the paper's own objective: no temperature, negatives of the same sequence, raw KL")
     ] = False
-    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 300
-    batch_size: Annotated[int, Ge(2), Doc("users a step")] = 128
+    steps: Annotated[int, Ge(0), Le(10_000_000), Doc("optimiser steps")] = 300
+    batch_size: Annotated[int, Ge(2), Le(1_000_000), Doc("users a step")] = 128
     lr: Annotated[float, Gt(0), Doc("peak learning rate")] = 1e-3
 
 
@@ -245,18 +230,18 @@ class Sequence(Training):
 class Tabular(Training):
     """The table [tabular]: TabTransformer-like encoder of the profile (FIND Eqs 8-9)."""
 
-    d_token: Annotated[int, Ge(4), Doc("width of a column's token")] = 32
-    layers: Annotated[int, Ge(1), Doc("layers")] = 3
-    heads: Annotated[int, Ge(1), Doc("attention heads")] = 4
+    d_token: Annotated[int, Ge(4), Le(4_096), Doc("width of a column's token")] = 32
+    layers: Annotated[int, Ge(1), Le(256), Doc("layers")] = 3
+    heads: Annotated[int, Ge(1), Le(256), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1
-    bins: Annotated[int, Ge(2), Doc("quantile bins of a numeric column")] = 16
+    bins: Annotated[int, Ge(2), Le(10_000), Doc("quantile bins of a numeric column")] = 16
     mask: Annotated[Share, Doc("share of values masked or replaced (k)")] = 0.3
     mlm_weight: Annotated[float, Ge(0), Doc("weight of masked values (MLM)")] = 1.0
     rtd_weight: Annotated[float, Ge(0), Doc("weight of replaced values (RTD)")] = 1.0
     generator: Annotated[Literal["mlm", "marginal", "uniform"], Doc("who draws the replacements")] = "marginal"
     paper_exact: Annotated[bool, Doc("the paper's own losses: sums over values instead of means")] = False
-    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 500
-    batch_size: Annotated[int, Ge(2), Doc("profiles a step")] = 256
+    steps: Annotated[int, Ge(0), Le(10_000_000), Doc("optimiser steps")] = 500
+    batch_size: Annotated[int, Ge(2), Le(1_000_000), Doc("profiles a step")] = 256
     lr: Annotated[float, Gt(0), Doc("peak learning rate")] = 1e-3
 
 
@@ -264,12 +249,13 @@ class Tabular(Training):
 class Align(Training):
     """The table [align]: fusion of the modalities and alignment with sentences (FIND Eqs 11-13)."""
 
-    d_embedding: Annotated[int, Ge(8), Doc("width of users' and sentences' vectors")] = 256
+    user_tower: Annotated[str, MinLen(1), Doc("the model of users: 'fusion' is FIND's")] = "fusion"
+    d_embedding: Annotated[int, Ge(8), Le(16_384), Doc("width of users' and sentences' vectors")] = 256
     fusion: Annotated[Literal["attention", "concat"], Doc("cross-attention, or concatenation (the ablation)")] = (
         "attention"
     )
-    layers: Annotated[int, Ge(1), Doc("cross-attention layers")] = 5
-    heads: Annotated[int, Ge(1), Doc("attention heads")] = 4
+    layers: Annotated[int, Ge(1), Le(256), Doc("cross-attention layers")] = 5
+    heads: Annotated[int, Ge(1), Le(256), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1
     modalities: Annotated[tuple[Literal["sequence", "tabular", "search"], ...], MinLen(1), Doc("what is fused")] = (
         "sequence",
@@ -279,14 +265,14 @@ class Align(Training):
     tower: Annotated[
         str, Doc("the sentence's encoder: 'text' takes that of [text]; or a folder, package or hub id")
     ] = "text"
-    tower_layers: Annotated[int, Ge(0), Doc("keep so many of the tower's first layers; 0 keeps all")] = 0
+    tower_layers: Annotated[int, Ge(0), Le(256), Doc("keep so many of the tower's first layers; 0 keeps all")] = 0
     pooling: Annotated[PoolingChoice, Doc(_POOLING)] = "auto"
-    lora_rank: Annotated[int, Ge(0), Doc("rank of the tower's LoRA; 0 freezes the tower")] = 8
-    lora_alpha: Annotated[int, Ge(1), Doc("LoRA's alpha")] = 16
+    lora_rank: Annotated[int, Ge(0), Le(1_024), Doc("rank of the tower's LoRA; 0 freezes the tower")] = 8
+    lora_alpha: Annotated[int, Ge(1), Le(65_536), Doc("LoRA's alpha")] = 16
     lora_targets: Annotated[
         tuple[str, ...], Doc("linear maps that LoRA adapts, such as q_proj; empty: the queries and values")
     ] = ()
-    lora_layers: Annotated[int, Ge(0), Doc("adapt so many of the tower's last layers; 0 adapts all")] = 0
+    lora_layers: Annotated[int, Ge(0), Le(256), Doc("adapt so many of the tower's last layers; 0 adapts all")] = 0
     lora_lr: Annotated[float, Gt(0), Doc("peak learning rate of the LoRA weights")] = 4e-4
     scorer: Annotated[
         Literal["query_aware", "vector"],
@@ -296,33 +282,33 @@ class Align(Training):
         Literal["infonce", "multi_positive", "sigmoid"],
         Doc("which pairs attract: one true sentence a user, or all of them"),
     ] = "multi_positive"
-    sentences: Annotated[int, Ge(2), Doc("distinct sentences a step")] = 64
-    patience: Annotated[int, Ge(1), Doc("validations without progress before the stop")] = 4
-    validate_every: Annotated[int, Ge(1), Doc("steps between validations")] = 50
+    sentences: Annotated[int, Ge(2), Le(1_000_000), Doc("distinct sentences a step")] = 64
+    patience: Annotated[int, Ge(1), Le(10_000_000), Doc("validations without progress before the stop")] = 4
+    validate_every: Annotated[int, Ge(1), Le(10_000_000), Doc("steps between validations")] = 50
     paper_exact: Annotated[
         bool, Doc("the paper's own loss: one direction, no temperature, in-batch negatives whatever is true")
     ] = False
-    steps: Annotated[int, Ge(0), Doc("optimiser steps at most")] = 250
-    batch_size: Annotated[int, Ge(2), Doc("users a step")] = 256
+    steps: Annotated[int, Ge(0), Le(10_000_000), Doc("optimiser steps at most")] = 250
+    batch_size: Annotated[int, Ge(2), Le(1_000_000), Doc("users a step")] = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranker(Training):
     """The table [ranker]: query-aware scoring, trained by `findcli align`."""
 
-    vocabulary: Annotated[int, Ge(1), Doc("concepts kept, the best supported")] = 20_000
-    co_occurrence: Annotated[int, Ge(2), Doc("concepts of which it learns what comes with what")] = 2000
+    vocabulary: Annotated[int, Ge(1), Le(1_000_000), Doc("concepts kept, the best supported")] = 20_000
+    co_occurrence: Annotated[int, Ge(2), Le(100_000), Doc("concepts of which it learns what comes with what")] = 2000
     ridge: Annotated[float, Gt(0), Doc("penalty of that, a multiple of the number of users")] = 3.0
-    factors: Annotated[int, Ge(1), Doc("width of users' places among what comes with what")] = 32
+    factors: Annotated[int, Ge(1), Le(4_096), Doc("width of users' places among what comes with what")] = 32
     without: Annotated[
         tuple[Literal["kernel", "co-occurrence", "factors", "activity", "base-rates"], ...],
         Doc("features that it does without, to see what each is worth"),
     ] = ()
     ranking_weight: Annotated[float, Ge(0), Doc("weight of ranking users within a sentence, beside log loss")] = 0.5
-    width: Annotated[int, Ge(1), Doc("width of the perceptron")] = 128
-    sentences: Annotated[int, Ge(1), Doc("distinct sentences a step")] = 24
-    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 400
-    batch_size: Annotated[int, Ge(2), Doc("users a step")] = 600
+    width: Annotated[int, Ge(1), Le(16_384), Doc("width of the perceptron")] = 128
+    sentences: Annotated[int, Ge(1), Le(1_000_000), Doc("distinct sentences a step")] = 24
+    steps: Annotated[int, Ge(0), Le(10_000_000), Doc("optimiser steps")] = 400
+    batch_size: Annotated[int, Ge(2), Le(1_000_000), Doc("users a step")] = 600
     lr: Annotated[float, Gt(0), Doc("peak learning rate")] = 3e-3
 
 
@@ -342,10 +328,10 @@ class Rewriter(Training):
     )
     weight: Annotated[float, Ge(0), Doc("what a nat of the language model counts, in log odds")] = 0.35
     dialogues: Annotated[Share, Doc("share of the steps spent on dialogues about the domain, before demands")] = 0.3
-    lora_rank: Annotated[int, Ge(1), Doc("rank of its LoRA")] = 16
-    lora_alpha: Annotated[int, Ge(1), Doc("LoRA's alpha")] = 32
-    steps: Annotated[int, Ge(0), Doc("optimiser steps")] = 300
-    batch_size: Annotated[int, Ge(2), Doc("texts a step")] = 16
+    lora_rank: Annotated[int, Ge(1), Le(1_024), Doc("rank of its LoRA")] = 16
+    lora_alpha: Annotated[int, Ge(1), Le(65_536), Doc("LoRA's alpha")] = 32
+    steps: Annotated[int, Ge(0), Le(10_000_000), Doc("optimiser steps")] = 300
+    batch_size: Annotated[int, Ge(2), Le(1_000_000), Doc("texts a step")] = 16
     lr: Annotated[float, Gt(0), Doc("peak learning rate")] = 5e-4
 
 
@@ -353,7 +339,9 @@ class Rewriter(Training):
 class Prompt:
     """The table [prompt]: how `findcli tune-prompt` learns from seed users (FIND Eq 14)."""
 
-    steps: Annotated[int, Ge(0), Doc("steps at most; cross-validation over the seeds chooses how many")] = 12
+    steps: Annotated[
+        int, Ge(0), Le(10_000_000), Doc("steps at most; cross-validation over the seeds chooses how many")
+    ] = 12
     lr: Annotated[
         float, Gt(0), Le(1), Doc("share of the way to the optimum that a step goes, were the loss smooth")
     ] = 0.25
@@ -361,8 +349,10 @@ class Prompt:
     margin: Annotated[float, Ge(0), Doc("the triplet loss's margin, in standard deviations of the scores")] = 4.0
     hard_weight: Annotated[float, Ge(0), Doc("weight of positives above hard negatives, beside users at random")] = 0.9
     alike_weight: Annotated[float, Ge(0), Doc("weight of hard negatives above users at random")] = 0.45
-    background: Annotated[int, Ge(20), Doc("users drawn at random, of whom nothing is known but their history")] = 1000
-    folds: Annotated[int, Ge(2), Doc("parts of the seeds, each left out in turn")] = 5
+    background: Annotated[
+        int, Ge(20), Le(10_000_000), Doc("users drawn at random, of whom nothing is known but their history")
+    ] = 1000
+    folds: Annotated[int, Ge(2), Le(1_000), Doc("parts of the seeds, each left out in turn")] = 5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""What the settings of a workspace must agree on among each other, after each table stands by itself."""
+"""Checks across the tables of a workspace file, once each table is valid by itself.
+
+Tested in tests/workspace/test_folder.py.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,25 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from findcli.workspace.durations import parse_duration
-from findcli.workspace.settings import SLOTS, Aggregate, Profile, Source, TableForm, Task
+from findcli.workspace.settings import SLOTS, Aggregate, Profile, Source, Task
+from findcli.workspace.table_form import TableForm
 
 Problem = tuple[str, str]
+RESERVED = {"user_id", "time", "source", "pair", "cutoff"}
 TIME_WORDS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 NEED_COLUMN = ("sum", "mean", "distinct")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The tables of a workspace file that stand by themselves.
+    """The tables of a workspace file that are valid by themselves.
 
     Attributes:
         tables: the single tables by name, such as windows or align.
         sources: by path, such as "sources[0]"; likewise aggregates and tasks.
         aggregates: the [[profile.aggregates]].
         tasks: the [tasks.NAME].
-        source_names: the names of all sources, also of those with mistakes.
+        source_names: the names of all sources, even of those with mistakes.
     """
 
     tables: dict[str, Any]
@@ -38,7 +43,7 @@ class Parts:
 
 
 def cross_problems(parts: Parts) -> Iterator[Problem]:
-    """What does not fit together: pairs of a key and what is wrong with it."""
+    """Find what does not fit together: pairs of a key and what is wrong with it."""
     yield from _source_name_problems(parts)
     for path, source in parts.sources.items():
         yield from _source_problems(path, source)
@@ -60,17 +65,17 @@ def _source_name_problems(parts: Parts) -> Iterator[Problem]:
         if first.setdefault(source.name, path) != path:
             yield (
                 f"{path}.name",
-                f"{source.name!r} is the name of {first[source.name]} already; give each source its own",
+                f"{source.name!r} is already the name of {first[source.name]}; give each source its own name",
             )
 
 
 def _source_problems(path: str, source: Source) -> Iterator[Problem]:
     if source.event is None and all(getattr(source, slot) is None for slot in SLOTS):
-        yield path, f"an event of {source.name!r} would say nothing: name at least one column of {', '.join(SLOTS)}"
+        yield path, f"events of {source.name!r} would have no text; name a column for one of {', '.join(SLOTS)}"
     if source.event is not None:
         yield from _slot_problems(f"{path}.event", source.event, source, SLOTS)
     if source.sentences and set(source.families) == {"exposure"}:
-        yield f"{path}.sentences", "exposure is an input only; give another family, or leave the sentences out"
+        yield f"{path}.sentences", "exposures are inputs only; give another family, or remove the sentences"
     for i, sentence in enumerate(source.sentences or ()):
         yield from _slot_problems(f"{path}.sentences[{i}]", sentence, source, (*SLOTS, "amount", "currency"))
     if source.price is not None and source.quantity is None and source.amount is None:
@@ -85,17 +90,17 @@ def _form_problems(path: str, form: TableForm) -> Iterator[Problem]:
     if form.time_format is not None and form.time_format not in TIME_WORDS and "%" not in form.time_format:
         yield (
             f"{path}.time_format",
-            f"{form.time_format!r} is no format; write one such as '%d/%m/%Y', 'epoch_s' or 'epoch_ms'",
+            f"{form.time_format!r} is not a time format; write one such as '%d/%m/%Y', 'epoch_s' or 'epoch_ms'",
         )
     if form.timezone is not None and not _is_timezone(form.timezone):
-        yield f"{path}.timezone", f"{form.timezone!r} is no known zone; write one such as 'Europe/Berlin' or 'UTC'"
+        yield f"{path}.timezone", f"{form.timezone!r} is not a time zone; write one such as 'Europe/Berlin' or 'UTC'"
     if form.delimiter is not None and (len(form.delimiter) != 1 or not form.delimiter.isascii()):
         yield f"{path}.delimiter", f"{form.delimiter!r} should be one character, such as ';' or a tab"
     if form.comment == "":
         yield f"{path}.comment", "should be what begins a comment, such as '#'; or leave it out"
 
 
-def _slot_problems(path: str, text: str, source: Source, known: tuple[str, ...]) -> Iterator[Problem]:
+def _slot_problems(path: str, text: str, source: Source, slots: tuple[str, ...]) -> Iterator[Problem]:
     try:
         parts = [part for part in Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
@@ -104,12 +109,12 @@ def _slot_problems(path: str, text: str, source: Source, known: tuple[str, ...])
     if "{{" in text or "}}" in text or any(spec or conversion for _, _, spec, conversion in parts):
         yield path, f"{text!r} has more in braces than a slot's name; write slots as {{category}}"
         return
-    listed = ", ".join(f"{{{slot}}}" for slot in known)
+    listed = ", ".join(f"{{{slot}}}" for slot in slots)
     for slot in [str(slot) for _, slot, _, _ in parts]:
-        if slot not in known:
-            yield path, f"{{{slot}}} in {text!r} is no slot; the slots are {listed}"
+        if slot not in slots:
+            yield path, f"{{{slot}}} in {text!r} is not a slot; the slots are {listed}"
         elif slot != "currency" and getattr(source, slot) is None:
-            yield path, f"{text!r} needs the column of {slot}: set {slot} = ... in source {source.name!r}"
+            yield path, f"{text!r} needs a column for {slot}; set {slot} = ... in source {source.name!r}"
 
 
 def _is_timezone(name: str) -> bool:
@@ -121,40 +126,46 @@ def _is_timezone(name: str) -> bool:
 
 
 def _profile_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Iterator[Problem]:
-    columns = [*profile.categorical, *profile.ordered, *profile.numeric]
     if profile.path is not None and profile.user is None:
-        yield "profile.user", "missing; name the column of the user id"
+        yield "profile.user", "missing; name the column with the user id"
     if profile.path is None:
         for key in ("user", "time", "categorical", "ordered", "numeric"):
             if value := getattr(profile, key):
-                yield f"profile.{key}", f"{value!r} needs a table: set path = ... in [profile]"
+                yield f"profile.{key}", f"{value!r} needs a table; set path = ... in [profile]"
+    for column, values in profile.ordered.items():
+        if len(set(values)) < max(len(values), 2):
+            yield f"profile.ordered.{column}", f"{list(values)!r} should be at least two different values, in order"
+    yield from _column_name_problems(profile, aggregates)
+
+
+def _column_name_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Iterator[Problem]:
+    columns = [*profile.categorical, *profile.ordered, *profile.numeric]
     names = Counter(chain(columns, (aggregate.name for aggregate in aggregates.values())))
     for name, count in names.items():
         if count > 1:
             yield (
                 "profile",
-                f"the column {name!r} is named {count} times among categorical, ordered, numeric and aggregates",
+                f"the column {name!r} occurs {count} times in categorical, ordered, numeric and aggregates; keep one",
             )
+    for name in sorted(RESERVED & set(names)):
+        yield "profile", f"the column name {name!r} is reserved by findcli; rename the column"
     for name in sorted({str(profile.user), str(profile.time)} & set(columns)):
-        yield "profile", f"the column {name!r} is the user or the time and cannot be an attribute too"
-    for column, values in profile.ordered.items():
-        if len(set(values)) < max(len(values), 2):
-            yield f"profile.ordered.{column}", f"{list(values)!r} should be two or more different values, in order"
+        yield "profile", f"the column {name!r} is the user or the time; remove it from the attributes"
 
 
 def _aggregate_problems(path: str, aggregate: Aggregate, source_names: list[Any]) -> Iterator[Problem]:
     yield from _unknown_source(f"{path}.source", aggregate.source, source_names)
     if aggregate.measure in NEED_COLUMN and aggregate.column is None:
-        yield f"{path}.column", f"missing; {aggregate.measure!r} is computed from a column of {aggregate.source!r}"
+        yield f"{path}.column", f"missing; {aggregate.measure!r} needs a column of {aggregate.source!r}"
     if aggregate.measure not in NEED_COLUMN and aggregate.column is not None:
-        yield f"{path}.column", f"{aggregate.column!r} is not read by {aggregate.measure!r}; remove it"
+        yield f"{path}.column", f"{aggregate.measure!r} does not read a column; remove {aggregate.column!r}"
 
 
 def _unknown_source(path: str, name: str, source_names: list[Any]) -> Iterator[Problem]:
     if name not in source_names:
         yield (
             path,
-            f"{name!r} is no source; the sources are {', '.join(repr(known) for known in source_names) or 'none'}",
+            f"{name!r} is not a source; the sources are {', '.join(map(repr, source_names)) or 'none'}",
         )
 
 

@@ -1,11 +1,14 @@
-"""The form of findcli.toml: values -> settings, with every mistake named at once, and values -> a commented file."""
+"""Reads and writes findcli.toml: values -> settings, with all mistakes at once, and values -> a commented file.
+
+Tested in tests/workspace/test_folder.py.
+"""
 
 from __future__ import annotations
 
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -14,6 +17,7 @@ from annotated_doc import Doc
 
 from findcli.errors import FindCLIError
 from findcli.workspace import settings
+from findcli.workspace.durations import in_calendar
 from findcli.workspace.settings import FORMAT, PAPER_SIZES, Aggregate, Profile, Settings, Source, Task
 from findcli.workspace.settings_checks import Parts, cross_problems
 
@@ -21,18 +25,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 TABLES: dict[str, type] = {
-    "workspace": settings.General,
-    "windows": settings.Windows,
-    "profile": settings.Profile,
-    "split": settings.Split,
-    "sentences": settings.Sentences,
-    "text": settings.Text,
-    "sequence": settings.Sequence,
-    "tabular": settings.Tabular,
-    "align": settings.Align,
-    "ranker": settings.Ranker,
-    "rewriter": settings.Rewriter,
-    "prompt": settings.Prompt,
+    name: kind
+    for name, kind in get_type_hints(settings.Settings).items()
+    if is_dataclass(kind) and isinstance(kind, type)
 }
 FIXES = {
     "string_type": "write text in quotes",
@@ -49,7 +44,7 @@ Problems = dict[str, str]
 
 
 def to_utc(value: date) -> datetime:
-    """An instant as naive UTC: a date is its midnight, a time without a zone is in UTC already."""
+    """Convert an instant to naive UTC: a date means its midnight, a time without a zone is in UTC."""
     if not isinstance(value, datetime):
         return datetime.combine(value, time())
     return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
@@ -59,16 +54,16 @@ def parse_settings(raw: Mapping[str, Any], *, name: str) -> Settings:
     """Turn the plain values of a workspace file into settings.
 
     Args:
-        raw: nested mappings and lists as TOML gives them.
-        name: how messages call the file.
+        raw: nested mappings and lists, as parsed from TOML.
+        name: the file's name in error messages.
 
     Raises:
-        FindCLIError: there are mistakes; all of them are named, each with its key, its value and the fix.
+        FindCLIError: the file has mistakes; the error lists them all, each with its key, its value and the fix.
     """
-    found = raw.get("format", FORMAT)
-    if found != FORMAT:
-        hint = "use the findcli that wrote it, or make a new workspace with: findcli init"
-        raise FindCLIError(f"{name} is of format {found!r}; this findcli reads format {FORMAT}", hint=hint)
+    version = raw.get("format", FORMAT)
+    if version != FORMAT:
+        hint = "use the findcli version that wrote it, or make a new workspace with: findcli init"
+        raise FindCLIError(f"{name} has format {version!r}; this findcli reads format {FORMAT}", hint=hint)
     problems: Problems = {}
     parts = _read_parts(_with_paper_sizes(raw), problems)
     for path, problem in cross_problems(parts):
@@ -76,7 +71,7 @@ def parse_settings(raw: Mapping[str, Any], *, name: str) -> Settings:
     if problems:
         listed = "".join(f"\n  {path}: {problem}" for path, problem in problems.items())
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        raise FindCLIError(f"{name} has {count}:{listed}", hint="correct them there, then look with: findcli check")
+        raise FindCLIError(f"{name} has {count}:{listed}", hint="correct the file, then run: findcli check")
     return Settings(
         **{**parts.tables, "profile": replace(parts.tables["profile"], aggregates=tuple(parts.aggregates.values()))},
         sources=tuple(parts.sources.values()),
@@ -88,15 +83,15 @@ def parse_settings(raw: Mapping[str, Any], *, name: str) -> Settings:
 def _with_paper_sizes(raw: Mapping[str, Any]) -> dict[str, Any]:
     if raw.get("size") != "paper":
         return dict(raw)
-    given = {table: raw.get(table, {}) for table in PAPER_SIZES}
+    tables = {table: raw.get(table, {}) for table in PAPER_SIZES}
     return {
         **raw,
-        **{table: PAPER_SIZES[table] | values for table, values in given.items() if isinstance(values, dict)},
+        **{table: PAPER_SIZES[table] | values for table, values in tables.items() if isinstance(values, dict)},
     }
 
 
 def _read_parts(raw: dict[str, Any], problems: Problems) -> Parts:
-    """Every table that stands by itself; what does not is named in `problems` and left out."""
+    """Read every table that is valid by itself; `problems` gets the mistakes of the others."""
     problems |= dict(_top_level_problems(raw))
     tables = {key: raw.get(key, {}) for key in TABLES if isinstance(raw.get(key, {}), dict)}
     aggregates = tables.get("profile", {}).get("aggregates", [])
@@ -116,20 +111,20 @@ def _read_parts(raw: dict[str, Any], problems: Problems) -> Parts:
 
 
 def _top_level_problems(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    known = [field.name for field in fields(Settings)]
+    keys = [field.name for field in fields(Settings)]
     for key, value in raw.items():
-        if key not in known:
-            yield key, _unknown(key, known)
+        if key not in keys:
+            yield key, _unknown(key, keys)
         elif key in (*TABLES, "tasks") and not isinstance(value, dict):
             yield key, f"{value!r} should be a table"
     if raw.get("size", "small") not in ("small", "paper"):
         yield "size", f"{raw['size']!r} should be 'small' or 'paper'"
     if not raw.get("sources"):
-        yield "sources", "missing; name at least one table of events with [[sources]]"
+        yield "sources", "missing; name at least one table of events in [[sources]]"
 
 
 def _entries(value: Any, path: str, problems: Problems) -> dict[str, Any]:
-    """The entries of an array of tables by their path."""
+    """The entries of an array of tables, by path."""
     if isinstance(value, list | tuple):
         return {f"{path}[{i}]": entry for i, entry in enumerate(value)}
     problems[path] = f"should be a list of tables: write [[{path}]] in double brackets"
@@ -142,7 +137,7 @@ def _read_tables(kind: type, entries: dict[str, Any], problems: Problems) -> dic
 
 
 def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
-    """One table as its dataclass, or None where it has mistakes."""
+    """Read one table into its dataclass; None if it has mistakes."""
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
     if not isinstance(value, dict):
@@ -153,7 +148,11 @@ def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
         for key, hint in get_type_hints(kind).items()
         if hint is datetime and isinstance(value.get(key), str)
     }
-    # A dataclass takes no configuration from outside; a tuple around it does, and passes it on.
+    beyond = {f"{path}.{key}": problem for key, instant in value.items() if (problem := _beyond_calendar(instant))}
+    if beyond:
+        problems |= beyond
+        return None
+    # A dataclass takes no configuration from outside; a tuple around it does and passes it on.
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     adapter = TypeAdapter(tuple[kind], config=config)  # type: ignore[valid-type]
     try:
@@ -164,6 +163,16 @@ def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
         return None
     problems |= quoted
     return None if quoted else table
+
+
+def _beyond_calendar(value: Any) -> str | None:
+    """The problem of an instant outside findcli's calendar; None for any other value."""
+    try:
+        if isinstance(value, date):
+            in_calendar(datetime.combine(value, time()) if not isinstance(value, datetime) else value)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _plain(value: Any) -> str:
@@ -187,19 +196,19 @@ def _say(kind: type, error: ErrorDetails) -> str:
         return _unknown(key, [field.name for field in fields(kind)])
     if code == "missing":
         return f"missing; {_docs(kind)[key]}"
-    told = error["msg"].removeprefix("Input ").replace("Tuple", "the list")
-    told = told.replace(" after validation, not 0", "") if code != "predicate_failed" else "is no duration"
+    reason = error["msg"].removeprefix("Input ").replace("Tuple", "the list")
+    reason = reason.replace(" after validation, not 0", "") if code != "predicate_failed" else "is not a duration"
     fix = f"; {FIXES[code]}" if code in FIXES else ""
-    return f"{value!r} {told}{fix}"
+    return f"{value!r} {reason}{fix}"
 
 
-def _unknown(key: str, known: list[str]) -> str:
-    near = get_close_matches(key, known, n=1)
-    return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; the keys here are {', '.join(known)}"
+def _unknown(key: str, keys: list[str]) -> str:
+    near = get_close_matches(key, keys, n=1)
+    return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; the keys here are {', '.join(keys)}"
 
 
 def _docs(kind: type) -> dict[str, str]:
-    """What each key of a table means."""
+    """The meaning of each key of a table."""
     hints = get_type_hints(kind, include_extras=True)
     return {
         key: doc.documentation
@@ -213,48 +222,48 @@ def render_settings(values: Mapping[str, Any], *, header: str) -> str:
     """Write values as a commented findcli.toml.
 
     Args:
-        values: valid nested tables of the file, as far as they differ from the defaults; None counts as not given.
-        header: the comment at its top, in one or more lines.
+        values: valid nested tables of the file, where they differ from the defaults; None values are skipped.
+        header: the comment at the top, one or more lines.
     """
-    told: set[str] = set()
+    explained: set[str] = set()
     scalars = {"format": FORMAT, **({"size": values["size"]} if "size" in values else {})}
-    blocks = [_comment(header), "\n".join(_lines(Settings, scalars, told))]
+    blocks = [_comment(header), "\n".join(_lines(Settings, scalars, explained))]
     for key in [field.name for field in fields(Settings) if field.name in values and field.name not in scalars]:
-        blocks += list(_blocks(key, values[key], told))
+        blocks += list(_blocks(key, values[key], explained))
     untouched = [_defaults(key, kind) for key, kind in TABLES.items() if key not in values]
     blocks += ["# Tables left at their defaults:", *untouched] if untouched else []
     return "\n\n".join(blocks) + "\n"
 
 
-def _blocks(key: str, value: Any, told: set[str]) -> Iterator[str]:
-    """A table, or several, as the blocks of lines of the file."""
+def _blocks(key: str, value: Any, explained: set[str]) -> Iterator[str]:
+    """The blocks of lines that write one top-level key."""
     if key == "sources":
-        yield from ("\n".join(["[[sources]]", *_lines(Source, entry, told)]) for entry in value)
+        yield from ("\n".join(["[[sources]]", *_lines(Source, entry, explained)]) for entry in value)
     elif key == "tasks":
         yield from (
-            "\n".join([f"[tasks.{_toml_key(name)}]", *_lines(Task, entry, told)]) for name, entry in value.items()
+            "\n".join([f"[tasks.{_toml_key(name)}]", *_lines(Task, entry, explained)]) for name, entry in value.items()
         )
     else:
         plain = {k: v for k, v in value.items() if k not in ("aggregates", "ordered")}
         if plain or key != "profile":
-            yield "\n".join([f"[{key}]", *_lines(TABLES[key], plain, told)])
+            yield "\n".join([f"[{key}]", *_lines(TABLES[key], plain, explained)])
         if ordered := value.get("ordered"):
             title = f"[profile.ordered]  # {_docs(Profile)['ordered']}"
             yield "\n".join([title, *(f"{_toml_key(column)} = {_toml(levels)}" for column, levels in ordered.items())])
         yield from (
-            "\n".join(["[[profile.aggregates]]", *_lines(Aggregate, a, told)]) for a in value.get("aggregates", ())
+            "\n".join(["[[profile.aggregates]]", *_lines(Aggregate, a, explained)]) for a in value.get("aggregates", ())
         )
 
 
-def _lines(kind: type, values: Mapping[str, Any], told: set[str]) -> list[str]:
-    """`key = value` lines; a key's meaning stands beside it the first time it occurs."""
+def _lines(kind: type, values: Mapping[str, Any], explained: set[str]) -> list[str]:
+    """`key = value` lines; a comment explains each key the first time it occurs."""
     docs, lines = _docs(kind), []
     for key, value in values.items():
         if value is None:
             continue
         name = f"{kind.__name__}.{key}"
-        lines.append(f"{key} = {_toml(value)}" + ("" if name in told else f"  # {docs[key]}"))
-        told.add(name)
+        lines.append(f"{key} = {_toml(value)}" + ("" if name in explained else f"  # {docs[key]}"))
+        explained.add(name)
     return lines
 
 

@@ -12,17 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.audiences.target import (
-    Passed,
-    Selection,
-    one_table,
-    rank,
-    read_demands,
-    require_writable,
-    target,
-    write_audience,
-)
+from findcli.audiences.export import one_table, require_writable, write_audience
+from findcli.audiences.select import Selection, rank
+from findcli.audiences.target import Passed, target
 from findcli.cli.main import main
+from findcli.demands.files import read_demands
 from findcli.errors import FindCLIError
 from findcli.scoring.embed import embed
 from findcli.workspace.folder import Workspace
@@ -80,6 +74,8 @@ def test_a_probability_that_nobody_calibrated_is_refused() -> None:
         ("d.csv", 'id,demand\n1,tea buyers\n2,"soap, please"\n3,\n'),
         ("d.tsv", "demand\tid\ntea buyers\t1\nsoap, please\t2\n"),
         ("d.csv", "tea buyers\nsoap, please\n"),
+        ("d.csv", "demand;note\ntea buyers;x\nsoap, please;y\n"),
+        ("d.csv", 'Demand\ntea buyers\n"soap, please"\n'),
         ("d", "tea buyers\nsoap, please"),
     ],
 )
@@ -130,7 +126,7 @@ def test_an_audience_is_written_by_its_extension(tmp_path: Path, suffix: str, re
 
 def test_an_unknown_extension_is_refused_and_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     for action in (require_writable, lambda path: write_audience(ranking([1.0]), path)):
-        with pytest.raises(FindCLIError, match=r"ends in \.xlsx"):
+        with pytest.raises(FindCLIError, match=r"has the extension \.xlsx"):
             action(tmp_path / "a.xlsx")
     path = tmp_path / "a.csv"
     path.write_text("what was there")

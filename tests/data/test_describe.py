@@ -69,7 +69,7 @@ def test_few_events_go_by_days_and_many_by_weeks(
 def test_an_unknown_user_names_those_beside_it(tiny_workspace: Workspace) -> None:
     with pytest.raises(FindCLIError, match="no user '5x'") as error:
         timeline(tiny_workspace, "5x")
-    assert error.value.hint == "ids beside it: 58, 59, 6, 7"
+    assert error.value.hint == "similar ids: 58, 59, 6, 7"
     with pytest.raises(FindCLIError) as error:
         timeline(tiny_workspace, "zz")
     assert error.value.hint.endswith("9")

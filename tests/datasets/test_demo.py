@@ -248,7 +248,7 @@ def test_a_workspace_is_never_overwritten(made: Summary) -> None:
 
 @pytest.mark.parametrize("wrong", [{"users": 0}, {"days": 30}, {"scenario": "moon"}])
 def test_an_impossible_world_is_refused(tmp_path: Path, wrong: dict) -> None:
-    with pytest.raises(ValueError, match="no world has"):
+    with pytest.raises(ValueError, match="the demo needs"):
         demo.create(tmp_path / "new", **wrong)
     assert not (tmp_path / "new").exists()
 

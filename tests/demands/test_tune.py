@@ -13,11 +13,13 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from findcli import pipeline
 from findcli.data.events import build_events
 from findcli.data.vocabulary import SCHEMA
-from findcli.demands.dialogues import Shelf, described, shelves_of, write_dialogue, write_pair
-from findcli.demands.language_model import GIVEN, LanguageModel, asked_for, shelf
-from findcli.demands.tune import lm_loss, load_tuned, tune_rewriter, why_stale
+from findcli.demands.language_model import SHELF_LABEL, LanguageModel, asked_for, shelf
+from findcli.demands.retrieval import described
+from findcli.demands.training_texts import Shelf, shelves_of, write_dialogue, write_pair
+from findcli.demands.tune import lm_loss, load_tuned, tune_rewriter
 from findcli.errors import FindCLIError
 from findcli.models.text.pretrain import train_tokenizer
 from findcli.models.text.pretrained import load_language_model
@@ -51,7 +53,7 @@ def test_likelihoods_are_those_of_the_whole_text(base: str) -> None:
     things = ["tea", "bread: rolls, bread and cheese"]
     found = judge.log_likelihoods("people who will buy tea", things)
     for thing, log_p in zip(things, found, strict=True):
-        given = tokenizer(GIVEN, add_special_tokens=False)["input_ids"]
+        given = tokenizer(SHELF_LABEL, add_special_tokens=False)["input_ids"]
         given += tokenizer(shelf(thing), add_special_tokens=False)["input_ids"]
         told = tokenizer(asked_for("people who will buy tea"), add_special_tokens=False)["input_ids"]
         with torch.no_grad():
@@ -91,7 +93,7 @@ def test_tuning_learns_to_answer_and_is_used(tiny_workspace: Workspace, base: st
     assert run.manifest.metrics["held_out"] > 0
     assert 0 <= run.manifest.metrics["accuracy_after"] <= 1
     assert (run.folder / "adapter" / "adapter_model.safetensors").is_file()
-    assert why_stale(workspace) is None
+    assert pipeline.why_stale(workspace, "rewriter") is None
     said = load_tuned(workspace, weight=1.0).adjustments("people who will buy tea", ["tea", "soap"])
     assert np.isfinite(said).all()
 
@@ -108,7 +110,7 @@ def test_later_events_change_nothing(tiny_workspace: Workspace, base: str) -> No
     path = workspace.path("data/orders.parquet")
     pl.read_parquet(path).filter(pl.col("time") < workspace.train_until).write_parquet(path)
     build_events(workspace)
-    assert why_stale(workspace) is None
+    assert pipeline.why_stale(workspace, "rewriter") is None
     assert tune_rewriter(workspace, device="cpu", force=True).manifest.files == first
 
 

@@ -9,9 +9,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.audiences.target import target
 from findcli.cli.main import main
+from findcli.data.tasks import read_labels
 from findcli.errors import FindCLIError
 from findcli.evaluation.ablations import FIGURES, ablate
-from findcli.evaluation.probe import read_labels
 from findcli.evaluation.variants import OWN, VARIANTS, Variant, chosen_variants, plan_variants, train_variant
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import open_run
@@ -87,7 +87,7 @@ def test_the_command_plans_measures_and_prints(
     trained_workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [
-        "evaluate",
+        "ablate",
         "-w",
         str(trained_workspace.folder),
         "-d",
@@ -107,17 +107,6 @@ def test_the_command_plans_measures_and_prints(
     assert [form["by"] for form in found["forms"]] == [OWN, "find", "find-without-table"]
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--variants", "find", "--untrained"], "it takes no --untrained"),
-        (["--sentences", "--variants", "find"], "it takes no --variants"),
-        (["--dry-run"], "it goes with --variants"),
-        (["--variants", "gpt"], "there is no variant 'gpt'"),
-    ],
-)
-def test_what_does_not_go_together_is_said(
-    trained_workspace: Workspace, capsys: pytest.CaptureFixture[str], options: list[str], told: str
-) -> None:
-    assert exit_code("evaluate", "-w", str(trained_workspace.folder), *options) in (1, 2)
-    assert told in " ".join(capsys.readouterr().err.split())
+def test_an_unknown_form_is_named(trained_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("ablate", "-w", str(trained_workspace.folder), "--variants", "gpt") == 1
+    assert "there is no variant 'gpt'" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from findcli.errors import FindCLIError
 from findcli.evaluation.few_shot import FIGURES, few_shot
 from findcli.evaluation.rivals import from_seeds
 from findcli.evaluation.rivals.one4all import One4all
-from findcli.evaluation.zero_shot import REWRITTEN, evaluate, require_modalities
+from findcli.evaluation.zero_shot import REWRITTEN, RankingFigures, evaluate, require_modalities
 from findcli.metrics import weighted_selection
 from findcli.workspace.folder import Workspace
 
@@ -77,14 +77,32 @@ def test_rivals_rank_like_seeds_high() -> None:
         assert scores[:40].mean() > scores[40:].mean()
 
 
-def test_a_masked_modality_takes_no_part(trained_workspace: Workspace) -> None:
-    whole = evaluate(trained_workspace, ["tea"], device="cpu")[0].rankings
-    whole = [ranking for ranking in whole if ranking.by != REWRITTEN]  # no vocabulary is kept of masked users
-    masked = evaluate(trained_workspace, ["tea"], without=["sequence"], device="cpu")[0].rankings
+@pytest.mark.parametrize(
+    ("modality", "source", "columns"),
+    [("sequence", "orders", ("item", "category", "department")), ("search", "searches", ("query",))],
+)
+def test_a_masked_modality_takes_no_part(
+    trained_workspace: Workspace, modality: str, source: str, columns: tuple[str, ...]
+) -> None:
+    """What a source says is dealt to other users: that changes the ranking, unless its modality is masked."""
+
+    def rankings(*without: str) -> list[RankingFigures]:
+        (result,) = evaluate(trained_workspace, ["tea"], without=without, device="cpu")
+        return [ranking for ranking in result.rankings if ranking.by != REWRITTEN]  # masked users have no vocabulary
+
+    whole, masked = rankings(), rankings(modality)
     assert [ranking.by for ranking in whole] == [ranking.by for ranking in masked]
-    assert whole[0].auc.value != masked[0].auc.value
-    for names, told in ((["sound"], "no modality"), (["sequence", "tabular", "search"], "nothing is left")):
-        with pytest.raises(FindCLIError, match=told):
+    path = trained_workspace.folder / f"data/{source}.parquet"
+    events = pl.read_parquet(path)
+    dealt = events.select(columns).sample(fraction=1, shuffle=True, seed=1)
+    events.with_columns(dealt.get_columns()).write_parquet(path)
+    assert rankings(modality) == masked
+    assert all(after.auc != before.auc for after, before in zip(rankings(), whole, strict=True))
+
+
+def test_what_cannot_be_masked_is_refused() -> None:
+    for names, message in ((["sound"], "not a modality"), (["sequence", "tabular", "search"], "nothing is left")):
+        with pytest.raises(FindCLIError, match=message):
             require_modalities(names)
 
 
@@ -95,7 +113,7 @@ def test_the_command_prints_and_writes(
     path = trained_workspace.folder / "few.parquet"
     with pytest.raises(SystemExit) as ended:
         main(
-            ["evaluate", "--few-shot", "--rivals", "one4all", "--draws", "2", "--seeds", "3", "--output", str(path),
+            ["few-shot", "--rivals", "one4all", "--draws", "2", "--seeds", "3", "--output", str(path),
              "--quiet", "--workspace", str(trained_workspace.folder)]
         )  # fmt: skip
     assert ended.value.code == 0

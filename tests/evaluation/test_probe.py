@@ -13,10 +13,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
+from findcli.data.tasks import read_labels
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import CONCATENATED, LEARNED, POSSIBLE, STORED, averages, probe, read_labels
+from findcli.evaluation.probe import CONCATENATED, LEARNED, POSSIBLE, STORED, averages, probe
 from findcli.evaluation.probe_protocol import ceiling, linear_probe
-from findcli.models.find.summary import DIRECTIONS, FACTORS
+from findcli.models.find.user_summary import DIRECTIONS, FACTORS
 from findcli.workspace.folder import Workspace
 
 
@@ -92,39 +93,6 @@ def test_a_source_left_out_changes_the_vectors_and_loses_no_user(trained_workspa
     assert areas[1]["search"] == pytest.approx(0.5)
     assert areas[0]["search"] != areas[1]["search"]
     assert areas[0]["sequence"] == pytest.approx(areas[1]["sequence"])
-
-
-def test_labels_are_booleans_whatever_they_were(tiny_workspace: Workspace) -> None:
-    for values in ([0, 1], [0.0, 1.0], [False, True]):
-        found = labels_of(task(tiny_workspace, pl.DataFrame({"user_id": [1, 2], "label": values})))
-        assert found.to_dicts() == [{"user_id": 1, "label": False}, {"user_id": 2, "label": True}]
-
-
-@pytest.mark.parametrize(
-    ("columns", "changes", "told"),
-    [
-        ({"user_id": [1, 2], "label": [0, 0]}, {}, "no positives among 2"),
-        ({"user_id": [1, 2], "label": [1, 1]}, {}, "no negatives among 2"),
-        ({"user_id": [1, 2, 3], "label": [0, 1, 2]}, {}, "not 0 and 1"),
-        ({"user_id": [1, 2, 3], "label": [0, 1, None]}, {}, "not 0 and 1"),
-        ({"user_id": [1, 2], "label": ["0", "1"]}, {}, "not 0 and 1"),
-        ({"user_id": [1, 2, 1], "label": [0, 1, 1]}, {}, "user 1 more than once"),
-        ({"user_id": ["a", "b"], "label": [0, 1]}, {}, "no user id of the sources' kind"),
-        ({"user_id": [1, 2], "label": [0, 1]}, {"label": "y", "user": "who"}, "no column who, y"),
-        ({"user_id": [], "label": []}, {}, "among 0 users"),
-        ({"user_id": [1, 2], "label": [0, 1], "p": [0.1, None]}, {"truth": "p"}, "other than probabilities"),
-        ({"user_id": [1, 2], "label": [0, 1], "p": [0.1, 7.0]}, {"truth": "p"}, "other than probabilities"),
-        ({"user_id": [1, 2], "label": [0, 1], "p": ["a", "b"]}, {"truth": "p"}, "other than probabilities"),
-        ({"user_id": [1, 2], "label": [0, 1], "h": [2, 0]}, {"hard_negative": "h"}, "other than 0 and 1"),
-        ({"user_id": [1, 2], "label": [0, 1]}, {"path": "data/none.parquet"}, "none.parquet"),
-    ],
-)
-def test_labels_that_cannot_be_used_are_refused(
-    tiny_workspace: Workspace, columns: dict[str, list[object]], changes: dict[str, object], told: str
-) -> None:
-    with pytest.raises(FindCLIError, match=told) as error:
-        labels_of(task(tiny_workspace, pl.DataFrame(columns), **changes))
-    assert error.value.hint
 
 
 def test_a_task_on_strangers_alone_is_refused(trained_workspace: Workspace) -> None:

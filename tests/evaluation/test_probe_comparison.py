@@ -16,11 +16,11 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from findcli.cli.main import main
 from findcli.datasets import complete_journey
 from findcli.evaluation.benchmark import journey
-from findcli.evaluation.probe import LEARNED, STORED, Measured, ProbeResult, measure_tasks
+from findcli.evaluation.probe import LEARNED, STORED, ProbedTask, ProbeResult, measure_tasks
 from findcli.evaluation.probe_comparison import AVERAGE, compare
-from findcli.evaluation.probe_protocol import ProbeRow, fit_head, probe_vectors, resampling
+from findcli.evaluation.probe_protocol import ProbeRow, fit_head, probe_vectors
 from findcli.evaluation.rivals.probe_registry import chosen_rivals
-from findcli.metrics import Interval
+from findcli.metrics import Interval, bootstrap_weights
 from findcli.workspace.folder import Workspace
 
 ONE = Interval(0.0, 0.0, 0.0)
@@ -33,9 +33,9 @@ def exit_code(*words: str) -> int:
     return end.value.code
 
 
-def measured(task: str, areas: dict[str, np.ndarray], notes: list[str] | None = None) -> Measured:
+def measured(task: str, areas: dict[str, np.ndarray], notes: list[str] | None = None) -> ProbedTask:
     rows = [ProbeRow(kind, 1, ONE, ONE, 0.0, rival=kind not in (STORED, LEARNED), seconds=2.0) for kind in areas]
-    return Measured(ProbeResult(task, task, "", 10, 5, rows), areas, notes or [])
+    return ProbedTask(ProbeResult(task, task, "", 10, 5, rows), areas, notes or [])
 
 
 def test_a_constant_lead_has_an_interval_of_no_width() -> None:
@@ -83,7 +83,7 @@ def test_replicates_are_those_of_an_explicit_bootstrap() -> None:
     rng = np.random.default_rng(1)
     truth = rng.random(150) < 0.4
     vectors = rng.normal(size=(150, 3)) + truth[:, None]
-    weights = resampling(150)
+    weights = bootstrap_weights(150, 200)
     row, areas = probe_vectors("some", vectors, truth, head="linear", weights=weights)
     assert row.auc.value == areas[0]
     draws = StratifiedShuffleSplit(10, train_size=0.2, random_state=0).split(vectors, truth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.audiences.target import target
+from findcli.data.tasks import read_labels
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe import read_labels
 from findcli.evaluation.zero_shot import averages, evaluate, rank_quality
 from findcli.workspace.folder import Workspace, load_workspace
 
@@ -89,3 +90,25 @@ def test_paraphrases_and_hard_negatives_are_measured(trained_workspace: Workspac
 def test_an_unknown_task_is_named(trained_workspace: Workspace) -> None:
     with pytest.raises(FindCLIError, match="no task 'd99'"):
         evaluate(trained_workspace, ["d99"])
+
+
+def test_masking_every_source_is_refused_before_any_work(
+    trained_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("findcli.evaluation.zero_shot.describe_engine", None)  # embeds the users
+    task = replace(trained_workspace.settings.tasks["tea"], without_sources=("searches",))
+    behaviour = Workspace(trained_workspace.folder, replace(trained_workspace.settings, tasks={"tea": task}))
+    with pytest.raises(FindCLIError, match="task 'tea' leaves no source to rank by, with sequence masked") as error:
+        evaluate(behaviour, ["tea"], without=["sequence"], device="cpu")
+    assert 'scorer = "vector"' in error.value.hint
+
+
+def test_a_history_that_names_nothing_is_refused(trained_workspace: Workspace) -> None:
+    orders = pl.read_parquet(trained_workspace.folder / "data/orders.parquet")
+    searches = pl.read_parquet(trained_workspace.folder / "data/searches.parquet")
+    first = searches["time"].min()
+    assert orders["time"].min() < first  # type: ignore[operator]
+    task = replace(trained_workspace.settings.tasks["tea"], as_of=first)
+    early = Workspace(trained_workspace.folder, replace(trained_workspace.settings, tasks={"tea": task}))
+    with pytest.raises(FindCLIError, match="no event before the date names anything to rank by"):
+        evaluate(early, ["tea"], without=["sequence"], device="cpu")

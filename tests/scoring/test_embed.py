@@ -11,8 +11,11 @@ import pytest
 from findcli.data import events
 from findcli.data.pairs import held_out_users
 from findcli.errors import FindCLIError
-from findcli.scoring import embed as embeddings
-from findcli.scoring.embed import Embedder, embed, embed_users
+from findcli.models.trained import TrainedModel
+from findcli.scoring import user_vectors as embedding
+from findcli.scoring.embed import embed
+from findcli.scoring.population import embed_users
+from findcli.scoring.user_vectors import Embedder
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import Run
 
@@ -34,10 +37,10 @@ def orders(workspace: Workspace) -> pl.DataFrame:
 def test_batch_size_partition_and_company_change_no_vector(
     trained_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embedder, log = Embedder.load(trained_workspace, device="cpu"), events.build_events(trained_workspace)
+    embedder, log = Embedder.of(TrainedModel(trained_workspace, device="cpu")), events.build_events(trained_workspace)
     at = trained_workspace.train_until
     ids, whole = embed_users(trained_workspace, embedder, log, at)
-    monkeypatch.setattr(embeddings, "BATCH", 7)
+    monkeypatch.setattr(embedding, "BATCH", 7)
     assert embed_users(trained_workspace, embedder, log, at)[0].equals(ids)
     few = embed_users(trained_workspace, embedder, log, at)[1]
     monkeypatch.setattr(events, "ROWS_PER_PART", 500)
@@ -48,6 +51,21 @@ def test_batch_size_partition_and_company_change_no_vector(
     for name in whole:
         np.testing.assert_allclose(few[name], whole[name], atol=1e-5, rtol=0)
         np.testing.assert_allclose(in_parts[name], whole[name], atol=1e-5, rtol=0)
+
+
+def test_each_partition_is_read_once(trained_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "ROWS_PER_PART", 500)
+    log = events.build_events(trained_workspace, force=True)
+    read: list[str] = []
+    real = events.read_part
+
+    def counted(run: Run, part: str, **options: object) -> pl.DataFrame:
+        read.append(part)
+        return real(run, part, **options)
+
+    monkeypatch.setattr(events, "read_part", counted)
+    embed(trained_workspace, as_of=trained_workspace.train_until + timedelta(weeks=1), device="cpu")
+    assert read == events.parts(log)
 
 
 def test_every_user_has_a_unit_vector_held_out_ones_too_and_zeros_for_what_is_missing(

@@ -2,18 +2,13 @@ import math
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 
 from findcli.errors import FindCLIError
-from findcli.training.loop import (
-    CHECKPOINT,
-    collapse_warning,
-    fit,
-    mixed_precision,
-    select_device,
-    set_determinism,
-    step_seed,
-)
+from findcli.models.weights import select_device
+from findcli.training.loop import CHECKPOINT, collapse_warning, fit, mixed_precision, set_determinism, step_seed
 
 SETTINGS = {
     "steps": 30, "lr": 1e-2, "weight_decay": 0.01, "warmup": 0.1, "clip": 1.0, "seed": 3, "checkpoint_every": 7,
@@ -187,12 +182,30 @@ def test_a_loss_that_is_not_finite_is_told_before_it_does_harm(value):
     assert all(weight.isfinite().all() for weight in modules["model"].parameters())
 
 
-def test_a_checkpoint_of_other_weights_is_refused(tmp_path):
+@pytest.mark.parametrize("spoil", ["torn", "empty", "other weights", "other moments", "another history"])
+def test_a_checkpoint_that_cannot_be_used_is_set_aside_and_training_starts_anew(tmp_path, spoil):
+    modules, loss, _ = task()
+    fit(loss, modules, **SETTINGS)
+    wanted = trained_bytes(modules)
+    other = {"model": nn.Linear(2, 1)}
+    fit(lambda _: {"loss": other["model"](torch.ones(1, 2)).sum() ** 2}, other, **SETTINGS, checkpoint_dir=tmp_path)
+    if spoil in ("other moments", "another history"):
+        mine, loss, _ = task()
+        fit(loss, mine, **SETTINGS | {"steps": 9}, checkpoint_dir=tmp_path)
+        with safe_open(tmp_path / CHECKPOINT, framework="pt") as file:
+            history, kept = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if spoil == "other moments":
+            kept = {name.replace("optimizer/", "optimizer/x"): tensor for name, tensor in kept.items()}
+        else:
+            history = {"history": '{"unheard": "of"}'}
+        save_file(kept, tmp_path / CHECKPOINT, metadata=history)
+    elif spoil != "other weights":
+        content = (tmp_path / CHECKPOINT).read_bytes()
+        (tmp_path / CHECKPOINT).write_bytes(content[: len(content) // 2] if spoil == "torn" else b"")
     modules, loss, _ = task()
     fit(loss, modules, **SETTINGS, checkpoint_dir=tmp_path)
-    del modules["model"].idle
-    with pytest.raises(ValueError, match="other weights"):
-        fit(loss, modules, **SETTINGS, checkpoint_dir=tmp_path)
+    assert trained_bytes(modules) == wanted
+    assert (tmp_path / CHECKPOINT).with_suffix(".unreadable").is_file()
 
 
 def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):

@@ -74,8 +74,8 @@ def test_instants_become_utc_without_a_zone(given: date, expected: datetime) -> 
     [
         ({"windows": {}}, "windows.train_until", "missing; no event at or after this instant"),
         ({"windows": {"train_until": "2024-03-01"}}, "windows.train_until", "without quotes"),
-        ({"windows": {"train_until": date(2024, 3, 1), "history": "0w"}}, "windows.history", "'0w' is no duration"),
-        ({"windows": {"train_until": date(2024, 3, 1), "future": "99999999w"}}, "windows.future", "is no duration"),
+        ({"windows": {"train_until": date(2024, 3, 1), "history": "0w"}}, "windows.history", "'0w' is not a duration"),
+        ({"windows": {"train_until": date(2024, 3, 1), "future": "99999999w"}}, "windows.future", "is not a duration"),
         ({"windows": {"train_until": date(2024, 3, 1), "evry": "4w"}}, "windows.evry", "did you mean 'every'?"),
         ({"tasks": {"d1": {"path": "p", "demand": "d", "as_of": 5}}}, "tasks.d1.as_of", "such as 2017-10-30"),
         ({"windoes": {}}, "windoes", "did you mean 'windows'?"),
@@ -92,26 +92,34 @@ def test_instants_become_utc_without_a_zone(given: date, expected: datetime) -> 
         ({"sources": []}, "sources", "[[sources]]"),
         ({"sources": BILLS}, "sources", "double brackets"),
         ({"sources": [3]}, "sources[0]", "should be a table"),
-        ({"sources": [BILLS, BILLS]}, "sources[1].name", "'bills' is the name of sources[0] already"),
+        ({"sources": [BILLS, BILLS]}, "sources[1].name", "'bills' is already the name of sources[0]"),
         ({"sources": source(item=5)}, "sources[0].item", "write text in quotes"),
         ({"sources": source(time_format="dd/mm")}, "sources[0].time_format", "'%d/%m/%Y'"),
         ({"sources": source(timezone="Mars/Olympus")}, "sources[0].timezone", "'Europe/Berlin'"),
-        ({"sources": source(timezone="../etc/passwd")}, "sources[0].timezone", "no known zone"),
+        ({"sources": source(timezone="../etc/passwd")}, "sources[0].timezone", "is not a time zone"),
         ({"sources": source(event="bought {category}")}, "sources[0].event", "set category = ..."),
-        ({"sources": source(event="bought {amount}")}, "sources[0].event", "{amount} in 'bought {amount}' is no slot"),
+        (
+            {"sources": source(event="bought {amount}")},
+            "sources[0].event",
+            "{amount} in 'bought {amount}' is not a slot",
+        ),
         ({"sources": source(sentences=["buys {item} {"])}, "sources[0].sentences[0]", "cannot be read"),
-        ({"sources": source(sentences=["{item}", "{itm}"])}, "sources[0].sentences[1]", "{itm} in '{itm}' is no slot"),
+        (
+            {"sources": source(sentences=["{item}", "{itm}"])},
+            "sources[0].sentences[1]",
+            "{itm} in '{itm}' is not a slot",
+        ),
         ({"sources": source(sentences=["over {amount}"])}, "sources[0].sentences[0]", "set amount = ..."),
-        ({"sources": source(families=["exposure"], sentences=["{item}"])}, "sources[0].sentences", "input only"),
+        ({"sources": source(families=["exposure"], sentences=["{item}"])}, "sources[0].sentences", "inputs only"),
         ({"profile": {"path": "p.csv", "numeric": ["age"]}}, "profile.user", "missing"),
         ({"profile": {"numeric": ["age"]}}, "profile.numeric", "needs a table"),
         (
             {"profile": {"path": "p", "user": "u", "numeric": ["a"], "categorical": ["a"]}},
             "profile",
-            "'a' is named 2 times",
+            "'a' occurs 2 times",
         ),
         ({"profile": {"path": "p", "user": "u", "numeric": ["u"]}}, "profile", "'u' is the user or the time"),
-        ({"profile": {"path": "p", "user": "u", "ordered": {"a": ["x"]}}}, "profile.ordered.a", "two or more"),
+        ({"profile": {"path": "p", "user": "u", "ordered": {"a": ["x"]}}}, "profile.ordered.a", "at least two"),
         ({"profile": {"aggregates": {}}}, "profile.aggregates", "[[profile.aggregates]]"),
     ],
 )
@@ -124,9 +132,9 @@ def test_a_mistake_is_named_with_its_key_and_the_fix(changes: dict[str, Any], ke
 @pytest.mark.parametrize(
     ("changes", "key", "told"),
     [
-        ({"source": "bill"}, "source", "'bill' is no source; the sources are 'bills'"),
-        ({"measure": "sum"}, "column", "missing; 'sum' is computed from a column of 'bills'"),
-        ({"column": "spend"}, "column", "'spend' is not read by 'count'; remove it"),
+        ({"source": "bill"}, "source", "'bill' is not a source; the sources are 'bills'"),
+        ({"measure": "sum"}, "column", "missing; 'sum' needs a column of 'bills'"),
+        ({"column": "spend"}, "column", "'count' does not read a column; remove 'spend'"),
         ({"mesure": "sum"}, "mesure", "did you mean 'measure'?"),
     ],
 )
@@ -157,7 +165,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
 
 
 def test_a_later_format_is_refused_before_anything_else() -> None:
-    with pytest.raises(FindCLIError, match=r"is of format 2; this findcli reads format 1$"):
+    with pytest.raises(FindCLIError, match=r"has format 2; this findcli reads format 1$"):
         read(format=2, news={"x": 1})
 
 

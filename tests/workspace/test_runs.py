@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 
 from findcli.errors import FindCLIError
-from findcli.workspace.runs import MANIFEST, Draft, Run, build, hash_file, locked, open_run, replacing, why_stale
+from findcli.workspace.disk import hash_file, locked, replacing
+from findcli.workspace.runs import MANIFEST, Draft, Run, build, open_run, why_stale
 
 OLD, NEW = pl.DataFrame({"x": [1]}), pl.DataFrame({"x": [2]})
 

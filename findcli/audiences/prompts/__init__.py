@@ -1,1 +1,1 @@
-"""Few-shot prompts (FIND Eq 14): learned from seed users, kept in run folders, and read in a sentence's place."""
+"""Few-shot prompts (FIND Eq 14): learned from seed users, stored in run folders, and used instead of a sentence."""

@@ -1,9 +1,9 @@
-"""Learned prompts on disk, and what they rank.
+"""Learned prompts on disk, and how they rank users.
 
-`runs/prompts/NAME/` holds `prompt.safetensors` (`tokens`, in place of the sentence's own, `began`, those, and
+`runs/prompts/NAME/` holds `prompt.safetensors` (`began`, the sentence's own tokens, `tokens`, which replace them, and
 `reading`, what a user's stored summary adds) and a manifest with the sentence, its weight, the gain, the settings and
-what cross-validation over the seeds found. Of the seeds only a digest is kept. A prompt speaks to the model that it
-was tuned for, and to no other.
+the results of cross-validation over the seeds. Only a digest of the seeds is stored. A prompt works only with the model
+that it was tuned for.
 """
 
 from __future__ import annotations
@@ -17,21 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from findcli.audiences.prompts.readers import (
-    Learned,
-    QueryReader,
-    moves_from,
-    open_encoder,
-    open_queries,
-    open_reader,
-    prompt_queries,
-    score_learned,
-)
+from findcli.audiences.prompts.learned import Learned, prompt_queries, score_learned
 from findcli.errors import FindCLIError
-from findcli.scoring.embed import scores_by_query
-from findcli.scoring.scores import Scored, nearest_sentences, picked_concepts
+from findcli.models.trained import TrainedModel
+from findcli.scoring.engine import Engine
+from findcli.scoring.scores import Scored, moves_from, open_sentences
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
+from findcli.workspace.stages import STAGES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -41,14 +34,14 @@ class Prompt:
     """A learned prompt.
 
     Attributes:
-        name: its folder's.
-        sentence: where it began.
-        gain: of the first order, see `prompt_readers`.
-        model: the folder of the workspace whose model it was tuned for; None for its own.
-        current: whether that is the model that stands; not looked at where it is another workspace's.
-        finished: when, UTC.
-        metrics: what cross-validation over the seeds found.
-        settings: of the tuning.
+        name: the name of its folder.
+        sentence: the sentence it started from.
+        gain: the gain of its first-order move, see `scoring/scores.py`.
+        model: the folder of the workspace whose model it was tuned for; None for its own workspace.
+        current: whether that model is the current one; not checked for another workspace's model.
+        finished: when it was finished, UTC.
+        metrics: the results of cross-validation over the seeds.
+        settings: the settings of the tuning.
     """
 
     name: str
@@ -63,10 +56,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class LearnedToken:
-    """One token of a prompt: the word where it began, how far it went, and the words nearest to where it is.
+    """One token of a prompt: the word it started from, how far it moved, and the words nearest to where it is now.
 
     Attributes:
-        word: of the sentence.
+        word: the word of the sentence.
         moved: its distance from there, in lengths of the word's embedding.
         nearest: words of the vocabulary with their cosine.
     """
@@ -77,14 +70,14 @@ class LearnedToken:
 
 
 def prompt_folder(workspace: Workspace, name: str) -> Path:
-    """Where a prompt lies.
+    """The folder of a prompt.
 
     Raises:
-        FindCLIError: the name is none.
+        FindCLIError: the name is not valid.
     """
     if not NAME.fullmatch(name):
         hint = "use letters, digits, - and _, such as phone-renters"
-        raise FindCLIError(f"{name!r} is no name for a prompt", hint=hint)
+        raise FindCLIError(f"{name!r} is not a valid prompt name", hint=hint)
     return workspace.prompts / name
 
 
@@ -93,40 +86,29 @@ def model_inputs(trained: Workspace) -> dict[str, str]:
     return {name: open_run(trained.run(name), name).manifest.digest() for name in ("aligned", "text")}
 
 
-def prompt_folders(workspace: Workspace) -> list[Path]:
-    """The folders of all prompts, by name; of an interrupted one only leftovers may be there."""
-    names = {path.name.removeprefix(".").split(".")[0] for path in workspace.prompts.glob("*")}
-    return [workspace.prompts / name for name in sorted(names)]
-
-
 def list_prompts(workspace: Workspace) -> list[Prompt]:
-    """The prompts of a workspace, by name."""
+    """The prompts of a workspace, sorted by name."""
     aligned = read_manifest(workspace.run("aligned"))
-    manifests = [(folder.name, read_manifest(folder)) for folder in prompt_folders(workspace)]
+    manifests = [(folder.name, read_manifest(folder)) for folder in STAGES["prompt"].folders(workspace.runs)]
     return [_described(name, manifest, aligned) for name, manifest in manifests if manifest is not None]
 
 
 def leanings(
     workspace: Workspace, name: str, *, trained: Workspace | None = None, most: int = 3
 ) -> tuple[list[str], list[str]]:
-    """What a prompt reads more of than its sentence, and what less: the training sentences its move goes along most.
+    """The training sentences that a prompt leans towards and away from, compared with its own sentence.
 
     Raises:
-        FindCLIError: there is no such prompt, or it is another model's.
+        FindCLIError: there is no such prompt, or it was tuned for another model.
     """
-    model = trained or workspace
     prompt, folder = open_prompt(workspace, name, trained=trained)
-    aligned = open_run(model.run("aligned"), "aligned")
-    began, tuned = open_queries(model, prompt.sentence, folder.tensors("prompt.safetensors"))
-    if np.array_equal(began, tuned):
+    sentences = open_sentences(TrainedModel(trained or workspace, device="cpu"))
+    start, tuned = prompt_queries(sentences, prompt.sentence, folder.tensors("prompt.safetensors"))
+    if np.array_equal(start, tuned):
         return [], []
-    if scores_by_query(model):
-        known = aligned.tensors("concepts.safetensors")
-        words, vectors = aligned.table("concepts.parquet")["text"].gather(known["known"]), known["vectors"]
-    else:
-        words, vectors = aligned.table("sentences.parquet")["text"], aligned.tensors("sentences.safetensors")["vectors"]
-    order = np.argsort(-(vectors @ moves_from(began, tuned[None])[0]), kind="stable")
-    return words.gather(order[:most]).to_list(), words.gather(order[::-1][:most]).to_list()
+    texts, vectors = sentences.landmarks()
+    order = np.argsort(-(vectors @ moves_from(start, tuned[None])[0]), kind="stable")
+    return texts.gather(order[:most]).to_list(), texts.gather(order[::-1][:most]).to_list()
 
 
 def _described(name: str, manifest: Manifest, aligned: Manifest | None) -> Prompt:
@@ -147,17 +129,17 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
     """Open a prompt for use.
 
     Args:
-        workspace: whose prompt.
+        workspace: the workspace of the prompt.
         name: its name.
-        trained: the workspace whose model reads it; the same when not given.
+        trained: the workspace whose model uses it; default: `workspace`.
 
     Raises:
-        FindCLIError: there is none of this name, or the model has been trained again since.
+        FindCLIError: there is no prompt of this name, or the model has been trained again since.
     """
     folder = prompt_folder(workspace, name)
     if read_manifest(folder) is None:
-        known = ", ".join(prompt.name for prompt in list_prompts(workspace)) or "none"
-        hint = f'those here are: {known}; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name {name}'
+        names = ", ".join(prompt.name for prompt in list_prompts(workspace)) or "none"
+        hint = f'prompts here: {names}; make one with: findcli tune-prompt "SENTENCE" --seeds FILE --name {name}'
         raise FindCLIError(f"there is no prompt {name!r} in this workspace", hint=hint)
     run = open_run(folder, "prompt")
     inputs = model_inputs(trained or workspace)
@@ -171,43 +153,34 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
     return _described(name, run.manifest, read_manifest(workspace.run("aligned"))), run
 
 
-def score_prompt(workspace: Workspace, trained: Workspace, run: Run, name: str, *, device: str = "auto") -> Scored:
-    """Score the users of a folder of embeddings by a prompt; its scores are no calibrated odds.
+def score_prompt(engine: Engine, name: str) -> Scored:
+    """Score an engine's users by a prompt; the scores are not calibrated odds.
 
     Args:
-        workspace: whose prompt.
-        trained: the workspace whose model reads it.
-        run: the embeddings.
-        name: of the prompt.
-        device: "auto", "cpu", "cuda" or "mps".
+        engine: the engine of the users; its workspace has the prompt.
+        name: the name of the prompt.
 
     Raises:
-        FindCLIError: there is no such prompt, or it is another model's.
+        FindCLIError: there is no such prompt, or it was tuned for another model.
     """
-    prompt, folder = open_prompt(workspace, name, trained=trained)
-    reader = open_reader(trained, run, device=device)
-    tensors = folder.tensors("prompt.safetensors")
-    queries = prompt_queries(reader.encoder, reader.query, prompt.sentence, tensors)  # (2, D)
+    prompt, folder = open_prompt(engine.workspace, name, trained=engine.model.workspace)
+    scorer, tensors = engine.scorer, folder.tensors("prompt.safetensors")
+    queries = prompt_queries(scorer.sentences, prompt.sentence, tensors)  # (2, D)
     learned = Learned(queries[1:], np.array([prompt.metrics["weight"]]), tensors["reading"][None])
-    scores = score_learned(reader, queries[0], learned, gain=prompt.gain)  # (N, 1)
-    if isinstance(reader, QueryReader):
-        near = picked_concepts(reader.scorer.snapshot, queries[1:])
-    else:
-        aligned = open_run(trained.run("aligned"), "aligned")
-        near = nearest_sentences(aligned, torch.from_numpy(queries[1:]))
-    return Scored(scores, np.full_like(scores, np.nan), near)
+    scores = score_learned(scorer, queries[0], learned, gain=prompt.gain)  # (N, 1)
+    return Scored(scores, np.full_like(scores, np.nan), scorer.nearest(queries[1:]))
 
 
 def learned_tokens(workspace: Workspace, name: str, *, trained: Workspace | None = None) -> list[LearnedToken]:
     """What a prompt has learned, token by token.
 
     Raises:
-        FindCLIError: there is no such prompt, or it is another model's.
+        FindCLIError: there is no such prompt, or it was tuned for another model.
     """
     prompt, folder = open_prompt(workspace, name, trained=trained)
-    encoder = open_encoder(trained or workspace)
+    encoder = open_sentences(TrainedModel(trained or workspace, device="cpu")).encoder
     tensors = folder.tensors("prompt.safetensors")
-    began, tokens = (torch.from_numpy(tensors[part]) for part in ("began", "tokens"))
+    start, tokens = (torch.from_numpy(tensors[part]) for part in ("began", "tokens"))
     words = [str(encoder.tokenizer.decode([token])).strip() for token in encoder.soft_tokens(prompt.sentence)[0]]
-    moved = ((tokens - began).norm(dim=1) / began.norm(dim=1)).tolist()
+    moved = ((tokens - start).norm(dim=1) / start.norm(dim=1)).tolist()
     return [LearnedToken(*each) for each in zip(words, moved, encoder.nearest_words(tokens), strict=True)]

@@ -1,6 +1,8 @@
 """`findcli tune-prompt`: a sentence and a few seed users -> a learned prompt in `runs/prompts/NAME` (FIND Eq 14).
 
-Nothing but the prompt changes: the model's runs are read alone, and the prompt lies in a folder of its own.
+Nothing but the prompt changes: the model's runs are only read, and the prompt has a folder of its own.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations
@@ -12,14 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from findcli.audiences.prompts.descent import PromptTuner
-from findcli.audiences.prompts.readers import open_reader
 from findcli.audiences.prompts.seeds import Seeds, mine_hard_negatives, read_seeds, seeds_digest
 from findcli.audiences.prompts.store import model_inputs, prompt_folder
-from findcli.audiences.target import find_embeddings
 from findcli.errors import FindCLIError
-from findcli.scoring.embed import scores_by_query
+from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, open_run
+from findcli.workspace.runs import Draft, Run, build
 
 
 def tune_prompt(
@@ -33,66 +33,62 @@ def tune_prompt(
     device: str = "auto",
     force: bool = False,
 ) -> Run:
-    """Tune a prompt where it is missing, or its seeds, settings or model have changed.
+    """Tune a prompt if it is missing, or its seeds, settings or model have changed.
 
     Args:
-        workspace: whose users.
-        sentence: where the prompt begins.
+        workspace: the workspace of the users.
+        sentence: the sentence that the prompt starts from.
         seeds: file of `user_id` and `label`: 1 for a positive seed, 0 for a hard negative. Without a negative, as many
             hard negatives as positives are mined; see `seeds.mine_hard_negatives`.
-        name: of the prompt.
-        as_of: which embeddings show who the seeds are; those are made when missing. The newest when not given.
-        model: the workspace whose trained model is used; the same when not given.
+        name: the name of the prompt.
+        as_of: the date of the seeds' embeddings, which are made if missing; default: the newest.
+        model: the workspace whose trained model is used; default: `workspace`.
         device: "auto", "cpu", "cuda" or "mps".
-        force: tune even where it stands.
+        force: tune even when the prompt is up to date.
 
     Raises:
-        FindCLIError: the sentence is empty, the name or the seeds cannot be used, nobody is embedded, or no model is
+        FindCLIError: the sentence is empty, the name or the seeds cannot be used, no user is embedded, or no model is
             trained.
     """
     if not sentence.strip():
         raise FindCLIError("the sentence is empty", hint='write one, such as "users likely to rent phones"')
     folder, trained = prompt_folder(workspace, name), model or workspace
-    aligned = open_run(trained.run("aligned"), "aligned")
-    run = find_embeddings(workspace, aligned, as_of, model=model, device=device)
-    users = run.table("users.parquet")["user_id"]
-    given = read_seeds(seeds, users)
+    engine = open_engine(workspace, as_of=as_of, model=model, device=device)
+    seed_users = read_seeds(seeds, engine.users)
     settings = workspace.settings.prompt
 
     def write(draft: Draft, _: Path) -> None:
-        reader = open_reader(trained, run, device=device)
         tuner = PromptTuner(
-            reader, sentence, users=len(users), without=given.rows, settings=settings,
+            engine.scorer, sentence, users=len(engine.users), without=seed_users.rows, settings=settings,
             seed=workspace.settings.workspace.seed,
         )  # fmt: skip
-        chosen = given if len(given.negatives) else _with_mined(given, tuner, run)
+        chosen = seed_users if len(seed_users.negatives) else _with_mined(seed_users.positives, tuner, engine)
         (tuned,) = tuner.tune([chosen])
-        draft.tensors(
-            "prompt.safetensors",
-            {"began": tuner.start.cpu().numpy(), "tokens": tuned.tokens, "reading": tuned.reading},
-        )
-        found = {key: value for key, value in asdict(tuned).items() if key not in ("tokens", "query", "reading")}
-        draft.metrics |= {key: None if value != value else value for key, value in found.items()}
+        start = tuner.coordinates.start.cpu().numpy()
+        draft.tensors("prompt.safetensors", {"began": start, "tokens": tuned.tokens, "reading": tuned.reading})
+        figures = {key: value for key, value in asdict(tuned).items() if key not in ("tokens", "query", "reading")}
+        draft.metrics |= {key: None if value != value else value for key, value in figures.items()}
         draft.metrics |= {
-            "gain": tuner.gain, "positives": len(chosen.positives), "hard_negatives": len(chosen.negatives),
-            "mined": chosen.mined, "learned_tokens": len(tuned.tokens),
+            "gain": tuner.coordinates.gain, "positives": len(chosen.positives),
+            "hard_negatives": len(chosen.negatives), "mined": chosen.mined, "learned_tokens": len(tuned.tokens),
         }  # fmt: skip
 
     return build(
         folder, write, kind="prompt",
         settings={
-            "sentence": sentence, "reader": "query_aware" if scores_by_query(trained) else "vector",
+            "sentence": sentence, "reader": engine.model.scorer,
             "model": None if trained.folder == workspace.folder else trained.folder.name,
-            "as_of": run.manifest.settings["as_of"],
+            "as_of": engine.run.manifest.settings["as_of"],
         } | asdict(settings),
-        inputs=model_inputs(trained) | {"embeddings": run.manifest.digest(), "seeds": seeds_digest(users, given)},
+        inputs=model_inputs(trained)
+        | {"embeddings": engine.run.manifest.digest(), "seeds": seeds_digest(engine.users, seed_users)},
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
 
-def _with_mined(given: Seeds, tuner: PromptTuner, run: Run) -> Seeds:
-    """Positive seeds, and as many hard negatives as there are of them."""
-    scores = tuner.score(tuner.query[None].numpy())[:, 0]
-    vectors = run.tensors("users.safetensors")["embeddings"]
-    mined = mine_hard_negatives(scores, vectors, given.positives, most=len(given.positives))
-    return Seeds(given.positives, np.asarray(mined), mined=True)
+def _with_mined(positives: np.ndarray, tuner: PromptTuner, engine: Engine) -> Seeds:
+    """Seeds of the positives and as many mined hard negatives."""
+    scores = tuner.score(tuner.query[None])[:, 0]
+    vectors = engine.population.tensors["embeddings"]
+    mined = mine_hard_negatives(scores, vectors, positives, most=len(positives))
+    return Seeds(positives, np.asarray(mined), mined=True)

@@ -1,1 +1,1 @@
-"""`--where`: an expression over profile columns, read, applied, and offered where a demand's own words write one."""
+"""`--where`: parse and apply an expression over profile columns, or offer one that a demand's own words suggest."""

@@ -1,17 +1,18 @@
 """`--where`: an expression over the profile's columns -> one polars expression that says who passes.
 
-The language is a part of Python's, read by `ast` and taken only where every node is one of these:
+The language is a subset of Python, parsed by `ast` and accepted only if every node is one of these:
 
-- a column, by its name or in backquotes (`marital status`) where the name is no Python name;
+- a column, by its name, in backquotes (`marital status`) if the name is not a Python name;
 - `==`, `!=`, `<`, `<=`, `>`, `>=` between a column and a number or a text in quotes, or between two numeric columns;
   they chain (`25 <= age < 35`);
 - `in` and `not in` with a list or tuple of numbers and texts; `is None` and `is not None`;
 - `and`, `or`, `not` and parentheses.
 
-Logic has three values, as SQL's: a comparison with a missing value (null, NaN, of an ordered column also a value that
-the settings do not list) is unknown, `not` of it is unknown too, and only what is true passes. Values of an ordered
-column compare by their order in the settings. Where every one of them is a band such as '25-34' it also compares with
-a number: true when the comparison holds of the whole band, false when of none of it, unknown when the band straddles.
+Logic has three values, as in SQL: a comparison with a missing value (null, NaN, in an ordered column also a value that
+the settings do not list) is unknown, `not` of it is unknown too, and a user passes only if the whole is true. Values of
+an ordered column compare by their order in the settings. If all of them are bands such as '25-34', the column also
+compares with numbers: true if the comparison holds for the whole band, false if for none of it, unknown if the band
+straddles.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 
 import polars as pl
 
-from findcli.audiences.where.bands import Band, parse_band
+from findcli.audiences.where.number_ranges import Band, parse_band
 from findcli.audiences.where.text import FilterText
 from findcli.data.profiles import Column
 from findcli.errors import FindCLIError
@@ -50,7 +51,7 @@ REFUSED: dict[type[ast.AST], str] = {
 
 @dataclass(frozen=True)
 class Mention:
-    """A text that the expression compares with a categorical column; only profiles can tell whether it exists."""
+    """A text that the expression compares with a categorical column; only the profiles tell whether it occurs."""
 
     column: str
     value: str
@@ -59,14 +60,14 @@ class Mention:
 
 @dataclass(frozen=True)
 class Filter:
-    """A read expression.
+    """A parsed expression.
 
     Attributes:
-        text: as the user wrote it.
+        text: the filter as the user wrote it.
         expression: Boolean over the columns of the profile; null is unknown.
         columns: the names of the columns it reads.
-        mentions: what to look for among the values of categorical columns.
-        notes: what the user should know of how it was read, such as a band that straddles a number.
+        mentions: the texts that must occur among the values of categorical columns.
+        notes: what the user should know about its reading, such as a band that straddles a number.
     """
 
     text: str
@@ -76,33 +77,36 @@ class Filter:
     notes: tuple[str, ...]
 
     def passes(self, profiles: pl.DataFrame) -> pl.Series:
-        """Who passes: Boolean, a row a row of the profiles, none of them null.
+        """Which users pass: Boolean, one value per row of the profiles, never null.
 
         Args:
-            profiles: its columns at least, as `profiles.profiles_as_of` gives them.
+            profiles: the columns it reads, or more, as `profiles.profiles_as_of` returns them.
 
         Raises:
-            FindCLIError: nobody has a value that the expression names.
+            FindCLIError: the expression names a value that no user has.
         """
         for mention in self.mentions:
-            known = profiles[mention.column].drop_nulls().unique().sort().to_list()
-            if mention.value not in known:
-                raise _unknown_value(mention, known, "of these users")
+            values = profiles[mention.column].drop_nulls().unique().sort().to_list()
+            if mention.value not in values:
+                raise _unknown_value(mention, values, "among these users")
         return profiles.select(passes=self.expression.fill_null(False))["passes"]
 
 
 def parse_filter(text: str, columns: Sequence[Column]) -> Filter:
-    """Read an expression over the columns of a profile.
+    """Parse an expression over the columns of a profile.
 
     Args:
         text: such as "age >= 25 and region in ('north', 'east')".
-        columns: those of `profiles.profile_columns`.
+        columns: as `profiles.profile_columns` returns them.
 
     Raises:
-        FindCLIError: it is not of the language, or does not fit the columns; the piece and its place are named.
+        FindCLIError: the language does not allow it, or it does not fit the columns; the error names the piece and its
+            place.
     """
     if not columns:
-        raise FindCLIError(f"the filter {text!r} has no column to look at", hint="add [profile] to findcli.toml")
+        raise FindCLIError(
+            f"the filter {text!r} needs a profile, and this workspace has none", hint="add [profile] to findcli.toml"
+        )
     source = FilterText(text, _example(columns))
     reader = _Reader(source, {column.name: column for column in columns})
     expression = reader.condition(source.parse(), nested=0)
@@ -111,7 +115,7 @@ def parse_filter(text: str, columns: Sequence[Column]) -> Filter:
 
 @dataclass
 class _Reader:
-    """Compiles the nodes of one expression and collects what it says of columns."""
+    """Compiles the nodes of one expression and collects what it says about columns."""
 
     source: FilterText
     columns: dict[str, Column]
@@ -136,11 +140,11 @@ class _Reader:
                 return pl.all_horizontal([self.comparison(one, op, other) for one, op, other in pairs])
             case ast.Name():
                 value = {"numeric": "1", "ordered": "'{}'"}.get(self.column(node).kind, "'...'")
-                known = next(iter(self.column(node).values), "")
-                hint = f"compare it, as in {self.source.piece(node)} == {value.format(known)}"
-                raise self.source.problem(node, "says nothing by itself", hint=hint)
+                first = next(iter(self.column(node).values), "")
+                hint = f"compare it, as in {self.source.piece(node)} == {value.format(first)}"
+                raise self.source.problem(node, "is not a condition", hint=hint)
             case ast.Constant():
-                raise self.source.problem(node, "says nothing by itself")
+                raise self.source.problem(node, "is not a condition")
         raise self.misplaced(node)
 
     def comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
@@ -163,15 +167,15 @@ class _Reader:
         columns = [self.column(node) for node in (left, right)]
         for node, column in zip((left, right), columns, strict=True):
             if column.kind != "numeric":
-                hint = f"compare {column.name} with a value; a text stands in quotes"
-                raise self.source.problem(node, "is no number, and only numbers compare with another column", hint=hint)
+                hint = f"compare {column.name} with a value; put a text in quotes"
+                raise self.source.problem(node, "is not numeric, and only numeric columns compare", hint=hint)
         return _related(_number(columns[0]), symbol, _number(columns[1]))
 
     def missing(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
         if not (isinstance(right, ast.Constant) and right.value is None):
-            raise self.source.problem(right, "stands after is, where only None may", hint="write == to compare")
+            raise self.source.problem(right, "follows `is`, which takes only None", hint="write == to compare")
         if not isinstance(left, ast.Name):
-            raise self.source.problem(left, "is no column", hint="write a column before `is None`")
+            raise self.source.problem(left, "is not a column", hint="write a column before `is None`")
         column = self.column(left)
         if column.kind == "numeric":
             absent = _number(column).is_null()
@@ -184,7 +188,7 @@ class _Reader:
     def membership(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
         symbol = "in" if isinstance(op, ast.In) else "not in"
         if not isinstance(left, ast.Name):
-            raise self.source.problem(left, f"is no column, and stands before {symbol}")
+            raise self.source.problem(left, f"is not a column, and `{symbol}` needs one before it")
         column = self.column(left)
         if not isinstance(right, ast.List | ast.Tuple):
             one = self.source.piece(right)
@@ -193,16 +197,16 @@ class _Reader:
                 if isinstance(right, ast.Constant)
                 else self.source.example
             )
-            raise self.source.problem(right, f"is no list, and stands after {symbol}", hint=hint)
+            raise self.source.problem(right, f"is not a list, and `{symbol}` needs one after it", hint=hint)
         if not right.elts:
             raise self.source.problem(
-                right, "is an empty list", hint=f"name the values; or write {written(column.name)} is None"
+                right, "is an empty list", hint=f"list the values; or write {written(column.name)} is None"
             )
-        found = pl.any_horizontal([self.compare(column, "==", value) for value in right.elts])
-        return found if isinstance(op, ast.In) else ~found
+        member = pl.any_horizontal([self.compare(column, "==", value) for value in right.elts])
+        return member if isinstance(op, ast.In) else ~member
 
     def compare(self, column: Column, symbol: str, node: ast.expr) -> pl.Expr:
-        """A column's relation to the number or text of a node."""
+        """Compare a column with the number or text of a node."""
         value = self.literal(node)
         if column.kind == "ordered":
             return self.compare_ordered(column, symbol, node, value)
@@ -210,44 +214,44 @@ class _Reader:
             if isinstance(value, str):
                 hint = f"write the number without quotes: {written(column.name)} {symbol} {value}"
                 raise self.source.problem(
-                    node, f"is a text, and {column.name} holds numbers", hint=hint if _is_number(value) else ""
+                    node, f"is a text, but {column.name} holds numbers", hint=hint if _is_number(value) else ""
                 )
             return _related(_number(column), symbol, value)
         if not isinstance(value, str):
             hint = f"write it in quotes: {written(column.name)} {symbol} '{self.source.piece(node)}'"
-            raise self.source.problem(node, f"is a number, and {column.name} holds texts", hint=hint)
+            raise self.source.problem(node, f"is a number, but {column.name} holds texts", hint=hint)
         if symbol not in ("==", "!="):
             hint = f"use ==, != or in; or list its values in order under [profile.ordered] {column.name} = [...]"
-            told = f"is compared by {symbol} with {column.name}, whose values have no order"
-            raise self.source.problem(node, told, hint=hint)
+            problem = f"is compared by {symbol} with {column.name}, whose values have no order"
+            raise self.source.problem(node, problem, hint=hint)
         self.mentions.append(Mention(column.name, value, self.source.place(node)))
         return _related(pl.col(column.name), symbol, value)
 
     def compare_ordered(self, column: Column, symbol: str, node: ast.expr, value: float | str) -> pl.Expr:
         if isinstance(value, str):
             if value not in column.values:
-                told = f"; a number stands without quotes: {written(column.name)} {symbol} {value}"
+                advice = f"; write a number without quotes: {written(column.name)} {symbol} {value}"
                 mention = Mention(column.name, value, self.source.place(node))
-                raise _unknown_value(mention, column.values, "in order", told if _is_number(value) else "")
-            order = {known: i for i, known in enumerate(column.values)}
-            answers = {known: bool(RELATIONS[symbol](order[known], order[value])) for known in column.values}
+                raise _unknown_value(mention, column.values, "in order", advice if _is_number(value) else "")
+            order = {level: i for i, level in enumerate(column.values)}
+            answers = {level: bool(RELATIONS[symbol](order[level], order[value])) for level in column.values}
             return _table(column, answers)
-        bands = {known: self.band(column, known, node) for known in column.values}
-        sides = {known: band.compare(symbol, value) for known, band in bands.items()}
-        if straddling := [repr(known) for known, side in sides.items() if side is None]:
-            wanted = f"{written(column.name)} {symbol} {self.source.piece(node)}"
+        bands = {level: self.band(column, level, node) for level in column.values}
+        sides = {level: band.compare(symbol, value) for level, band in bands.items()}
+        if straddling := [repr(level) for level, side in sides.items() if side is None]:
+            comparison = f"{written(column.name)} {symbol} {self.source.piece(node)}"
             self.notes.append(
-                f"{wanted} holds of a part of {', '.join(straddling)} only: who is there does not pass by it, "
-                "since a band counts when all of it does"
+                f"{comparison} holds for only a part of {', '.join(straddling)}: users there do not pass by it, "
+                "because a band counts only as a whole"
             )
-        return _table(column, {known: side for known, side in sides.items() if side is not None})
+        return _table(column, {level: side for level, side in sides.items() if side is not None})
 
     def band(self, column: Column, value: str, node: ast.expr) -> Band:
         band = parse_band(value)
         if band is None:
             hint = f"compare {column.name} with one of its values, in order: {_listed(column.values)}"
             raise self.source.problem(
-                node, f"is a number, and the value {value!r} of {column.name} is no band of numbers", hint=hint
+                node, f"is a number, but the value {value!r} of {column.name} is not a band of numbers", hint=hint
             )
         return band
 
@@ -256,7 +260,7 @@ class _Reader:
         name = piece[1:-1] if piece.startswith("`") else piece
         if name not in self.columns:
             raise FindCLIError(
-                f"{name!r} at character {self.source.place(node)} of the filter is no column of the profile",
+                f"{name!r} at character {self.source.place(node)} of the filter is not a column of the profile",
                 hint=self.unknown_column(name),
             )
         self.used.add(name)
@@ -265,10 +269,10 @@ class _Reader:
     def unknown_column(self, name: str) -> str:
         owners = [column.name for column in self.columns.values() if name in column.values]
         if owners:
-            return f"it is a value of {owners[0]}; a text stands in quotes: {name!r}"
+            return f"it is a value of {owners[0]}; put a text in quotes: {name!r}"
         near = _nearest(name, list(self.columns))
-        known = f"the columns are {_listed(list(self.columns), written)}"
-        return f"did you mean {written(near)}? {known}" if near else f"{known}; a text stands in quotes: {name!r}"
+        columns = f"the columns are {_listed(list(self.columns), written)}"
+        return f"did you mean {written(near)}? {columns}" if near else f"{columns}; put a text in quotes: {name!r}"
 
     def literal(self, node: ast.expr) -> float | str:
         sign = -1 if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else 1
@@ -279,7 +283,7 @@ class _Reader:
             raise self.source.problem(node, "is neither a number nor a text", hint=hint)
         if value is None:
             raise self.source.problem(
-                node, "does not compare: a missing value satisfies no comparison", hint="write: COLUMN is None"
+                node, "cannot be compared: a missing value satisfies no comparison", hint="write: COLUMN is None"
             )
         if isinstance(value, str) and inner is node:
             return value
@@ -297,8 +301,8 @@ class _Reader:
         return number
 
     def misplaced(self, node: ast.expr) -> FindCLIError:
-        told = next((told for kind, told in REFUSED.items() if isinstance(node, kind)), "not of the language")
-        return self.source.problem(node, f"is {told}; a filter takes columns, numbers and texts, compared")
+        name = next((name for kind, name in REFUSED.items() if isinstance(node, kind)), "not allowed")
+        return self.source.problem(node, f"is {name}; a filter only compares columns, numbers and texts")
 
 
 def _related(left: pl.Expr, symbol: str, right: pl.Expr | float | str) -> pl.Expr:
@@ -311,25 +315,25 @@ def _number(column: Column) -> pl.Expr:
 
 
 def _table(column: Column, answers: dict[str, bool]) -> pl.Expr:
-    """An ordered column's values by what is known of each; the others, and null, are unknown."""
+    """Look up the answer for each value of an ordered column; other values, and null, are unknown."""
     value = pl.col(column.name)
-    sides = [value.is_in([known for known, answer in answers.items() if answer is side]) for side in (True, False)]
+    sides = [value.is_in([level for level, answer in answers.items() if answer is side]) for side in (True, False)]
     return pl.when(sides[0]).then(True).when(sides[1]).then(False).otherwise(None)
 
 
-def _unknown_value(mention: Mention, known: Sequence[str], which: str, more: str = "") -> FindCLIError:
-    near = _nearest(mention.value, known)
+def _unknown_value(mention: Mention, values: Sequence[str], which: str, more: str = "") -> FindCLIError:
+    near = _nearest(mention.value, values)
     first = f"did you mean {near!r}? " if near is not None else ""
-    values = f"its values {which} are {_listed(known)}" if known else f"none {which} has a value there"
+    listed = f"its values {which} are {_listed(values)}" if values else "none of these users has a value there"
     return FindCLIError(
-        f"{mention.value!r} at character {mention.place} of the filter is no value of {mention.column}",
-        hint=f"{first}{values}{more}",
+        f"{mention.value!r} at character {mention.place} of the filter is not a value of {mention.column}",
+        hint=f"{first}{listed}{more}",
     )
 
 
-def _nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word that is spelt most like one, or that holds it; whatever the case."""
-    folded = {each.casefold(): each for each in known}
+def _nearest(word: str, candidates: Sequence[str]) -> str | None:
+    """The candidate spelt most like a word, or that contains it; whatever the case."""
+    folded = {each.casefold(): each for each in candidates}
     near = get_close_matches(word.casefold(), folded, n=1)
     near += [each for each in folded if len(word) > 2 and word.casefold() in each]
     return folded[near[0]] if near else None
@@ -341,15 +345,15 @@ def _listed(words: Sequence[str], show: Callable[[str], str] = repr) -> str:
 
 
 def _example(columns: Sequence[Column]) -> str:
-    """What a filter looks like, in the first columns at hand."""
+    """An example of a filter, in the first columns at hand."""
     forms = {"categorical": "{} in ('...', '...')", "ordered": "{} >= {!r}", "numeric": "{} >= 1"}
     firsts = {column.kind: column for column in reversed(columns)}
     parts = [forms[kind].format(written(c.name), next(iter(c.values), "")) for kind, c in firsts.items()]
-    return f"write one such as: {' and '.join(parts)}"
+    return f"for example: {' and '.join(parts)}"
 
 
 def written(name: str) -> str:
-    """A column as it stands in an expression."""
+    """A column as an expression writes it."""
     return name if name.isidentifier() and not keyword.iskeyword(name) else f"`{name}`"
 
 

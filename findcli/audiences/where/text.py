@@ -1,6 +1,8 @@
-"""The text of a filter: read by Python's `ast`, with each node's piece and place as the user wrote them.
+"""The text of a filter: parsed by Python's `ast`, with each node's piece and place as the user wrote them.
 
-Columns may stand in backquotes, blanks of any kind part words, and there are no comments.
+Columns may be in backquotes, whitespace of any kind separates words, and there are no comments.
+
+Tested in tests/audiences/where/test_filter.py.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ _SLIPS = {
     r"=(?!=)": "write == to compare",
     r"&|\|": "write the words and, or",
     r"!(?!=)": "write the word not",
-    r"(?i:and|or|not|in|is|none)\b": "write and, or, not, in and is None in small letters",
+    r"(?i:and|or|not|in|is|none)\b": "write and, or, not, in and is in lower case, and None with a capital N",
 }
 
 
@@ -28,30 +30,30 @@ class FilterText:
     """A filter as the user wrote it.
 
     Attributes:
-        text: the whole of it.
-        example: the hint where nothing better is known.
+        text: the whole filter.
+        example: the hint for errors that have no better one.
     """
 
     text: str
     example: str
 
     def parse(self) -> ast.expr:
-        """Its tree, of any nodes.
+        """Parse it into a tree of any nodes.
 
         Raises:
-            FindCLIError: it is empty, too long, holds a comment, or is no Python expression.
+            FindCLIError: it is empty, too long, contains a comment, or is not a Python expression.
         """
         if not self.text.strip():
             raise FindCLIError("the filter is empty", hint=self.example)
         if len(self.text) > MOST_CHARACTERS:
             hint = f"write at most {MOST_CHARACTERS:,}"
-            raise FindCLIError(f"the filter has {len(self.text):,} characters", hint=hint)
+            raise FindCLIError(f"the filter is too long: {len(self.text):,} characters", hint=hint)
         comment = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), self.text).find("#")
-        if comment >= 0:  # Python would drop the rest without a word
+        if comment >= 0:  # Python would silently drop the rest
             hint = "leave it out, or put it in quotes"
             raise FindCLIError(f"the filter has a # at character {comment + 1}", hint=hint)
         try:
-            with warnings.catch_warnings():  # what Python finds odd, such as "5is", is refused or means what it says
+            with warnings.catch_warnings():  # what Python warns of, such as "5is", is refused or means what it says
                 warnings.simplefilter("ignore")
                 return ast.parse(self._read, mode="eval").body
         except SyntaxError as error:
@@ -67,28 +69,28 @@ class FilterText:
         """The character, from 1, at which the node begins."""
         return self._index(node.col_offset) + 1
 
-    def problem(self, node: ast.expr, told: str, *, hint: str = "") -> FindCLIError:
-        """The error that names a node and its place."""
+    def problem(self, node: ast.expr, what: str, *, hint: str = "") -> FindCLIError:
+        """An error that names a node and its place, and says what is wrong with it."""
         piece = shortened(self.piece(node)).encode("utf-8", "backslashreplace").decode()
-        return FindCLIError(f"{piece} at character {self.place(node)} of the filter {told}", hint=hint or self.example)
+        return FindCLIError(f"{piece} at character {self.place(node)} of the filter {what}", hint=hint or self.example)
 
     @cached_property
     def _masked(self) -> str:
-        """The text with each column in backquotes as a Python name, each break as a space, every character in place."""
-        found, end = [], 0
+        """The text of the same length, each column in backquotes as a Python name, each break as a space."""
+        pieces, end = [], 0
         for quoted in _QUOTED.finditer(self.text):
-            found.append(re.sub(r"\s", " ", self.text[end : quoted.start()]))
-            found.append("_" * len(quoted[0]) if quoted[0].startswith("`") else quoted[0])
+            pieces.append(re.sub(r"\s", " ", self.text[end : quoted.start()]))
+            pieces.append("_" * len(quoted[0]) if quoted[0].startswith("`") else quoted[0])
             end = quoted.end()
-        return "".join([*found, re.sub(r"\s", " ", self.text[end:])])
+        return "".join([*pieces, re.sub(r"\s", " ", self.text[end:])])
 
     @property
     def _read(self) -> str:
-        """What Python reads, which takes no blanks at the begin."""
+        """The text for Python's parser, which takes no leading spaces."""
         return self._masked.lstrip()
 
     def _index(self, byte: int) -> int:
-        """The index in the text of a place that ast counts in bytes of what it read."""
+        """The index in the text of a place that `ast` counts in bytes of what it parsed."""
         return len(self.text) - len(self._read) + len(self._read.encode()[:byte].decode())
 
     def _misspelt(self, error: SyntaxError) -> FindCLIError:
@@ -97,12 +99,12 @@ class FilterText:
         place = min(max(error.offset or 1, 1) + len(self.text) - len(self._read), len(self.text))
         rest = self.text[place - 1 :]
         reason = error.msg.partition(";")[0].removesuffix(" (detected at line 1)")
-        told = "" if reason.startswith("invalid syntax") else f": {reason}"
+        detail = "" if reason.startswith("invalid syntax") else f": {reason}"
         hint = next((hint for slip, hint in _SLIPS.items() if re.match(slip, rest)), self.example)
-        message = f"the filter cannot be read at character {place}, from {shortened(rest)!r} on{told}"
+        message = f"the filter cannot be read at character {place}, from {shortened(rest)!r} on{detail}"
         return FindCLIError(message, hint=hint)
 
 
 def shortened(text: str) -> str:
-    """A text, cut where it is long."""
+    """A text, cut if it is long."""
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}\u2026"

@@ -1,5 +1,5 @@
-"""The one reader of tables: files -> a lazy frame, and what of them was decided where nothing was declared.
+"""The reader of tables in whatever dialect: files -> a lazy frame, and what was decided where nothing was declared.
 
-Columns of text files are read as text, and typed by what they are used for: ids (`ids`), times (`times`), amounts
-(`numbers`). No decision lets a later row change how an earlier one reads: where two readings fit, none is taken.
+In: CSV, TSV, text, gzip, JSONL, Excel and Parquet files. Out: one table whose text columns are text, with notes on what
+was decided. Seeds and demands are read by it; sources, profiles and labels still by `data/sources.py`.
 """

@@ -1,4 +1,7 @@
-"""Columns of numbers in a table, be they numbers by their own type or text."""
+"""Columns of numbers in a table, be they numbers by their own type or text.
+
+Tested in tests/data/reader/test_cells.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import polars as pl
 from findcli.data.reader import nulls, numbers
 from findcli.data.reader.numbers import NumberReading
 from findcli.data.reader.tables import Table
-from findcli.workspace.settings import TableForm
+from findcli.workspace.table_form import TableForm
 
 
 def number_probes(table: Table, form: TableForm, name: str) -> dict[str, pl.Expr]:

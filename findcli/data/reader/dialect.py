@@ -1,4 +1,7 @@
-"""How a text table is written, from its first rows: delimiter, header, lines before it, comments."""
+"""How a text table is written, from its first rows: delimiter, header, lines before it, comments.
+
+Tested in tests/data/reader/test_tables.py.
+"""
 
 from __future__ import annotations
 

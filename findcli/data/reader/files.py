@@ -1,4 +1,7 @@
-"""What a file is, by its first bytes and its name; and text of any encoding as a file in UTF-8."""
+"""What a file is, by its first bytes and its name; and text of any encoding as a file in UTF-8.
+
+Tested in tests/data/reader/test_tables.py.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,7 @@ from typing import BinaryIO, Literal, cast
 
 import polars as pl
 
-from findcli.errors import FindCLIError
-from findcli.workspace.runs import first_line
+from findcli.errors import FindCLIError, first_line
 
 Kind = Literal["parquet", "text", "jsonl", "excel"]
 SUFFIXES: dict[str, Kind] = {
@@ -171,8 +173,11 @@ def in_utf8(file: Stored, encoding: str, *, source: Path, what: str) -> Stored:
     """
     target = new_file(".txt")
     try:
-        with _open(file) as raw, target.open("w", encoding="utf-8", newline="") as written:
-            shutil.copyfileobj(io.TextIOWrapper(raw, encoding=encoding, newline=""), written, CHUNK)
+        with (
+            io.TextIOWrapper(_open(file), encoding=encoding, newline="") as text,
+            target.open("w", encoding="utf-8", newline="") as written,
+        ):
+            shutil.copyfileobj(text, written, CHUNK)
     except (UnicodeError, LookupError, EOFError) as error:
         hint = "name its encoding with `encoding`, such as 'utf-8', 'utf-16' or 'cp1252'"
         raise FindCLIError(f"{what}: {source} is not {encoding}: {first_line(error)}", hint=hint) from error

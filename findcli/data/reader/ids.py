@@ -11,12 +11,12 @@ import polars as pl
 from findcli.data.reader import nulls
 from findcli.data.reader.tables import Table
 from findcli.errors import FindCLIError
-from findcli.workspace.settings import TableForm
+from findcli.workspace.table_form import TableForm
 
 IdKind = Literal["text", "integer", "decimal"]
 EXACT = 2**53
 DECIMAL = r"^[-+]?\d+(?:\.\d*)?(?:[eE]\+?\d+)?$"
-CANONICAL = r"^(?:0|-?[1-9]\d{0,18})$"
+CANONICAL = r"^(?:0|-?[1-9]\d{0,18})$"  # as a whole number is written; 007 is another id than 7
 AS_TEXT = (
     "ids are whole numbers or text: write them so, or keep the column as it stands with types = {{{column!r} = 'text'}}"
 )
@@ -128,7 +128,7 @@ def require_id_type(table: Table, name: str) -> None:
         FindCLIError: they are not.
     """
     kind = table.schema[name]
-    if not (kind.is_numeric() or kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)):
+    if not (kind.is_numeric() or kind in (pl.String, pl.Null) or isinstance(kind, pl.Categorical | pl.Enum)):
         raise FindCLIError(
             f"{table.what}: the user column {name!r} is of type {kind}",
             hint="user ids are whole numbers or text: write them so",
@@ -200,3 +200,23 @@ def same_ids(ids: pl.Expr, kind: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     if wanted == pl.String:
         return ids.cast(pl.String)
     return pl.when(ids.str.contains(CANONICAL)).then(ids).cast(wanted, strict=False)
+
+
+def ids_in_type(table: Table, form: TableForm, name: str, wanted: pl.DataType) -> pl.DataFrame:
+    """A table's ids in the type of those that are known.
+
+    Args:
+        table: the table.
+        form: what is declared of it.
+        name: the column of ids.
+        wanted: Int64 or String.
+
+    Returns:
+        A row of the table each: `written`, the id as the table has it, and `user_id`, null where it is missing or
+        cannot be of that type.
+
+    Raises:
+        FindCLIError: they are no ids, or decimals that are not whole or too large to be exact.
+    """
+    ids = table.frame.select(written=settled_ids(table, form, name)).collect()
+    return ids.with_columns(user_id=same_ids(pl.col("written"), ids.schema["written"], wanted))

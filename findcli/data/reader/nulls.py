@@ -1,11 +1,14 @@
-"""Spellings of a missing value, by the kind of column."""
+"""Spellings of a missing value, by the kind of column.
+
+Tested in tests/data/reader/test_cells.py.
+"""
 
 from __future__ import annotations
 
 import polars as pl
 
 from findcli.data.reader.tables import Table, text_of
-from findcli.workspace.settings import TableForm
+from findcli.workspace.table_form import TableForm
 
 # "None" is an item and NA is Namibia: among words, only what no one would write is missing.
 IN_WORDS = ("", "\\N")

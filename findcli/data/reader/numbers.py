@@ -1,4 +1,7 @@
-"""Amounts: numbers with a decimal point or comma, grouped digits, currencies and signs; and products of columns."""
+"""Amounts: numbers with a decimal point or comma, grouped digits, currencies and signs; and products of columns.
+
+Tested in tests/data/reader/test_cells.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A text table that needs care, row by row as a plain one: every row with all its fields, or the line that is wrong."""
+"""A text table that needs care, row by row as a plain one: every row with all its fields, or the line that is wrong.
+
+Tested in tests/data/reader/test_tables.py.
+"""
 
 from __future__ import annotations
 
@@ -106,5 +109,5 @@ def _has_escapes(file: Stored) -> bool:
 
 
 def _text(file: Stored) -> io.TextIOWrapper:
-    raw = gzip.open(file.path, "rb") if file.packed else file.path.open("rb")  # noqa: SIM115 - the wrapper closes it
+    raw = gzip.open(file.path, "rb") if file.packed else file.path.open("rb")  # noqa: SIM115, closed with its text
     return io.TextIOWrapper(cast(BinaryIO, raw), encoding="utf-8-sig", newline="")

@@ -1,4 +1,7 @@
-"""One look at every byte of a text table: whether polars will read it as RFC 4180 means it."""
+"""One look at every byte of a text table: whether polars will read it as RFC 4180 means it.
+
+Tested in tests/data/reader/test_tables.py.
+"""
 
 from __future__ import annotations
 

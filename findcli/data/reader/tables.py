@@ -13,9 +13,9 @@ import polars as pl
 from findcli.data.reader import files as store
 from findcli.data.reader.files import Stored
 from findcli.data.reader.text import Text, plain_text
-from findcli.errors import FindCLIError
-from findcli.workspace.runs import disk_problem, first_line
-from findcli.workspace.settings import TableForm
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.disk import disk_problem
+from findcli.workspace.table_form import TableForm
 
 TORN = "a torn file? Write it again; in a CSV look for a row of another form than the rows above it"
 NO_EXCEL = 'install its reader with: pip install "findcli[excel]", or save the sheet as CSV'
@@ -149,7 +149,7 @@ def _grouped(parts: list[_Part]) -> list[_Part]:
 
 def _part(file: Stored, form: TableForm, what: str, keys: tuple[tuple[str, str], ...]) -> _Part:
     if file.kind == "parquet":
-        schema = pl.read_parquet_schema(file.path)
+        schema = pl.scan_parquet([file.path], glob=False).collect_schema()
         return _Part((file.path,), tuple(schema.items()), keys=keys)
     if file.kind == "excel":
         rows = _read_excel(file.path, form, what)
@@ -165,12 +165,12 @@ def _part(file: Stored, form: TableForm, what: str, keys: tuple[tuple[str, str],
 def _read_excel(path: Path, form: TableForm, what: str) -> pl.DataFrame:
     """The first sheet of a workbook, every cell as text."""
     try:
-        found = pl.read_excel(
+        sheet = pl.read_excel(
             path, has_header=form.header is not False, read_options={"dtypes": "string"}, infer_schema_length=None
         )
     except ImportError as error:
         raise FindCLIError(f"{what}: {path} is an Excel file", hint=NO_EXCEL) from error
-    return found.cast(pl.String)
+    return sheet.cast(pl.String)
 
 
 def _scan(part: _Part, what: str) -> pl.LazyFrame:
@@ -183,8 +183,8 @@ def _scan(part: _Part, what: str) -> pl.LazyFrame:
     else:
         assert part.text is not None
         frame = part.text.scan(part.paths)
-    own = {name for name, _ in part.schema}
-    clash = [name for name, _ in part.keys if name in own]
+    columns = {name for name, _ in part.schema}
+    clash = [name for name, _ in part.keys if name in columns]
     if clash:
         hint = "rename one of the two"
         raise FindCLIError(f"{what}: {clash[0]!r} is a column and the name of a folder", hint=hint)
@@ -245,10 +245,8 @@ def text_of(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 def _notes(parts: list[_Part]) -> list[str]:
     """What was decided of the files, each thing once."""
-    notes: dict[str, None] = {
-        note: None for part in parts if part.text is not None for note in part.text.dialect.notes()
-    }
-    columns: list[set[str]] = [{name for name, _ in part.schema} for part in parts]
+    notes = {note: None for part in parts if part.text is not None for note in part.text.dialect.notes()}
+    columns = [{name for name, _ in part.schema} for part in parts]
     lacking = sorted(set[str]().union(*columns) - columns[0].intersection(*columns))
     if lacking:
         notes[f"some of its files have no column {', '.join(lacking)}"] = None

@@ -1,4 +1,7 @@
-"""A text table as polars reads it: in UTF-8, every row with all its fields, every column text."""
+"""A text table as polars reads it: in UTF-8, every row with all its fields, every column text.
+
+Tested in tests/data/reader/test_tables.py.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,8 @@ from findcli.data.reader.dialect import Dialect, sniff
 from findcli.data.reader.files import Stored
 from findcli.data.reader.rewrite import rewrite
 from findcli.data.reader.survey import survey
-from findcli.errors import FindCLIError
-from findcli.workspace.runs import first_line
-from findcli.workspace.settings import TableForm
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.table_form import TableForm
 
 UTF8 = ("utf-8", "utf-8-sig")
 

@@ -1,4 +1,7 @@
-"""The formats that a time written as text may have; pure text, no table."""
+"""The formats that a time written as text may have; pure text, no table.
+
+Tested in tests/data/reader/test_cells.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Times of every form as naive UTC in microseconds: dates, texts, epochs; what is not understood is refused."""
+"""Times of every form as naive UTC in microseconds: dates, texts, epochs; what is not understood is refused.
+
+Tested in tests/data/reader/test_cells.py.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from findcli.data.reader import nulls
 from findcli.data.reader import time_formats as forms
 from findcli.data.reader.tables import Table
 from findcli.errors import FindCLIError
-from findcli.workspace.settings import TableForm
+from findcli.workspace.table_form import TableForm
 
 TIME = pl.Datetime("us")
 OLDEST_YEAR = datetime(1000, 1, 1)

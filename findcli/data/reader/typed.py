@@ -1,4 +1,7 @@
-"""A table with a type for every column, where nobody has said yet what its columns are for."""
+"""A table with a type for every column, where nobody has said yet what its columns are for.
+
+Tested in tests/data/reader/test_cells.py.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from findcli.data.reader import nulls
 from findcli.data.reader.ids import CANONICAL
 from findcli.data.reader.numbers import NumberReading, read_numbers
 from findcli.data.reader.tables import Table, open_table, reading
-from findcli.workspace.settings import TableForm
+from findcli.workspace.table_form import TableForm
 
 SAMPLE = 10_000
 READINGS = (NumberReading(), NumberReading(".", plain=False), NumberReading(",", plain=False))

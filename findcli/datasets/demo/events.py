@@ -1,4 +1,7 @@
-"""From daily rates to the four tables of events: bills, page clicks, mini-program visits and searches."""
+"""Turns daily rates into the four event tables: bills, page clicks, mini-program visits and searches.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ Numbers = NDArray[np.int64]
 
 
 class Happenings(NamedTuple):
-    """E events of a part: who, when, and what was behind them, each (E,).
+    """E events of a part, each field (E,).
 
     Attributes:
         user: row of the population.
-        intent: number of the intent.
-        topic: number of the topic it shows itself in; for a search the intent alone counts.
+        intent: number of the intent behind the event.
+        topic: number of the topic it is about; not used for a search.
         source: number of the source.
-        microsecond: since the world began.
+        microsecond: time since day 0, in microseconds.
     """
 
     user: Numbers
@@ -42,7 +45,7 @@ class Happenings(NamedTuple):
 
 
 def happen(rng: np.random.Generator, people: Population, rates: Floats) -> Happenings:
-    """Let events happen at the given daily rates (N, K, days), in the order of user, intent and day."""
+    """Draw events at daily rates (N, K, days), in the order of user, intent and day."""
     counts = rng.poisson(rates)
     user, intent, day = (np.repeat(index, counts[counts > 0]) for index in np.nonzero(counts))
     source = _choose(rng, _source_chances(), intent)
@@ -52,7 +55,7 @@ def happen(rng: np.random.Generator, people: Population, rates: Floats) -> Happe
     user, intent, day, source = user[observed], intent[observed], day[observed], source[observed]
     paid = source == SOURCES.index("bills")
     topic = np.where(paid, _choose(rng, _topic_chances("paid"), intent), _choose(rng, _topic_chances("seen"), intent))
-    # Now and then somebody does what others do; so a rare topic stays the mark of its intents.
+    # Stray events copy the topic of a random event, so a rare topic stays typical of its intents.
     stray = rng.random(len(user)) < STRAY
     topic = np.where(stray, rng.permutation(topic), topic)
     hours = np.array([kind.hour for kind in INTENTS.values()])[intent] + rng.normal(0, 2.5, len(user))
@@ -69,11 +72,11 @@ def _topic_chances(kind: str) -> NDArray[np.float64]:
 
 
 def _choose(rng: np.random.Generator, chances: NDArray[np.float64], row: Numbers) -> Numbers:
-    """Draw a column for each event by the chances of its row, in one search of all rows laid end to end."""
+    """Draw a column for each event by the chances of its row (E,): one search through all rows laid end to end."""
     cumulative = np.cumsum(chances / chances.sum(axis=1, keepdims=True), axis=1)
     ladder = (cumulative + np.arange(len(chances))[:, None]).ravel()
-    found = np.searchsorted(ladder, row + rng.random(len(row)), side="right")
-    column: Numbers = np.minimum(found - row * chances.shape[1], chances.shape[1] - 1)
+    rung = np.searchsorted(ladder, row + rng.random(len(row)), side="right")
+    column: Numbers = np.minimum(rung - row * chances.shape[1], chances.shape[1] - 1)
     return column
 
 
@@ -86,7 +89,7 @@ def draw_tables(
     pool: Pool,
     start: datetime,
 ) -> dict[str, pl.DataFrame]:
-    """Write the events as the four source tables, each in the order of time; `user_id` is the row of the population."""
+    """Make the four source tables, each in order of time; `user_id` is the row of the population."""
     made = {
         "bills": _bills(rng, people, events.of("bills"), words),
         "clicks": _views(rng, events.of("clicks"), words, column="page", key="pages"),
@@ -98,7 +101,7 @@ def draw_tables(
 
 
 def _named(words: dict[str, Any], key: str) -> pl.Series:
-    """List what the scenario calls each topic, in the order of TOPICS."""
+    """List one entry of each topic in the scenario, in the order of TOPICS."""
     return pl.Series([words["topics"][topic][key] for topic in TOPICS])
 
 
@@ -108,7 +111,7 @@ def _draw_word(
     """Draw one of each topic's items, merchants, pages or programs, the first ones more often.
 
     Returns:
-        The words (E,), and where in its topic's list each stands, from 0 to 1 (E,).
+        The words (E,), and the position of each in its topic's list, in [0, 1), (E,).
     """
     lists = _named(words, key)
     sizes = lists.list.len().to_numpy().astype(np.int64)

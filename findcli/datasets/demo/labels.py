@@ -1,4 +1,7 @@
-"""The five tasks after FIND's Table 1: each label is drawn from a probability that is written beside it."""
+"""Five tasks after FIND's Table 1: each label is drawn from a probability that is stored beside it.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +16,7 @@ RIVAL = 0.08
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """How a task's probability comes about: sigmoid(intercept + weighted sum).
+    """A task's probability of a positive label: sigmoid(intercept + weighted sum).
 
     Attributes:
         title: readable name.
@@ -21,7 +24,7 @@ class Rule:
         intents: weights of log(1 + 8 r), r the mean daily rate of an intent in the outcome window at activity 1.
         traits: weights of lasting traits of the population.
         active: weight of the log of the mean activity in the outcome window.
-        rivals: intents that look alike from outside and do not raise the probability.
+        rivals: intents with similar events that do not raise the probability.
     """
 
     title: str
@@ -83,11 +86,11 @@ def draw_labels(rng: np.random.Generator, people: Population, *, as_of: int, out
         rng: of the part.
         people: N users.
         as_of: the day the labels are about.
-        outcome: length of the window [as_of, as_of + outcome) they speak of, in days.
+        outcome: length of the outcome window [as_of, as_of + outcome), in days.
 
     Returns:
         For each task `user_id` (row of the population), `label` (0/1), `truth` (its probability) and `hard_negative`
-        (a rival intent was strong in as many days before, and the label is 0).
+        (the label is 0, and a rival intent was strong in the `outcome` days before).
     """
     ahead = np.arange(as_of, as_of + outcome, dtype=np.float32)
     activity = daily_activity(people, ahead)  # (N, outcome)
@@ -122,7 +125,7 @@ def probability(rule: Rule, people: Population, passing: Floats, activity: Float
         The probability of a positive label, (N,).
     """
     names = list(INTENTS)
-    # Of who has left, the log of the activity ends somewhere.
+    # The floor keeps the log finite for users who have left.
     score = rule.intercept + rule.active * np.log(np.maximum(activity, 0.03)).astype(np.float64)
     for intent, weight in rule.intents.items():
         score += weight * np.log1p(8 * passing[:, names.index(intent)])

@@ -1,4 +1,7 @@
-"""Who lives in the demo world: traits that last, intents that begin, grow, fade and recur, and what each does when."""
+"""The users of the demo world: lasting traits, intents that come and go, and their daily rates of events.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from dataclasses import dataclass
 
@@ -17,25 +20,25 @@ PRESENT = (0.95, 0.90, 0.82, 0.74, 0.88)
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """N users, K intents; wealth to loyalty are about standard normal, and no table holds them as they are.
+    """N users, K intents; wealth to loyalty are roughly standard normal, and no table holds them directly.
 
     Attributes:
         age: years, (N,).
-        female: bool, (N,).
+        female: bool (N,).
         region: number of the region, (N,).
         wealth: means to spend, (N,).
-        debt: leaning on credit, (N,).
+        debt: reliance on credit, (N,).
         prudence: care for the account, (N,).
         curiosity: readiness to click, (N,).
         loyalty: attachment to the app, (N,).
-        activity: events compared with a usual user, heavy-tailed, (N,).
-        drift: growth of activity over the whole time, in logs, (N,).
+        activity: events relative to a typical user, heavy-tailed, (N,).
+        drift: growth of log activity per 90 days, (N,).
         payday: day of the month, (N,).
-        first, last: the days between which the user is there at all, (N,).
-        steady: daily rate of each intent all the time, (N, K).
-        strength, centre, width, period: of each intent's flare: peak rate, day of a peak, its spread in days, and the
+        first, last: days of arrival and of leaving, (N,).
+        steady: constant daily rate of each intent, (N, K).
+        strength, centre, width, period: of each intent's flare: peak daily rate, day of a peak, spread in days, and
             days until it recurs, (N, K).
-        present: which of bills, clicks, visits, searches and profile are known of the user, bool (N, 5).
+        present: which of bills, clicks, visits, searches and profile the data hold of the user, bool (N, 5).
     """
 
     age: Floats
@@ -69,7 +72,7 @@ class Population:
 
 
 def draw_population(rng: np.random.Generator, *, users: int, days: int, regions: int) -> Population:
-    """Draw so many users whose flares, arrivals and departures spread over so many days."""
+    """Draw users whose flares, arrivals and departures spread over the days."""
     age = np.clip(rng.gamma(5.0, 5.0, users) + 16, *AGES).astype(np.float32)
     wealth = _normal(rng, users) * 0.9 + np.clip((age - 40) / 40, -0.5, 0.5)
     debt = 0.9 * _normal(rng, users) - 0.4 * wealth
@@ -99,10 +102,10 @@ def draw_population(rng: np.random.Generator, *, users: int, days: int, regions:
 
 
 def daily_rates(people: Population, days: int) -> Floats:
-    """How many events of each intent to expect each day: activity, drift, arrival, week and month included.
+    """Expected events of each intent per day, including activity, drift, arrival, week and month.
 
     Returns:
-        Rates, (N, K, days); day 0 is a Monday and the first of a month of thirty days.
+        Daily rates, (N, K, days); day 0 is a Monday, and the first of a month of thirty days.
     """
     day = np.arange(days, dtype=np.float32)
     rates = flares(people, day) + people.steady[:, :, None]  # (N, K, days)
@@ -116,7 +119,7 @@ def daily_rates(people: Population, days: int) -> Floats:
 
 
 def flares(people: Population, day: Floats) -> Floats:
-    """The passing part of each intent, at activity 1, on the given days: (N, K, len(day))."""
+    """Daily rates of each intent's flare at activity 1, on some days (D,): (N, K, D)."""
     distance = day[None, None, :] - people.centre[:, :, None]
     period = people.period[:, :, None]
     distance -= period * np.round(distance / period)
@@ -125,7 +128,7 @@ def flares(people: Population, day: Floats) -> Floats:
 
 
 def daily_activity(people: Population, day: Floats) -> Floats:
-    """How much a user does on the given days, 1 being usual; 0 before arrival and after leaving: (N, len(day))."""
+    """Each user's activity on some days (D,), 1 being typical; 0 before arrival and after leaving: (N, D)."""
     there = (day >= people.first[:, None]) & (day < people.last[:, None])
     trend = np.exp(people.drift[:, None] * (day / 90 - 0.5))
     return (people.activity[:, None] * trend * there).astype(np.float32)
@@ -136,7 +139,7 @@ def _normal(rng: np.random.Generator, users: int) -> Floats:
 
 
 def _stays(rng: np.random.Generator, users: int, days: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Day of arrival and of leaving: most are there throughout, one in ten comes late, one in ten falls asleep."""
+    """Days of arrival and of leaving: most users stay throughout, one in ten arrives late, one in ten leaves."""
     kind = rng.random(users)
     first = np.where(kind < 0.1, rng.integers(days // 4, days * 3 // 4, users), 0)
     last = np.where(kind > 0.9, rng.integers(days // 4, days * 3 // 4, users), days)
@@ -149,7 +152,7 @@ def _steady(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
 
 def _strength(rng: np.random.Generator, age: Floats, debt: Floats) -> Floats:
-    """Peak rate of each flare; players are younger, parents in their thirties, borrowers lean on credit."""
+    """Peak rate of each flare; players are younger, parents in their thirties, borrowers in debt."""
     shape = (len(age), len(INTENTS))
     share = np.tile(np.array([intent.share for intent in INTENTS.values()]), (len(age), 1))
     names = list(INTENTS)

@@ -1,4 +1,7 @@
-"""The profile table: what the app knows of a user at the start of every thirty days, with gaps."""
+"""The profile table of the demo world: one row per user every thirty days, with gaps.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,29 +34,29 @@ NUMERIC = (
 def draw_profile(
     rng: np.random.Generator, people: Population, rates: Floats, *, regions: list[str], start: datetime
 ) -> pl.DataFrame:
-    """Write a row for each user and each thirty days; what flows is that of the thirty days before `time`.
+    """Draw one row per user every thirty days; changing columns describe the thirty days before `time`.
 
     Args:
         rng: of the part.
-        people: N users; those without the modality get no row.
+        people: N users; those without a profile get no row.
         rates: their daily rates, (N, K, days).
-        regions: their names in the scenario.
+        regions: names of the regions in the scenario.
         start: day 0.
 
     Returns:
         `user_id` (row of the population), `time` and the columns of CATEGORICAL, ORDERED and NUMERIC.
     """
-    known = people.present[:, -1]
+    has_profile = people.present[:, -1]  # (N,)
     lasting = _lasting(rng, people, regions)
     rows = []
     for day in range(0, rates.shape[2], EVERY):
         before = rates[:, :, max(0, day - EVERY) : max(1, day)].mean(axis=2)  # (N, K)
-        there = known & (people.first <= day)
-        flowing = _flowing(rng, people, before)
+        shown = has_profile & (people.first <= day)
+        changing = _changing(rng, people, before)
         table = pl.DataFrame(
-            {"user_id": np.arange(len(people)), "time": start + timedelta(days=day)} | lasting | flowing
+            {"user_id": np.arange(len(people)), "time": start + timedelta(days=day)} | lasting | changing
         )
-        rows.append(table.filter(pl.Series(there)))
+        rows.append(table.filter(pl.Series(shown)))
     return _with_gaps(rng, pl.concat(rows)).sort("time", "user_id")
 
 
@@ -74,7 +77,7 @@ def _lasting(rng: np.random.Generator, people: Population, regions: list[str]) -
     }
 
 
-def _flowing(rng: np.random.Generator, people: Population, before: Floats) -> dict[str, Any]:
+def _changing(rng: np.random.Generator, people: Population, before: Floats) -> dict[str, Any]:
     count = len(people)
     names = list(INTENTS)
     break_ins = before[:, names.index("compromised")] / (0.2 + people.activity)

@@ -1,4 +1,7 @@
-"""What people type: every intent's searches in other word order, with slips of the finger, or half finished."""
+"""Searches of the demo world: every intent's phrases in several word orders, with typos, or half finished.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +21,8 @@ class Pool:
 
     Attributes:
         texts: as typed, (Q,).
-        topics: the topic the search engine made of it, or None where it could not, (Q,).
-        cumulative: cumulated probabilities, those of intent k from k to k + 1, (Q,).
+        topics: the topic that the search engine understood, or None, (Q,).
+        cumulative: cumulative probabilities, those of intent k from k to k + 1, (Q,).
     """
 
     texts: list[str]
@@ -28,16 +31,16 @@ class Pool:
 
 
 def build_pool(words: dict[str, Any]) -> Pool:
-    """Make the searches of a scenario; they depend on its words alone, so that every seed types in one language."""
+    """Make the searches of a scenario from its words alone, so that every seed shares them."""
     rng = np.random.default_rng(0)
     searches: list[tuple[str, str | None]] = []
     cumulative = []
     for k, (name, intent) in enumerate(INTENTS.items()):
-        own = _phrases(**words["intents"][name])
+        clear = _phrases(**words["intents"][name])
         vague = words["vague"][intent.vague]
-        chances = np.array([(1 - VAGUE) / len(own)] * len(own) + [VAGUE / len(vague)] * len(vague))
-        topics = [intent.topic] * len(own) + [None] * len(vague)
-        for text, topic in zip([*own, *vague], topics, strict=True):
+        chances = np.array([(1 - VAGUE) / len(clear)] * len(clear) + [VAGUE / len(vague)] * len(vague))
+        topics = [intent.topic] * len(clear) + [None] * len(vague)
+        for text, topic in zip([*clear, *vague], topics, strict=True):
             searches += [(text, topic), (misspell(rng, text), None), (_break_off(rng, text), None)]
         cumulative.append(k + np.cumsum(np.outer(chances, (CLEAN, MISSPELT, UNFINISHED)).ravel()))
     texts, resolved = zip(*searches, strict=True)

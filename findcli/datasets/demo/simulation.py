@@ -1,4 +1,7 @@
-"""Makes a workspace of the demo world, part by part."""
+"""Makes a workspace of the demo world, one part of its users at a time.
+
+Tested in tests/datasets/test_demo.py.
+"""
 
 import shutil
 import tomllib
@@ -59,19 +62,20 @@ def create(
     """Make a workspace with a simulated world; the same arguments make the same files.
 
     Args:
-        folder: where; made when missing.
-        users: how many; they are made by parts, so that memory does not grow with them.
-        seed: another seed, another world.
+        folder: the new workspace, made if missing.
+        users: how many; they are made in parts, so memory does not grow with their number.
+        seed: of the simulation; each seed makes another world.
         scenario: "city" or "harbour": the same kinds of people with other words, merchants and channels.
-        days: length; the last 28 are the outcome window of the tasks, which no training stage reads.
-        text_model: what [text] names; the packaged MiniLM where it is installed, else "scratch", when not given.
+        days: how many days of events; the last 28 are the outcome window of the tasks, which no training stage reads.
+        text_model: the text model for [text]; when None, the packaged MiniLM if it is installed, else "scratch".
 
     Raises:
         FindCLIError: `folder` already holds a workspace.
-        ValueError: an unknown scenario, no users, or no room for a training window before the outcome window.
+        ValueError: the scenario is unknown, there are no users, or fewer than 90 days.
     """
     if scenario not in SCENARIOS or users < 1 or days < SHORTEST:
-        raise ValueError(f"no world has scenario = {scenario!r}, users = {users}, days = {days}")
+        wanted = f"a scenario of {SCENARIOS}, at least 1 user and {SHORTEST} days"
+        raise ValueError(f"the demo needs {wanted}, not {scenario!r}, {users} and {days}")
     words = tomllib.loads(files(__package__).joinpath(f"{scenario}.toml").read_text(encoding="utf-8"))
     model = text_model or installed_text_model()
     with new_workspace(folder) as scratch:
@@ -89,14 +93,14 @@ def create(
         tasks={name: (table.height, int(table["label"].sum())) for name, table in tasks.items()},
         text_model=model,
         notes=(
-            "the world is simulated: nobody in it exists, and the truth behind every label is known",
+            "the world is simulated: nobody in it exists, and the probability behind every label is known",
             "findcli evaluate ranks by each task's demand and its paraphrases, against its hard negatives too",
         ),
     )
 
 
 def _write_tables(data: Path, words: dict[str, Any], *, users: int, days: int, seed: tuple[int, ...]) -> Counter[str]:
-    """Write every table part by part, each part with random numbers of its own; count the rows of each table."""
+    """Write every table part by part, each part with its own random numbers; count the rows of each table."""
     pool = build_pool(words)
     counts: Counter[str] = Counter()
     for number, first in enumerate(range(0, users, PART)):
@@ -114,7 +118,7 @@ def _write_tables(data: Path, words: dict[str, Any], *, users: int, days: int, s
 def _part(
     rng: np.random.Generator, words: dict[str, Any], pool: Pool, *, users: int, days: int
 ) -> dict[str, pl.DataFrame]:
-    """Make so many users' tables; `user_id` is their row, from 0."""
+    """Make the tables of some users; `user_id` is the row, from 0."""
     people = draw_population(rng, users=users, days=days, regions=len(words["regions"]))
     rates = daily_rates(people, days)
     events = happen(rng, people, rates)
@@ -125,7 +129,7 @@ def _part(
 
 
 def _demands(words: dict[str, Any]) -> pl.DataFrame:
-    """List each task's demand, as its settings have it, and three paraphrases."""
+    """List each task's demand, as in its settings, and three paraphrases."""
     pairs = [(task, demand) for task, demands in words["demands"].items() for demand in demands]
     return pl.DataFrame(pairs, schema=["task", "demand"], orient="row")
 

@@ -1,7 +1,9 @@
-"""The structure of the demo world, shared by its scenarios: intents, the topics they show in, and their rhythm.
+"""The structure of the demo world, shared by its scenarios: intents, their topics and their rhythm.
 
-What carries meaning lies here; the words (what a topic is called, what people type) lie in the scenarios' TOML files.
-Rival intents (renting, repairing and loving phones) show nearly the same topics: that is what makes hard negatives.
+The meaning is defined here; the words (names of topics, searches) are in the scenarios' TOML files. Rival intents
+(renting, repairing and loving phones) have nearly the same topics, which makes their users hard negatives.
+
+Tested in tests/datasets/test_demo.py.
 """
 
 from dataclasses import dataclass
@@ -31,21 +33,21 @@ SOURCES = ("bills", "clicks", "visits", "searches")
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """What a user may be after for a while.
+    """Something that a user wants, for a while or always.
 
     Attributes:
-        share: of users in whom it flares up at some time.
-        steady: mean daily rate of a user it accompanies all the time, at activity 1; 0 for what only flares up.
-        seen: weights of the topics its clicks and visits are about.
-        paid: weights of the topics its bills are about.
-        topic: what its searches are about, where the search engine understands them.
-        vague: which of the scenario's vague searches it also types.
+        share: share of users in whom it flares up at some time.
+        steady: mean constant daily rate at activity 1; 0 if it only flares up.
+        seen: weights of the topics of its clicks and visits.
+        paid: weights of the topics of its bills.
+        topic: topic of its searches, if the search engine understands them.
+        vague: the group of the scenario's vague searches that it also types.
         sources: weights of bills, clicks, visits and searches.
-        weekend: how much more (or, below 0, less) happens on Saturday and Sunday.
-        monthly: how much more happens in the days after payday.
-        hour: about when in the day.
-        failing: share of its bills that do not go through.
-        instalments: share of its bills that are paid in parts.
+        weekend: relative change of its rate on Saturday and Sunday.
+        monthly: relative change of its rate just after payday.
+        hour: typical hour of the day.
+        failing: share of its bills that fail.
+        instalments: share of its bills that are paid in instalments.
     """
 
     share: float

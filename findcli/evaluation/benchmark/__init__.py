@@ -1,1 +1,1 @@
-"""`findcli benchmark`: how well sentences rank users who took no part in training, beside rivals of the same inputs."""
+"""`findcli benchmark`: how well sentences rank users held out of training, beside rivals with the same inputs."""

@@ -1,4 +1,7 @@
-"""Whether probabilities mean what they say, pooled over all pairs of a user and a category."""
+"""Calibration of probabilities, pooled over all pairs of a user and a category.
+
+Tested in tests/evaluation/benchmark/test_figures.py.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,15 @@ class Calibration:
     """How good one ranker's probabilities are, over seen or held-out categories.
 
     Attributes:
-        by: the ranker.
+        by: name of the ranker.
         column: "seen" or "held-out".
-        pairs: of a user and a category.
-        brier_skill: 1 less the Brier score over that of the base rates known at the test date.
-        log_loss_skill: the same of the log loss.
-        slope: of a logistic regression of the truth on the log odds; 1 where they are neither too bold nor too timid.
-        intercept: of the same; 0 where they are neither too low nor too high.
-        error: mean distance of probability and truth over bins of equally many pairs.
+        pairs: number of pairs of a user and a category.
+        brier_skill: 1 minus the ratio of the Brier score to that of the base rates known at the test date.
+        log_loss_skill: the same for the log loss.
+        slope: of a logistic regression of the truth on the log odds; below 1 they are too extreme, above 1 too
+            cautious.
+        intercept: of the same regression; 0 if the odds are neither too low nor too high.
+        error: mean absolute difference of mean probability and mean truth, over bins with equal numbers of pairs.
     """
 
     by: str
@@ -47,28 +51,28 @@ def calibration(
     Args:
         by: its name.
         column: which categories these are.
-        probabilities: (P,), of every pair.
-        truth: bool (P,), both values among them.
-        base_rates: what was known at the test date of each pair's category, (P,).
+        probabilities: of every pair, (P,).
+        truth: bool (P,), with both values.
+        base_rates: base rate of each pair's category, known at the test date, (P,).
     """
-    told, known = (np.clip(p.astype(np.float64), SMALLEST, 1 - SMALLEST) for p in (probabilities, base_rates))
-    odds = logit(told)[:, None]
+    predicted, base = (np.clip(p.astype(np.float64), SMALLEST, 1 - SMALLEST) for p in (probabilities, base_rates))
+    odds = logit(predicted)[:, None]
     line = LogisticRegression(C=np.inf).fit(odds, truth)
     return Calibration(
         by, column, len(truth),
-        1 - brier_score_loss(truth, told) / brier_score_loss(truth, known),
-        1 - log_loss(truth, told) / log_loss(truth, known),
-        float(line.coef_[0, 0]), float(line.intercept_[0]), calibration_error(told, truth),
+        1 - brier_score_loss(truth, predicted) / brier_score_loss(truth, base),
+        1 - log_loss(truth, predicted) / log_loss(truth, base),
+        float(line.coef_[0, 0]), float(line.intercept_[0]), calibration_error(predicted, truth),
     )  # fmt: skip
 
 
 def calibration_error(probabilities: np.ndarray, truth: np.ndarray, *, bins: int = BINS) -> float:
-    """Mean absolute distance of mean probability and mean truth over bins of equally many pairs.
+    """Mean absolute difference of mean probability and mean truth, over bins with equal numbers of pairs.
 
     Args:
         probabilities: (P,).
         truth: bool (P,).
-        bins: at most so many.
+        bins: number of bins, at most.
     """
     order = np.argsort(probabilities, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
@@ -76,7 +80,7 @@ def calibration_error(probabilities: np.ndarray, truth: np.ndarray, *, bins: int
     return float(np.sum(gaps) / len(order))
 
 
-def pooled(found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of several splits, one after the other: probabilities, truth and base rates, (P,) each."""
-    probabilities, truth, base = zip(*found, strict=True)
+def pooled(pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of several splits, concatenated: probabilities, truth and base rates, (P,) each."""
+    probabilities, truth, base = zip(*pairs, strict=True)
     return np.concatenate(probabilities), np.concatenate(truth), np.concatenate(base)

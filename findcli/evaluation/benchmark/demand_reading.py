@@ -1,4 +1,4 @@
-"""How well demands are understood: the first sentence against what counts as right, and the ranking that comes of it.
+"""How well demands are understood: whether the first sentence is right, and how well the reading ranks users.
 
 Shapes: N held-out users, R replicates of the bootstrap.
 """
@@ -15,22 +15,20 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from findcli.audiences.target import find_embeddings
 from findcli.data import events
 from findcli.data.pairs import held_out_users
-from findcli.demands.open import open_rewriter
-from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting
-from findcli.errors import FindCLIError
+from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting, open_rewriter
+from findcli.errors import FindCLIError, first_line
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.run import require_trained
-from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
+from findcli.metrics import Interval, bootstrap_weights, interval, resampled_means, weighted_auc_ks
 from findcli.models.ranker.concepts import concept_events
-from findcli.models.ranker.snapshot import read_snapshot
 from findcli.scoring.as_read import combined, language_model
-from findcli.scoring.scores import Scored, score_by_query
+from findcli.scoring.engine import Engine, open_engine
+from findcli.scoring.scores import Scored
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, first_line, open_run
+from findcli.workspace.runs import open_run
 
 Half = Literal["tuning", "final", "all"]
 REPLICATES = 1000
@@ -39,13 +37,13 @@ NEAREST = "nearest sentence"
 
 @dataclass(frozen=True)
 class Asked:
-    """A demand with what counts as right.
+    """A demand with its right answers.
 
     Attributes:
         text: the demand.
-        right: names or whole sentences that answer it; none where nothing does.
-        also: of a second part that must hold as well.
-        without: of a part that must not hold.
+        right: names or whole sentences that answer it; none if nothing does.
+        also: the same for a second part that must hold too.
+        without: the same for a part that must not hold.
     """
 
     text: str
@@ -55,23 +53,23 @@ class Asked:
 
     @property
     def half(self) -> Half:
-        """The half that a hash of its words puts it in."""
+        """The half that the demand belongs to, by a hash of its words."""
         digest = hashlib.blake2b(self.text.encode(), digest_size=8).hexdigest()
         return "final" if int(digest, 16) % 2 else "tuning"
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How one way of reading demands fares.
+    """The figures of one way of reading demands.
 
     Attributes:
-        by: what reads them.
+        by: name of the way of reading.
         first_right: share of answerable demands whose first sentence is right, with Wilson's interval.
-        answerable: how many those are.
-        refused: of them the share called unanswerable; None where it refuses none.
-        caught: of the unanswerable demands the share called so; None likewise.
-        unanswerable: how many those are.
-        milliseconds: a demand, median and largest, once loaded.
+        answerable: number of answerable demands.
+        refused: share of answerable demands called unanswerable; None if it never refuses.
+        caught: share of unanswerable demands called unanswerable; None if it never refuses.
+        unanswerable: number of unanswerable demands.
+        milliseconds: time per demand once loaded, median and maximum.
     """
 
     by: str
@@ -84,14 +82,14 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """Held-out users ranked for the answerable demands, mean AUC over them.
+class DemandRanking:
+    """Mean AUC of the held-out users' rankings over the answerable demands.
 
     Attributes:
-        demands: how many were answered by enough users.
-        raw: by the demand's own words.
-        rewritten: as it was understood.
-        difference: rewritten less raw, paired; bootstrap over users and demands.
+        demands: number of demands that enough users answered.
+        raw: ranked by the demand as worded.
+        rewritten: ranked by the demand as understood.
+        difference: rewritten minus raw, paired; bootstrap over users and demands.
     """
 
     demands: int
@@ -101,22 +99,22 @@ class Ranking:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What `measure_rewriting` found.
+class DemandReading:
+    """The result of `measure_rewriting`.
 
     Attributes:
-        readers: a row a way of reading.
-        ranking: raw beside rewritten; None where too few users answered.
-        table: a row a demand and reader: demand, by, sentence, right, answerable; and the two AUCs.
+        readers: one per way of reading.
+        ranking: raw compared with rewritten; None if too few users answered.
+        table: one row per demand and reader: demand, by, sentence, right, answerable, and the two AUCs.
     """
 
     readers: list[Reader]
-    ranking: Ranking | None
+    ranking: DemandRanking | None
     table: pl.DataFrame
 
 
 def read_asked(path: Path, half: Half = "all") -> list[Asked]:
-    """The demands of a tab-separated file: demand, categories and, where they are there, also and without.
+    """Read the demands of a tab-separated file with the columns demand, categories and, optionally, also and without.
 
     Raises:
         FindCLIError: the file cannot be read, lacks a column or holds none of the half.
@@ -128,10 +126,10 @@ def read_asked(path: Path, half: Half = "all") -> list[Asked]:
         rows = table.select("demand", *columns).filter(pl.col("demand").is_not_null()).fill_null("").rows()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=hint) from error
-    found = [
+    demands = [
         Asked(text, *(tuple(filter(None, map(str.strip, cell.split("|")))) for cell in cells)) for text, *cells in rows
     ]
-    kept = [asked for asked in found if half in ("all", asked.half)]
+    kept = [asked for asked in demands if half in ("all", asked.half)]
     if not kept:
         raise FindCLIError(f"{path} holds no demand of the half {half!r}", hint=hint)
     return kept
@@ -139,14 +137,14 @@ def read_asked(path: Path, half: Half = "all") -> list[Asked]:
 
 def measure_rewriting(
     workspace: Workspace, path: Path, *, half: Half = "all", without: Iterable[str] = (), device: str = "auto"
-) -> Result:
+) -> DemandReading:
     """Measure how a workspace reads the demands of a file, as of its `train_until`.
 
     Args:
         workspace: trained, and embedded as of `train_until`.
-        path: the demands.
-        half: of them.
-        without: categories that must not be evaluated; no users are ranked for demands that name one.
+        path: the file of demands.
+        half: which half of them.
+        without: categories that must not be evaluated; users are not ranked for demands that name one.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
@@ -154,18 +152,17 @@ def measure_rewriting(
     """
     require_trained(workspace)
     asked = read_asked(path, half)
-    aligned = open_run(workspace.run("aligned"), "aligned")
-    run = find_embeddings(workspace, aligned, workspace.train_until, device=device)
-    vocabulary = Vocabulary.of(run.table("vocabulary.parquet"))
+    engine = open_engine(workspace, as_of=workspace.train_until, device=device)
+    vocabulary = Vocabulary.of(engine.run.table("vocabulary.parquet"))
     excluded = {name.lower() for name in without}
-    scored, users = _own_scores(workspace, run, [each.text for each in asked], device=device)
+    scored, users = _own_scores(engine, [each.text for each in asked])
     nearest = [near[0][0] for near in scored.nearest]
     frames = [_nearest_rows(asked, nearest, vocabulary)]
     readers = [_reader(NEAREST, frames[0], asked, [0.0])]
     understood: list[Rewriting] = []
     model = language_model(workspace)
     for reranker in (None, *([model] if model is not None else [])):
-        rewriter = open_rewriter(workspace, workspace, run, device=device, reranker=reranker)
+        rewriter = open_rewriter(workspace, engine.model, engine.run, reranker=reranker)
         rewriter.rewrite("people who will buy something")  # what is loaded at the first demand is no demand's time
         understood, spent = [], []
         for each in asked:
@@ -174,34 +171,36 @@ def measure_rewriting(
             spent.append(1000 * (time.perf_counter() - clock))
         frames.append(_rows(asked, understood, vocabulary, by=BY_LIKENESS if reranker is None else reranker.name))
         readers.append(_reader(frames[-1]["by"][0], frames[-1], asked, spent))
-    ranking, table = _rank(workspace, run, users, asked, understood, scored, vocabulary, excluded, device=device)
-    return Result(readers, ranking, pl.concat(frames).join(table, on="demand", how="left", maintain_order="left"))
+    ranking, table = _rank(engine, users, asked, understood, scored, vocabulary, excluded)
+    return DemandReading(
+        readers, ranking, pl.concat(frames).join(table, on="demand", how="left", maintain_order="left")
+    )
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Which sentences there are, and what each names.
+    """The sentences of a vocabulary, and what each names.
 
     Attributes:
-        names: by sentence, in lower case.
+        names: names by sentence, in lower case.
     """
 
     names: dict[str, set[str]]
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Vocabulary:
-        """From what `vocabulary.build_vocabulary` gives."""
+        """Made from the table of `vocabulary.build_vocabulary`."""
         return cls({text: set(names) for text, names in table.select("text", "names").iter_rows()})
 
     def is_right(self, sentence: str, right: Sequence[str]) -> bool:
-        """Whether a sentence is among what counts as right, or names what does."""
+        """Whether a sentence is right: one of the answers, or names one."""
         return any(
             sentence == each if each.endswith(".") else each.lower() in self.names.get(sentence, set())
             for each in right
         )
 
     def sentences(self, right: Sequence[str]) -> list[str]:
-        """Every sentence that counts as right."""
+        """Every right sentence."""
         return [sentence for sentence in self.names if self.is_right(sentence, right)]
 
 
@@ -215,15 +214,15 @@ def wilson(hits: int, n: int) -> Interval:
     return Interval(p, float((centre - spread) / scale), float((centre + spread) / scale))
 
 
-def _own_scores(workspace: Workspace, run: Run, sentences: list[str], *, device: str) -> tuple[Scored, pl.Series]:
-    """The held-out users' scores for sentences as they stand."""
-    ids = run.table("users.parquet")["user_id"]
-    held = ids.is_in(list(held_out_users(workspace, ids)))
+def _own_scores(engine: Engine, sentences: Sequence[str]) -> tuple[Scored, pl.Series]:
+    """The held-out users' scores for sentences, as worded."""
+    held = engine.users.is_in(list(held_out_users(engine.workspace, engine.users)))
     if not held.any():
         raise FindCLIError("nobody is held out", hint="set held_out_users in [split], such as 5")
-    whole, rows = read_snapshot(run), np.flatnonzero(held.to_numpy())
-    snapshot = replace(whole, habits=whole.habits.rows(rows), factors=whole.factors[rows])
-    return score_by_query(workspace, snapshot, sentences, device=device), ids.filter(held)
+    scored, rows = engine.score(sentences), held.to_numpy()
+    return replace(scored, scores=scored.scores[rows], probabilities=scored.probabilities[rows]), engine.users.filter(
+        held
+    )
 
 
 def _nearest_rows(asked: Sequence[Asked], nearest: Sequence[str], vocabulary: Vocabulary) -> pl.DataFrame:
@@ -246,11 +245,11 @@ def _rows(
 
 def _reader(by: str, rows: pl.DataFrame, asked: Sequence[Asked], spent: Sequence[float]) -> Reader:
     can = pl.Series([bool(each.right) for each in asked])
-    known, strange = rows.filter(can), rows.filter(~can)
+    answerable, strange = rows.filter(can), rows.filter(~can)
     refuses = rows["answerable"].is_not_null().any()
-    called = [(~frame["answerable"].fill_null(True)).mean() if len(frame) else None for frame in (known, strange)]
+    called = [(~frame["answerable"].fill_null(True)).mean() if len(frame) else None for frame in (answerable, strange)]
     return Reader(
-        by, wilson(int(known["right"].sum()), len(known)), len(known),
+        by, wilson(int(answerable["right"].sum()), len(answerable)), len(answerable),
         float(called[0]) if refuses and called[0] is not None else None,  # type: ignore[arg-type]
         float(called[1]) if refuses and called[1] is not None else None,  # type: ignore[arg-type]
         len(strange), (float(np.median(spent)), float(np.max(spent))),
@@ -258,16 +257,15 @@ def _reader(by: str, rows: pl.DataFrame, asked: Sequence[Asked], spent: Sequence
 
 
 def _rank(
-    workspace: Workspace, run: Run, users: pl.Series, asked: Sequence[Asked], understood: Sequence[Rewriting],
-    raw: Scored, vocabulary: Vocabulary, excluded: set[str], *, device: str,
-) -> tuple[Ranking | None, pl.DataFrame]:  # fmt: skip
-    """Both rankings of the held-out users for the demands that enough of them answered."""
+    engine: Engine, users: pl.Series, asked: Sequence[Asked], understood: Sequence[Rewriting], raw: Scored,
+    vocabulary: Vocabulary, excluded: set[str],
+) -> tuple[DemandRanking | None, pl.DataFrame]:  # fmt: skip
+    """Rank the held-out users both ways, for the demands that enough of them answered."""
     sentences = list(dict.fromkeys(s for how in understood for s in (how.sentences or [how.demand])))
-    own, _ = _own_scores(workspace, run, sentences, device=device)
-    read = combined(own, sentences, understood, by_query=True).scores  # (N, demands)
-    truth = Truth.of(workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
-    draws = np.random.default_rng(0).multinomial(len(users), np.full(len(users), 1 / len(users)), REPLICATES)
-    weights = np.vstack([np.ones(len(users)), draws])
+    by_sentence, _ = _own_scores(engine, sentences)
+    read = combined(by_sentence, sentences, understood, unit=engine.scorer.unit).scores  # (N, demands)
+    truth = Truth.of(engine.workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
+    weights = bootstrap_weights(len(users), REPLICATES)
     rows, areas = [], []
     for i, each in enumerate(asked):
         came = truth.answers(each, vocabulary)
@@ -282,16 +280,11 @@ def _rank(
     return (_ranking(np.array(areas)) if rows else None), table
 
 
-def _ranking(areas: np.ndarray) -> Ranking:
+def _ranking(areas: np.ndarray) -> DemandRanking:
     """Means over demands, of (demands, 2, 1 + R) areas, with intervals over users and demands."""
-    rng = np.random.default_rng(1)
-    drawn = rng.integers(len(areas), size=(REPLICATES, len(areas)))
-    means = np.stack([areas[chosen, :, 1 + r].mean(0) for r, chosen in enumerate(drawn)])  # (R, 2)
-    raw, rewritten = areas[:, :, 0].mean(0)
-    return Ranking(
-        len(areas), percentile_interval(float(raw), means[:, 0]), percentile_interval(float(rewritten), means[:, 1]),
-        percentile_interval(float(rewritten - raw), means[:, 1] - means[:, 0]),
-    )  # fmt: skip
+    picked = np.random.default_rng(1).integers(len(areas), size=(REPLICATES, len(areas))).T
+    raw, rewritten = resampled_means(areas, picked)
+    return DemandRanking(len(areas), interval(raw), interval(rewritten), interval(rewritten - raw))
 
 
 def _all_of(asked: Asked) -> tuple[str, ...]:
@@ -300,10 +293,10 @@ def _all_of(asked: Asked) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Truth:
-    """Which sentences came true of which users.
+    """Which sentences came true for which users.
 
     Attributes:
-        column: of each sentence.
+        column: column of each sentence.
         came: bool (N, S).
     """
 
@@ -312,7 +305,7 @@ class Truth:
 
     @classmethod
     def of(cls, workspace: Workspace, users: pl.Series, sentences: Sequence[str]) -> Truth:
-        """Look at the events of [train_until, train_until + future)."""
+        """Read it from the events in [train_until, train_until + future)."""
         column = {sentence: i for i, sentence in enumerate(dict.fromkeys(sentences))}
         came = np.zeros((len(users), len(column)), bool)
         log = open_run(workspace.run("events"), "events")
@@ -321,12 +314,12 @@ class Truth:
         columns = pl.DataFrame({"concept": list(column), "column": list(column.values())})
         for part in events.parts(log):
             after = events.read_part(log, part, before=end).filter(pl.col("time") >= workspace.train_until)
-            found = concept_events(workspace, after).join(rows, on="user_id").join(columns, on="concept")
-            came[found["row"].to_numpy(), found["column"].to_numpy()] = True
+            met = concept_events(workspace, after).join(rows, on="user_id").join(columns, on="concept")
+            came[met["row"].to_numpy(), met["column"].to_numpy()] = True
         return cls(column, came)
 
     def answers(self, asked: Asked, vocabulary: Vocabulary) -> np.ndarray:
-        """Of whom a demand came true, bool (N,)."""
+        """Whether a demand came true for each user, bool (N,)."""
         everyone = np.ones(len(self.came), bool)
         also = self._any(vocabulary.sentences(asked.also)) if asked.also else everyone
         refused = self._any(vocabulary.sentences(asked.without))

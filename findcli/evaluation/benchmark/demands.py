@@ -1,4 +1,7 @@
-"""Demands in a marketer's own words, beside the mean of the template sentences of the categories they mean."""
+"""Demands in a marketer's own words, compared with the template sentences of the categories that they mean.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.findcli_ranker import answers
 from findcli.evaluation.benchmark.protocol import build_case
 from findcli.metrics import auc_by_column
 from findcli.scoring.as_read import AUTO
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import first_line
 
 
 @dataclass(frozen=True)
 class Demand:
-    """A sentence and the categories that answer it: whoever buys any of them."""
+    """A sentence and the categories that answer it: users who buy any of them are positive."""
 
     text: str
     categories: tuple[str, ...]
@@ -29,15 +31,15 @@ class Demand:
 
 @dataclass(frozen=True)
 class DemandRow:
-    """How well one demand ranks the held-out users, mean over splits.
+    """The figures of one demand's ranking of the held-out users, mean over splits.
 
     Attributes:
-        demand: its words.
-        categories: what it means.
-        positives: who bought any of them, mean over splits.
-        auc: of the demand's own words.
+        demand: the sentence.
+        categories: the categories that it means.
+        positives: number of users who bought any of them, mean over splits.
+        auc: of the demand as worded.
         rewritten_auc: of the demand as `target` understands it.
-        template_auc: of the mean of the template sentences of its categories.
+        template_auc: of the mean score of its categories' template sentences.
     """
 
     demand: str
@@ -49,7 +51,7 @@ class DemandRow:
 
 
 def read_answered_demands(path: Path) -> list[Demand]:
-    """The demands of a tab-separated file with the columns demand and categories, those with | between them.
+    """Read the demands of a tab-separated file with the columns demand and categories, the latter separated by |.
 
     Raises:
         FindCLIError: the file cannot be read, lacks a column or holds none.
@@ -71,13 +73,13 @@ def measure_demands(
     """Measure the demands of a file.
 
     Args:
-        workspaces: trained, one a split.
-        path: the file.
+        workspaces: one per split, trained.
+        path: the file of demands.
         without: categories that must not be evaluated; demands that name one are left out.
         device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
-        A row a demand that at least five held-out users answered and five did not, in some split.
+        One row per demand that at least five held-out users answered and five did not, in some split.
 
     Raises:
         FindCLIError: the file cannot be used, or none of its categories is in the data.
@@ -85,16 +87,16 @@ def measure_demands(
     demands = [demand for demand in read_answered_demands(path) if not without & set(demand.categories)]
     if not demands:
         raise FindCLIError(f"every demand in {path} names a category that must not be evaluated", hint="add others")
-    found: dict[Demand, list[tuple[float, ...]]] = {}
+    by_demand: dict[Demand, list[tuple[float, ...]]] = {}
     for workspace in workspaces:
         for demand, figures in _one_split(workspace, demands, device=device):
-            found.setdefault(demand, []).append(figures)
-    if not found:
+            by_demand.setdefault(demand, []).append(figures)
+    if not by_demand:
         raise FindCLIError(
             f"no demand in {path} is answered by {FEWEST} held-out users",
             hint="are its categories spelled as in the data?",
         )
-    means = {demand: np.mean(figures, axis=0) for demand, figures in found.items()}
+    means = {demand: np.mean(figures, axis=0) for demand, figures in by_demand.items()}
     return [
         DemandRow(demand.text, demand.categories, *(float(value) for value in means[demand]))
         for demand in demands
@@ -111,14 +113,14 @@ def _one_split(
     sentences = [demand.text for demand in demands]
     scores, _ = answers(workspace, [*sentences, *case.inputs.demands], case.inputs.users, device=device)
     understood, _ = answers(workspace, sentences, case.inputs.users, device=device, rewrite=AUTO)
-    own, templates = scores[:, : len(sentences)], scores[:, len(sentences) :]
+    raw, templates = scores[:, : len(sentences)], scores[:, len(sentences) :]
     rows = []
     for i, demand in enumerate(demands):
         columns = [column[name] for name in demand.categories]
         truth = np.any(case.truth[:, columns], axis=1)
         if min(truth.sum(), (~truth).sum()) < FEWEST:
             continue
-        ways = np.stack([own[:, i], understood[:, i], templates[:, columns].mean(1)], axis=1)
+        ways = np.stack([raw[:, i], understood[:, i], templates[:, columns].mean(1)], axis=1)
         auc = auc_by_column(ways, np.repeat(truth[:, None], 3, axis=1))
         rows.append((demand, (float(truth.sum()), *map(float, auc))))
     return rows

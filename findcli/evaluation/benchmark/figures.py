@@ -1,4 +1,4 @@
-"""How good rankings are, column by column, and how far apart two of them lie, by bootstrap over users and categories.
+"""Figures of rankings by column, and differences between rankings, by bootstrap over users and categories.
 
 Shapes: U evaluated users, C categories, R replicates.
 """
@@ -13,8 +13,8 @@ import polars as pl
 
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.protocol import Case
-from findcli.evaluation.rivals.ranking_registry import Scored
-from findcli.metrics import Interval, percentile_interval, weighted_auc_ks
+from findcli.evaluation.rivals.ranking_registry import RankerScores
+from findcli.metrics import Bootstrap, Interval, interval, weighted_auc_ks
 
 AVERAGE = "average"
 COLUMNS = ("seen", "held-out", "new buyers, seen", "new buyers, held-out")
@@ -30,17 +30,17 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Row:
-    """One ranker in one column, the mean over splits.
+    """One ranker in one column, mean over splits.
 
     Attributes:
-        by: the ranker.
-        column: which users and categories.
+        by: name of the ranker.
+        column: the users and categories it covers.
         auc: mean over categories of the area under the ROC curve.
         ks: mean over categories of the Kolmogorov-Smirnov statistic.
         precision: mean over categories of the share of buyers among the top tenth.
-        lift: mean over categories of that share over the share among all.
-        categories: how many are in it, mean over splits.
-        seconds: what the ranker took, mean over splits.
+        lift: mean over categories of the ratio of that share to the share among all users.
+        categories: number of categories in the column, mean over splits.
+        seconds: the time that the ranker took, mean over splits.
     """
 
     by: str
@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one ranker's mean AUC lies above another's in one column; above 0 the first is better."""
+    """One ranker's mean AUC minus another's, in one column; above 0, the first is better."""
 
     by: str
     beside: str
@@ -64,59 +64,39 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One split's rankings.
+class MeasuredSplit:
+    """The rankings of one split.
 
     Attributes:
-        table: a row a ranker, column and category: split, by, column, category, users, positives, auc, ks, precision,
-            lift.
-        replicates: the AUC of each (ranker, column) under every resampling, the columns' means, (R,).
+        table: one row per ranker, column and category: split, by, column, category, users, positives, auc, ks,
+            precision, lift.
+        replicates: the mean AUC of each (ranker, column), as observed and under every resampling, (1 + R,).
     """
 
     table: pl.DataFrame
     replicates: dict[tuple[str, str], np.ndarray]
 
 
+@dataclass(frozen=True)
 class Resampling:
-    """Bootstrap weights of users and categories, the same ones in every split that they occur in.
+    """The bootstraps over users and over categories, shared by all splits."""
 
-    Args:
-        users: every user of any split.
-        categories: every category of any split.
-        replicates: how many.
-        seed: of the draws.
-    """
-
-    def __init__(
-        self, users: Sequence[object], categories: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        self._user = {user: i for i, user in enumerate(users)}
-        self._category = {name: i for i, name in enumerate(categories)}
-        self._users, self._categories = (
-            np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), replicates)])
-            for n in (len(self._user), len(self._category))
-        )
-
-    def of_users(self, users: Sequence[object]) -> np.ndarray:
-        """Weights (1 + R, len(users)), the first row all ones."""
-        return self._users[:, [self._user[user] for user in users]]
-
-    def of_categories(self, names: Sequence[str]) -> np.ndarray:
-        """Weights (1 + R, len(names)), the first row all ones."""
-        return self._categories[:, [self._category[name] for name in names]]
+    users: Bootstrap
+    categories: Bootstrap
 
 
 def resampling_of(cases: Sequence[Case], *, replicates: int = REPLICATES) -> Resampling:
-    """One that covers several splits."""
+    """The bootstraps over the users and categories of several splits."""
+    rng = np.random.default_rng(0)
     users = sorted({user for case in cases for user in case.inputs.users})
-    return Resampling(users, sorted({name for case in cases for name in case.inputs.categories}), replicates=replicates)
+    categories = sorted({name for case in cases for name in case.inputs.categories})
+    return Resampling(Bootstrap(users, replicates, seed=rng), Bootstrap(categories, replicates, seed=rng))
 
 
 def members(case: Case, column: str, category: int) -> np.ndarray | None:
-    """Which users count for a category in a column, bool (U,); None where it is not in the column.
+    """The users that count for a category in a column, bool (U,); None if the category is not in the column.
 
-    It is not where it is of the other kind, or where too few users bought it or did not.
+    A category is not in the column if it is of the other kind, or if too few users bought it or too few did not.
     """
     if bool(case.inputs.seen[category]) != (not column.endswith("held-out")):
         return None
@@ -125,18 +105,18 @@ def members(case: Case, column: str, category: int) -> np.ndarray | None:
     return chosen if min(positives, int(chosen.sum()) - positives) >= FEWEST else None
 
 
-def measure(case: Case, found: Sequence[Scored], resampling: Resampling) -> Measured:
+def measure(case: Case, rankers: Sequence[RankerScores], resampling: Resampling) -> MeasuredSplit:
     """Measure every ranker that has scores, in every column.
 
     Raises:
         FindCLIError: there is nothing to measure.
     """
-    weights = resampling.of_users(case.inputs.users.to_list())  # (1 + R, U)
+    weights = resampling.users.weights(case.inputs.users.to_list())  # (1 + R, U)
     tables, replicates = [], {}
     for column in COLUMNS:
         chosen = {i: m for i in range(len(case.inputs.categories)) if (m := members(case, column, i)) is not None}
-        shares = resampling.of_categories([case.inputs.categories[i] for i in chosen])  # (1 + R, C')
-        for one in found if chosen else ():
+        shares = resampling.categories.weights([case.inputs.categories[i] for i in chosen])  # (1 + R, C')
+        for one in rankers if chosen else ():
             if one.scores is not None:
                 table, aucs = _measure_column(case, one, column, chosen, weights)
                 tables.append(table)
@@ -146,13 +126,13 @@ def measure(case: Case, found: Sequence[Scored], resampling: Resampling) -> Meas
             f"no category was bought by at least {FEWEST} held-out users, or no ranker has finished",
             hint="hold out more users: a smaller held_out_users in [split]; or give --rival-seconds more",
         )
-    return Measured(pl.concat(tables), replicates)
+    return MeasuredSplit(pl.concat(tables), replicates)
 
 
 def _measure_column(
-    case: Case, one: Scored, column: str, chosen: Mapping[int, np.ndarray], weights: np.ndarray
+    case: Case, one: RankerScores, column: str, chosen: Mapping[int, np.ndarray], weights: np.ndarray
 ) -> tuple[pl.DataFrame, np.ndarray]:
-    """A row a category, and the AUC of each under every weighting of the users, (1 + R, C')."""
+    """One row per category, and the AUC of each under every weighting of the users, (1 + R, C')."""
     assert one.scores is not None
     rows, aucs = [], []
     for i, mask in chosen.items():
@@ -166,12 +146,12 @@ def _measure_column(
     return pl.DataFrame(rows, schema=SCHEMA, orient="row"), np.stack(aucs, axis=1)
 
 
-def pooled_rows(measured: Sequence[Measured], seconds: Mapping[str, float]) -> list[Row]:
-    """Every ranker's columns, the mean over splits; rankers without scores in some split are left out.
+def pooled_rows(measured: Sequence[MeasuredSplit], seconds: Mapping[str, float]) -> list[Row]:
+    """The columns of every ranker, mean over splits; rankers without scores in some split are left out.
 
     Args:
-        measured: the splits, on weights of one resampling.
-        seconds: what each ranker took, mean over splits.
+        measured: the splits, with weights of one resampling.
+        seconds: the time that each ranker took, mean over splits.
     """
     tables = pl.concat([one.table for one in measured])
     means = tables.group_by("split", "by", "column").agg(
@@ -186,7 +166,7 @@ def pooled_rows(measured: Sequence[Measured], seconds: Mapping[str, float]) -> l
             Row(
                 by,
                 column,
-                _interval(_mean_over_splits(measured, by, column)),
+                interval(_mean_over_splits(measured, by, column)),
                 figures["ks"],
                 figures["precision"],
                 figures["lift"],
@@ -197,41 +177,37 @@ def pooled_rows(measured: Sequence[Measured], seconds: Mapping[str, float]) -> l
     return rows
 
 
-def differences(measured: Sequence[Measured], by: str) -> list[Difference]:
-    """How far one ranker lies above each other one, in every column that both have, and on the average of these."""
+def differences(measured: Sequence[MeasuredSplit], by: str) -> list[Difference]:
+    """One ranker's differences from each other ranker, in every column that both have and on their average."""
     shared = _shared(measured)
-    found: dict[str, dict[str, np.ndarray]] = {}
+    by_other: dict[str, dict[str, np.ndarray]] = {}
     for other, column in shared:
         if other != by and (by, column) in shared:
             apart = _mean_over_splits(measured, by, column) - _mean_over_splits(measured, other, column)
-            found.setdefault(other, {})[column] = apart
-    for columns in found.values():
+            by_other.setdefault(other, {})[column] = apart
+    for columns in by_other.values():
         columns[AVERAGE] = np.mean(list(columns.values()), axis=0)
     return [
-        Difference(by, other, column, _interval(replicates))
-        for other, columns in found.items()
+        Difference(by, other, column, interval(replicates))
+        for other, columns in by_other.items()
         for column, replicates in columns.items()
     ]
 
 
 def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Row means of (1 + R, C') over columns, those without a value left out."""
+    """Weighted row means of (1 + R, C'); NaN values are left out."""
     present = np.where(np.isnan(values), 0, weights)
     with np.errstate(invalid="ignore"):
-        found: np.ndarray = (np.nan_to_num(values) * present).sum(1) / present.sum(1)
-    return found
+        means: np.ndarray = (np.nan_to_num(values) * present).sum(1) / present.sum(1)
+    return means
 
 
-def _shared(measured: Sequence[Measured]) -> list[tuple[str, str]]:
-    """The (ranker, column) that every split has, in the order of the first."""
+def _shared(measured: Sequence[MeasuredSplit]) -> list[tuple[str, str]]:
+    """The (ranker, column) pairs that every split has, in the order of the first."""
     first, *others = measured
     return [key for key in first.replicates if all(key in one.replicates for one in others)]
 
 
-def _mean_over_splits(measured: Sequence[Measured], by: str, column: str) -> np.ndarray:
-    found: np.ndarray = np.mean([one.replicates[by, column] for one in measured], axis=0)
-    return found
-
-
-def _interval(values: np.ndarray) -> Interval:
-    return percentile_interval(float(values[0]), values[1:])
+def _mean_over_splits(measured: Sequence[MeasuredSplit], by: str, column: str) -> np.ndarray:
+    mean: np.ndarray = np.mean([one.replicates[by, column] for one in measured], axis=0)
+    return mean

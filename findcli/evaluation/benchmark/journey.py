@@ -1,7 +1,9 @@
-"""The benchmark on Complete Journey: a workspace a salt, made and trained where it is missing.
+"""The benchmark on Complete Journey: one workspace per salt, made and trained if it is missing.
 
 Tuning has splits of its own: an earlier test date, no user that the official split holds out, no row from the official
 test date on, no held-out category of the official split in sentences or figures, and the same tasks as of that date.
+
+Tested in tests/evaluation/benchmark/test_run.py.
 """
 
 from __future__ import annotations
@@ -37,16 +39,17 @@ Its held-out categories are those of this salt and of the official split, which 
 
 
 def journey_workspace(root: Path, salt: str, *, tune: bool = False, users: int | None = None) -> Workspace:
-    """The workspace of one salt, made where it is missing.
+    """The workspace of one salt, made if it is missing.
 
     Args:
         root: the folder of the workspaces.
         salt: of the split.
-        tune: make it for tuning.
-        users: keep so many households; all when not given.
+        tune: whether it is for tuning.
+        users: number of households to keep; default: all.
 
     Raises:
-        FindCLIError: the package with the data is not installed, or tuning is asked for on a salt of the claims.
+        FindCLIError: the package with the data is not installed, or the salt is reserved for claims
+            and cannot be tuned on.
     """
     if tune and salt in RESERVED:
         hint = f"tune on others, such as {', '.join(TUNING_SALTS)}"
@@ -64,7 +67,7 @@ def journey_workspace(root: Path, salt: str, *, tune: bool = False, users: int |
 
 
 def folder_name(salt: str, *, tune: bool, users: int | None) -> str:
-    """What the workspace of a salt is called, such as salt-none, salt-1 or tuning-tune-0-500-users."""
+    """The folder name of a salt's workspace, such as salt-none, salt-1 or tuning-tune-0-500-users."""
     kind = "tuning" if tune else "salt"
     return f"{kind}-{salt or 'none'}" + (f"-{users}-users" if users is not None else "")
 
@@ -75,7 +78,7 @@ def train(
     device: str = "auto",
     progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
 ) -> None:
-    """Bring every stage up to date, with the users as of the test date."""
+    """Bring every stage up to date, and embed the users as of the test date."""
     pipeline.run(workspace, as_of=workspace.train_until, device=device, progress_for=progress_for)
 
 
@@ -86,7 +89,7 @@ def official_categories(workspace: Workspace) -> set[str]:
 
 
 def salts_of(wanted: str | None, *, tune: bool) -> Sequence[str]:
-    """The salts of an option, such as ",1,2"; the official one, or those of tuning, when it is not given."""
+    """The salts of a comma-separated list such as ",1,2"; default: the official salt, or those for tuning."""
     if wanted is None:
         return TUNING_SALTS if tune else (OFFICIAL,)
     return tuple(dict.fromkeys(salt.strip().strip('"') for salt in wanted.split(",")))

@@ -1,4 +1,4 @@
-"""What is scored: which users, which categories, what came true, and what every ranker may see of it.
+"""The cases of the benchmark: users, categories, what came true, and what every ranker may see.
 
 Shapes: U evaluated users, C categories.
 """
@@ -16,7 +16,7 @@ from findcli.data import sources
 from findcli.data.pairs import held_out_users
 from findcli.data.splits import held_out
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.inputs import RankingInputs, bought_in, window
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, bought_in, window
 from findcli.models.text.cache import cached_vectors
 from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.workspace.durations import parse_duration
@@ -30,14 +30,14 @@ NEEDED = ("user_id", "time", "category", "item", "department")
 
 @dataclass(frozen=True)
 class Case:
-    """One split to be scored.
+    """One split to score.
 
     Attributes:
-        split: what its salt is called.
-        inputs: all that a ranker may see.
+        split: its salt.
+        inputs: everything that a ranker may see.
         truth: whether a user bought a category in the outcome window, bool (U, C).
-        new: whether a user had no row of the category before the test date, bool (U, C).
-        base_rates: share of training users who bought it in the last such window before the test date, (C,).
+        new: whether a user had not bought a category before the test date, bool (U, C).
+        base_rates: share of training users who bought a category in the last such window before the test date, (C,).
     """
 
     split: str
@@ -48,7 +48,7 @@ class Case:
 
 
 def template_demand(category: str) -> str:
-    """The sentence of a category."""
+    """The template sentence of a category."""
     return f"The user purchased {category.lower()}."
 
 
@@ -56,9 +56,9 @@ def build_case(workspace: Workspace, *, without: Iterable[str] = (), scored: Ite
     """Read a workspace's split as of `train_until`.
 
     Args:
-        workspace: whose purchases and split.
+        workspace: the workspace of the purchases and the split.
         without: categories that are neither evaluated nor trained on.
-        scored: exactly these categories, whatever their prevalence, for demands that name them.
+        scored: score exactly these categories, whatever their prevalence.
 
     Raises:
         FindCLIError: there are no purchases with categories, nobody is held out, or no category is common enough.
@@ -67,15 +67,15 @@ def build_case(workspace: Workspace, *, without: Iterable[str] = (), scored: Ite
     windows = workspace.settings.windows
     date, future = workspace.train_until, parse_duration(windows.future)
     before, outcome = rows.filter(pl.col("time") < date), window(rows, start=date, end=date + future)
-    known = before["user_id"].unique().sort()
-    held = held_out_users(workspace, known)
+    with_history = before["user_id"].unique().sort()
+    held = held_out_users(workspace, with_history)
     if not held:
         raise FindCLIError("nobody is held out", hint="set held_out_users in [split], such as 5")
-    users = known.filter(known.is_in(list(held)))
-    training = known.filter(~known.is_in(list(held)))
+    users = with_history.filter(with_history.is_in(list(held)))
+    training = with_history.filter(~with_history.is_in(list(held)))
     excluded = set(without)
     names = sorted(set(rows["category"].unique()) - excluded)
-    categories = sorted(scored) if scored is not None else _common(outcome, known, names)
+    categories = sorted(scored) if scored is not None else _common(outcome, with_history, names)
     held_names = _held_out_categories(workspace, names)
     inputs = RankingInputs(
         purchases=before, users=users, training_users=training, categories=categories,
@@ -118,14 +118,14 @@ def _purchases(workspace: Workspace) -> pl.DataFrame:
         return frame.select(columns).filter(pl.col("category").is_not_null()).collect()
 
 
-def _common(outcome: pl.DataFrame, known: pl.Series, names: list[str]) -> list[str]:
-    """The categories that a fit share of the known users bought in the outcome window.
+def _common(outcome: pl.DataFrame, with_history: pl.Series, names: list[str]) -> list[str]:
+    """The categories that neither too few nor too many users with a history bought in the outcome window.
 
     Raises:
         FindCLIError: there is none.
     """
-    buyers = outcome.filter(pl.col("user_id").is_in(known.implode())).group_by("category")
-    shares = buyers.agg((pl.col("user_id").n_unique() / len(known)).alias("share"))
+    buyers = outcome.filter(pl.col("user_id").is_in(with_history.implode())).group_by("category")
+    shares = buyers.agg((pl.col("user_id").n_unique() / len(with_history)).alias("share"))
     common = shares.filter(pl.col("share").is_between(LEAST_SHARE, MOST_SHARE), pl.col("category").is_in(names))
     if common.is_empty():
         raise FindCLIError(
@@ -138,12 +138,12 @@ def _common(outcome: pl.DataFrame, known: pl.Series, names: list[str]) -> list[s
 def _held_out_categories(workspace: Workspace, names: list[str]) -> set[str]:
     split = workspace.settings.split
     file = None if split.categories_file is None else workspace.folder / split.categories_file
-    found = held_out("category", names, salt=split.salt, one_in=split.held_out_categories, file=file)
-    return {str(name) for name in found}
+    held = held_out("category", names, salt=split.salt, one_in=split.held_out_categories, file=file)
+    return {str(name) for name in held}
 
 
 def _with_encoder(workspace: Workspace, inputs: RankingInputs) -> RankingInputs:
-    """The inputs with a pretrained text model: the workspace's, else one that is installed, else none."""
+    """The inputs with a pretrained text model: the workspace's, or else an installed one, or else none."""
     wanted = workspace.settings.text.model
     for name in (wanted, *TEXT_MODELS):
         if name != "scratch" and (name == wanted or _installed(name)):
@@ -176,5 +176,5 @@ class _Encoder:
             )
 
         vectors = cached_vectors(folder, texts, encoder)
-        found: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return found
+        units: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return units

@@ -1,4 +1,7 @@
-"""The ranking tables as a Markdown page, so that a report can be made anew by a command."""
+"""The ranking tables as a Markdown page, which names the command that makes it.
+
+Tested in tests/evaluation/benchmark/test_run.py.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ import polars as pl
 from findcli.evaluation.benchmark.figures import AVERAGE, COLUMNS, Difference
 from findcli.evaluation.benchmark.run import Ranked
 from findcli.evaluation.variants import OWN, Variant
-from findcli.workspace.runs import replacing
+from findcli.workspace.disk import replacing
 
 
 def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tune: bool, command: str = "") -> None:
-    """Write what was measured as Markdown, whole or not at all.
+    """Write the figures as Markdown, in full or not at all.
 
     Args:
         ranked: the figures.
-        variants: of which some rows are.
-        path: a file.
-        tune: whether they are of the splits for tuning.
-        command: that makes the same page again.
+        variants: forms that some of the rows are of.
+        path: the file to write.
+        tune: whether the splits are those for tuning.
+        command: the command that makes the page.
     """
     kind = "tuning splits" if tune else "splits"
     salts = ", ".join(f'"{salt}"' for salt in ranked.splits)
@@ -43,22 +46,22 @@ def write_report(ranked: Ranked, variants: Sequence[Variant], path: Path, *, tun
 
 
 def _aucs(ranked: Ranked, says: dict[str, str]) -> pl.DataFrame:
-    found = {(row.by, row.column): row for row in ranked.rows}
+    by_cell = {(row.by, row.column): row for row in ranked.rows}
     names = list(dict.fromkeys(row.by for row in ranked.rows))
     columns = [column for column in COLUMNS if any(row.column == column for row in ranked.rows)]
     rows = []
     for name in names:
-        mine = [found[name, column].auc.value for column in columns]
+        areas = [by_cell[name, column].auc.value for column in columns]
         figures = {
             column: f"{value:.4f}"
-            for column, value in zip([*columns, AVERAGE], [*mine, sum(mine) / len(mine)], strict=True)
+            for column, value in zip([*columns, AVERAGE], [*areas, sum(areas) / len(areas)], strict=True)
         }
         rows.append({"ranking": name, **figures, "what": says.get(name, "rival")})
     return pl.DataFrame(rows)
 
 
 def _differences(differences: Sequence[Difference]) -> pl.DataFrame:
-    """Of every other row, its difference from findcli's in every column."""
+    """The difference of every other row from findcli's, in every column."""
     rows: dict[str, dict[str, str]] = {}
     for one in differences:
         value, low, high = -one.auc.value, -one.auc.high, -one.auc.low

@@ -1,4 +1,4 @@
-"""One or several splits, scored by findcli and its rivals, and the figures of all of them together."""
+"""Score one or several splits by findcli and its rivals, and combine their figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from findcli.evaluation.benchmark.calibration import Calibration, calibration, p
 from findcli.evaluation.benchmark.demands import DemandRow, measure_demands
 from findcli.evaluation.benchmark.figures import (
     Difference,
-    Measured,
+    MeasuredSplit,
     Row,
     differences,
     measure,
@@ -23,12 +23,13 @@ from findcli.evaluation.benchmark.figures import (
 )
 from findcli.evaluation.benchmark.findcli_ranker import score_own, score_variant
 from findcli.evaluation.benchmark.protocol import Case, build_case
-from findcli.evaluation.rivals.inputs import Ranker
-from findcli.evaluation.rivals.ranking_registry import SECONDS, Scored, lacking, score_rival
+from findcli.evaluation.rivals.ranking_inputs import RankingRival
+from findcli.evaluation.rivals.ranking_registry import SECONDS, RankerScores, lacking, score_rival
 from findcli.evaluation.variants import OWN, Variant
 from findcli.progress import Progress, no_progress
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import COMMANDS, read_manifest
+from findcli.workspace.runs import read_manifest
+from findcli.workspace.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class Ranked:
 
     Attributes:
         splits: the salts.
-        users: evaluated users, mean over splits.
-        rows: every ranker in every column.
-        differences: findcli less each rival.
-        calibration: of every ranker that gives probabilities.
-        notes: rivals that did not finish, and why.
-        table: a row a split, ranker, column and category.
+        users: number of evaluated users, mean over splits.
+        rows: the figures of every ranker in every column.
+        differences: findcli minus each rival.
+        calibration: that of every ranker with probabilities.
+        notes: the rivals that did not finish, and why.
+        table: one row per split, ranker, column and category.
     """
 
     splits: list[str]
@@ -56,11 +57,11 @@ class Ranked:
 
 def rank_sentences(
     workspaces: Sequence[Workspace],
-    rankers: Sequence[Ranker],
+    rankers: Sequence[RankingRival],
     *,
     without: Iterable[str] = (),
     variants: Sequence[Variant] = (),
-    own: bool = True,
+    with_findcli: bool = True,
     seconds: float = SECONDS,
     device: str = "auto",
     progress: Progress | None = None,
@@ -68,58 +69,58 @@ def rank_sentences(
     """Score the template sentences of every split by findcli, findcli in other forms, and its rivals.
 
     Args:
-        workspaces: one a split, trained where findcli itself is scored.
+        workspaces: one per split, trained if findcli itself is scored.
         rankers: the rivals.
         without: categories that are neither evaluated nor trained on.
-        variants: other forms of findcli, trained where they do not stand.
-        own: score findcli itself too.
-        seconds: what a rival may take for one split.
+        variants: other forms of findcli, trained if they are not up to date.
+        with_findcli: score findcli itself too.
+        seconds: the time limit of a rival on one split.
         device: "auto", "cpu", "cuda" or "mps".
-        progress: told after each ranker.
+        progress: called after each ranker.
 
     Raises:
         FindCLIError: a workspace is not trained, or its purchases cannot be scored.
     """
-    require_something(rankers, own=own or bool(variants))
-    for workspace in workspaces if own or variants else ():
+    require_something(rankers, with_findcli=with_findcli or bool(variants))
+    for workspace in workspaces if with_findcli or variants else ():
         require_trained(workspace)
     cases = [build_case(workspace, without=without) for workspace in workspaces]
     resampling = resampling_of(cases)
-    tell, steps = progress or no_progress, len(workspaces) * (len(rankers) + len(variants) + own + 1)
-    found: list[list[Scored]] = []
-    measured: list[Measured] = []
+    tell, steps = progress or no_progress, len(workspaces) * (len(rankers) + len(variants) + with_findcli + 1)
+    scored: list[list[RankerScores]] = []
+    measured: list[MeasuredSplit] = []
     for workspace, case in zip(workspaces, cases, strict=True):
-        found.append([score_own(workspace, case, device=device)] if own else [])
+        scored.append([score_own(workspace, case, device=device)] if with_findcli else [])
         for variant in variants:
-            found[-1].append(score_variant(workspace, variant, case, device=device))
-            tell(sum(map(len, found)) + len(measured), steps, {})
+            scored[-1].append(score_variant(workspace, variant, case, device=device))
+            tell(sum(map(len, scored)) + len(measured), steps, {})
         digest = case.inputs.digest()
         for ranker in rankers:
             folder = scores_folder(workspace)
-            found[-1].append(score_rival(ranker, case.inputs, folder, seconds=seconds, digest=digest))
-            tell(sum(map(len, found)) + len(measured), steps, {})
-        measured.append(measure(case, found[-1], resampling))
-        tell(sum(map(len, found)) + len(measured), steps, {})
-    return _summary(cases, found, measured, own=own)
+            scored[-1].append(score_rival(ranker, case.inputs, folder, seconds=seconds, digest=digest))
+            tell(sum(map(len, scored)) + len(measured), steps, {})
+        measured.append(measure(case, scored[-1], resampling))
+        tell(sum(map(len, scored)) + len(measured), steps, {})
+    return _summary(cases, scored, measured, with_findcli=with_findcli)
 
 
 def rank_demands(
     workspaces: Sequence[Workspace], path: Path, *, without: Iterable[str] = (), device: str = "auto"
 ) -> list[DemandRow]:
-    """How well a marketer's own words rank, beside the template sentences of what they mean; mean over splits."""
+    """Rank by demands in a marketer's own words, compared with template sentences; mean over splits."""
     for workspace in workspaces:
         require_trained(workspace)
     excluded = frozenset(without)
     return measure_demands(workspaces, path, without=excluded, device=device)
 
 
-def require_something(rankers: Sequence[Ranker], *, own: bool) -> None:
+def require_something(rankers: Sequence[RankingRival], *, with_findcli: bool) -> None:
     """Refuse to score nothing.
 
     Raises:
         FindCLIError: neither findcli nor any rival is scored.
     """
-    if not rankers and not own:
+    if not rankers and not with_findcli:
         raise FindCLIError("nothing is left to score", hint="name a rival with --rivals")
 
 
@@ -130,35 +131,41 @@ def require_trained(workspace: Workspace) -> None:
         FindCLIError: `runs/aligned` is missing.
     """
     if read_manifest(workspace.run("aligned")) is None:
-        hint = f"train it with: findcli run --workspace {workspace.folder} ({COMMANDS['aligned']} is its last stage)"
+        hint = (
+            f"train it with: findcli run --workspace {workspace.folder} ({STAGES['aligned'].command} is its last stage)"
+        )
         raise FindCLIError(f"{workspace.folder} holds no trained model", hint=hint)
 
 
 def scores_folder(workspace: Workspace) -> Path:
-    """Where the scores of rivals are kept."""
+    """The folder of the rivals' scores."""
     return workspace.runs / "benchmark" / "scores"
 
 
 def _summary(
-    cases: Sequence[Case], found: Sequence[Sequence[Scored]], measured: Sequence[Measured], *, own: bool
+    cases: Sequence[Case],
+    scores: Sequence[Sequence[RankerScores]],
+    measured: Sequence[MeasuredSplit],
+    *,
+    with_findcli: bool,
 ) -> Ranked:
-    seconds = {one.name: float(np.mean([s[i].seconds for s in found])) for i, one in enumerate(found[0])}
-    notes = [note for scored in found for note in lacking(scored)]
+    seconds = {one.name: float(np.mean([s[i].seconds for s in scores])) for i, one in enumerate(scores[0])}
+    notes = [note for scored in scores for note in lacking(scored)]
     return Ranked(
         [case.split for case in cases],
         float(np.mean([len(case.truth) for case in cases])),
         pooled_rows(measured, seconds),
-        differences(measured, OWN) if own else [],
-        _calibrations(cases, found),
+        differences(measured, OWN) if with_findcli else [],
+        _calibrations(cases, scores),
         list(dict.fromkeys(notes)),
         pl.concat([one.table for one in measured]),
     )
 
 
-def _calibrations(cases: Sequence[Case], found: Sequence[Sequence[Scored]]) -> list[Calibration]:
-    """Of every ranker that gives probabilities in every split."""
+def _calibrations(cases: Sequence[Case], scores: Sequence[Sequence[RankerScores]]) -> list[Calibration]:
+    """The calibration of every ranker that gives probabilities in every split."""
     rows = []
-    for scored in zip(*found, strict=True):
+    for scored in zip(*scores, strict=True):
         for column, seen in (("seen", True), ("held-out", False)):
             pairs = [_pairs(case, one, seen=seen) for case, one in zip(cases, scored, strict=True)]
             whole = [pair for pair in pairs if pair is not None]
@@ -170,7 +177,7 @@ def _calibrations(cases: Sequence[Case], found: Sequence[Sequence[Scored]]) -> l
     return rows
 
 
-def _pairs(case: Case, one: Scored, *, seen: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def _pairs(case: Case, one: RankerScores, *, seen: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """One split's pairs of users and categories: probabilities, truth and base rates; None without probabilities."""
     if one.probabilities is None:
         return None

@@ -1,8 +1,8 @@
-"""`findcli benchmark towers`: what a text tower is worth to FIND's single vector, and what it costs.
+"""`findcli benchmark towers`: what a text tower adds to FIND's single vector, and what it costs.
 
 Every tower is aligned anew with the same pairs, encoders, steps and seed, in run folders of its own under
-`runs/benchmark/towers/NAME`, and ranks the held-out users for one sentence a category. Query-aware scoring, which reads
-the text model of `[text]` and no tower, takes no part.
+`runs/benchmark/towers/NAME`, and ranks the held-out users by one sentence per category. Query-aware scoring is not
+measured: it reads the text model of `[text]` and no tower.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from findcli.evaluation.benchmark.findcli_ranker import score_own
 from findcli.evaluation.benchmark.protocol import Case, build_case
 from findcli.evaluation.variants import require_stages
 from findcli.evaluation.zero_shot import evaluate
-from findcli.models.align import align, stage_inputs, stage_settings
+from findcli.models.align import align, input_digests, stage_settings
 from findcli.models.find.assemble import StageRuns
 from findcli.models.text.pretrained import find_model
+from findcli.models.trained import TrainedModel
 from findcli.progress import Progress, no_progress
 from findcli.scoring.embed import embed
-from findcli.scoring.scores import load_sentence_encoder
 from findcli.training.loop import set_determinism
-from findcli.workspace.derived import link_stages, under_other_settings
+from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run, open_run, replacing, why_stale
+from findcli.workspace.other_settings import link_stages, under_other_settings
+from findcli.workspace.runs import why_stale
 
 OF_TEXT = "text"  # the tower that is the model of [text]
 COST = "cost.json"
@@ -63,11 +64,11 @@ TOWERS = (
 
 @dataclass(frozen=True)
 class Spent:
-    """What a training took of its process.
+    """The resources that a training took.
 
     Attributes:
-        cpu_seconds: of the process, which other work on the machine changes little.
-        peak_bytes: most memory that it held; None where the system does not tell.
+        cpu_seconds: CPU time of its process, which other work on the machine hardly changes.
+        peak_bytes: peak memory of its process; None if the system does not report it.
     """
 
     cpu_seconds: float
@@ -79,16 +80,16 @@ Train = Callable[[Workspace, str], Spent]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a tower costs.
+    """The cost of a tower.
 
     Attributes:
         tower: its name.
         steps: optimiser steps taken.
-        training_seconds: of the whole alignment.
-        training: what it took of its process.
-        sentence_seconds: to encode one sentence once the tower is loaded, the median.
-        tower_bytes: on disk.
-        parameters: of the tower, merged.
+        training_seconds: time of the whole alignment.
+        training: the resources that it took.
+        sentence_seconds: median time to encode one sentence once the tower is loaded.
+        tower_bytes: size on disk.
+        parameters: number of the merged tower's parameters.
     """
 
     tower: str
@@ -102,15 +103,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class TowerTable:
-    """Towers side by side.
+    """A comparison of towers.
 
     Attributes:
-        users: evaluated users.
-        rows: each tower in each column of the ranking, with the seconds of its training.
-        differences: each tower less the first.
-        costs: of each tower.
-        tasks: a row a task and tower, where tasks were asked for: task, tower, AUC of its demand.
-        table: a row a tower, column and category.
+        users: number of evaluated users.
+        rows: the figures of each tower in each column of the ranking, with the seconds of its training.
+        differences: each tower minus the first.
+        costs: the cost of each tower.
+        tasks: if requested, one row per task and tower: task, tower, AUC of its demand.
+        table: one row per tower, column and category.
     """
 
     users: int
@@ -122,21 +123,21 @@ class TowerTable:
 
 
 def chosen_towers(wanted: str) -> tuple[Tower, ...]:
-    """The towers that "all", or names with commas between them, stand for.
+    """The towers that "all" or comma-separated names stand for.
 
     Raises:
         FindCLIError: a name is unknown.
     """
-    known = {tower.name: tower for tower in TOWERS}
-    names = list(known) if wanted == "all" else [name.strip() for name in wanted.split(",")]
-    unknown = [name for name in names if name not in known]
+    by_name = {tower.name: tower for tower in TOWERS}
+    names = list(by_name) if wanted == "all" else [name.strip() for name in wanted.split(",")]
+    unknown = [name for name in names if name not in by_name]
     if unknown:
-        raise FindCLIError(f"there is no tower {unknown[0]!r}", hint=f"name all, or some of {', '.join(known)}")
-    return tuple(known[name] for name in dict.fromkeys(names))
+        raise FindCLIError(f"there is no tower {unknown[0]!r}", hint=f"name all, or some of {', '.join(by_name)}")
+    return tuple(by_name[name] for name in dict.fromkeys(names))
 
 
 def plan_towers(workspace: Workspace, towers: Sequence[Tower]) -> list[tuple[str, str]]:
-    """Which towers would be trained, and why; nothing is written.
+    """The towers that would be trained, and why; nothing is written.
 
     Raises:
         FindCLIError: a stage or a tower is missing.
@@ -174,16 +175,16 @@ def measure_towers(
     train: Train = train_apart,
     progress: Progress | None = None,
 ) -> TowerTable:
-    """Align with every tower and measure it; a tower that stands is not trained again.
+    """Align with every tower and measure it; a tower that is up to date is not trained again.
 
     Args:
-        workspace: its stages before the alignment stand.
-        towers: the first is what the others are compared with.
+        workspace: its stages before the alignment are up to date.
+        towers: the others are compared with the first.
         without: categories that are not evaluated.
         tasks: rank each task's users by its demand too.
         device: "auto", "cpu", "cuda" or "mps".
         train: aligns a workspace.
-        progress: told after each tower.
+        progress: called after each tower.
 
     Raises:
         FindCLIError: a stage or a tower is missing, or the workspace's purchases cannot be scored.
@@ -191,18 +192,18 @@ def measure_towers(
     require_stages(workspace)
     _require_towers(workspace, towers)
     case = build_case(workspace, without=without)
-    found, costs, tasked = [], [], []
+    scored, costs, tasked = [], [], []
     for i, tower in enumerate(towers, 1):
-        own = _own(workspace, tower)
-        link_stages(workspace, own)
-        aligned, spent = _aligned(workspace, own, device, train)
-        embed(own, as_of=own.train_until, device=device)
-        found.append(replace(score_own(own, case, device=device), name=tower.name))
-        costs.append(_cost(tower.name, aligned, case, spent, device=device))
-        for one in evaluate(own, list(own.settings.tasks), device=device) if tasks else ():
+        aligned = _own(workspace, tower)
+        link_stages(workspace, aligned)
+        spent = _align(workspace, aligned, device, train)
+        embed(aligned, as_of=aligned.train_until, device=device)
+        scored.append(replace(score_own(aligned, case, device=device), name=tower.name))
+        costs.append(_cost(tower.name, TrainedModel(aligned, device=device), case, spent))
+        for one in evaluate(aligned, list(aligned.settings.tasks), device=device) if tasks else ():
             tasked.append((one.task, tower.name, one.rankings[0].auc.value))
         (progress or no_progress)(i, len(towers), {})
-    measured = [measure(case, found, resampling_of([case]))]
+    measured = [measure(case, scored, resampling_of([case]))]
     first = towers[0].name
     apart = [d for tower in towers[1:] for d in differences(measured, tower.name) if d.beside == first]
     rows = pooled_rows(measured, {cost.tower: cost.training_seconds for cost in costs})
@@ -216,7 +217,7 @@ def _train(workspace: Workspace, device: str, threads: int) -> Spent:
 
 
 def _peak_memory() -> int | None:
-    """The most bytes this process has held; Linux tells it of the process alone, other systems as they can."""
+    """Peak memory of this process in bytes; None if the system does not report it."""
     status = Path("/proc/self/status")
     if status.is_file():
         lines = status.read_text(encoding="utf-8").splitlines()
@@ -240,28 +241,27 @@ def _own(workspace: Workspace, tower: Tower) -> Workspace:
     return under_other_settings(workspace, changes, group="towers", name=tower.name)
 
 
-def _why_stale(workspace: Workspace, own: Workspace) -> str | None:
-    """Why a tower has to be aligned (again); None where it stands, and what it cost is known."""
-    seed, inputs = workspace.settings.workspace.seed, stage_inputs(StageRuns.open(workspace), own)
-    folder = own.run("aligned")
-    reason = why_stale(folder, kind="aligned", settings=stage_settings(own), inputs=inputs, seed=seed)
-    return reason or (None if (own.runs / COST).is_file() else "its cost is unknown")
+def _why_stale(workspace: Workspace, candidate: Workspace) -> str | None:
+    """Why a tower has to be aligned (again); None if it is up to date and its cost is known."""
+    seed, inputs = workspace.settings.workspace.seed, input_digests(StageRuns.open(workspace), candidate)
+    folder = candidate.run("aligned")
+    reason = why_stale(folder, kind="aligned", settings=stage_settings(candidate), inputs=inputs, seed=seed)
+    return reason or (None if (candidate.runs / COST).is_file() else "its cost is unknown")
 
 
-def _aligned(workspace: Workspace, own: Workspace, device: str, train: Train) -> tuple[Run, Spent]:
-    """The aligned run, made where it does not stand, and what that took."""
-    path = own.runs / COST
-    if _why_stale(workspace, own):
+def _align(workspace: Workspace, candidate: Workspace, device: str, train: Train) -> Spent:
+    """Align with the tower if it is not up to date; the resources that this took."""
+    path = candidate.runs / COST
+    if _why_stale(workspace, candidate):
         path.unlink(missing_ok=True)
-        spent = train(own, device)
+        spent = train(candidate, device)
         with replacing(path) as draft:
             draft.write_text(json.dumps(asdict(spent)), encoding="utf-8")
-    kept = Spent(**json.loads(path.read_text(encoding="utf-8")))
-    return open_run(own.run("aligned"), "aligned"), kept
+    return Spent(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def _cost(name: str, aligned: Run, case: Case, spent: Spent, *, device: str) -> Cost:
-    encoder = load_sentence_encoder(aligned, device=device)
+def _cost(name: str, model: TrainedModel, case: Case, spent: Spent) -> Cost:
+    encoder, aligned = model.sentences, model.aligned
     seconds = []
     for demand in [*case.inputs.demands[:1], *case.inputs.demands][: TIMED + 1]:
         clock = time.perf_counter()

@@ -1,1 +1,1 @@
-"""What findcli is measured against: one file a rival, each knowing nothing of the others."""
+"""The rivals that findcli is compared with, one file each; rivals do not import each other."""

@@ -1,6 +1,8 @@
-"""Whoever bought much lately buys again, whatever it is: recency-weighted activity.
+"""Rank by recency-weighted activity: users who bought much lately buy again, whatever it is.
 
 The decay was chosen on the tuning splits of Complete Journey.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations
@@ -9,24 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, window
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """All purchases of a user.
+    """All purchases of a user, weighted by recency.
 
     Args:
-        decay: what a purchase keeps of its worth a week.
+        decay: weekly decay of a purchase's weight.
     """
 
     decay: float = 0.9
     name = "activity"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
-        """The same for every category: float32 (U, C)."""
-        history = inputs.window(given.purchases, start=given.test_date - given.history, end=given.test_date)
-        found = inputs.activity(history, given.users, at=given.test_date, decay=self.decay)
-        return np.repeat(found[:, None], len(given.categories), axis=1)
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
+        """Scores, the same for every category: float32 (U, C)."""
+        history = window(inputs.purchases, start=inputs.test_date - inputs.history, end=inputs.test_date)
+        active = activity(history, inputs.users, at=inputs.test_date, decay=self.decay)
+        return np.repeat(active[:, None], len(inputs.categories), axis=1)

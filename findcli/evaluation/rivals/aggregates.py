@@ -1,4 +1,7 @@
-"""What an analyst would make by hand: the profile's columns as of the date, and counts by category."""
+"""Features that an analyst would make by hand: the profile's columns as of the date, and counts by category.
+
+Tested in tests/evaluation/rivals/test_representations.py.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,15 @@ import numpy as np
 import polars as pl
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import Head, UserInputs, encode_values, vocabulary
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_values, vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aggregates:
-    """The columns of the profile: numbers as they are, values as columns of 0 and 1, what is missing as the median.
+    """The profile's columns: numbers with the median for missing values, and categories one-hot encoded.
 
     Args:
-        logs: numbers as log(1 + x), where they are not negative.
+        logs: take log(1 + x) of columns without negative numbers.
     """
 
     logs: bool = False
@@ -25,26 +28,26 @@ class Aggregates:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return "aggregates, logs" if self.logs else "aggregates"
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """Float32 (U, columns).
 
         Raises:
             FindCLIError: the workspace has no profile.
         """
-        return profile_numbers(given, logs=self.logs)
+        return profile_numbers(inputs, logs=self.logs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryCounts:
-    """The same, and log counts of a user's events by source and category.
+    """The profile's columns, and log counts of a user's events by source and category.
 
     Args:
-        most: categories of a source that are counted, the most frequent.
+        most: number of pairs of source and category that are counted, the most frequent ones.
         logs: as in `Aggregates`.
-        head: what is fitted on the vectors.
+        head: the model that is fitted to the vectors.
     """
 
     most: int = 200
@@ -54,45 +57,45 @@ class CategoryCounts:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return "aggregates, counts" + (", LightGBM" if self.head == "boosted" else "")
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
-        """Float32 (U, columns); without a profile the counts alone."""
-        numbers = [profile_numbers(given, logs=self.logs)] if given.profiles.width else []
-        return np.concatenate([*numbers, np.log1p(category_counts(given, most=self.most))], axis=1)
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
+        """Float32 (U, columns); without a profile, the counts alone."""
+        numbers = [profile_numbers(inputs, logs=self.logs)] if inputs.profiles.width else []
+        return np.concatenate([*numbers, np.log1p(category_counts(inputs, most=self.most))], axis=1)
 
 
-def profile_numbers(given: UserInputs, *, logs: bool) -> np.ndarray:
+def profile_numbers(inputs: UserInputs, *, logs: bool) -> np.ndarray:
     """The profile as numbers: float32 (U, columns).
 
     Raises:
         FindCLIError: the workspace has no profile.
     """
     columns = []
-    for column in given.profiles:
+    for column in inputs.profiles:
         if column.dtype == pl.String:
             values = vocabulary(column, most=20)
             columns += [(column == value).fill_null(value=False).cast(pl.Float64).to_numpy() for value in values]
             continue
         numbers = column.cast(pl.Float64).fill_nan(None)
-        known = numbers.fill_null(numbers.median() or 0.0).to_numpy()
-        columns.append(np.log1p(known) if logs and known.min(initial=0) >= 0 else known)
+        filled = numbers.fill_null(numbers.median() or 0.0).to_numpy()
+        columns.append(np.log1p(filled) if logs and filled.min(initial=0) >= 0 else filled)
     if not columns:
         hint = "name a table or aggregates in [profile], or leave aggregates out of --rivals"
         raise FindCLIError("this workspace has no profile columns", hint=hint)
     return np.column_stack(columns).astype(np.float32)
 
 
-def category_counts(given: UserInputs, *, most: int) -> np.ndarray:
-    """Events of each user's history by source and category (all of a source together where it has none): (U, K)."""
-    recent = given.window()
+def category_counts(inputs: UserInputs, *, most: int) -> np.ndarray:
+    """Number of events in each user's history by source and category, or by source alone without categories: (U, K)."""
+    recent = inputs.window()
     name = pl.col("category").fill_null("") if "category" in recent.columns else pl.lit("")
     named = recent.select("user_id", cell=pl.col("source") + "\n" + name)
     cells = vocabulary(named["cell"], most=most)
-    row = encode_values(named["user_id"], given.users, unknown=-1)
+    row = encode_values(named["user_id"], inputs.users, unknown=-1)
     column = encode_values(named["cell"], cells, unknown=-1)
     kept = (row >= 0) & (column >= 0)
-    counts = np.zeros((len(given.users), len(cells)), np.float32)
+    counts = np.zeros((len(inputs.users), len(cells)), np.float32)
     np.add.at(counts, (row[kept], column[kept]), 1)
     return counts

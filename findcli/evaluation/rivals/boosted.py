@@ -1,8 +1,10 @@
 """One gradient-boosted model for all categories (LightGBM): own counts, low-rank scores and the category's base rate.
 
 It learns at earlier cutoffs, from training users and seen categories alone; each outcome window ends by the test date.
-The settings were chosen on the tuning splits of Complete Journey: many slow trees with large leaves, more low-rank
-scores, and as many cutoffs as there are, four at that date.
+The settings were chosen on the tuning splits of Complete Journey: many trees at a low learning rate with large leaves,
+more low-rank scores, and all cutoffs, of which there were four.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations
@@ -16,30 +18,37 @@ import numpy as np
 import polars as pl
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import WEEK, RankingInputs
 from findcli.evaluation.rivals.low_rank import als_scores, log_counts, svd_scores
+from findcli.evaluation.rivals.ranking_inputs import (
+    WEEK,
+    RankingInputs,
+    activity,
+    bought_in,
+    decayed_counts,
+    random_seed,
+    window,
+)
 
 AGING = 0.9  # trees see the order of ages alone, so any decay says the same
 
 
 @dataclass(frozen=True, kw_only=True)
 class Boosted:
-    """Pooled over categories and earlier windows.
+    """One model, pooled over categories and earlier windows.
 
     Args:
-        decays: of the category's counts, a week; 1 counts.
-        recent: weeks of the plain counts besides, 0 weeks none.
-        activity_decays: of all purchases of the user.
-        svd: rank of a low-rank score by SVD, and the weekly decay of the counts that it is of.
-        als: rank, decay and penalty of those by alternating least squares.
-        cutoffs: earlier windows at most.
-        rounds: trees.
-        leaves: of a tree.
+        decays: weekly decays of the category's counts; 1 counts purchases.
+        recent: lengths in weeks of the windows of further plain counts.
+        activity_decays: weekly decays of the user's activity.
+        svd: rank and weekly decay of each low-rank score by SVD.
+        als: rank, weekly decay and penalty of each low-rank score by alternating least squares.
+        cutoffs: number of earlier windows, at most.
+        rounds: number of trees.
+        leaves: leaves of a tree.
         lr: learning rate.
-        samples: examples in a leaf at least.
-        columns: share of the features that a tree is offered.
-        least: share of the training users that must have bought a category before it is learned from.
+        samples: minimum number of examples in a leaf.
+        columns: share of the features that each tree is offered.
+        least: minimum share of training users who bought a category, for it to be learned from.
     """
 
     decays: tuple[float, ...] = (0.5, 0.8, 0.9, 0.97, 1.0)
@@ -57,41 +66,41 @@ class Boosted:
     name = "boosted"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
         """Log odds, float32 (U, C).
 
         Raises:
             FindCLIError: the packages `lightgbm` and `implicit` are not both installed, or no earlier window fits.
         """
         lightgbm = _lightgbm()
-        features, labels = self._examples(given)
+        features, labels = self._examples(inputs)
         model = lightgbm.LGBMClassifier(
             n_estimators=self.rounds, num_leaves=self.leaves, learning_rate=self.lr, min_child_samples=self.samples,
             subsample=0.8, subsample_freq=1, colsample_bytree=self.columns, n_jobs=1, verbose=-1, deterministic=True,
-            random_state=inputs.random_seed(given.seed, self.name) % 2**31, force_col_wise=True,
+            random_state=random_seed(inputs.seed, self.name) % 2**31, force_col_wise=True,
         )  # fmt: skip
-        model.fit(features, labels, callbacks=[lambda _: given.keep_time()])
-        table = self._features(given, given.users, list(given.categories), given.test_date)
-        found = model.booster_.predict(table.reshape(-1, table.shape[2]), raw_score=True)
-        return np.asarray(found, np.float32).reshape(table.shape[:2])
+        model.fit(features, labels, callbacks=[lambda _: inputs.keep_time()])
+        table = self._features(inputs, inputs.users, list(inputs.categories), inputs.test_date)
+        odds = model.booster_.predict(table.reshape(-1, table.shape[2]), raw_score=True)
+        return np.asarray(odds, np.float32).reshape(table.shape[:2])
 
-    def _examples(self, given: RankingInputs) -> tuple[np.ndarray, np.ndarray]:
+    def _examples(self, inputs: RankingInputs) -> tuple[np.ndarray, np.ndarray]:
         """Features (E, F) and labels (E,) of training users and seen categories at every earlier cutoff."""
         features, labels = [], []
-        for cutoff in self._cutoffs(given):
-            before = given.purchases.filter(pl.col("time") < cutoff)
-            outcome = inputs.window(given.purchases, start=cutoff, end=cutoff + given.future)
-            users = given.training_users.filter(given.training_users.is_in(before["user_id"].unique().implode()))
-            learned = sorted(given.all_seen & set(before["category"].unique()))
-            bought = inputs.bought_in(outcome, users, learned)  # (N, K)
+        for cutoff in self._cutoffs(inputs):
+            before = inputs.purchases.filter(pl.col("time") < cutoff)
+            outcome = window(inputs.purchases, start=cutoff, end=cutoff + inputs.future)
+            users = inputs.training_users.filter(inputs.training_users.is_in(before["user_id"].unique().implode()))
+            learned = sorted(inputs.all_seen & set(before["category"].unique()))
+            bought = bought_in(outcome, users, learned)  # (N, K)
             usual = bought.mean(0) >= self.least
             learned = [name for name, kept in zip(learned, usual, strict=True) if kept]
             if not learned:
                 continue
-            table = self._features(given, users, learned, cutoff)
+            table = self._features(inputs, users, learned, cutoff)
             features.append(table.reshape(-1, table.shape[2]))
             labels.append(bought[:, usual].ravel())
-            given.keep_time()
+            inputs.keep_time()
         if not features:
             raise FindCLIError(
                 "the rival boosted finds no earlier window to learn from",
@@ -99,31 +108,31 @@ class Boosted:
             )
         return np.concatenate(features), np.concatenate(labels)
 
-    def _cutoffs(self, given: RankingInputs) -> list[datetime]:
-        """The last lies `future` before the test date, one `every` so often before it; half a history must precede."""
-        first = given.purchases.select(pl.col("time").min()).item()
-        last = given.test_date - given.future
-        found = [last - i * given.every for i in range(self.cutoffs)]
-        return [cutoff for cutoff in found if first is not None and cutoff - first >= given.history / 2]
+    def _cutoffs(self, inputs: RankingInputs) -> list[datetime]:
+        """The cutoffs: `future` before the test date, and every `every` before that, while half a history precedes."""
+        first = inputs.purchases.select(pl.col("time").min()).item()
+        last = inputs.test_date - inputs.future
+        cutoffs = [last - i * inputs.every for i in range(self.cutoffs)]
+        return [cutoff for cutoff in cutoffs if first is not None and cutoff - first >= inputs.history / 2]
 
-    def _features(self, given: RankingInputs, users: pl.Series, categories: list[str], at: datetime) -> np.ndarray:
-        """What is known of users and categories at an instant: float32 (N, C, F)."""
-        history = inputs.window(given.purchases, start=at - given.history, end=at)
-        own = self._own(history, users, categories, at)
-        active = [inputs.activity(history, users, at=at, decay=decay) for decay in self.activity_decays]
-        lately = inputs.window(history, start=at - given.future, end=at)
-        base = inputs.bought_in(lately, given.training_users, categories).mean(0)  # (C,)
+    def _features(self, inputs: RankingInputs, users: pl.Series, categories: list[str], at: datetime) -> np.ndarray:
+        """The features of users and categories at an instant: float32 (N, C, F)."""
+        history = window(inputs.purchases, start=at - inputs.history, end=at)
+        of_pairs = self._own(history, users, categories, at)
+        active = [activity(history, users, at=at, decay=decay) for decay in self.activity_decays]
+        lately = window(history, start=at - inputs.future, end=at)
+        base = bought_in(lately, inputs.training_users, categories).mean(0)  # (C,)
         shape = (len(users), len(categories))
         wide = [np.broadcast_to(column[:, None], shape) for column in active]
-        low_rank = self._low_rank(given, history, users, categories, at)
-        return np.stack([*own, *wide, *low_rank, np.broadcast_to(base, shape)], axis=2).astype(np.float32)
+        low_rank = self._low_rank(inputs, history, users, categories, at)
+        return np.stack([*of_pairs, *wide, *low_rank, np.broadcast_to(base, shape)], axis=2).astype(np.float32)
 
     def _own(self, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime) -> list[np.ndarray]:
-        """Counts, days with a purchase, and the ages of the first and the latest one, each (N, C)."""
+        """Counts, days with a purchase, and ages of the first and the latest purchase, each (N, C)."""
         ends = history.group_by("user_id", "category").agg(pl.col("time").min().alias("first"), pl.col("time").max())
         days = history.with_columns(pl.col("time").dt.truncate("1d")).unique(["user_id", "category", "time"])
-        count = partial(inputs.decayed_counts, users=users, categories=categories, at=at)
-        latest = [inputs.window(history, start=at - weeks * WEEK, end=at) for weeks in self.recent]
+        count = partial(decayed_counts, users=users, categories=categories, at=at)
+        latest = [window(history, start=at - weeks * WEEK, end=at) for weeks in self.recent]
         return [
             *(count(history, decay=decay) for decay in self.decays),
             *(count(rows, decay=1.0) for rows in (*latest, days)),
@@ -131,17 +140,17 @@ class Boosted:
         ]
 
     def _low_rank(
-        self, given: RankingInputs, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime
+        self, inputs: RankingInputs, history: pl.DataFrame, users: pl.Series, categories: list[str], at: datetime
     ) -> list[np.ndarray]:
-        """Low-rank scores by factors of the training users' histories, each (N, C)."""
-        seed = inputs.random_seed(given.seed, self.name)
-        count = partial(log_counts, history, given.training_users, users, categories, at=at)
-        found = [svd_scores(count(decay=decay), rank=rank, seed=seed) for rank, decay in self.svd]
+        """Low-rank scores from factors of the training users' histories, each (N, C)."""
+        seed = random_seed(inputs.seed, self.name)
+        count = partial(log_counts, history, inputs.training_users, users, categories, at=at)
+        scores = [svd_scores(count(decay=decay), rank=rank, seed=seed) for rank, decay in self.svd]
         for rank, decay, penalty in self.als:
             counts = count(decay=decay)
-            found.append(als_scores(counts, rank=rank, confidence=2.0, penalty=penalty, sweeps=10, seed=seed)[0])
-            given.keep_time()
-        return found
+            scores.append(als_scores(counts, rank=rank, confidence=2.0, penalty=penalty, sweeps=10, seed=seed)[0])
+            inputs.keep_time()
+        return scores
 
 
 def _lightgbm() -> Any:

@@ -1,4 +1,7 @@
-"""What rivals compute, within a bound of time, kept on disk until they or their inputs change."""
+"""Results of rivals, computed within a time limit and kept on disk until the rivals or their inputs change.
+
+Tested in tests/evaluation/rivals/test_ranking_registry.py.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,19 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from findcli.errors import FindCLIError
-from findcli.workspace.runs import replacing
+from findcli.workspace.disk import replacing
 
 OVER_TIME = "over time"
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What one rival came to.
+    """The result of one rival.
 
     Attributes:
-        array: float32; None where it did not finish.
-        seconds: what it took when it was computed.
-        note: why it did not finish, "" where it did.
+        array: float32; None if it did not finish.
+        seconds: the time it took when it was computed.
+        note: why it did not finish; "" if it did.
     """
 
     array: np.ndarray | None
@@ -33,22 +36,22 @@ class Kept:
 
 
 class _OverTimeError(Exception):
-    """A rival has had its time."""
+    """A rival's time is up."""
 
 
 def computed_or_kept(
     path: Path, name: str, compute: Callable[[Callable[[], None]], np.ndarray], *, seconds: float
 ) -> Kept:
-    """An array from the disk where it stands, else computed and put there.
+    """Read an array from disk, or compute it and keep it there.
 
     Args:
-        path: where it is kept.
-        name: what the file calls it.
-        compute: given what it calls between its steps, which raises when it has had its time.
-        seconds: the bound; looked at between its steps and at its end.
+        path: the file it is kept in.
+        name: its name in the file.
+        compute: computes it; its argument is to be called between steps, and raises once the time is up.
+        seconds: the time limit, checked between its steps and at its end.
 
     Returns:
-        The array; or none, with the reason, where it took too long or cannot be computed here.
+        The array; or None, with the reason, if it took too long or cannot be computed here.
     """
     if (kept := _read(path, name)) is not None:
         return _within(kept, seconds)
@@ -71,14 +74,14 @@ def computed_or_kept(
 
 
 def _within(kept: Kept, seconds: float) -> Kept:
-    """The same, without its array where it took longer than the bound."""
+    """The result, without its array if it took longer than the limit."""
     return kept if kept.seconds <= seconds else Kept(None, kept.seconds, OVER_TIME)
 
 
 def _read(path: Path, name: str) -> Kept | None:
-    """What is kept, None where nothing is or it is torn: it is made again."""
+    """The kept result; None if there is none or the file is torn, so that it is computed again."""
     try:
-        found = load_file(path) if path.is_file() else None
+        tensors = load_file(path) if path.is_file() else None
     except (OSError, SafetensorError):
         return None
-    return None if found is None else Kept(found[name], float(found["seconds"][0]))
+    return None if tensors is None else Kept(tensors[name], float(tensors["seconds"][0]))

@@ -1,8 +1,10 @@
-"""CoLES (arXiv 2002.08232) by pytorch-lifestream: slices of one history are alike, those of two users are not.
+"""CoLES (arXiv 2002.08232) by pytorch-lifestream: slices of one history attract, those of different users repel.
 
 Its encoder of events, its recurrent encoder, its loss and its choice of hard negatives are the package's own; the loop
-is findcli's. The package is no extra of findcli's: it pins a spaCy that pins an old Typer. What CoLES needs of it runs
-without either, so it is installed without its dependencies, beside the extra `benchmark`.
+is findcli's. The package cannot be an extra of findcli: it pins a spaCy that pins an old Typer. CoLES needs neither, so
+the package is installed without its dependencies, beside the extra `benchmark`.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, levels, vocabulary
+from findcli.evaluation.rivals.probe_inputs import DAY, Head, UserInputs, encode_values, levels, vocabulary
+from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
-from findcli.training.module_files import new_module
 
 INSTALL = 'pip install "findcli[benchmark]" && pip install --no-deps pytorch-lifestream==0.7.0'
 UNKNOWN = 1  # 0 is the padding
@@ -36,12 +38,12 @@ class Coles:
     Args:
         d_model: width of the recurrent encoder.
         d_level: width of a category level's embedding.
-        most: values of a level that are told apart.
+        most: number of values of a level with an embedding of their own.
         epochs: passes over the training users.
-        batch_size: users a step.
-        slices: of each user.
-        shortest: events of a slice at least.
-        longest: events of a slice at most.
+        batch_size: users per step.
+        slices: slices per user.
+        shortest: minimum number of events of a slice.
+        longest: maximum number of events of a slice.
         lr: peak learning rate.
     """
 
@@ -58,41 +60,41 @@ class Coles:
     name = "coles"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
-        """Train on training users, then describe everybody: float32 (U, d_model).
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
+        """Train on training users, then encode all users: float32 (U, d_model).
 
         Raises:
             FindCLIError: pytorch-lifestream or what it imports is not installed, or no training user has an event.
         """
         with _quietly():
             ptls = _lifestream()
-            return self._vectors(ptls, given)
+            return self._vectors(ptls, inputs)
 
-    def _vectors(self, ptls: dict[str, Any], given: UserInputs) -> np.ndarray:
-        known = given.for_training()
-        if known.is_empty():
+    def _vectors(self, ptls: dict[str, Any], inputs: UserInputs) -> np.ndarray:
+        training = inputs.for_training()
+        if training.is_empty():
             raise FindCLIError("no training user has an event before train_until", hint="set a later train_until")
-        words = {name: vocabulary(known[name], most=self.most) for name in levels(known)}
-        encoder = new_module(partial(self._encoder, ptls), {"words": words}, seed=given.seed)
-        self._train(ptls, given, encoder, _sequences(known, words))
-        recent = given.window()
-        found = np.zeros((len(given.users), self.d_model), np.float32)
+        words = {name: vocabulary(training[name], most=self.most) for name in levels(training)}
+        encoder = new_module(partial(self._encoder, ptls), {"words": words}, seed=inputs.seed)
+        self._train(ptls, inputs, encoder, _sequences(training, words))
+        recent = inputs.window()
+        vectors = np.zeros((len(inputs.users), self.d_model), np.float32)
         sequences = _sequences(recent, words)
-        place = encode_values(recent["user_id"].unique(maintain_order=True), given.users, unknown=-1)
+        place = encode_values(recent["user_id"].unique(maintain_order=True), inputs.users, unknown=-1)
         order = np.argsort([len(one[TIME]) for one in sequences], kind="stable")
         with torch.no_grad():
             for rows in np.array_split(order, -(-len(order) // 64) or 1):
-                found[place[rows]] = encoder(_padded(ptls, [sequences[i] for i in rows])).numpy()
-        return found
+                vectors[place[rows]] = encoder(_padded(ptls, [sequences[i] for i in rows])).numpy()
+        return vectors
 
     def _encoder(self, ptls: dict[str, Any], *, words: dict[str, pl.Series]) -> nn.Module:
-        embeddings = {name: {"in": len(known) + UNKNOWN + 1, "out": self.d_level} for name, known in words.items()}
+        embeddings = {name: {"in": len(values) + UNKNOWN + 1, "out": self.d_level} for name, values in words.items()}
         events = ptls["TrxEncoder"](embeddings=embeddings, numeric_values={AMOUNT: "identity", GAP: "identity"})
         made: nn.Module = ptls["RnnSeqEncoder"](events, hidden_size=self.d_model, type="gru", is_reduce_sequence=True)
         return made
 
     def _train(
-        self, ptls: dict[str, Any], given: UserInputs, encoder: nn.Module, sequences: list[dict[str, Tensor]]
+        self, ptls: dict[str, Any], inputs: UserInputs, encoder: nn.Module, sequences: list[dict[str, Tensor]]
     ) -> None:
         enough = [one for one in sequences if len(one[TIME]) > self.shortest] or sequences
         negatives = ptls["HardNegativePairSelector"](neg_count=5)
@@ -100,8 +102,8 @@ class Coles:
         unit = ptls["Head"](use_norm_encoder=True)
 
         def loss(step: int) -> dict[str, Tensor]:
-            given.keep_time()
-            rng = np.random.default_rng(step_seed(given.seed, step))
+            inputs.keep_time()
+            rng = np.random.default_rng(step_seed(inputs.seed, step))
             chosen = rng.choice(len(enough), min(self.batch_size, len(enough)), replace=False)
             pieces = [self._slice(enough[i], rng) for i in chosen for _ in range(self.slices)]
             owners = torch.arange(len(chosen)).repeat_interleave(self.slices)
@@ -110,18 +112,18 @@ class Coles:
         steps = max(1, self.epochs * len(enough) // self.batch_size)
         fit(
             loss, {"encoder": encoder}, steps=steps, lr=self.lr, weight_decay=0.0, warmup=0.05, clip=1.0,
-            seed=given.seed,
+            seed=inputs.seed,
         )  # fmt: skip
 
     def _slice(self, one: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
-        """A run of events of random length at a random place (the package's SampleSlices, on findcli's seeds)."""
+        """A slice of random length and position (the package's SampleSlices, with findcli's seeds)."""
         size = min(int(rng.integers(self.shortest, self.longest + 1)), len(one[TIME]))
         start = int(rng.integers(0, len(one[TIME]) - size + 1))
         return {name: values[start : start + size] for name, values in one.items()}
 
 
 def _lifestream() -> dict[str, Any]:
-    """The package's parts that CoLES is made of."""
+    """The parts of the package that CoLES uses."""
     try:
         from ptls.data_load.padded_batch import PaddedBatch
         from ptls.frames.coles.losses import ContrastiveLoss
@@ -138,14 +140,14 @@ def _lifestream() -> dict[str, Any]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Leave what the package's own dependencies say of their deprecations out of the user's sight."""
+    """Silence deprecation warnings of the package's dependencies."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _sequences(events: pl.DataFrame, words: dict[str, pl.Series]) -> list[dict[str, Tensor]]:
-    """Each user's events as the package's dictionary of features, in the order in which users stand."""
+    """Each user's events as the package's dictionary of features, in the order of the users."""
     amount = pl.col("amount").fill_null(0.0) if "amount" in events.columns else pl.lit(0.0)
     gap = (pl.col("time") - pl.col("time").shift(1).over("user_id")).dt.total_seconds().fill_null(0) / DAY
     numbers = events.select(
@@ -154,7 +156,8 @@ def _sequences(events: pl.DataFrame, words: dict[str, pl.Series]) -> list[dict[s
         pl.col("time").dt.epoch("s").alias(TIME),
     )
     features = {
-        name: torch.from_numpy(encode_values(events[name], known, unknown=UNKNOWN)) for name, known in words.items()
+        name: torch.from_numpy(encode_values(events[name], vocabulary, unknown=UNKNOWN))
+        for name, vocabulary in words.items()
     }
     features |= {name: torch.from_numpy(numbers[name].to_numpy(writable=True)) for name in numbers.columns}
     sizes = events["user_id"].rle().struct.field("len").to_list()

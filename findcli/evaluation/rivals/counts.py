@@ -1,7 +1,9 @@
-"""Whoever bought a category buys it again: its count, ties by recent activity.
+"""Rank by the user's count of the category, with ties broken by recent activity.
 
-The settings were chosen on the tuning splits of Complete Journey. There a weight that falls with age ranks worse than
-none: it leaves fewer ties for the activity to break.
+The settings were chosen on the tuning splits of Complete Journey. There, a weight that decays with age ranks
+worse than none: it leaves fewer ties for the activity to break.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations
@@ -10,17 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, decayed_counts, window, with_ties_by
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """A user's purchases of the category.
+    """Count a user's purchases of the category.
 
     Args:
-        decay: what a purchase keeps of its worth a week; 1 counts.
-        activity_decay: the same, of the activity that breaks ties.
+        decay: weekly decay of a purchase's weight; 1 counts purchases.
+        activity_decay: the same for the activity that breaks ties.
     """
 
     decay: float = 1.0
@@ -28,9 +29,9 @@ class Counts:
     name = "counts"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
         """Ranks, float32 (U, C)."""
-        at, users = given.test_date, given.users
-        history = inputs.window(given.purchases, start=at - given.history, end=at)
-        counts = inputs.decayed_counts(history, users, given.categories, at=at, decay=self.decay)
-        return inputs.with_ties_by(counts, inputs.activity(history, users, at=at, decay=self.activity_decay))
+        at, users = inputs.test_date, inputs.users
+        history = window(inputs.purchases, start=at - inputs.history, end=at)
+        counts = decayed_counts(history, users, inputs.categories, at=at, decay=self.decay)
+        return with_ties_by(counts, activity(history, users, at=at, decay=self.activity_decay))

@@ -1,7 +1,9 @@
 """Contrastive predictive coding (CPC, arXiv 1807.03748) over time steps.
 
-z_t is a step's vector, c_t what a GRU makes of the steps so far; a linear map a step ahead predicts z_{t+k}, and
-InfoNCE tells it from other users' steps. It is what the sequence encoder began with: no cycle, no attention.
+z_t is a step's vector, c_t the state of a GRU over the steps so far. A linear map per number of steps ahead predicts
+z_{t+k}, and InfoNCE contrasts it with other users' steps. The sequence encoder adds cycles and attention to this.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from findcli.evaluation.rivals.user_inputs import Head, UserInputs
-from findcli.evaluation.rivals.windows import Pool, Windows, recurrent
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs
+from findcli.evaluation.rivals.windows import HistoryWindows, Pool, recurrent
 from findcli.models.find.sequence import SequenceEncoder
+from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
 from findcli.training.losses import INITIAL_LOGIT_SCALE, MAX_LOGIT_SCALE, forecast_contrast
-from findcli.training.module_files import new_module
 
 ANCHORS, NEGATIVES = 2048, 512
 
@@ -28,10 +30,10 @@ class Cpc:
 
     Args:
         d_model: width.
-        positives: steps ahead that are predicted.
-        pool: which contexts make the user's vector.
+        positives: number of steps ahead that are predicted.
+        pool: the contexts that make up the user's vector.
         steps: optimiser steps.
-        batch_size: users a step.
+        batch_size: users per step.
         lr: peak learning rate.
     """
 
@@ -45,20 +47,20 @@ class Cpc:
     name = "cpc"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
-        """Train on training users, then describe everybody: float32 (U, d_model).
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
+        """Train on training users, then encode all users: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.
         """
-        windows = Windows.of(given)
+        windows = HistoryWindows.of(inputs)
         made_of = recurrent(windows, d_model=self.d_model, positives=self.positives)
-        encoder = new_module(SequenceEncoder, made_of, seed=given.seed)
+        encoder = new_module(SequenceEncoder, made_of, seed=inputs.seed)
         scale = nn.ParameterDict({"logit_scale": nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))})
 
         def loss(step: int) -> dict[str, Tensor]:
-            given.keep_time()
-            seed = step_seed(given.seed, step)
+            inputs.keep_time()
+            seed = step_seed(inputs.seed, step)
             steps, _, _ = windows.draw(self.batch_size, np.random.default_rng(seed))
             scale["logit_scale"].data.clamp_(max=MAX_LOGIT_SCALE)
             context = encoder(steps.vectors, steps.valid)  # (B, T, d_model)
@@ -71,6 +73,6 @@ class Cpc:
 
         fit(
             loss, {"encoder": encoder, "scale": scale}, steps=self.steps, lr=self.lr, weight_decay=0.01, warmup=0.05,
-            clip=1.0, seed=given.seed,
+            clip=1.0, seed=inputs.seed,
         )  # fmt: skip
         return windows.describe(encoder, self.pool)

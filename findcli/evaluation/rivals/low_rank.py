@@ -1,4 +1,7 @@
-"""What the rankers by who buys what together begin with: log recency counts of the training and the evaluated users."""
+"""Low-rank scores, from log recency counts of the training and the evaluated users.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,21 @@ from sklearn.decomposition import TruncatedSVD
 from threadpoolctl import threadpool_limits
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals import inputs
+from findcli.evaluation.rivals.ranking_inputs import decayed_counts
 
 
 @dataclass(frozen=True)
 class LogCounts:
-    """Log recency counts of every category of the histories.
+    """Log recency counts of every category in the histories.
 
     Attributes:
-        training: the training users', float32 (N, K).
-        own: the evaluated users', float32 (U, K).
+        training: those of the training users, float32 (N, K).
+        evaluated: those of the evaluated users, float32 (U, K).
         wanted: the column of each category to score, int (C,).
     """
 
     training: np.ndarray
-    own: np.ndarray
+    evaluated: np.ndarray
     wanted: np.ndarray
 
 
@@ -39,50 +42,48 @@ def log_counts(
     Args:
         history: the purchases of one window that ends at `at`.
         training: users that factors may be fitted to, (N,).
-        users: users to be scored, (U,).
-        categories: to score, (C,); those that nobody bought become columns of zeros.
-        at: the instant ages are counted to.
-        decay: what a purchase keeps of its worth a week.
+        users: users to score, (U,).
+        categories: the categories to score, (C,); those that nobody bought become columns of zeros.
+        at: the instant that ages are counted to.
+        decay: weekly decay of a purchase's weight.
     """
     names = sorted({*history["category"].unique(), *categories})
     column = {name: i for i, name in enumerate(names)}
-    fitted, own = (
-        np.log1p(inputs.decayed_counts(history, ids, names, at=at, decay=decay)) for ids in (training, users)
-    )
-    return LogCounts(fitted, own, np.array([column[name] for name in categories], np.int64))
+    fitted, evaluated = (np.log1p(decayed_counts(history, ids, names, at=at, decay=decay)) for ids in (training, users))
+    return LogCounts(fitted, evaluated, np.array([column[name] for name in categories], np.int64))
 
 
 def svd_scores(counts: LogCounts, *, rank: int, seed: int) -> np.ndarray:
-    """What the leading directions of the training users' log counts make of the evaluated users'.
+    """Reconstruct the evaluated users' log counts from the leading directions of the training users'.
 
     Args:
-        counts: of both.
-        rank: directions kept, fewer where there are fewer categories.
-        seed: of the randomised solver.
+        counts: of the training and the evaluated users.
+        rank: number of directions kept, fewer if there are fewer categories.
+        seed: seed of the randomised solver.
 
     Returns:
         float32 (U, C).
     """
     model = TruncatedSVD(min(rank, counts.training.shape[1] - 1), random_state=seed).fit(counts.training)
-    found: np.ndarray = model.transform(counts.own) @ model.components_[:, counts.wanted]
-    return found.astype(np.float32)
+    scores: np.ndarray = model.transform(counts.evaluated) @ model.components_[:, counts.wanted]
+    return scores.astype(np.float32)
 
 
 def als_scores(
     counts: LogCounts, *, rank: int, confidence: float, penalty: float, sweeps: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What factors of implicit feedback, fitted to the training users, make of users (Hu, Koren and Volinsky 2008).
+    """Score users by factors of implicit feedback, fitted to the training users (Hu, Koren and Volinsky 2008).
 
     Args:
         counts: of the training and the evaluated users.
         rank: width of the factors.
-        confidence: how much a log count weighs beside an empty cell.
-        penalty: of the factors' squares.
-        sweeps: alternations.
-        seed: of the factors' beginning.
+        confidence: weight of a log count relative to an empty cell.
+        penalty: L2 penalty of the factors.
+        sweeps: number of alternations.
+        seed: seed of the initial factors.
 
     Returns:
-        Of the evaluated users (U, C), and of the training users (N, C), float32.
+        Scores of the evaluated users, float32 (U, C), and of the training users, float32 (N, C).
 
     Raises:
         FindCLIError: the package `implicit` is not installed.
@@ -93,7 +94,7 @@ def als_scores(
             random_state=seed,
         )  # fmt: skip
         model.fit(csr_matrix(counts.training), show_progress=False)
-        users = model.recalculate_user(np.arange(len(counts.own)), csr_matrix(counts.own))  # (U, rank)
+        users = model.recalculate_user(np.arange(len(counts.evaluated)), csr_matrix(counts.evaluated))  # (U, rank)
     items = model.item_factors[counts.wanted].T  # (rank, C)
     return users @ items, model.user_factors @ items
 

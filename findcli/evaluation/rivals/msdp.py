@@ -1,8 +1,10 @@
 """MSDP (CIKM 2023): predict the distribution over behaviour types in windows of several lengths ahead.
 
-The window's length W enters as a prompt: its embedding beside the state h_T of a GRU over the history. Two random
-maskings of one history are pulled together besides (SimSiam). Our reading of the loss: the mean over lengths of
+The window's length W is a prompt: its embedding is concatenated with the state h_T of a GRU over the history. Two
+random maskings of one history attract each other (SimSiam). Our reading of the loss is the mean over lengths of
 KL(normalised counts in (T, T + W] || softmax f(h_T, emb(W))), plus a weight times the symmetric negative cosine.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from findcli.evaluation.rivals.user_inputs import DAY, Head, UserInputs, encode_values, vocabulary
-from findcli.evaluation.rivals.windows import Pool, Windows, pooled, recurrent
+from findcli.evaluation.rivals.probe_inputs import DAY, Head, UserInputs, encode_values, vocabulary
+from findcli.evaluation.rivals.windows import HistoryWindows, Pool, pooled, recurrent
 from findcli.models.find.sequence import SequenceEncoder
+from findcli.models.weights import new_module
 from findcli.training.batches import Steps
 from findcli.training.loop import fit, step_seed
-from findcli.training.module_files import new_module
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +31,13 @@ class Msdp:
 
     Args:
         d_model: width.
-        types: behaviour types, the most frequent pairs of source and category.
-        days: lengths of the windows ahead.
-        mask: share of the steps blanked in each masking.
-        weight: of the agreement of two maskings.
-        pool: which contexts make h_T.
+        types: number of behaviour types, the most frequent pairs of source and category.
+        days: lengths of the windows ahead, in days.
+        mask: share of steps blanked in each masking.
+        weight: weight of the agreement of two maskings.
+        pool: the contexts that make up h_T.
         steps: optimiser steps.
-        batch_size: users a step.
+        batch_size: users per step.
         lr: peak learning rate.
     """
 
@@ -52,25 +54,25 @@ class Msdp:
     name = "msdp"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
-        """Train on training users, then describe everybody: float32 (U, d_model).
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
+        """Train on training users, then encode all users: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.
         """
-        windows = Windows.of(given)
+        windows = HistoryWindows.of(inputs)
         cells = _cells(windows)
-        known = vocabulary(cells, most=self.types)
-        types = encode_values(cells, known, unknown=-1)  # -1 is none of them
-        made_of = {"encoder": recurrent(windows, d_model=self.d_model), "types": len(known), "lengths": len(self.days)}
-        model = new_module(_Forecaster, made_of, seed=given.seed)
+        kinds = vocabulary(cells, most=self.types)
+        types = encode_values(cells, kinds, unknown=-1)  # -1 is none of them
+        made_of = {"encoder": recurrent(windows, d_model=self.d_model), "types": len(kinds), "lengths": len(self.days)}
+        model = new_module(_Forecaster, made_of, seed=inputs.seed)
 
         def loss(step: int) -> dict[str, Tensor]:
-            given.keep_time()
-            rng = np.random.default_rng(step_seed(given.seed, step))
+            inputs.keep_time()
+            rng = np.random.default_rng(step_seed(inputs.seed, step))
             steps, users, ends = windows.draw(self.batch_size, rng, ahead=max(self.days) * DAY)
             counts = torch.stack(
-                [_counts(windows, types, len(known), users, ends, days * DAY) for days in self.days], 1
+                [_counts(windows, types, len(kinds), users, ends, days * DAY) for days in self.days], 1
             )
             states = [pooled(model.encoder, _masked(steps, self.mask, rng), self.pool) for _ in range(2)]
             distance = model.divergence(states[0], counts) + model.divergence(states[1], counts)
@@ -78,13 +80,13 @@ class Msdp:
 
         fit(
             loss, {"model": model}, steps=self.steps, lr=self.lr, weight_decay=0.01, warmup=0.05, clip=1.0,
-            seed=given.seed,
+            seed=inputs.seed,
         )  # fmt: skip
         return windows.describe(model.encoder, self.pool)
 
 
 class _Forecaster(nn.Module):
-    """The encoder, the head that is prompted with a length, and SimSiam's two perceptrons."""
+    """The encoder, the head that a length prompts, and SimSiam's two perceptrons."""
 
     def __init__(self, *, encoder: dict[str, int], types: int, lengths: int) -> None:
         super().__init__()
@@ -96,16 +98,16 @@ class _Forecaster(nn.Module):
         self.predict = _perceptron(width)
 
     def divergence(self, state: Tensor, counts: Tensor) -> Tensor:
-        """Mean KL of normalised counts (B, W, K), where there are any, from what states (B, D) forecast: ()."""
+        """Mean KL divergence of normalised counts (B, W, K), if not all 0, from the forecast of states (B, D): ()."""
         prompts = self.prompt.weight.expand(len(state), -1, -1)  # (B, W, D)
         logits = self.head(torch.cat([state.unsqueeze(1).expand_as(prompts), prompts], -1))  # (B, W, K)
         total = counts.sum(-1, keepdim=True)
         share = counts / total.clamp(min=1)
-        found = functional.kl_div(logits.log_softmax(-1), share, reduction="none").sum(-1)  # (B, W)
-        return found.sum() / (total > 0).sum().clamp(min=1)
+        divergence = functional.kl_div(logits.log_softmax(-1), share, reduction="none").sum(-1)  # (B, W)
+        return divergence.sum() / (total > 0).sum().clamp(min=1)
 
     def disagreement(self, one: Tensor, other: Tensor) -> Tensor:
-        """SimSiam's symmetric negative cosine of two maskings' states, (B, D) each: ()."""
+        """SimSiam's symmetric negative cosine of the states of two maskings, (B, D) each: ()."""
         first, second = self.project(one), self.project(other)
         there = functional.cosine_similarity(self.predict(first), second.detach(), dim=1)
         back = functional.cosine_similarity(self.predict(second), first.detach(), dim=1)
@@ -116,24 +118,24 @@ def _perceptron(width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width))
 
 
-def _cells(windows: Windows) -> pl.Series:
-    """What kind of behaviour each training event is: its source and category."""
-    frame = windows.known.frame
+def _cells(windows: HistoryWindows) -> pl.Series:
+    """The behaviour type of each training event: its source and category."""
+    frame = windows.training.frame
     name = pl.col("category").fill_null("") if "category" in frame.columns else pl.lit("")
     return frame.select(cell=pl.col("source") + "\n" + name)["cell"]
 
 
 def _counts(
-    windows: Windows, types: np.ndarray, n_types: int, users: np.ndarray, ends: np.ndarray, length: int
+    windows: HistoryWindows, types: np.ndarray, n_types: int, users: np.ndarray, ends: np.ndarray, length: int
 ) -> Tensor:
-    """Events by type in [end, end + length) of each user: float (B, K)."""
-    owner, index = windows.known.histories.within(users, ends + length, length=length)
+    """Each user's number of events by type in [end, end + length): float (B, K)."""
+    owner, index = windows.training.histories.within(users, ends + length, length=length)
     kept = types[index] >= 0
     flat = np.bincount(owner[kept] * n_types + types[index][kept], minlength=len(users) * n_types)
     return torch.from_numpy(flat.reshape(-1, n_types)).float()
 
 
 def _masked(steps: Steps, share: float, rng: np.random.Generator) -> Steps:
-    """The same with a share of the steps blanked."""
+    """The steps, with a share of them blanked."""
     blank = torch.from_numpy(rng.random(steps.valid.shape) < share).unsqueeze(-1)
     return Steps(steps.vectors.masked_fill(blank, 0), steps.valid, steps.observed)

@@ -1,10 +1,13 @@
 """One4all (ShopperBERT, arXiv 2106.00573): masked prediction of what events are and when they happened.
 
 An event is the sum of embeddings of its category levels, from coarse to fine, and of five fields of its time. A share
-of the events is masked whole, and every field of them predicted. The user's vector is the mean of the last layer over
-the events of the history, and frozen; U-MLP is a small perceptron on it.
+of the events is masked, and all their fields are predicted. The user's vector is the frozen mean of the last layer over
+the events of the history; U-MLP is a small perceptron on it.
 
-NOTE: the paper has 79 M parameters and 0.8 B behaviours; here are a few layers, and histories go through in pieces.
+NOTE: the paper has 79 M parameters and 0.8 B behaviours; here the model has a few layers, and reads histories in
+pieces.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import Head, UserInputs, encode_values, levels, vocabulary
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_values, levels, vocabulary
+from findcli.models.weights import new_module
 from findcli.training.loop import fit, step_seed
-from findcli.training.module_files import new_module
 
 MASK, UNKNOWN = 0, 1
 TIMES = {"month": 13, "day": 32, "weekday": 8, "hour": 25, "gap": 12}
@@ -37,13 +40,13 @@ class One4all:
         d_model: width.
         layers: Transformer layers.
         heads: attention heads.
-        length: events in a piece of history.
-        most: values of a level that are told apart.
-        mask: share of the events masked.
+        length: number of events in a piece of history.
+        most: number of values of a level with an embedding of their own.
+        mask: share of events masked.
         steps: optimiser steps.
-        batch_size: pieces a step.
+        batch_size: pieces per step.
         lr: peak learning rate.
-        head: what is fitted on the vectors.
+        head: the model that is fitted to the vectors.
     """
 
     d_model: int = 64
@@ -60,20 +63,20 @@ class One4all:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return "one4all, U-MLP" if self.head == "perceptron" else "one4all"
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
-        """Train on training users, then describe everybody: float32 (U, d_model).
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
+        """Train on training users, then encode all users: float32 (U, d_model).
 
         Raises:
             FindCLIError: no training user has an event.
         """
-        known = given.for_training()
-        if known.is_empty():
+        training = inputs.for_training()
+        if training.is_empty():
             raise FindCLIError("no training user has an event before train_until", hint="set a later train_until")
-        names = levels(known)
-        words = {name: vocabulary(known[name], most=self.most) for name in names}
+        names = levels(training)
+        words = {name: vocabulary(training[name], most=self.most) for name in names}
         sizes = [UNKNOWN + 1 + len(words[name]) for name in names] + list(TIMES.values())
         made_of = {
             "sizes": sizes,
@@ -82,17 +85,17 @@ class One4all:
             "heads": self.heads,
             "length": self.length,
         }
-        model = new_module(MaskedEvents, made_of, seed=given.seed)
-        self._train(given, model, _codes(known, words), _first_rows(known["user_id"]))
-        recent = given.window()
-        return self._describe(model, _codes(recent, words), recent["user_id"], given.users)
+        model = new_module(MaskedEvents, made_of, seed=inputs.seed)
+        self._train(inputs, model, _codes(training, words), _first_rows(training["user_id"]))
+        recent = inputs.window()
+        return self._describe(model, _codes(recent, words), recent["user_id"], inputs.users)
 
-    def _train(self, given: UserInputs, model: MaskedEvents, codes: np.ndarray, starts: np.ndarray) -> None:
+    def _train(self, inputs: UserInputs, model: MaskedEvents, codes: np.ndarray, starts: np.ndarray) -> None:
         ends = np.append(starts[1:], len(codes))
 
         def loss(step: int) -> dict[str, Tensor]:
-            given.keep_time()
-            rng = np.random.default_rng(step_seed(given.seed, step))
+            inputs.keep_time()
+            rng = np.random.default_rng(step_seed(inputs.seed, step))
             # An event is as likely to be seen as any other, so busy users are drawn more often.
             inside = rng.integers(0, len(codes), self.batch_size)
             owner = np.searchsorted(starts, inside, side="right") - 1
@@ -109,12 +112,12 @@ class One4all:
             weight_decay=0.01,
             warmup=0.05,
             clip=1.0,
-            seed=given.seed,
+            seed=inputs.seed,
         )
 
     @torch.no_grad()
     def _describe(self, model: MaskedEvents, codes: np.ndarray, ids: pl.Series, users: pl.Series) -> np.ndarray:
-        """The mean over each user's events of the last layer: (U, d_model), zeros without any event."""
+        """The mean of the last layer over each user's events: (U, d_model), zeros without events."""
         starts = _first_rows(ids)
         ends = np.append(starts[1:], len(codes))
         first = np.concatenate([np.arange(s, e, self.length) for s, e in zip(starts, ends, strict=True)] or [starts])
@@ -126,20 +129,20 @@ class One4all:
             )
             summed = (model(batch, valid) * valid.unsqueeze(-1)).sum(1)  # (B, d_model)
             np.add.at(total, owner[rows], summed.numpy())
-        found = np.zeros((len(users), self.d_model), np.float32)
-        found[encode_values(ids.gather(starts), users, unknown=-1)] = total / np.maximum(ends - starts, 1)[:, None]
-        return found
+        vectors = np.zeros((len(users), self.d_model), np.float32)
+        vectors[encode_values(ids.gather(starts), users, unknown=-1)] = total / np.maximum(ends - starts, 1)[:, None]
+        return vectors
 
 
 class MaskedEvents(nn.Module):
     """Transformer over events, each the sum of its fields' embeddings.
 
     Args:
-        sizes: codes of each field.
+        sizes: number of codes of each field.
         d_model: width.
         layers: Transformer layers.
         heads: attention heads.
-        length: longest piece.
+        length: maximum number of events in a piece.
 
     Shape:
         codes (B, L, F), valid (B, L) -> (B, L, d_model)
@@ -164,7 +167,7 @@ class MaskedEvents(nn.Module):
         self.predict = nn.Linear(d_model, sum(sizes))
 
     def forward(self, codes: Tensor, valid: Tensor) -> Tensor:
-        """Each event in the light of the others: (B, L, F), (B, L) -> (B, L, d_model)."""
+        """Encode each event in the context of the others: (B, L, F), (B, L) -> (B, L, d_model)."""
         batch, length, fields = codes.shape
         hidden = self.embedding((codes + self.offsets).view(-1, fields)).view(batch, length, -1)
         hidden = hidden + self.position[:length]
@@ -174,7 +177,7 @@ class MaskedEvents(nn.Module):
         return seen
 
     def loss(self, codes: Tensor, valid: Tensor, chosen: Tensor) -> Tensor:
-        """Cross-entropy of every field of the chosen events (B, L), the mean over fields; zero without any: ()."""
+        """Cross-entropy of the chosen events' fields (B, L), mean over fields; zero without chosen events: ()."""
         hidden = self(codes.masked_fill(chosen.unsqueeze(-1), MASK), valid)[chosen]  # (M, d_model)
         logits, truth = self.predict(hidden).split(self.sizes, 1), codes[chosen]
         terms = [functional.cross_entropy(part, truth[:, i], reduction="sum") for i, part in enumerate(logits)]
@@ -182,8 +185,8 @@ class MaskedEvents(nn.Module):
 
 
 def _codes(events: pl.DataFrame, words: dict[str, pl.Series]) -> np.ndarray:
-    """Every field of every event, MASK left free: int64 (E, F)."""
-    columns = [encode_values(events[name], known, unknown=UNKNOWN) for name, known in words.items()]
+    """The codes of every event's fields, none of them MASK: int64 (E, F)."""
+    columns = [encode_values(events[name], vocabulary, unknown=UNKNOWN) for name, vocabulary in words.items()]
     time = pl.col("time")
     hours = (time - time.shift(1).over("user_id")).dt.total_seconds() / 3600
     gap = (hours.fill_null(0) + 1).log(2).floor().clip(0, GAPS) + 1
@@ -200,25 +203,25 @@ def _first_rows(ids: pl.Series) -> np.ndarray:
 
 
 def _pieces(codes: np.ndarray, first: np.ndarray, last: np.ndarray, length: int) -> tuple[Tensor, Tensor]:
-    """The events from each `first` up to its `last`, padded: codes (B, L, F) and which are events, bool (B, L)."""
+    """The events from each `first` up to its `last`, padded: codes (B, L, F), and validity, bool (B, L)."""
     places = first[:, None] + np.arange(length)
     valid = places < last[:, None]
-    found = codes[np.where(valid, places, first[:, None])]
-    return torch.from_numpy(found), torch.from_numpy(valid)
+    pieces = codes[np.where(valid, places, first[:, None])]
+    return torch.from_numpy(pieces), torch.from_numpy(valid)
 
 
 def u_mlp(vectors: np.ndarray, labels: np.ndarray, *, seed: int = 0, width: int = 64, steps: int = 150) -> UMlp:
-    """Fit One4all's head on frozen vectors: a perceptron of one hidden layer (U-MLP).
+    """Fit One4all's head, a perceptron with one hidden layer (U-MLP), to frozen vectors.
 
     Args:
-        vectors: (N, D), of a few seeds or of many users.
+        vectors: those of a few seeds or of many users, (N, D).
         labels: bool (N,).
-        seed: of the initial weights.
-        width: of the hidden layer.
-        steps: over all rows at once.
+        seed: seed of the initial weights.
+        width: width of the hidden layer.
+        steps: number of full-batch steps.
 
     Returns:
-        What gives other users their scores.
+        The fitted head.
     """
     mean, spread = vectors.mean(0), vectors.std(0)
     spread = np.where(spread > 0, spread, 1.0)
@@ -238,7 +241,7 @@ def _perceptron(*, d_input: int, width: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class UMlp:
-    """A fitted head; `scores` is what it is for."""
+    """A fitted U-MLP, which scores other users."""
 
     model: nn.Module
     mean: np.ndarray
@@ -248,5 +251,5 @@ class UMlp:
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Log odds of other users: (N, D) -> float32 (N,)."""
         scaled = torch.from_numpy(((vectors - self.mean) / self.spread).astype(np.float32))
-        found: np.ndarray = self.model(scaled).squeeze(1).numpy()
-        return found
+        odds: np.ndarray = self.model(scaled).squeeze(1).numpy()
+        return odds

@@ -1,4 +1,7 @@
-"""The rivals of the linear probe by name, and what a workspace gives them to see."""
+"""The rivals of the linear probe by name, and the inputs that a workspace gives them.
+
+Tested in tests/evaluation/rivals/test_representations.py.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ from findcli.evaluation.rivals.coles import Coles
 from findcli.evaluation.rivals.cpc import Cpc
 from findcli.evaluation.rivals.msdp import Msdp
 from findcli.evaluation.rivals.one4all import One4all
+from findcli.evaluation.rivals.probe_inputs import Head, Representation, UserInputs
 from findcli.evaluation.rivals.stage_one import Concatenated, TabTransformer, TextModel
-from findcli.evaluation.rivals.user_inputs import Head, Representation, UserInputs
 from findcli.evaluation.untrained import stage_one_vectors
 from findcli.models.find.assemble import encoder_names
 from findcli.models.text.space import TextSpace
-from findcli.training.loop import select_device
+from findcli.models.weights import select_device
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, hash_json, open_run
@@ -46,15 +49,15 @@ SECONDS = 900.0
 
 
 @dataclass(frozen=True)
-class Described:
-    """What one rival says of the users of an inputs' date.
+class RivalVectors:
+    """One rival's vectors of the users.
 
     Attributes:
-        name: what tables call it.
-        head: what is fitted on its vectors.
-        vectors: float32 (U, D); None where it did not finish.
-        seconds: what it took when it was computed.
-        note: why it did not finish, "" where it did.
+        name: its name in tables.
+        head: the model that is fitted to its vectors.
+        vectors: float32 (U, D); None if it did not finish.
+        seconds: the time it took when it was computed.
+        note: why it did not finish; "" if it did.
     """
 
     name: str
@@ -65,7 +68,7 @@ class Described:
 
 
 def chosen_rivals(wanted: str) -> tuple[Representation, ...]:
-    """The rivals that "all", "none" or names with commas between them stand for.
+    """The rivals that "all", "none" or comma-separated names stand for.
 
     Raises:
         FindCLIError: a name is unknown.
@@ -83,30 +86,30 @@ def user_inputs(
     without_sources: Sequence[str] = (),
     device: str = "auto",
 ) -> UserInputs:
-    """Everything of a workspace that a rival may see as of a date.
+    """Everything of a workspace that a rival may see, as of a date.
 
     Args:
-        workspace: whose users.
+        workspace: the workspace of the users.
         log: the event log.
         as_of: histories end before it.
-        users: ids to describe, ascending.
+        users: ids of the users to encode, ascending.
         without_sources: sources whose events are left out.
-        device: where the workspace's own encoders compute.
+        device: the device of the workspace's own encoders.
     """
     windows = workspace.settings.windows
     read = [events.read_part(log, part, before=as_of) for part in events.parts(log)]
-    known = pl.concat(read, how="diagonal_relaxed").filter(~pl.col("source").is_in(list(without_sources)))
-    known = known.sort("user_id", "time", maintain_order=True)
-    everybody = known["user_id"].unique().sort()
+    log_before = pl.concat(read, how="diagonal_relaxed").filter(~pl.col("source").is_in(list(without_sources)))
+    log_before = log_before.sort("user_id", "time", maintain_order=True)
+    everybody = log_before["user_id"].unique().sort()
     held = held_out_users(workspace, everybody)
     text = open_run(workspace.run("text"), "text")
     runs = [text, *(open_run(workspace.run(name), name) for name in encoder_names(workspace))]
     return UserInputs(
-        events=known, users=users, training_users=everybody.filter(~everybody.is_in(list(held))),
+        events=log_before, users=users, training_users=everybody.filter(~everybody.is_in(list(held))),
         train_until=workspace.train_until, as_of=as_of, history=parse_duration(windows.history),
         step=parse_duration(workspace.settings.sequence.step),
         searches=[source.name for source in workspace.settings.sources if is_search(source)],
-        profiles=profiles.profiles_as_of(workspace, known, users, as_of).drop("user_id"),
+        profiles=profiles.profiles_as_of(workspace, log_before, users, as_of).drop("user_id"),
         text_vectors=TextSpace(text, device=str(select_device(device))).vectors,
         stage_one=partial(
             stage_one_vectors, workspace, log, as_of, without_sources=tuple(without_sources), device=device
@@ -116,19 +119,21 @@ def user_inputs(
     )  # fmt: skip
 
 
-def describe_users(rival: Representation, given: UserInputs, folder: Path, *, seconds: float, digest: str) -> Described:
-    """A rival's vectors, from the disk where they stand; rivals that differ in their head alone share them.
+def rival_vectors(
+    rival: Representation, inputs: UserInputs, folder: Path, *, seconds: float, digest: str
+) -> RivalVectors:
+    """A rival's vectors, read from disk if they are there; rivals that differ only in their head share them.
 
     Args:
         rival: the rival.
-        given: what it sees.
-        folder: where vectors are kept.
-        seconds: the bound.
-        digest: that of the inputs.
+        inputs: everything that it may see.
+        folder: the folder of kept vectors.
+        seconds: the time limit.
+        digest: digest of the inputs.
     """
     settings = {name: value for name, value in vars(rival).items() if name != "head"}
     path = folder / f"{hash_json([type(rival).__name__, rival.version, settings, digest])}.safetensors"
     kept = computed_or_kept(
-        path, "vectors", lambda keep_time: rival.vectors(replace(given, keep_time=keep_time)), seconds=seconds
+        path, "vectors", lambda keep_time: rival.vectors(replace(inputs, keep_time=keep_time)), seconds=seconds
     )
-    return Described(rival.name, rival.head, kept.array, kept.seconds, kept.note)
+    return RivalVectors(rival.name, rival.head, kept.array, kept.seconds, kept.note)

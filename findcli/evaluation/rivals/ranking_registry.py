@@ -1,4 +1,4 @@
-"""The rivals by name, run within a bound of time, their scores kept on disk until they or their inputs change."""
+"""The rankers by name, run within a time limit; scores are kept on disk until the rankers or their inputs change."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from findcli.evaluation.rivals.als import Als
 from findcli.evaluation.rivals.boosted import Boosted
 from findcli.evaluation.rivals.cache import computed_or_kept
 from findcli.evaluation.rivals.counts import Counts
-from findcli.evaluation.rivals.inputs import Ranker, RankingInputs, settings_digest
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, RankingRival, settings_digest
 from findcli.evaluation.rivals.rules import Rules
 from findcli.evaluation.rivals.svd import Svd
 from findcli.evaluation.rivals.text_similarity import MeanText, NearestText
 from findcli.workspace.runs import hash_json
 
-RANKING_RIVALS: dict[str, tuple[Ranker, ...]] = {
+RANKING_RIVALS: dict[str, tuple[RankingRival, ...]] = {
     "activity": (Activity(),),
     "counts": (Counts(),),
     "text_similarity": (MeanText(), NearestText()),
@@ -33,15 +33,15 @@ SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What one ranker came to.
+class RankerScores:
+    """The scores of one ranker.
 
     Attributes:
-        name: what tables call it.
-        scores: float32 (U, C); None where it did not finish.
-        seconds: what it took when it was computed.
-        note: why it did not finish, "" where it did.
-        probabilities: where it gives any, float64 (U, C), NaN where it gives none.
+        name: its name in tables.
+        scores: float32 (U, C); None if it did not finish.
+        seconds: the time it took when it was computed.
+        note: why it did not finish; "" if it did.
+        probabilities: float64 (U, C), NaN where it gives none; None if it gives none at all.
     """
 
     name: str
@@ -51,8 +51,8 @@ class Scored:
     probabilities: np.ndarray | None = None
 
 
-def chosen_rivals(wanted: str) -> tuple[Ranker, ...]:
-    """The rankers that "all", "none" or names with commas between them stand for.
+def chosen_rivals(wanted: str) -> tuple[RankingRival, ...]:
+    """The rankers that "all", "none" or comma-separated names stand for.
 
     Raises:
         FindCLIError: a name is unknown.
@@ -61,26 +61,28 @@ def chosen_rivals(wanted: str) -> tuple[Ranker, ...]:
     return tuple(ranker for name in names for ranker in RANKING_RIVALS[name])
 
 
-def score_rival(ranker: Ranker, inputs: RankingInputs, folder: Path, *, seconds: float, digest: str) -> Scored:
-    """A rival's scores, from the disk where they stand.
+def score_rival(
+    ranker: RankingRival, inputs: RankingInputs, folder: Path, *, seconds: float, digest: str
+) -> RankerScores:
+    """A rival's scores, read from disk if they are there.
 
     Args:
         ranker: the rival.
-        inputs: what it sees.
-        folder: where scores are kept.
-        seconds: the bound; looked at between its steps and at its end.
-        digest: that of the inputs.
+        inputs: everything that it may see.
+        folder: the folder of kept scores.
+        seconds: the time limit, checked between its steps and at its end.
+        digest: digest of the inputs.
 
     Returns:
-        Its scores; or none, with the reason, where it took too long or lacks a package.
+        Its scores; or None, with the reason, if it took too long or lacks a package.
     """
     path = folder / f"{hash_json([settings_digest(ranker), digest])}.safetensors"
     kept = computed_or_kept(
         path, "scores", lambda keep_time: ranker.scores(replace(inputs, keep_time=keep_time)), seconds=seconds
     )
-    return Scored(ranker.name, kept.array, kept.seconds, kept.note)
+    return RankerScores(ranker.name, kept.array, kept.seconds, kept.note)
 
 
-def lacking(found: Sequence[Scored]) -> list[str]:
-    """What to tell the user of rivals that did not finish."""
-    return [f"{one.name}: {one.note}" for one in found if one.note]
+def lacking(scored: Sequence[RankerScores]) -> list[str]:
+    """Notes on the rivals that did not finish, one each."""
+    return [f"{one.name}: {one.note}" for one in scored if one.note]

@@ -1,6 +1,8 @@
-"""Encoders of stage 1 by themselves, before any alignment: TabTransformer, the text model, all side by side.
+"""Encoders of stage 1 before any alignment: TabTransformer, the text model, and all concatenated.
 
-They are the workspace's own pre-trained encoders, so that what alignment and fusion add is seen beside them.
+They are the workspace's own pre-trained encoders, and so show what alignment and fusion add.
+
+Tested in tests/evaluation/rivals/test_representations.py.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import Head, UserInputs, streams
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +23,17 @@ class TabTransformer:
     name = "tabtransformer"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """Float32 (U, F * d_token).
 
         Raises:
             FindCLIError: the workspace has no profile.
         """
-        found = _stage_one(given)
-        if "tabular" not in found:
+        vectors = _stage_one(inputs)
+        if "tabular" not in vectors:
             hint = "name a table or aggregates in [profile], or leave tabtransformer out of --rivals"
             raise FindCLIError("this workspace has no profile columns", hint=hint)
-        return found["tabular"]
+        return vectors["tabular"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,33 +44,33 @@ class TextModel:
     name = "text model"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """Float32 (U, d_text)."""
-        if given.text_vectors is None:
+        if inputs.text_vectors is None:
             raise FindCLIError("there is no text encoder", hint="findcli pretrain text")
-        found = streams(given, given.window(), given.users)
-        texts = given.text_vectors(found.texts)
-        owner = found.frame["user"].to_numpy().astype(np.int64)
-        total = np.zeros((len(given.users), texts.shape[1]))
-        np.add.at(total, owner, texts[found.frame["text_row"].to_numpy()])
-        counts = np.bincount(owner, minlength=len(given.users))
+        flat = streams(inputs, inputs.window(), inputs.users)
+        texts = inputs.text_vectors(flat.texts)
+        owner = flat.frame["user"].to_numpy().astype(np.int64)
+        total = np.zeros((len(inputs.users), texts.shape[1]))
+        np.add.at(total, owner, texts[flat.frame["text_row"].to_numpy()])
+        counts = np.bincount(owner, minlength=len(inputs.users))
         return (total / np.maximum(counts, 1)[:, None]).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Concatenated:
-    """Every encoder of stage 1, side by side."""
+    """All encoders of stage 1, concatenated."""
 
     head: Head = "linear"
     name = "concatenation"
     version = 1
 
-    def vectors(self, given: UserInputs) -> np.ndarray:
+    def vectors(self, inputs: UserInputs) -> np.ndarray:
         """Float32 (U, D)."""
-        return np.concatenate(list(_stage_one(given).values()), axis=1)
+        return np.concatenate(list(_stage_one(inputs).values()), axis=1)
 
 
-def _stage_one(given: UserInputs) -> dict[str, np.ndarray]:
-    if given.stage_one is None:
+def _stage_one(inputs: UserInputs) -> dict[str, np.ndarray]:
+    if inputs.stage_one is None:
         raise FindCLIError("the encoders of stage 1 are not trained", hint="findcli run")
-    return dict(given.stage_one())
+    return dict(inputs.stage_one())

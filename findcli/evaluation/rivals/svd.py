@@ -1,6 +1,8 @@
 """Truncated SVD of log counts, plus the log count itself and recent activity.
 
 The settings were chosen on the tuning splits of Complete Journey.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations
@@ -9,21 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import RankingInputs
 from findcli.evaluation.rivals.low_rank import log_counts, svd_scores
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, activity, random_seed, window
 
 
 @dataclass(frozen=True, kw_only=True)
 class Svd:
-    """Directions of the training users' purchases, others folded in.
+    """Directions are fitted to the training users' purchases; other users are projected onto them.
 
     Args:
-        rank: directions.
-        decay: what a purchase keeps of its worth a week.
+        rank: number of directions.
+        decay: weekly decay of a purchase's weight.
         own: weight of the user's own log count.
         activity: weight of the log activity.
-        activity_decay: what a purchase keeps of its worth a week in the activity.
+        activity_decay: weekly decay of a purchase's weight in the activity.
     """
 
     rank: int = 16
@@ -34,12 +35,14 @@ class Svd:
     name = "svd"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
-        """Reconstructed log counts plus the user's own and the log activity, float32 (U, C)."""
-        at = given.test_date
-        history = inputs.window(given.purchases, start=at - given.history, end=at)
-        counts = log_counts(history, given.training_users, given.users, list(given.categories), at=at, decay=self.decay)
-        found = svd_scores(counts, rank=self.rank, seed=inputs.random_seed(given.seed, self.name))
-        active = np.log1p(inputs.activity(history, given.users, at=at, decay=self.activity_decay))[:, None]
-        scores: np.ndarray = found + self.own * counts.own[:, counts.wanted] + self.activity * active
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
+        """Reconstructed log counts plus the weighted own log count and log activity, float32 (U, C)."""
+        at = inputs.test_date
+        history = window(inputs.purchases, start=at - inputs.history, end=at)
+        counts = log_counts(
+            history, inputs.training_users, inputs.users, list(inputs.categories), at=at, decay=self.decay
+        )
+        low_rank = svd_scores(counts, rank=self.rank, seed=random_seed(inputs.seed, self.name))
+        active = np.log1p(activity(history, inputs.users, at=at, decay=self.activity_decay))[:, None]
+        scores: np.ndarray = low_rank + self.own * counts.evaluated[:, counts.wanted] + self.activity * active
         return scores.astype(np.float32)

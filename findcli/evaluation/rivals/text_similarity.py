@@ -1,6 +1,8 @@
-"""How close a user's purchases are to the demand as texts: of the whole history, or of the nearest events.
+"""Rank by the text similarity of the demand and a user's purchases: the whole history, or the nearest events.
 
 The settings were chosen on the tuning splits of Complete Journey.
+
+Tested in tests/evaluation/rivals/test_rankers.py.
 """
 
 from __future__ import annotations
@@ -10,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from findcli.evaluation.rivals import inputs
-from findcli.evaluation.rivals.inputs import RankingInputs
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, decayed_counts, window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,29 +20,29 @@ class MeanText:
     """The cosine of the demand and the mean vector of the history's events.
 
     Args:
-        decay: what an event keeps of its weight a week.
+        decay: weekly decay of an event's weight.
     """
 
     decay: float = 0.8
     name = "text, mean history"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
         """Cosines, float32 (U, C)."""
-        counts, texts, demands = _counts_and_vectors(given, decay=self.decay)
+        counts, texts, demands = _counts_and_vectors(inputs, decay=self.decay)
         total = counts @ texts  # (U, D)
         norms = np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-        found: np.ndarray = (total / norms) @ demands.T
-        return found.astype(np.float32)
+        cosines: np.ndarray = (total / norms) @ demands.T
+        return cosines.astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NearestText:
-    """The mean cosine of the demand and the events nearest to it.
+    """The mean cosine of the demand and the events most similar to it.
 
     Args:
-        events: how many.
-        decay: what an event keeps of its weight a week.
+        events: number of nearest events.
+        decay: weekly decay of an event's weight.
     """
 
     events: int = 5
@@ -49,27 +50,27 @@ class NearestText:
     name = "text, nearest events"
     version = 2
 
-    def scores(self, given: RankingInputs) -> np.ndarray:
-        """Mean cosines, float32 (U, C); missing events count as the farthest text."""
-        counts, texts, demands = _counts_and_vectors(given, decay=self.decay)
+    def scores(self, inputs: RankingInputs) -> np.ndarray:
+        """Mean cosines, float32 (U, C); missing events count as the least similar text."""
+        counts, texts, demands = _counts_and_vectors(inputs, decay=self.decay)
         similar = demands @ texts.T  # (C, T)
-        found = np.empty((len(counts), len(demands)), np.float32)
+        scores = np.empty((len(counts), len(demands)), np.float32)
         for column, row in enumerate(similar):
             order = np.argsort(-row, kind="stable")
             taken = np.minimum(counts[:, order].cumsum(1), self.events)  # (U, T)
             taken[:, -1] = self.events
-            found[:, column] = np.diff(taken, axis=1, prepend=0) @ row[order] / self.events
-            given.keep_time()
-        return found
+            scores[:, column] = np.diff(taken, axis=1, prepend=0) @ row[order] / self.events
+            inputs.keep_time()
+        return scores
 
 
-def _counts_and_vectors(given: RankingInputs, *, decay: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How often each user has each distinct event text (U, T), the texts' vectors (T, D) and the demands' (C, D)."""
-    encode = given.require_encoder()
-    history = inputs.window(given.purchases, start=given.test_date - given.history, end=given.test_date)
-    named = history.filter(pl.col("user_id").is_in(given.users.implode())).with_columns(
+def _counts_and_vectors(inputs: RankingInputs, *, decay: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decayed counts of each user's distinct event texts (U, T), the texts' vectors (T, D), and the demands' (C, D)."""
+    encode = inputs.require_encoder()
+    history = window(inputs.purchases, start=inputs.test_date - inputs.history, end=inputs.test_date)
+    named = history.filter(pl.col("user_id").is_in(inputs.users.implode())).with_columns(
         category=pl.concat_str("category", "item", separator=", ", ignore_nulls=True).str.to_lowercase()
     )
     texts = named["category"].unique().sort().to_list()
-    counts = inputs.decayed_counts(named, given.users, texts, at=given.test_date, decay=decay)
-    return counts, encode(texts), encode(list(given.demands))
+    counts = decayed_counts(named, inputs.users, texts, at=inputs.test_date, decay=decay)
+    return counts, encode(texts), encode(list(inputs.demands))

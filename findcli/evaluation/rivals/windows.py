@@ -1,4 +1,7 @@
-"""Windows of time steps, for the rivals that read behaviour step by step: random ones to train on, everybody's own."""
+"""Windows of time steps, for the rivals that read behaviour step by step: random ones to train on, and all users' own.
+
+Tested in tests/evaluation/rivals/test_representations.py.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import torch
 from torch import Tensor
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.user_inputs import DAY, Streams, UserInputs, streams
+from findcli.evaluation.rivals.probe_inputs import DAY, Streams, UserInputs, streams
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.training.batches import EXTRAS, Steps
 from findcli.training.examples import seconds
@@ -21,50 +24,50 @@ BATCH = 512
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Histories in steps.
+class HistoryWindows:
+    """Histories as time steps.
 
     Attributes:
-        given: gives the dates.
-        known: events of training users before `train_until`, whose rows are among `users`.
-        users: how many training users have one.
+        inputs: sets the dates.
+        training: events of training users before `train_until`.
+        users: number of training users with such an event.
         texts: vectors of their texts, (n_texts, d_text).
-        length: of a history, in seconds.
-        step: of a step, in seconds.
+        length: length of a history, in seconds.
+        step: length of a step, in seconds.
     """
 
-    given: UserInputs
-    known: Streams
+    inputs: UserInputs
+    training: Streams
     users: int
     texts: Tensor
     length: int
     step: int
 
     @classmethod
-    def of(cls, given: UserInputs) -> Windows:
-        """Read what may be trained on.
+    def of(cls, inputs: UserInputs) -> HistoryWindows:
+        """Read the events that may be trained on.
 
         Raises:
             FindCLIError: no training user has an event.
         """
-        frame = given.for_training()
+        frame = inputs.for_training()
         if frame.is_empty():
             raise FindCLIError("no training user has an event before train_until", hint="set a later train_until")
         ids = frame["user_id"].unique().sort()
-        known = streams(given, frame, ids)
+        training = streams(inputs, frame, ids)
         return cls(
-            given, known, len(ids), _text_vectors(given, known),
-            int(given.history.total_seconds()), int(given.step.total_seconds()),
+            inputs, training, len(ids), _text_vectors(inputs, training),
+            int(inputs.history.total_seconds()), int(inputs.step.total_seconds()),
         )  # fmt: skip
 
     @property
     def n_steps(self) -> int:
-        """Steps of a history."""
+        """Number of steps in a history."""
         return -(-self.length // self.step)
 
     @property
     def d_input(self) -> int:
-        """Width of a step."""
+        """Width of a step's vector."""
         return self.texts.shape[1] + EXTRAS
 
     def draw(self, size: int, rng: np.random.Generator, *, ahead: int = 0) -> tuple[Steps, np.ndarray, np.ndarray]:
@@ -74,47 +77,47 @@ class Windows:
             The steps, the users' rows (B,) and the ends in seconds (B,).
         """
         users = np.sort(rng.choice(self.users, min(size, self.users), replace=False))
-        latest = int(seconds([self.given.train_until])[0]) - ahead
-        earliest = int(self.known.histories.seconds.min()) + self.length // 2
+        latest = int(seconds([self.inputs.train_until])[0]) - ahead
+        earliest = int(self.training.histories.seconds.min()) + self.length // 2
         days = max(0, latest - earliest) // DAY
         ends = latest - DAY * rng.integers(0, days + 1, len(users))
-        return self.known.histories.steps(users, ends, self.texts, length=self.length, step=self.step), users, ends
+        return self.training.histories.steps(users, ends, self.texts, length=self.length, step=self.step), users, ends
 
     def everybody(self) -> Iterator[Steps]:
-        """The histories of all users as of the date, in their order, some hundreds at a time."""
-        recent = streams(self.given, self.given.window(), self.given.users)
-        texts = _text_vectors(self.given, recent)
-        end = int(seconds([self.given.as_of])[0])
-        for start in range(0, len(self.given.users), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(self.given.users)))
+        """The histories of all users as of the date, in order, in batches."""
+        recent = streams(self.inputs, self.inputs.window(), self.inputs.users)
+        texts = _text_vectors(self.inputs, recent)
+        end = int(seconds([self.inputs.as_of])[0])
+        for start in range(0, len(self.inputs.users), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(self.inputs.users)))
             ends = np.full(len(rows), end)
             yield recent.histories.steps(rows, ends, texts, length=self.length, step=self.step)
 
     @torch.no_grad()
     def describe(self, encoder: SequenceEncoder, pool: Pool) -> np.ndarray:
-        """Everybody's vectors: the last step's context, or the mean of all: float32 (U, d_model)."""
-        found = [pooled(encoder, steps, pool).numpy() for steps in self.everybody()]
-        return np.concatenate(found)
+        """The vectors of all users, the last step's context or the mean of all: float32 (U, d_model)."""
+        vectors = [pooled(encoder, steps, pool).numpy() for steps in self.everybody()]
+        return np.concatenate(vectors)
 
 
 def pooled(encoder: SequenceEncoder, steps: Steps, pool: Pool) -> Tensor:
-    """One vector a user out of the contexts of its steps: (B, d_model)."""
+    """One vector per user from the contexts of the steps: (B, d_model)."""
     context = encoder(steps.vectors, steps.valid)  # (B, T, d_model)
     return context[:, -1] if pool == "last" else encoder.pool(context, steps.valid)
 
 
-def recurrent(windows: Windows, *, d_model: int, positives: int = 1) -> dict[str, object]:
-    """What a recurrent encoder of such steps is made of."""
+def recurrent(windows: HistoryWindows, *, d_model: int, positives: int = 1) -> dict[str, object]:
+    """The arguments of a recurrent encoder of such steps."""
     return {
         "d_input": windows.d_input, "d_model": d_model, "layers": 1, "heads": 1, "max_steps": windows.n_steps,
         "kind": "gru", "dropout": 0.0, "positives": positives,
     }  # fmt: skip
 
 
-def _text_vectors(given: UserInputs, found: Streams) -> Tensor:
-    encode: Callable[..., np.ndarray] | None = given.text_vectors
+def _text_vectors(inputs: UserInputs, events: Streams) -> Tensor:
+    encode: Callable[..., np.ndarray] | None = inputs.text_vectors
     if encode is None:
         raise FindCLIError(
             "this rival reads events as texts, and there is no text encoder", hint="findcli pretrain text"
         )
-    return torch.from_numpy(encode(found.texts))
+    return torch.from_numpy(encode(events.texts))

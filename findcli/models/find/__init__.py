@@ -1,1 +1,1 @@
-"""FIND (arXiv 2412.12468): one encoder a modality, pre-trained by itself, and their fusion into one vector a user."""
+"""FIND (arXiv 2412.12468): an encoder per modality, pre-trained separately, and their fusion into a vector per user."""

@@ -1,4 +1,4 @@
-"""The user's side as a whole: assembled from the encoders of stage 1 for alignment, and from `runs/aligned` for use."""
+"""Builds FIND's user encoder: from the pre-trained encoders for alignment, and from `runs/aligned` for use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from findcli.models.find.fusion import Concatenation, Fusion
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.models.find.tabular import TabularEncoder
 from findcli.models.find.user import UserEncoder
-from findcli.training.module_files import load_module, new_module
+from findcli.models.weights import load_module, new_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 from findcli.workspace.settings import Align
@@ -24,13 +24,13 @@ ENCODERS = {"sequence": SequenceEncoder, "tabular": TabularEncoder}
 
 @dataclass(frozen=True)
 class StageRuns:
-    """The opened runs that alignment stands on.
+    """The opened runs that alignment reads.
 
     Attributes:
         events: the event log.
         pairs: user-text pairs.
-        text: text encoder and texts' vectors.
-        encoders: runs of the modality encoders that take part, "sequence" and "tabular".
+        text: the text encoder and the vectors of texts.
+        encoders: runs of the modality encoders in use, "sequence" and "tabular".
     """
 
     events: Run
@@ -40,48 +40,50 @@ class StageRuns:
 
     @classmethod
     def open(cls, workspace: Workspace) -> StageRuns:
-        """Open them.
+        """Open the runs.
 
         Raises:
-            FindCLIError: one is missing; the hint names the command.
+            FindCLIError: one is missing; the hint names the command that makes it.
         """
         events, pairs, text = (open_run(workspace.run(name), name) for name in ("events", "pairs", "text"))
         encoders = {name: open_run(workspace.run(name), name) for name in encoder_names(workspace)}
         return cls(events, pairs, text, encoders)
 
     def columns(self) -> ProfileCodes:
-        """The profile's codes; none where the table takes no part."""
+        """The profile's codes; no columns if the tabular encoder is not in use."""
         run = self.encoders.get("tabular")
         return ProfileCodes(()) if run is None else ProfileCodes.from_json(run.json("columns.json"))
 
 
 def encoder_names(workspace: Workspace) -> list[str]:
-    """The modality encoders of stage 1 that this workspace trains."""
+    """The modality encoders that this workspace pre-trains."""
     wanted = workspace.settings.align.modalities
     behaves = not all(is_search(source) for source in workspace.settings.sources)
-    has = {"sequence": behaves, "tabular": bool(profile_columns(workspace.settings.profile))}
-    return [name for name, there in has.items() if there and name in wanted]
+    has_data = {"sequence": behaves, "tabular": bool(profile_columns(workspace.settings.profile))}
+    return [name for name, present in has_data.items() if present and name in wanted]
 
 
 def modalities_of(workspace: Workspace, runs: StageRuns) -> list[str]:
-    """The modalities that are fused: those asked for that the workspace has.
+    """The modalities to fuse: those named in [align] for which the workspace has data.
 
     Raises:
-        FindCLIError: it has none of them.
+        FindCLIError: it has data for none of them.
     """
+    wanted = workspace.settings.align.modalities
     searches = bool(runs.pairs.table("texts.parquet")["search"].any())
-    found = [*runs.encoders, *(["search"] if searches and "search" in workspace.settings.align.modalities else [])]
-    if not found:
+    modalities = [*runs.encoders, *(["search"] if searches and "search" in wanted else [])]
+    if not modalities:
         raise FindCLIError(
-            "this workspace has none of the modalities asked for", hint="name others under modalities in [align]"
+            f"this workspace has no data for any modality of [align]: {', '.join(wanted)}",
+            hint="name others under modalities in [align]",
         )
-    return found
+    return modalities
 
 
 def new_user_encoder(
     settings: Align, runs: StageRuns, modalities: Sequence[str], *, seed: int
 ) -> tuple[dict[str, Any], UserEncoder]:
-    """The user encoder at the start of alignment: encoders as pre-trained, fusion untrained; and what it is made of."""
+    """The arguments of `assemble`, and the user encoder it makes: encoders as pre-trained, fusion untrained."""
     encoders = {name: run.json("encoder.json") for name, run in runs.encoders.items()}
     made_of = {
         "encoders": encoders,
@@ -103,10 +105,10 @@ def new_user_encoder(
 def assemble(
     *, encoders: Mapping[str, Mapping[str, Any]], d_search: int, fusion: Mapping[str, Any], d_embedding: int
 ) -> UserEncoder:
-    """Put a user encoder together.
+    """Build a user encoder from plain values.
 
     Args:
-        encoders: constructor arguments of "sequence" and "tabular", where they take part.
+        encoders: constructor arguments of the "sequence" and "tabular" encoders in use.
         d_search: width of a search vector; 0 leaves searches out.
         fusion: "kind" ("attention" or "concat"), "layers", "heads", "dropout".
         d_embedding: width of the user's vector.
@@ -128,5 +130,5 @@ def assemble(
 
 
 def load_user_encoder(aligned: Run, *, trained: bool = True) -> UserEncoder:
-    """Read the aligned user encoder in eval mode; or its untrained self."""
+    """Load the aligned user encoder in eval mode, or the exact weights its training started from."""
     return load_module(aligned, "user", assemble, trained=trained)

@@ -1,4 +1,4 @@
-"""One vector a user out of the modalities' vectors, any of which may be missing (FIND Eq 11)."""
+"""Fuses the modalities' vectors, any of which may be missing, into one vector per user (FIND Eq 11)."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Fusion(nn.Module):
     """Cross-attention of a learned query onto the modalities.
 
-    A learned token that is always there keeps attention defined for a user without any modality.
+    A learned token that is always present keeps attention defined for a user without any modality.
 
     Args:
         d_inputs: width of each modality's vector, by name.
@@ -37,14 +37,14 @@ class Fusion(nn.Module):
         """Fuse the modalities.
 
         Args:
-            vectors: each modality's vectors, (B, d_inputs[name]); those of absent users have no influence, NaN either.
+            vectors: each modality's vectors, (B, d_inputs[name]); rows of users without it are ignored, even NaN.
             present: which users have the modality, bool (B,).
 
         Returns:
             (B, d_model), not normalised.
         """
-        known = {name: vectors[name].masked_fill(~present[name].unsqueeze(1), 0) for name in self.project}
-        tokens = torch.stack([project(known[name]) for name, project in self.project.items()], 1)
+        masked = {name: vectors[name].masked_fill(~present[name].unsqueeze(1), 0) for name in self.project}
+        tokens = torch.stack([project(masked[name]) for name, project in self.project.items()], 1)  # (B, M, d_model)
         users = len(tokens)
         tokens = torch.cat([self.null.expand(users, 1, -1), tokens], 1)  # (B, 1 + M, d_model)
         absent = torch.stack([~present[name] for name in self.project], 1)  # (B, M)
@@ -75,10 +75,10 @@ class Concatenation(nn.Module):
         )
 
     def forward(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Fuse the modalities; a missing one is stood for by a learned vector.
+        """Fuse the modalities; a learned vector replaces a missing one.
 
         Args:
-            vectors: each modality's vectors, (B, d_inputs[name]); those of absent users have no influence, NaN either.
+            vectors: each modality's vectors, (B, d_inputs[name]); rows of users without it are ignored, even NaN.
             present: which users have the modality, bool (B,).
 
         Returns:
@@ -104,7 +104,7 @@ class _CrossAttention(nn.Module):
     def forward(self, query: Tensor, tokens: Tensor, absent: Tensor) -> Tensor:
         """(B, 1, D), (B, M, D), (B, M) -> (B, 1, D)."""
         keys = self.norm_tokens(tokens)
-        heard, _ = self.attention(self.norm_query(query), keys, keys, key_padding_mask=absent, need_weights=False)
-        query = query + self.dropout(heard)
-        thought: Tensor = self.dropout(self.feed_forward(query))
-        return query + thought
+        attended, _ = self.attention(self.norm_query(query), keys, keys, key_padding_mask=absent, need_weights=False)
+        query = query + self.dropout(attended)
+        update: Tensor = self.dropout(self.feed_forward(query))
+        return query + update

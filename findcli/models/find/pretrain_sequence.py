@@ -1,6 +1,8 @@
 """`findcli pretrain sequence`: forecast contrast and cyclic regulariser over time steps (FIND Eqs 5-7).
 
-`runs/sequence/` holds `encoder.json` (what the module is made of), `encoder.safetensors` and `history.parquet`.
+`runs/sequence/` holds `encoder.json` (constructor arguments), `encoder.safetensors` and `history.parquet`.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from findcli.models.find.sequence import SequenceEncoder
+from findcli.models.weights import new_module, save_module, select_device
 from findcli.progress import Progress
 from findcli.training.batches import EXTRAS, Steps
 from findcli.training.examples import TrainingData, choose_part, seconds
-from findcli.training.loop import collapse_warning, fit, mixed_precision, select_device, step_seed
+from findcli.training.loop import collapse_warning, fit, mixed_precision, step_seed
 from findcli.training.losses import (
     INITIAL_LOGIT_SCALE,
     MAX_LOGIT_SCALE,
@@ -26,7 +29,6 @@ from findcli.training.losses import (
     paper_cyclic_regulariser,
     paper_forecast_contrast,
 )
-from findcli.training.module_files import new_module, save_module
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
@@ -37,18 +39,19 @@ ANCHORS, NEGATIVES = 2048, 512
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
-    """What of the workspace file the sequence stage depends on."""
+    """The settings that the sequence stage depends on."""
     windows = workspace.settings.windows
-    own = {
+    dates = {
         "history": windows.history,
         "min_history": windows.min_history,
         "train_until": workspace.train_until.isoformat(),
     }
-    return asdict(workspace.settings.sequence) | own
+    return asdict(workspace.settings.sequence) | dates
 
 
-def stage_inputs(pairs: Run, text: Run) -> dict[str, str]:
-    """The digests of the histories and of the texts' vectors."""
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
+    """Digests of the histories and of the vectors of texts."""
+    pairs, text = (open_run(workspace.run(name), name) for name in ("pairs", "text"))
     return {
         "histories": pairs.manifest.digest("histories/"),
         "users": pairs.manifest.digest("users"),
@@ -73,7 +76,7 @@ def pretrain_sequence(
 
     return build(
         workspace.run("sequence"), write, kind="sequence",
-        settings=stage_settings(workspace), inputs=stage_inputs(pairs, text),
+        settings=stage_settings(workspace), inputs=stage_inputs(workspace),
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
@@ -111,7 +114,7 @@ def _train(
 
 
 class _Pretraining(nn.Module):
-    """The encoder with its objective; the temperature belongs to the training alone."""
+    """The encoder with its objective; the temperature is for training only."""
 
     def __init__(self, encoder: SequenceEncoder, settings: Sequence, *, period: int) -> None:
         super().__init__()
@@ -140,10 +143,10 @@ class _Pretraining(nn.Module):
 
 
 class WindowSampler:
-    """Random history windows of random users, all of them before `train_until`.
+    """Draws random history windows of random users, all before `train_until`.
 
     Args:
-        workspace: gives the windows.
+        workspace: sets the windows.
         data: the opened pairs.
         texts: vectors of the distinct texts, (n_texts, d_text).
     """
@@ -158,12 +161,15 @@ class WindowSampler:
         self.n_steps = -(-self.length // self.step)
 
     def batch(self, split: str, size: int, seed: int) -> Steps:
-        """Windows of `size` users (or all there are) of one partition, each ending at a random day.
+        """Draw windows of up to `size` users of one partition, each ending on a random day.
 
         Args:
             split: "train" or "validation".
-            size: users.
-            seed: of the choice.
+            size: users at most.
+            seed: of the draw.
+
+        Returns:
+            Steps of B users, (B, T, ...); the last one just before the window's end.
         """
         rng = np.random.default_rng(seed)
         members = {part: self.data.users_of(part, split) for part in self.data.parts}

@@ -2,6 +2,8 @@
 
 `runs/tabular/` holds `columns.json` (values and knots of each column), `encoder.json`, `encoder.safetensors` and
 `history.parquet`.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations
@@ -18,25 +20,26 @@ from findcli.data.profile_codes import MASK, ProfileCodes
 from findcli.data.profiles import profile_columns
 from findcli.errors import FindCLIError
 from findcli.models.find.tabular import TabularEncoder, choose_values, replace_values
+from findcli.models.weights import new_module, save_module, select_device
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
-from findcli.training.loop import collapse_warning, fit, select_device, step_seed
+from findcli.training.loop import collapse_warning, fit, step_seed
 from findcli.training.losses import masked_value_loss, replaced_value_loss
-from findcli.training.module_files import new_module, save_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
 from findcli.workspace.settings import Tabular
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
-    """What of the workspace file the tabular stage depends on."""
+    """The settings that the tabular stage depends on."""
     return asdict(workspace.settings.tabular) | {
         "columns": [asdict(c) for c in profile_columns(workspace.settings.profile)]
     }
 
 
-def stage_inputs(pairs: Run) -> dict[str, str]:
-    """The digests of the profiles and of whose they are."""
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
+    """Digests of the profiles and of the users and pairs they belong to."""
+    pairs = open_run(workspace.run("pairs"), "pairs")
     return {name: pairs.manifest.digest(name) for name in ("profiles", "pairs.parquet", "users")}
 
 
@@ -50,15 +53,15 @@ def pretrain_tabular(
     """
     pairs = open_run(workspace.run("pairs"), "pairs")
     if not profile_columns(workspace.settings.profile):
-        hint = "name a table or aggregates in [profile], or leave 'tabular' out of modalities in [align]"
+        hint = "name a table or aggregates in [profile], or remove 'tabular' from modalities in [align]"
         raise FindCLIError("this workspace has no profile columns to train on", hint=hint)
 
     def write(draft: Draft, checkpoints: Path) -> None:
         _train(workspace, TrainingData(pairs), draft, checkpoints, select_device(device), progress)
 
     return build(
-        workspace.run("tabular"), write, kind="tabular", settings=stage_settings(workspace), inputs=stage_inputs(pairs),
-        seed=workspace.settings.workspace.seed, force=force,
+        workspace.run("tabular"), write, kind="tabular", settings=stage_settings(workspace),
+        inputs=stage_inputs(workspace), seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
 
@@ -102,14 +105,17 @@ def _train(
 def corrupted_value_losses(
     encoder: TabularEncoder, codes: Tensor, fractions: Tensor, settings: Tabular, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Both losses of the stage on one batch.
+    """Compute the stage's weighted losses on one batch.
 
     Args:
-        encoder: what is trained.
-        codes: (B, F).
+        encoder: the module in training.
+        codes: int64 (B, F).
         fractions: (B, F).
-        settings: weights, shares and the generator of replacements.
+        settings: weights, shares and how replacements are drawn.
         generator: source of randomness, on the device of the codes.
+
+    Returns:
+        "mlm", masked values (Eq 8), and "rtd", replaced values (section 1.4): () each.
     """
     reduction: Literal["mean", "sum"] = "sum" if settings.paper_exact else "mean"
     masked = choose_values(codes, settings.mask, generator=generator)

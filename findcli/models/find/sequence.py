@@ -1,4 +1,4 @@
-"""The behaviour encoder: time steps of a history to one vector (FIND section 1.3, Eqs 5-7)."""
+"""The behaviour encoder: turns a history's time steps into one vector (FIND section 1.3, Eqs 5-7)."""
 
 from typing import Literal
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class SequenceEncoder(nn.Module):
     """Causal, time-aware model over the time steps before a cutoff.
 
-    The last step is the one just before the cutoff, so positions count back from the end: a step's place does not
-    depend on how much of the history lies before it.
+    The last step is the one just before the cutoff, and positions count back from it: a step's position does not
+    depend on how much history precedes it.
 
     Args:
         d_input: width of a step's vector z_t.
@@ -48,7 +48,7 @@ class SequenceEncoder(nn.Module):
             else _ValidGRU(d_model=d_model, layers=layers, dropout=dropout)
         )
         self.norm = nn.LayerNorm(d_model)
-        # Apart from `project`, which must keep what tells about the past; here only what can be foreseen counts.
+        # Separate from `project`, which must keep information about the past; targets need only what can be forecast.
         self.target = nn.Linear(d_input, d_model)
         self.ahead = nn.Linear(d_model, positives * d_model)
 
@@ -56,7 +56,7 @@ class SequenceEncoder(nn.Module):
         """Summarise each step's past.
 
         Args:
-            steps: vectors z_t, (B, T, d_input); whatever stands in invalid steps, NaN too, has no influence.
+            steps: vectors z_t, (B, T, d_input); invalid steps are ignored, even NaN.
             valid: which steps lie within the user's history, bool (B, T).
 
         Returns:
@@ -67,7 +67,7 @@ class SequenceEncoder(nn.Module):
         """
         length, longest = steps.shape[1], self.position.num_embeddings
         if length > longest:
-            raise ValueError(f"{length} steps given to an encoder of at most {longest}")
+            raise ValueError(f"the encoder takes at most {longest} steps, not {length}")
         invalid = ~valid.unsqueeze(-1)  # (B, T, 1)
         hidden = self.project(steps.masked_fill(invalid, 0))  # (B, T, d_model)
         hidden = hidden + self.position.weight[:length].flip(0)
@@ -93,13 +93,13 @@ class SequenceEncoder(nn.Module):
         return targets
 
     def predictions(self, context: Tensor) -> Tensor:
-        """Predict the next `positives` targets, one linear map a step ahead as in CPC (arXiv 1807.03748).
+        """Predict the next `positives` targets, one linear map per step ahead as in CPC (arXiv 1807.03748).
 
         Args:
             context: (B, T, d_model).
 
         Returns:
-            (B, T, positives, d_model); [:, t, i - 1] speaks of step t + i.
+            (B, T, positives, d_model); [:, t, i - 1] predicts step t + i.
         """
         predictions: Tensor = self.ahead(context)  # (B, T, positives * d_model)
         return predictions.view(*context.shape[:2], -1, context.shape[-1])
@@ -121,7 +121,7 @@ class _CausalTransformer(nn.Module):
         """(B, T, D), (B, T) -> (B, T, D)."""
         length = hidden.shape[1]
         past = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
-        # A step always sees itself: a row of attention without any key would be NaN.
+        # A step always sees itself: an attention row without any key would be NaN.
         seen = (past & valid.unsqueeze(1)) | past.diag().diag()  # (B, T, T)
         unseen = (~seen).repeat_interleave(self.heads, 0)  # (B * heads, T, T)
         for layer in self.layers:
@@ -136,7 +136,7 @@ class _ValidGRU(nn.Module):
 
     def forward(self, hidden: Tensor, valid: Tensor) -> Tensor:
         """(B, T, D), (B, T) -> (B, T, D)."""
-        # Valid steps first, in order: the recurrence then never passes through an invalid one on its way.
+        # Valid steps come first, in order, so the recurrence never passes through an invalid one.
         order = (~valid).byte().argsort(dim=1, stable=True).unsqueeze(-1).expand_as(hidden)
         states, _ = self.gru(hidden.gather(1, order))
         return torch.empty_like(states).scatter(1, order, states)

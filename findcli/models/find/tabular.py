@@ -1,4 +1,4 @@
-"""The profile encoder: columns of a table to one vector, and its corruptions (FIND section 1.4, Eqs 8-9)."""
+"""The profile encoder: turns a table's columns into one vector; and its corruptions (FIND section 1.4, Eqs 8-9)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,8 +12,8 @@ from findcli.data.profile_codes import FIRST_VALUE
 class TabularEncoder(nn.Module):
     """Transformer over all columns, categorical, ordered and numeric alike (after TabTransformer, arXiv 2012.06678).
 
-    Every column is one token. Its code is 0 for missing, 1 for masked, from 2 on a value or a numeric bin. A numeric
-    value's fraction, its place within the bin, interpolates towards the next bin's embedding, so that numbers enter
+    Every column is one token. Code 0 means missing, 1 masked, and 2 onwards a value or a numeric bin. A number's
+    fraction, its position within the bin, interpolates towards the next bin's embedding, so numbers are encoded
     piecewise linearly (arXiv 2203.05556).
 
     Args:
@@ -34,12 +34,12 @@ class TabularEncoder(nn.Module):
     def __init__(self, *, cardinalities: Sequence[int], d_token: int, layers: int, heads: int, dropout: float) -> None:
         super().__init__()
         sizes = torch.tensor(cardinalities)  # (F,)
-        columns, most = len(sizes), int(sizes.max())
+        columns, most = len(sizes), max(cardinalities)
         code = torch.arange(most)
         self.register_buffer("offsets", sizes.cumsum(0) - sizes, persistent=False)
         self.register_buffer("last", sizes - 1, persistent=False)
         self.register_buffer("is_value", (code >= FIRST_VALUE) & (code < sizes[:, None]), persistent=False)
-        self.embedding = nn.Embedding(int(sizes.sum()), d_token)
+        self.embedding = nn.Embedding(sum(cardinalities), d_token)
         self.column = nn.Parameter(torch.randn(columns, d_token))
         self.layers = nn.Sequential(
             *(
@@ -60,12 +60,12 @@ class TabularEncoder(nn.Module):
 
         Args:
             codes: int64 (B, F), below each column's cardinality.
-            fractions: in [0, 1), (B, F): place within the bin; 0 in columns that are not numeric. Without influence
-                where the code is missing, masked or the column's last.
+            fractions: position within the bin, in [0, 1), (B, F); 0 in columns that are not numeric. Ignored if the
+                code is missing, masked or the column's last.
 
         Returns:
-            Column tokens (B, F, d_token) and the profile's vector (B, F * d_token): flattened, since
-            a mean over columns would forget which column said what.
+            Column tokens (B, F, d_token) and the profile's vector (B, F * d_token): flattened, since a mean over
+            columns would lose which column held what.
         """
         following = torch.minimum(codes + 1, self.last)
         share = fractions.masked_fill(codes < FIRST_VALUE, 0).unsqueeze(-1)  # (B, F, 1)
@@ -74,24 +74,24 @@ class TabularEncoder(nn.Module):
         return tokens, tokens.flatten(1)
 
     def value_logits(self, tokens: Tensor) -> Tensor:
-        """Score each column's values, a multi-class head a column (MLM, Eq 8).
+        """Score each column's values, with one multi-class head per column (MLM, Eq 8).
 
         Args:
             tokens: (B, F, d_token).
 
         Returns:
-            (B, F, C), C the largest cardinality; -inf at missing, mask and codes the column does not have.
+            (B, F, C), C the largest cardinality; -inf at missing, mask and codes that the column lacks.
         """
         logits = torch.einsum("bfd,fdc->bfc", tokens, self.value_weight) + self.value_bias
         return logits.masked_fill(~self.is_value, float("-inf"))
 
     def replaced_logits(self, tokens: Tensor) -> Tensor:
-        """Score whether each value was replaced, a binary head a column (RTD): (B, F, d_token) -> (B, F)."""
+        """Score whether each value was replaced, one binary head per column (RTD): (B, F, d_token) -> (B, F)."""
         return (tokens * self.replaced_weight).sum(-1) + self.replaced_bias
 
 
 def choose_values(codes: Tensor, share: float, *, generator: torch.Generator) -> Tensor:
-    """Choose the values to mask or to replace; never a missing one, whose truth nobody knows.
+    """Choose the values to mask or replace; never a missing one, whose true value is unknown.
 
     Args:
         codes: (B, F).
@@ -116,16 +116,16 @@ def replace_values(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Replace the chosen values by others of the same column (RTD).
 
-    A value for which none or its own code is drawn stays as it is and does not count as replaced. Nothing becomes
-    missing. A drawn bin keeps the fraction of the value it replaces, a fraction of 0 would give it away; "marginal"
-    takes code and fraction from the same other row.
+    A value stays, and does not count as replaced, if the draw is missing or its own code. Nothing becomes missing. A
+    drawn bin keeps the fraction of the value it replaces, since a fraction of 0 would give it away; "marginal" takes
+    code and fraction from the same other row.
 
     Args:
         codes: (B, F).
         fractions: (B, F).
         chosen: bool (B, F), from `choose_values`.
         value_logits: (B, F, C), from `TabularEncoder.value_logits` on the masked profiles.
-        how: draw from "mlm" the model's own value logits, "marginal" the column of the batch, "uniform" its values.
+        how: what to draw from: "mlm" the model's value logits, "marginal" the batch's column, "uniform" all values.
         generator: source of randomness, on the device of `codes`.
 
     Returns:
@@ -143,6 +143,6 @@ def replace_values(
 
 
 def _draw(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """Sample codes (B, F) from logits (B, F, C) by the Gumbel-max trick, which bears columns without any value."""
+    """Sample codes (B, F) from logits (B, F, C) by the Gumbel-max trick, which tolerates columns without any value."""
     noise = torch.empty_like(logits, dtype=torch.float32).exponential_(generator=generator)
     return (logits - noise.log()).argmax(-1)

@@ -1,4 +1,4 @@
-"""The user's side of FIND: modality encoders, fusion, one unit vector a user (Eqs 5, 9-11)."""
+"""FIND's user encoder: modality encoders and fusion, one unit vector per user (Eqs 5, 9-11)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Modalities = dict[str, tuple[Tensor, Tensor]]
 
 
 class UserEncoder(nn.Module):
-    """Encodes what is known of users before a cutoff.
+    """Encodes users from what happened before a cutoff.
 
     Args:
         sequence: encoder of the behaviour, or None to leave it out.
         tabular: encoder of the profile, or None.
-        search: whether searches take part.
-        fusion: over the modalities "sequence", "tabular" and "search" that take part.
+        search: whether searches are an input.
+        fusion: over the modalities in use: "sequence", "tabular", "search".
 
     Shape:
         UserBatch of B users -> (B, d_embedding), unit vectors
@@ -38,19 +38,19 @@ class UserEncoder(nn.Module):
         self.sequence, self.tabular, self.search, self.fusion = sequence, tabular, search, fusion
 
     def modalities(self, batch: UserBatch) -> Modalities:
-        """The vector of each modality (B, D_m) and who has it (B,)."""
-        found: Modalities = {}
+        """Each modality's vectors, (B, D_m), and which users have it, bool (B,)."""
+        modalities: Modalities = {}
         if self.sequence is not None:
             context = self.sequence(batch.steps.vectors, batch.steps.valid)  # (B, T, d_model)
-            found["sequence"] = self.sequence.pool(context, batch.steps.valid), batch.steps.valid.any(1)
+            modalities["sequence"] = self.sequence.pool(context, batch.steps.valid), batch.steps.valid.any(1)
         if self.tabular is not None:
-            found["tabular"] = self.tabular(batch.codes, batch.fractions)[1], (batch.codes > 0).any(1)
+            modalities["tabular"] = self.tabular(batch.codes, batch.fractions)[1], (batch.codes > 0).any(1)
         if self.search:
-            found["search"] = batch.search, batch.searched
-        return found
+            modalities["search"] = batch.search, batch.searched
+        return modalities
 
     def fuse(self, modalities: Modalities) -> Tensor:
-        """One unit vector a user out of its modalities: (B, d_embedding)."""
+        """Fuse the modalities: unit vectors (B, d_embedding)."""
         vectors = {name: vector for name, (vector, _) in modalities.items()}
         fused: Tensor = self.fusion(vectors, {name: present for name, (_, present) in modalities.items()})
         return functional.normalize(fused, dim=-1)

@@ -1,1 +1,1 @@
-"""Query-aware scoring: how often and how recently a user did what a sentence asks for, read by a small network."""
+"""Query-aware scoring: a small network reads how often and how recently a user did what a sentence asks for."""

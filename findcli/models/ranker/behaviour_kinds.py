@@ -1,7 +1,9 @@
-"""How regularly and how lately a user did each kind of thing: a source's events, by how they ended or were paid.
+"""Rhythms: how regularly and how recently a user did each kind of thing, a kind being a source and a status.
 
-What is sent to a user is left out: it tells what others did. The kinds are learned at alignment, so that the columns of
-another date or of another workspace mean the same.
+Exposures are left out: they are what others did. The kinds are chosen at alignment, so that the columns mean the same
+on other dates and in other workspaces.
+
+Tested in tests/models/find/test_user_summary.py.
 """
 
 from __future__ import annotations
@@ -12,29 +14,29 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from findcli.models.ranker.concepts import habits_as_of
+from findcli.models.ranker.concepts import met_as_of
 from findcli.workspace.folder import Workspace
 
 KINDS = 8
-LEVELS = ("weeks", "recency")  # of `concepts.py`
+LEVELS = ("weeks", "recency")  # a subset of those in `concepts.py`
 
 
 def kind_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:
-    """Every event of the users' own doing with its kind: event (row of the log), user_id, time, concept (the kind).
+    """Every event that the user caused, with its kind: event (row of the log), user_id, time, concept (the kind).
 
     Args:
         workspace: says which sources are exposures.
         log: events with their slots.
     """
-    own = [source.name for source in workspace.settings.sources if set(source.families) != {"exposure"}]
-    ended = pl.col("status") if "status" in log.columns else pl.lit(None, pl.String)
-    kind = pl.concat_str("source", ended, separator=": ", ignore_nulls=True)
-    numbered = log.with_row_index("event_row").filter(pl.col("source").is_in(own))
+    behaviour = [source.name for source in workspace.settings.sources if set(source.families) != {"exposure"}]
+    status = pl.col("status") if "status" in log.columns else pl.lit(None, pl.String)
+    kind = pl.concat_str("source", status, separator=": ", ignore_nulls=True)
+    numbered = log.with_row_index("event_row").filter(pl.col("source").is_in(behaviour))
     return numbered.select(event="event_row", user_id="user_id", time="time", concept=kind)
 
 
 def common_kinds(workspace: Workspace, logs: Iterable[pl.DataFrame]) -> list[str]:
-    """The most frequent kinds of some partitions' events, sorted by name."""
+    """The `KINDS` most frequent kinds in the partitions' events, sorted by name."""
     counts = [kind_events(workspace, log)["concept"].value_counts(name="n") for log in logs]
     if not counts:
         return []
@@ -50,16 +52,16 @@ def rhythm(
     cutoff: datetime,
     history: timedelta,
 ) -> np.ndarray:
-    """What users did in [cutoff - history, cutoff): the weeks of every kind, then its recency, float32 (n_users, 2 K).
+    """Weeks with an event of each kind in [cutoff - history, cutoff), then its recency: float32 (n_users, 2 K).
 
     Args:
-        workspace: whose sources.
+        workspace: says which sources are exposures.
         log: the events of these users.
-        users: ids, a row each.
-        kinds: a column each.
-        cutoff: the instant.
-        history: how far back it reaches.
+        users: ids, one per row.
+        kinds: K kinds, one per column.
+        cutoff: the instant at which histories end.
+        history: length of a history.
     """
     named = pl.Series("concept", list(kinds), dtype=pl.String)
-    found = habits_as_of(kind_events(workspace, log), users, named, cutoff, history)
-    return np.concatenate([found.levels[name].toarray() for name in LEVELS], axis=1).astype(np.float32)
+    habits = met_as_of(kind_events(workspace, log), users, cutoff, history).habits(named)
+    return np.concatenate([habits.levels[name].toarray() for name in LEVELS], axis=1).astype(np.float32)

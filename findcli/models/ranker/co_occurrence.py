@@ -1,9 +1,8 @@
-"""Who does what together: a linear autoencoder and a factorisation of users' habits.
+"""Co-occurrence of concepts: a linear autoencoder and a factorisation of users' habits.
 
-Both are fitted on histories alone, without any label: what speaks for a concept that a user has never met are the
-concepts that come with it. The autoencoder is EASE (Steck 2019, arXiv 1905.03375), over histories as of several
-instants; the factorisation weighs what was met by confidence (Hu, Koren and Volinsky 2008), and finds a place for users
-whom it was not fitted on.
+Both are fitted on histories alone, without labels: concepts that a user has met are evidence for those that often occur
+with them. The autoencoder is EASE (Steck 2019, arXiv 1905.03375), over histories as of several instants; the
+factorisation weighs what was met by confidence (Hu, Koren and Volinsky 2008) and can place users outside its training.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-FLOOR = 0.05  # added to a concept's spread, lest a rare one weigh without bound
+FLOOR = 0.05  # added to a concept's spread, which bounds the weight of a rare one
 FEWEST = 10
 CONFIDENCE, PENALTY, SWEEPS = 4.0, 30.0, 6  # of the factorisation
 ROWS = 2048
@@ -22,12 +21,12 @@ ROWS = 2048
 
 @dataclass(frozen=True)
 class CoOccurrence:
-    """What was learned of M concepts.
+    """A co-occurrence model of M concepts.
 
     Attributes:
-        spread: standard deviation of each concept's level, float32 (M,).
+        spread: standard deviation of each concept's level, plus `FLOOR`, float32 (M,).
         weights: what the level of one concept (row) adds to another's (column), float32 (M, M), zero on the diagonal.
-        factors: each concept's place, float32 (M, R).
+        factors: each concept's factors, float32 (M, R).
     """
 
     spread: np.ndarray
@@ -35,7 +34,7 @@ class CoOccurrence:
     factors: np.ndarray
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Its arrays by name, as `from_tensors` reads them."""
+        """The arrays by name, for `from_tensors`."""
         return {"spread": self.spread, "weights": self.weights, "factors": self.factors}
 
     @classmethod
@@ -44,18 +43,23 @@ class CoOccurrence:
         return cls(tensors["spread"], tensors["weights"], tensors["factors"])
 
     def scale(self, levels: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Levels (N, M) in units of each concept's spread."""
+        """Divide levels by each concept's spread: sparse (N, M) -> sparse (N, M)."""
         return levels.multiply(1 / self.spread).tocsr()
 
-    def places(self, levels: sparse.csr_matrix) -> np.ndarray:
-        """Where users with levels (N, M) stand among the concepts' places, float32 (N, R)."""
+    def user_factors(self, levels: sparse.csr_matrix) -> np.ndarray:
+        """Co-occurrence factors of users with these levels: sparse (N, M) -> float32 (N, R)."""
         return _solve(levels, self.factors)
 
 
 def choose_concepts(levels: sparse.csr_matrix, *, most: int) -> np.ndarray:
-    """The columns of the concepts that enough users have met, at most so many of the best supported, ascending.
+    """Choose the concepts that most users have met.
 
-    Where none has met enough users, all of the best are taken.
+    Args:
+        levels: sparse (N, M).
+        most: how many to choose at most.
+
+    Returns:
+        Columns, ascending, int64 (at most `most`,); those that too few users met are left out, unless all are.
     """
     support = np.bincount(levels.indices, minlength=levels.shape[1])
     best = np.argsort(-support, kind="stable")[:most]
@@ -64,14 +68,14 @@ def choose_concepts(levels: sparse.csr_matrix, *, most: int) -> np.ndarray:
 
 
 def fit_co_occurrence(levels: Sequence[sparse.csr_matrix], *, ridge: float, factors: int, seed: int) -> CoOccurrence:
-    """Learn what comes with what.
+    """Fit the autoencoder and the factorisation.
 
     Args:
-        levels: log recency counts of N_i users as of one or several instants, (N_i, M) each, the present one last. The
-            factorisation reads the last alone.
-        ridge: L2 penalty of the autoencoder, a multiple of the number of rows.
+        levels: log recency counts of N_i users as of one or more instants, sparse (N_i, M) each, the latest last. The
+            factorisation reads only the last.
+        ridge: L2 penalty of the autoencoder per row of levels.
         factors: width R of the factorisation at most.
-        seed: of the factorisation's start.
+        seed: of the factorisation's initial values.
     """
     every = sparse.vstack(levels, format="csr")
     rows, concepts = every.shape
@@ -89,7 +93,7 @@ def fit_co_occurrence(levels: Sequence[sparse.csr_matrix], *, ridge: float, fact
 
 
 def _factorise(levels: sparse.csr_matrix, width: int, seed: int) -> np.ndarray:
-    """Places of concepts, float32 (M, width), by alternating least squares."""
+    """Factors of concepts, float32 (M, width), by alternating least squares."""
     rng = np.random.default_rng(seed)
     concepts = rng.normal(0, 0.1, (levels.shape[1], width)).astype(np.float32)
     by_concept = levels.T.tocsr()
@@ -99,13 +103,13 @@ def _factorise(levels: sparse.csr_matrix, width: int, seed: int) -> np.ndarray:
 
 
 def _solve(levels: sparse.csr_matrix, others: np.ndarray) -> np.ndarray:
-    """Places of N rows among fixed places of their columns (Hu, Koren and Volinsky 2008, Eqs 4 and 5).
+    """Factors of N rows given the factors of their columns (Hu, Koren and Volinsky 2008, Eqs 4 and 5).
 
     A cell is 1 where its level is above 0, with a confidence of 1 + CONFIDENCE times the level, and 0 elsewhere.
 
     Args:
-        levels: (N, M).
-        others: (M, R).
+        levels: sparse (N, M).
+        others: factors of the columns, (M, R).
 
     Returns:
         float32 (N, R).
@@ -114,13 +118,13 @@ def _solve(levels: sparse.csr_matrix, others: np.ndarray) -> np.ndarray:
     upper = np.triu_indices(width)
     products = CONFIDENCE * others[:, upper[0]] * others[:, upper[1]]  # (M, R (R + 1) / 2)
     shared = others.T @ others + PENALTY * np.eye(width, dtype=np.float32)  # (R, R)
-    found = np.empty((levels.shape[0], width), np.float32)
+    factors = np.empty((levels.shape[0], width), np.float32)
     for start in range(0, levels.shape[0], ROWS):
         block = levels[start : start + ROWS]
         matrices = np.empty((block.shape[0], width, width), np.float32)
         matrices[:, upper[0], upper[1]] = block @ products
         matrices[:, upper[1], upper[0]] = matrices[:, upper[0], upper[1]]
         trusted = sparse.csr_matrix((1 + CONFIDENCE * block.data, block.indices, block.indptr), block.shape)
-        wanted = np.asarray(trusted @ others, np.float32)
-        found[start : start + ROWS] = np.linalg.solve(matrices + shared, wanted[:, :, None])[:, :, 0]
-    return found
+        right = np.asarray(trusted @ others, np.float32)  # (n, R)
+        factors[start : start + ROWS] = np.linalg.solve(matrices + shared, right[:, :, None])[:, :, 0]
+    return factors

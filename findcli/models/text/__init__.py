@@ -1,1 +1,1 @@
-"""Text as vectors: pretrained or trained encoders, their adapters, the whitened space, a cache of distinct texts."""
+"""Texts as vectors: pretrained or trained encoders, their adapters, the whitened space, a cache of distinct texts."""

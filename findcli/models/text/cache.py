@@ -1,4 +1,4 @@
-"""A distinct text's vector, computed once and kept on disk, by the digest of the model that made it."""
+"""A disk cache of text vectors, one folder per model, so that each distinct text is encoded once."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.errors import FindCLIError
+from findcli.errors import FindCLIError, first_line
 from findcli.models.text.encoder import TextEncoder
 from findcli.progress import Progress
-from findcli.workspace.runs import first_line, replacing
+from findcli.workspace.disk import replacing
 
 
 def cached_vectors(
     folder: Path, texts: Sequence[str], encoder: Callable[[], TextEncoder], *, progress: Progress | None = None
 ) -> np.ndarray:
-    """The vector of each text, encoding only those that the folder does not hold yet.
+    """The vector of each text; only those missing from the folder are encoded.
 
     Args:
-        folder: the cache of one model, made when missing.
-        texts: any texts; one that stands twice is encoded once.
-        encoder: gives the model; called only when something is to be encoded.
-        progress: told how many texts are encoded.
+        folder: the cache of one model, made if missing.
+        texts: any texts; duplicates are encoded once.
+        encoder: loads the model; called only if a text is missing.
+        progress: called with the number of texts encoded so far.
 
     Returns:
         float32 (len(texts), d_text), in the order of the texts.
 
     Raises:
-        FindCLIError: what the folder holds cannot be read.
+        FindCLIError: the cache cannot be read.
     """
     wanted = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
     distinct = wanted.unique(maintain_order=True)
-    known = _read(folder, distinct)
-    missing = (distinct if known is None else distinct.join(known, on="text", how="anti", maintain_order="left"))[
+    cached = _read(folder, distinct)
+    missing = (distinct if cached is None else distinct.join(cached, on="text", how="anti", maintain_order="left"))[
         "text"
     ].to_list()
     if missing:
         fresh = _encode(encoder(), missing, progress)
         _write(folder, fresh)
-        known = fresh if known is None else pl.concat([known, fresh])
-    assert known is not None or wanted.is_empty()
-    if known is None:
+        cached = fresh if cached is None else pl.concat([cached, fresh])
+    assert cached is not None or wanted.is_empty()
+    if cached is None:
         return np.zeros((0, 0), np.float32)
-    return wanted.join(known, on="text", how="left", maintain_order="left")["vector"].to_numpy()
+    return wanted.join(cached, on="text", how="left", maintain_order="left")["vector"].to_numpy()
 
 
 def _encode(encoder: TextEncoder, texts: list[str], progress: Progress | None) -> pl.DataFrame:
@@ -67,19 +67,19 @@ def _read(folder: Path, wanted: pl.DataFrame) -> pl.DataFrame | None:
     if not shards:
         return None
     try:
-        known = (
+        cached = (
             pl.scan_parquet(shards, glob=False).join(wanted.lazy(), on="text", how="semi").collect(engine="streaming")
         )
     except (OSError, pl.exceptions.PolarsError) as error:
-        hint = f"remove {folder}; the vectors are made again"
+        hint = f"delete {folder}; the vectors are computed again"
         raise FindCLIError(
             f"the cached text vectors in {folder} cannot be read: {first_line(error)}", hint=hint
         ) from error
-    return known.unique("text", keep="any")
+    return cached.unique("text", keep="any")
 
 
 def _write(folder: Path, fresh: pl.DataFrame) -> None:
-    """Add a shard, named by its texts: two processes that encode the same write the same file."""
+    """Add a shard named by a hash of its texts: two processes that encode the same texts write the same file."""
     name = hashlib.blake2b("\n".join(fresh["text"]).encode(), digest_size=16).hexdigest()
     with replacing(folder / f"{name}.parquet") as path:
         fresh.write_parquet(path)

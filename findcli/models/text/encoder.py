@@ -1,4 +1,4 @@
-"""Text encoders: a Hugging Face model, encoder or decoder-only, its tokenizer and the pooling that suits it."""
+"""Text encoders: a Hugging Face model, encoder or decoder-only, with its tokenizer and pooling."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from transformers.models.auto.modeling_auto import (
 from findcli.errors import FindCLIError
 from findcli.models.text.pretrained import find_model, load_pretrained, quiet_transformers
 
-# How tokens become one vector. In a decoder-only model every later token attends to the first, whose own state is large
-# and says nothing (an attention sink, arXiv 2309.17453), and only the last has read the whole text.
+# How tokens become one vector. In a decoder-only model every later token attends to the first, whose state is large and
+# carries no meaning (an attention sink, arXiv 2309.17453), and only the last has read the whole text.
 Pooling = Literal["mean", "mean_after_first", "last"]
 POOLING = "pooling.json"
-# Texts that go through a model together. On a CPU a wide model is no faster with more, pads more in training, and lets
-# a single text, which is padded to a full batch so that its vector is always the same, wait four times as long.
+# Texts per batch. On a CPU a wide model is no faster with more, pads more in training, and takes four times as long for
+# a single text, which is padded to a full batch so that its vector is always the same.
 ROWS, ROWS_OF_WIDE, WIDE = 64, 16, 256
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 class TextEncoder(nn.Module):
-    """A pretrained model whose last hidden states are pooled to one vector a text.
+    """A pretrained model whose last hidden states are pooled into one vector per text.
 
-    Texts are padded on the right, and a causal model's tokens never attend to what stands after them.
+    Texts are padded on the right, where a causal model's tokens never look.
 
     Args:
-        model: gives `last_hidden_state`; plain or wrapped by LoRA.
-        tokenizer: the model's own.
+        model: returns `last_hidden_state`; plain or wrapped by LoRA.
+        tokenizer: the model's tokenizer.
         max_tokens: longer texts are cut.
         pooling: "mean", "mean_after_first" or "last".
 
@@ -71,13 +71,13 @@ class TextEncoder(nn.Module):
 
     @property
     def rows(self) -> int:
-        """How many texts go through the model together."""
+        """Texts per batch."""
         wide = self.width >= WIDE and next(self.parameters()).device.type == "cpu"
         return ROWS_OF_WIDE if wide else ROWS
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device of the model."""
         return next(self.parameters()).device
 
     def forward(
@@ -86,15 +86,15 @@ class TextEncoder(nn.Module):
         """Pool the last hidden states of a text's tokens.
 
         Args:
-            input_ids: int64 (B, L); None where `inputs_embeds` stands for it.
-            attention_mask: 1 at tokens, 0 at padding, which stands on the right, (B, L).
-            inputs_embeds: token embeddings (B, L, d_token), such as a learned prompt's.
+            input_ids: int64 (B, L); None if `inputs_embeds` is given.
+            attention_mask: 1 at tokens, 0 at the padding on the right, (B, L).
+            inputs_embeds: token embeddings, such as a learned prompt's, (B, L, d_token).
 
         Returns:
             (B, d_text).
         """
-        given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
-        hidden = self.model(**given, attention_mask=attention_mask).last_hidden_state  # (B, L, d_text)
+        inputs = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+        hidden = self.model(**inputs, attention_mask=attention_mask).last_hidden_state  # (B, L, d_text)
         lengths = attention_mask.sum(1)  # (B,)
         if self.pooling == "last":
             rows = torch.arange(len(hidden), device=hidden.device)
@@ -102,58 +102,58 @@ class TextEncoder(nn.Module):
             return last
         weights = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (B, L, 1)
         if self.pooling == "mean_after_first":
-            weights[:, 0] = weights[:, 0] * (lengths == 1).unsqueeze(-1)  # a text of one token has nothing else
+            weights[:, 0] = weights[:, 0] * (lengths == 1).unsqueeze(-1)  # a text of one token has no other
         mean: Tensor = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
         return mean
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text, special tokens included, cut at `max_tokens`; at least one."""
-        found: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
-        return [ids or [self._padding] for ids in found]
+        """The token ids of each text, at least one, special tokens included, cut at `max_tokens`."""
+        encoded: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
+        return [ids or [self._padding] for ids in encoded]
 
     @property
     def _padding(self) -> int:
-        return int(self.tokenizer.pad_token_id or 0)  # Llama has none; whatever stands there is masked
+        return int(self.tokenizer.pad_token_id or 0)  # Llama has none; any id will do, since padding is masked
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Encode one batch with gradients: (len(texts), d_text).
 
-        Texts of like length go through the model together: less padding makes a step a third shorter.
+        Texts of similar length share a batch: less padding makes a training step a third shorter.
         """
         ids = self.tokens(texts)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         device = next(self.parameters()).device
-        found = []
+        vectors = []
         for start in range(0, len(order), self.rows):
-            some = [ids[i] for i in order[start : start + self.rows]]
-            input_ids, mask = _pad(some, rows=len(some), length=len(some[-1]), padding=self._padding)
-            found.append(self(input_ids.to(device), mask.to(device)))
-        return torch.cat(found)[torch.tensor(order, device=device).argsort()]
+            batch = [ids[i] for i in order[start : start + self.rows]]
+            input_ids, mask = _pad(batch, rows=len(batch), length=len(batch[-1]), padding=self._padding)
+            vectors.append(self(input_ids.to(device), mask.to(device)))
+        return torch.cat(vectors)[torch.tensor(order, device=device).argsort()]
 
     @torch.no_grad()
     def few(self, texts: Sequence[str]) -> Tensor:
-        """Encode a few texts at once and at no more than their own length, (len(texts), d_text) on the CPU.
+        """Encode a few texts without padding to fixed shapes: (len(texts), d_text) on the CPU.
 
-        Many times quicker than `vectors` for a dozen texts; what stands beside a text may move its last bits.
+        Many times faster than `vectors` for a dozen texts, but a text's neighbours may change its last bits.
         """
         return self.embed(texts).cpu()
 
     def soft_tokens(self, text: str) -> tuple[list[int], Tensor]:
-        """A text's tokens but the special ones, and their embeddings (n, d_token): where a learned prompt begins."""
+        """A text's tokens without special ones, and their embeddings (n, d_token): the start of a learned prompt."""
         (ids,) = self.tokens([text])
         special = set(self.tokenizer.all_special_ids)
         words = [token for token in ids if token not in special]
         return words, self._embeddings(words)
 
     def embed_prompts(self, text: str, prompts: Tensor) -> Tensor:
-        """Encode a text whose tokens, but the special ones, are replaced by learned ones, with gradients.
+        """Encode a text whose ordinary tokens are replaced by learned embeddings, with gradients.
 
         Args:
-            text: gives the special tokens and where they stand.
-            prompts: P times as many embeddings as the text has other tokens, (P, n, d_token).
+            text: gives the special tokens and their positions.
+            prompts: P prompts, each with one embedding per ordinary token of the text, (P, n, d_token).
 
         Returns:
-            (P, d_text); that of `soft_tokens` itself is the text's own vector.
+            (P, d_text); the embeddings of `soft_tokens` give the text's own vector.
         """
         (ids,) = self.tokens([text])
         special = set(self.tokenizer.all_special_ids)
@@ -164,7 +164,7 @@ class TextEncoder(nn.Module):
         return vectors
 
     def nearest_words(self, prompt: Tensor, *, most: int = 3) -> list[list[tuple[str, float]]]:
-        """For each learned token (n, d_token) the words of the vocabulary nearest to it, with their cosine."""
+        """The words of the vocabulary nearest to each learned token (n, d_token), with their cosine."""
         table = nn.functional.normalize(self._embeddings(None), dim=-1)  # (vocabulary, d_token)
         best = (nn.functional.normalize(prompt, dim=-1) @ table.T).topk(most)
         return [
@@ -173,7 +173,7 @@ class TextEncoder(nn.Module):
         ]
 
     def _embeddings(self, ids: list[int] | None) -> Tensor:
-        """The frozen embeddings of tokens, or of the whole vocabulary: (n, d_token)."""
+        """The frozen embeddings of some tokens, or of the whole vocabulary: (n, d_token)."""
         table: Tensor = self.model.get_input_embeddings().weight.detach()  # type: ignore[operator]
         return table if ids is None else table[torch.tensor(ids, dtype=torch.int64, device=table.device)]
 
@@ -181,29 +181,29 @@ class TextEncoder(nn.Module):
     def vectors(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:
         """Encode many texts without gradients, batch by batch, shortest first.
 
-        Batches have one of few fixed shapes, so that a text's vector is the same to the bit whatever stands beside it.
+        Batches have one of a few fixed shapes, so a text's vector is the same to the bit whatever its neighbours.
 
         Yields:
-            Which texts, and their vectors (n, d_text) on the CPU.
+            The indices of n texts, and their vectors (n, d_text) on the CPU.
         """
         ids = self.tokens(texts)
         lengths = [min(next(n for n in LENGTHS if n >= len(i)), max(self.max_tokens, LENGTHS[0])) for i in ids]
         device = next(self.parameters()).device
         for length in sorted(set(lengths)):
-            mine = [i for i, n in enumerate(lengths) if n == length]
-            for start in range(0, len(mine), self.rows):
-                rows = mine[start : start + self.rows]
-                some = [ids[i] for i in rows]
-                batch = _pad(some, rows=self.rows, length=length, padding=self._padding)
-                yield rows, self(batch[0].to(device), batch[1].to(device))[: len(rows)].cpu()
+            of_length = [i for i, n in enumerate(lengths) if n == length]
+            for start in range(0, len(of_length), self.rows):
+                rows = of_length[start : start + self.rows]
+                batch = [ids[i] for i in rows]
+                input_ids, mask = _pad(batch, rows=self.rows, length=length, padding=self._padding)
+                yield rows, self(input_ids.to(device), mask.to(device))[: len(rows)].cpu()
 
     def save(self, folder: Path, *, halve: bool = False) -> None:
-        """Write the model folder: config, tokenizer, safetensors weights, and how it pools.
+        """Write the model folder: config, tokenizer, safetensors weights and pooling.
 
         Args:
-            folder: made where it is missing.
-            halve: store half precision, and round the weights in memory alike, so that what is computed from here on
-                is what the folder gives. A weight beyond the range (65,504) leaves all of them as they are.
+            folder: made if missing.
+            halve: store half precision, and round the weights in memory too, so that this encoder and the folder agree.
+                If any weight exceeds its range (65,504), all stay as they are.
         """
         weights = self.model.state_dict()
         if halve:
@@ -214,12 +214,12 @@ class TextEncoder(nn.Module):
         with quiet_transformers():
             self.model.save_pretrained(folder, state_dict=weights)  # type: ignore[operator]
         self.tokenizer.save_pretrained(folder)
-        if self.pooling != "mean":  # which a folder without the file means
+        if self.pooling != "mean":  # the pooling of a folder without the file
             (folder / POOLING).write_text(json.dumps({"pooling": self.pooling}), encoding="utf-8")
 
 
 def _pad(ids: list[list[int]], *, rows: int, length: int, padding: int) -> tuple[Tensor, Tensor]:
-    """Token ids and mask of fixed shape (rows, length); a spare row attends to one padding token, lest it be NaN."""
+    """Token ids and mask, int64 (rows, length) each; a spare row attends to one padding token, to avoid NaN."""
     input_ids = torch.full((rows, length), padding)
     mask = torch.zeros(rows, length, dtype=torch.int64)
     mask[len(ids) :, 0] = 1
@@ -232,21 +232,21 @@ def _pad(ids: list[list[int]], *, rows: int, length: int, padding: int) -> tuple
 def load_text_encoder(
     name: str, *, max_tokens: int, relative_to: Path | None = None, pooling: str = "auto", layers: int = 0
 ) -> TextEncoder:
-    """Load a text encoder by local folder, installed package or hub id, in this order.
+    """Load a text encoder: a local folder, an installed package or a hub id, tried in this order.
 
     Args:
-        name: what findcli.toml says.
+        name: the folder, package or id, as in findcli.toml.
         max_tokens: longer texts are cut.
-        relative_to: where a relative folder is looked for.
-        pooling: "auto" (as it was saved, else what suits the family), "mean" or "last".
-        layers: keep so many of the first layers; 0 keeps all.
+        relative_to: the folder that a relative path starts from.
+        pooling: "auto" (as saved, else the family's default), "mean" or "last".
+        layers: how many of the first layers to keep; 0 keeps all.
 
     Raises:
-        FindCLIError: none of them answers; it says what was tried and which command mends it.
+        FindCLIError: nothing answers to the name; the error lists what was tried, the hint the command that helps.
     """
     model, tokenizer = load_pretrained(AutoModel, name, relative_to=relative_to, layers=layers)
     if is_decoder_only(model.config):
-        model.config.use_cache = False  # it is made to continue texts; here each is read once
+        model.config.use_cache = False  # the cache helps to continue texts; here each is read once
     chosen = _saved_pooling(find_model(name, relative_to=relative_to)) if pooling == "auto" else None
     return TextEncoder(
         model=model, tokenizer=tokenizer, max_tokens=max_tokens, pooling=chosen or pooling_of(model.config, pooling)
@@ -254,11 +254,11 @@ def load_text_encoder(
 
 
 def pooling_of(config: PreTrainedConfig, wanted: str = "auto") -> Pooling:
-    """The pooling that a setting means for a model.
+    """Resolve the pooling setting for a model.
 
     Args:
         config: of the model.
-        wanted: "auto", "mean" or "last"; the mean over a decoder-only model's tokens leaves out the first.
+        wanted: "auto", "mean" or "last"; for a decoder-only model the mean leaves out the first token.
     """
     if wanted == "last" or (wanted == "auto" and is_decoder_only(config)):
         return "last"
@@ -266,13 +266,13 @@ def pooling_of(config: PreTrainedConfig, wanted: str = "auto") -> Pooling:
 
 
 def is_decoder_only(config: PreTrainedConfig) -> bool:
-    """Whether a model's family continues texts and never fills in masked words, as Llama, Qwen2 and SmolLM2 do."""
+    """Whether a model's family continues texts and never fills in masked words, like Llama, Qwen2 and SmolLM2."""
     family = config.model_type
     return family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and family not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 
 def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder:
-    """An encoder of the form that a model folder describes, with its tokenizer and untrained weights."""
+    """Make an untrained encoder with the architecture and tokenizer of a model folder."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
@@ -286,28 +286,28 @@ def new_text_encoder(folder: Path, *, max_tokens: int, seed: int) -> TextEncoder
 
 
 def _saved_pooling(folder: Path | None) -> Pooling | None:
-    """How a folder that findcli wrote pools; None where it does not say.
+    """The pooling stored in a model folder; None if there is none.
 
     Raises:
-        FindCLIError: the file says something else.
+        FindCLIError: the file cannot be read, or names an unknown pooling.
     """
     path = None if folder is None else folder / POOLING
     if path is None or not path.is_file():
         return None
     try:
-        found: Pooling = json.loads(path.read_text(encoding="utf-8"))["pooling"]
+        pooling: Pooling = json.loads(path.read_text(encoding="utf-8"))["pooling"]
     except (ValueError, KeyError, TypeError) as error:
         raise FindCLIError(f"{path} cannot be read: {error!r}", hint="make the run that it belongs to again") from error
-    if found not in get_args(Pooling):
-        hint = f"this findcli knows {', '.join(get_args(Pooling))}"
-        raise FindCLIError(f"{path} names the pooling {found!r}", hint=hint)
-    return found
+    if pooling not in get_args(Pooling):
+        hint = f"use a findcli that knows it; this one knows {', '.join(get_args(Pooling))}"
+        raise FindCLIError(f"{path} names an unknown pooling, {pooling!r}", hint=hint)
+    return pooling
 
 
 def new_albert(
     tokenizer: PreTrainedTokenizerBase, *, d_model: int, layers: int, heads: int, max_tokens: int
 ) -> PreTrainedModel:
-    """A small ALBERT (layers share their weights) with a masked language model's head, untrained.
+    """Make a small untrained ALBERT (layers share their weights) with a masked-language-model head.
 
     Args:
         tokenizer: gives the vocabulary's size and the special tokens.

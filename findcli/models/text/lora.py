@@ -1,4 +1,7 @@
-"""LoRA on a text tower (Hu et al. 2021); a module of its own, since importing peft takes seconds."""
+"""LoRA on a text tower (Hu et al. 2021, arXiv 2106.09685); separate, since importing peft takes seconds.
+
+Tested in tests/models/text/test_encoder.py.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,21 @@ from transformers.pytorch_utils import Conv1D
 from findcli.errors import FindCLIError
 from findcli.models.text.encoder import TextEncoder
 
-KEPT = 2**30
-BYTES = 80  # that a layer keeps of one token for the backward pass, for each of its dimensions: measured on SmolLM2
-# What the families of models call the projections of queries and values.
+KEPT = 2**30  # bytes of activations that may be kept for the backward pass
+BYTES = 80  # activation bytes per layer, token and dimension that the backward pass keeps: measured on SmolLM2
+# Names of the query and value projections in common model families.
 TARGETS = ("query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "query_key_value", "qkv_proj", "c_attn")
 
 
 def add_lora(tower: TextEncoder, *, rank: int, alpha: int, targets: Sequence[str] = (), layers: int = 0) -> None:
-    """Wrap the tower's model in place, so that only low-rank updates of some of its linear maps are trained.
+    """Wrap the tower's model in place, so that only low-rank updates of some linear maps are trained.
 
     Args:
-        tower: its model is wrapped.
+        tower: the tower to wrap.
         rank: of the updates.
-        alpha: they are multiplied by alpha / rank.
-        targets: names of linear maps, such as "q_proj"; the queries and values when empty.
-        layers: adapt so many of the last layers; 0 adapts all. What lies below them needs no gradient.
+        alpha: scales the updates by alpha / rank.
+        targets: names of linear maps, such as "q_proj"; if empty, the query and value projections.
+        layers: how many of the last layers to adapt; 0 adapts all. Layers below need no gradient.
 
     Raises:
         FindCLIError: the model has no linear maps of these names, or fewer layers.
@@ -43,40 +46,43 @@ def add_lora(tower: TextEncoder, *, rank: int, alpha: int, targets: Sequence[str
 def with_lora(
     model: nn.Module, *, task: str, rank: int, alpha: int, targets: Sequence[str] = (), layers: int = 0
 ) -> nn.Module:
-    """Wrap a model; arguments and errors as `add_lora`.
+    """Wrap a model; see `add_lora` for the arguments and errors.
 
     Args:
-        model: it is changed in place, too.
-        task: what peft calls its task, such as "CAUSAL_LM".
+        model: changed in place, too.
+        task: peft's name of the task, such as "CAUSAL_LM".
         rank: of the updates.
-        alpha: they are multiplied by alpha / rank.
+        alpha: scales the updates by alpha / rank.
         targets: names of linear maps.
-        layers: how many of the last layers.
+        layers: how many of the last layers to adapt.
+
+    Returns:
+        The wrapped model.
     """
     config = LoraConfig(task_type=task, r=rank, lora_alpha=alpha, target_modules=_targets(model, targets, layers))
     with warnings.catch_warnings():
-        # Of peft's own making: it asks transformers by the old name of the property.
+        # peft asks transformers by the property's old name.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         wrapped: nn.Module = get_peft_model(model, config)
     return wrapped
 
 
 def bound_memory(tower: TextEncoder, *, tokens: int, layers: int = 0) -> bool:
-    """Recompute a deep tower's activations in the backward pass: the same gradients, for a fifth more time.
+    """Recompute a deep tower's activations in the backward pass: the same gradients, in a fifth more time.
 
     Args:
         tower: with its LoRA.
-        tokens: the most that are encoded at once.
-        layers: how many of its last layers are adapted; 0 stands for all.
+        tokens: the most tokens encoded at once.
+        layers: how many of its last layers are adapted; 0 means all.
 
     Returns:
-        Whether it does: where keeping them would take more than `KEPT` bytes, and the model can.
+        Whether it now recomputes: only if keeping them would take more than `KEPT` bytes and the model supports it.
     """
     config, model = tower.model.config, tower.model
     kept = tokens * (layers or config.num_hidden_layers) * BYTES * config.hidden_size  # type: ignore[union-attr, operator]
     if kept <= KEPT or not getattr(model, "supports_gradient_checkpointing", False):
         return False
-    # transformers 5.24 gave it a new name, and warns of the old one.
+    # transformers 5.24 renamed the method and warns about the old name.
     new = getattr(model, "activation_checkpointing_enable", None)
     enable: Any = new or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
@@ -84,21 +90,21 @@ def bound_memory(tower: TextEncoder, *, tokens: int, layers: int = 0) -> bool:
 
 
 def _targets(model: nn.Module, wanted: Sequence[str], layers: int) -> list[str] | str:
-    """The names of the maps; or, for some of the layers, the pattern of their full names."""
+    """The names of the maps; for some of the layers, a pattern of their full names."""
     kinds = (nn.Linear, Conv1D)
-    there = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, kinds)}
-    unknown = sorted(set(wanted) - there)
-    chosen = sorted(wanted or there & set(TARGETS))
+    maps = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, kinds)}
+    unknown = sorted(set(wanted) - maps)
+    chosen = sorted(wanted or maps & set(TARGETS))
     if unknown or not chosen:
-        said = f"no linear map called {unknown[0]!r}" if unknown else "none of the usual names of queries and values"
-        hint = f"name some of {', '.join(sorted(there))} with lora_targets in [align]"
-        raise FindCLIError(f"the text model has {said}", hint=hint)
+        lack = f"linear map called {unknown[0]!r}" if unknown else "query or value projections of a usual name"
+        hint = f"set lora_targets in [align] to some of: {', '.join(sorted(maps))}"
+        raise FindCLIError(f"the text model has no {lack}", hint=hint)
     if not layers:
         return chosen
     stack, depth = _stack(model)
     if layers > depth:
         raise FindCLIError(
-            f"{layers} layers are to be adapted of a text model that has {depth} of its own",
+            f"cannot adapt {layers} layers of a text model with {depth}",
             hint=f"set lora_layers in [align] to at most {depth}; 0 adapts all",
         )
     numbers = "|".join(map(str, range(depth - layers, depth)))
@@ -106,9 +112,9 @@ def _targets(model: nn.Module, wanted: Sequence[str], layers: int) -> list[str] 
 
 
 def _stack(model: nn.Module) -> tuple[str, int]:
-    """The name of the list of layers and its length: 1 where all layers share their weights, as in ALBERT."""
+    """The name of the list of layers and its length: 1 if all layers share their weights, as in ALBERT."""
     lists = [(name, len(module)) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
-    return min(lists, key=lambda found: found[0].count("."), default=("", 0))
+    return min(lists, key=lambda entry: entry[0].count("."), default=("", 0))
 
 
 def merge_lora(tower: TextEncoder, adapter: Path) -> None:
@@ -117,16 +123,16 @@ def merge_lora(tower: TextEncoder, adapter: Path) -> None:
 
 
 def merged(model: nn.Module, adapter: Path) -> nn.Module:
-    """Write a wrapped model's adapter to a folder; give the model with the adapter merged into it."""
+    """Write a wrapped model's adapter to a folder, and return the model with the adapter merged in."""
     assert isinstance(model, PeftModel)
     model.save_pretrained(str(adapter))
     _make_reproducible(adapter)
-    found: nn.Module = model.merge_and_unload()
-    return found
+    plain: nn.Module = model.merge_and_unload()
+    return plain
 
 
 def _make_reproducible(adapter: Path) -> None:
-    """Take out what differs by machine and process: the base model's absolute path, and a set in no fixed order."""
+    """Remove what differs between machines and processes: the base model's absolute path, and the order of a set."""
     (adapter / "README.md").unlink()
     path = adapter / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

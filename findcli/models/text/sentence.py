@@ -1,4 +1,4 @@
-"""The sentence's side of FIND: a text tower, with LoRA while it is trained, and a projection (Eq 12)."""
+"""FIND's sentence encoder: a text tower, with LoRA during training, and a projection (Eq 12)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SentenceEncoder(nn.Module):
     @torch.no_grad()
     def vectors(self, texts: Sequence[str]) -> Tensor:
         """Encode many sentences without gradients: (len(texts), d_embedding), unit vectors on the CPU."""
-        found = torch.empty(len(texts), self.project.out_features)
+        sentences = torch.empty(len(texts), self.project.out_features)
         for rows, batch in self.tower.vectors(texts):
-            found[rows] = self.head(batch.to(self.project.weight.device)).cpu()
-        return found
+            sentences[rows] = self.head(batch.to(self.project.weight.device)).cpu()
+        return sentences

@@ -1,6 +1,7 @@
 """The space of history texts: a frozen encoder, whitened on training texts, with every distinct text embedded once.
 
-Sentence embeddings are strongly anisotropic; whitening (Su et al. 2021, arXiv 2103.15316) makes their cosine tell.
+Sentence embeddings are strongly anisotropic; whitening (Su et al. 2021, arXiv 2103.15316) makes their cosine
+informative.
 """
 
 from __future__ import annotations
@@ -18,23 +19,24 @@ from findcli.workspace.runs import Run
 
 
 class Space(Protocol):
-    """Where texts have vectors."""
+    """A space of text vectors."""
 
     def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
         """Unit vectors of distinct texts, float32 (len(texts), width)."""
 
 
 class TextSpace:
-    """What `pretrain text` leaves: a model and the whitening of its vectors.
+    """The space that `pretrain text` made: a model and the whitening of its vectors.
 
     Args:
         run: the run folder of kind "text".
-        device: where texts are encoded.
+        device: the device that encodes texts.
     """
 
     def __init__(self, run: Run, *, device: str) -> None:
         self.run = run
         self.device = device
+        self._encoder: TextEncoder | None = None
         tensors = run.tensors("whitening.safetensors")
         self.mean, self.matrix = tensors["mean"], tensors["matrix"]
 
@@ -44,23 +46,26 @@ class TextSpace:
         return int(self.matrix.shape[1])
 
     def encoder(self) -> TextEncoder:
-        """The text model itself, in eval mode."""
-        max_tokens = self.run.manifest.settings["max_tokens"]
-        return load_text_encoder(str(self.run.folder / "model"), max_tokens=max_tokens).to(self.device).eval()
+        """The text model, frozen and in eval mode; loaded on first use."""
+        if self._encoder is None:
+            max_tokens = self.run.manifest.settings["max_tokens"]
+            encoder = load_text_encoder(str(self.run.folder / "model"), max_tokens=max_tokens)
+            self._encoder = encoder.to(self.device).eval().requires_grad_(requires_grad=False)
+        return self._encoder
 
     def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
-        """Unit vectors of distinct texts, float32 (len(texts), width), from the cache where they are known."""
+        """Unit vectors of distinct texts, float32 (len(texts), width), from the cache where possible."""
         if not len(texts):
             return np.zeros((0, self.width), np.float32)
         return whiten(self.raw(texts, progress=progress), self.mean, self.matrix)
 
     def raw(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
-        """The model's own vectors, not whitened, float32 (len(texts), d_text), from the cache where they are known."""
+        """The model's vectors before whitening, float32 (len(texts), d_text), from the cache where possible."""
         folder = cache_folder(self.run.folder.parent, self.run.manifest.digest("model/"))
         return cached_vectors(folder, texts, self.encoder, progress=progress)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors of texts that are asked once, float32 (len(texts), width); the cache is left alone."""
+        """Unit vectors of one-off texts, float32 (len(texts), width); the cache is not used."""
         raw = np.empty((len(texts), len(self.mean)), np.float32)
         for rows, vectors in self.encoder().vectors(texts):
             raw[rows] = vectors.numpy()
@@ -68,11 +73,11 @@ class TextSpace:
 
 
 class UntrainedSpace:
-    """The same space with a model of the same form that has learned nothing; whitened on the texts it is given.
+    """The same space with an untrained model of the same architecture, whitened on the texts to encode.
 
     Args:
         run: the run folder of kind "text".
-        device: where texts are encoded.
+        device: the device that encodes texts.
     """
 
     def __init__(self, run: Run, *, device: str) -> None:
@@ -93,19 +98,19 @@ class UntrainedSpace:
 
 
 def cache_folder(runs: Path, model_digest: str) -> Path:
-    """Where the vectors of one model are kept."""
+    """The cache folder of one model's vectors."""
     return runs / "cache" / f"text-{model_digest}"
 
 
 def fit_whitening(vectors: np.ndarray, *, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the matrix that make the leading principal directions of texts equally wide.
+    """Fit the mean and the matrix that give the leading principal directions of texts equal variance.
 
     Args:
         vectors: (n_texts, d_text).
-        width: directions kept at most; 0 keeps the vectors as they are.
+        width: directions to keep at most; 0 leaves the vectors unchanged.
 
     Returns:
-        mean (d_text,) and matrix (d_text, width'), float32; width' is smaller where there are few texts.
+        mean (d_text,) and matrix (d_text, width'), float32; width' is below `width` if there are few texts.
     """
     d_text = vectors.shape[1]
     if width == 0 or len(vectors) < 3:
@@ -115,13 +120,13 @@ def fit_whitening(vectors: np.ndarray, *, width: int) -> tuple[np.ndarray, np.nd
     values, directions = np.linalg.eigh(centred.T @ centred / len(vectors))
     kept = min(width, d_text, len(vectors) - 1)
     values, directions = values[::-1][:kept], directions[:, ::-1][:, :kept]
-    # Directions that hardly vary are noise: they are not blown up beyond a tenth of the mean variance.
+    # Directions that hardly vary are noise: their variance counts as at least a tenth of the mean.
     scale = 1 / np.sqrt(np.maximum(values, 0.1 * values.mean()))
     return mean.astype(np.float32), (directions * scale).astype(np.float32)
 
 
 def whiten(vectors: np.ndarray, mean: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Whitened unit vectors: (n, d_text) -> (n, width)."""
+    """Whiten and normalise: (n, d_text) -> unit vectors (n, width)."""
     projected = (vectors - mean) @ matrix
     norms = np.linalg.norm(projected, axis=1, keepdims=True)
     unit: np.ndarray = projected / np.maximum(norms, 1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
@@ -15,16 +16,15 @@ import torch
 
 from findcli import pipeline
 from findcli.audiences.prompts.descent import PromptTuner
-from findcli.audiences.prompts.readers import QueryReader, VectorReader, open_reader
 from findcli.audiences.prompts.seeds import Seeds, mine_hard_negatives, read_seeds
 from findcli.audiences.prompts.store import leanings, learned_tokens, list_prompts, open_prompt
 from findcli.audiences.prompts.tune import tune_prompt
 from findcli.audiences.target import target
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
-from findcli.models.ranker.features import pick_concepts, query_features
-from findcli.models.ranker.snapshot import read_snapshot
-from findcli.scoring.embed import scores_by_query
+from findcli.models.ranker.query_aware import co_occurrence_features, pick_concepts, query_features
+from findcli.scoring.engine import open_engine
+from findcli.scoring.scores import QueryScorer, Scorer
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 from findcli.workspace.settings import Prompt
@@ -37,14 +37,10 @@ def embeddings(workspace: Workspace) -> Run:
     return open_run(workspace.embeddings(workspace.train_until), "embeddings")
 
 
-def readers(workspace: Workspace) -> list[QueryReader | VectorReader]:
-    run, aligned = embeddings(workspace), open_run(workspace.run("aligned"), "aligned")
-    known = run.tensors("users.safetensors")
-    assert scores_by_query(workspace)
-    return [
-        open_reader(workspace, run, device="cpu"),
-        VectorReader(aligned, known["embeddings"], known["summary"], device="cpu"),
-    ]
+def scorers(workspace: Workspace) -> list[Scorer]:
+    engine = open_engine(workspace, as_of=workspace.train_until, device="cpu")
+    assert isinstance(engine.scorer, QueryScorer)
+    return [engine.scorer, engine.vector_scorer]
 
 
 def seed_file(path: Path, positives: list[int], negatives: list[int]) -> Path:
@@ -60,41 +56,43 @@ def content(folder: Path) -> dict[str, str]:
 
 def planted(tuner: PromptTuner, n: int = 6) -> Seeds:
     """Seeds whom one direction of e^q sets apart, whatever the sentence says of them."""
-    moves = np.eye(len(tuner.query), dtype=np.float32)[:1] * 0.05 + tuner.query.numpy()
+    moves = np.eye(len(tuner.query), dtype=np.float32)[:1] * 0.05 + tuner.query
     moves /= np.linalg.norm(moves, axis=1, keepdims=True)
-    change = (tuner.score(moves) - tuner.score(tuner.query[None].numpy()))[:, 0]
+    change = (tuner.score(moves) - tuner.score(tuner.query[None]))[:, 0]
     order = np.argsort(-change, kind="stable")
     return Seeds(np.sort(order[:n]), np.sort(order[-n:]))
 
 
 def test_a_prompt_that_took_no_step_is_the_sentence_on_both_models(trained_workspace: Workspace) -> None:
     by_sentence = target(trained_workspace, [SENTENCE], rewrite="off", device="cpu")[0].ranking.sort("user_id")["score"]
-    for reader, expected in zip(readers(trained_workspace), (by_sentence, None), strict=True):
-        tuner = PromptTuner(reader, SENTENCE, users=60, without=np.arange(6), settings=replace(QUICK, steps=0), seed=0)
+    for scorer, expected in zip(scorers(trained_workspace), (by_sentence, None), strict=True):
+        tuner = PromptTuner(scorer, SENTENCE, users=60, without=np.arange(6), settings=replace(QUICK, steps=0), seed=0)
         (tuned,) = tuner.tune([Seeds(np.arange(3), np.arange(3, 6))])
         assert tuned.steps == 0
-        np.testing.assert_array_equal(tuned.tokens, tuner.start.numpy())
+        np.testing.assert_array_equal(tuned.tokens, tuner.coordinates.start.numpy())
         assert tuned.weight == 1
         assert not tuned.reading.any()
         scores = tuner.rank([tuned])[:, 0]
         if expected is not None:
             np.testing.assert_allclose(scores, expected.to_numpy(), atol=1e-4)
-        np.testing.assert_allclose(scores, tuner.score(tuner.query[None].numpy())[:, 0], atol=1e-4)
+        np.testing.assert_allclose(scores, tuner.score(tuner.query[None])[:, 0], atol=1e-4)
 
 
 def test_slopes_are_those_of_the_log_odds(trained_workspace: Workspace) -> None:
     """In double precision, by differences of what the numpy scoring itself computes."""
-    reader = readers(trained_workspace)[0]
-    assert isinstance(reader, QueryReader)
-    scorer, snapshot = reader.scorer, read_snapshot(embeddings(trained_workspace))
-    (query,) = reader.query(reader.encoder.embed(["The user purchased tea."])).detach().numpy()
+    scorer = scorers(trained_workspace)[0]
+    assert isinstance(scorer, QueryScorer)
+    snapshot, learned = scorer.snapshot, scorer.model.co_occurrence
+    among = co_occurrence_features(snapshot.habits, snapshot.concepts, learned, factors=snapshot.factors)
+    side = scorer.sentences
+    (query,) = side.query(side.encoder.embed(["The user purchased tea."])).detach().numpy()
     move = np.random.default_rng(0).normal(size=(1, len(query))).astype(np.float32)
-    slopes = scorer.slopes(query, move)[:, 0]
-    ranker = scorer.ranker.double()
+    slopes = scorer.slopes(query, np.arange(60)) @ move[0]
+    ranker = copy.deepcopy(scorer.model.ranker).double()
 
     def odds(vector: np.ndarray) -> np.ndarray:
         picked = pick_concepts(vector[None], snapshot.concepts)
-        features = query_features(snapshot.habits, scorer.among, picked, scorer.learned)
+        features = query_features(snapshot.habits, among, picked, learned)
         with torch.no_grad():
             return ranker(torch.from_numpy(features).double())[:, 0].numpy()
 
@@ -105,13 +103,13 @@ def test_slopes_are_those_of_the_log_odds(trained_workspace: Workspace) -> None:
 
 
 def test_planted_seeds_are_learned_and_rank_higher_on_both_models(trained_workspace: Workspace) -> None:
-    for reader in readers(trained_workspace):
-        plain = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
+    for scorer in scorers(trained_workspace):
+        plain = PromptTuner(scorer, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
         seeds = planted(plain)
-        tuner = PromptTuner(reader, SENTENCE, users=60, without=seeds.rows, settings=QUICK, seed=0)
+        tuner = PromptTuner(scorer, SENTENCE, users=60, without=seeds.rows, settings=QUICK, seed=0)
         (tuned,) = tuner.tune([seeds])
         assert tuned.steps > 0
-        before, after = tuner.score(tuner.query[None].numpy())[:, 0], tuner.rank([tuned])[:, 0]
+        before, after = tuner.score(tuner.query[None])[:, 0], tuner.rank([tuned])[:, 0]
         gap = [np.mean(s[seeds.positives]) - np.mean(s[seeds.negatives]) for s in (before, after)]
         assert gap[1] > gap[0]
         assert tuned.auc >= tuned.sentence_auc
@@ -119,16 +117,16 @@ def test_planted_seeds_are_learned_and_rank_higher_on_both_models(trained_worksp
 
 def test_hard_negatives_part_those_who_look_alike(trained_workspace: Workspace) -> None:
     """Positives and hard negatives whom the sentence ranks alike, and whom the summary sets apart."""
-    reader = readers(trained_workspace)[0]
-    plain = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
-    likely = np.argsort(-plain.score(plain.query[None].numpy())[:, 0], kind="stable")[:24]
+    scorer = scorers(trained_workspace)[0]
+    plain = PromptTuner(scorer, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
+    likely = np.argsort(-plain.score(plain.query[None])[:, 0], kind="stable")[:24]
     positives, hard = likely[::2], likely[1::2]
-    summary = reader.summary.copy()
+    summary = scorer.summary.copy()
     summary[:, 0] = np.random.default_rng(0).normal(size=60)
     summary[positives, 0] += 2
     summary[hard, 0] -= 2
-    reader.summary = summary
-    tuner = PromptTuner(reader, SENTENCE, users=60, without=likely, settings=replace(QUICK, steps=12), seed=0)
+    scorer.summary = summary
+    tuner = PromptTuner(scorer, SENTENCE, users=60, without=likely, settings=replace(QUICK, steps=12), seed=0)
     learnt = positives[::2], hard[::2]
     tuned = tuner.tune([Seeds(learnt[0], learnt[1]), Seeds(learnt[0], np.zeros(0, np.int64))])
     scores = tuner.rank(tuned)
@@ -137,11 +135,11 @@ def test_hard_negatives_part_those_who_look_alike(trained_workspace: Workspace) 
 
 
 def test_a_sentence_that_says_the_contrary_is_turned(trained_workspace: Workspace) -> None:
-    for reader in readers(trained_workspace):
-        plain = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
-        sentence = plain.score(plain.query[None].numpy())[:, 0]
+    for scorer in scorers(trained_workspace):
+        plain = PromptTuner(scorer, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
+        sentence = plain.score(plain.query[None])[:, 0]
         order = np.argsort(sentence, kind="stable")
-        tuner = PromptTuner(reader, SENTENCE, users=60, without=order[:5], settings=replace(QUICK, steps=12), seed=0)
+        tuner = PromptTuner(scorer, SENTENCE, users=60, without=order[:5], settings=replace(QUICK, steps=12), seed=0)
         none = np.zeros(0, np.int64)
         turned, kept = tuner.tune([Seeds(np.sort(order[:5]), none), Seeds(np.sort(order[-5:]), none)])
         assert -1 <= turned.weight < 0.5
@@ -155,7 +153,7 @@ def test_a_saved_prompt_ranks_as_the_tuned_one(trained_workspace: Workspace, tmp
     seeds = Seeds(np.array(positives), np.array(negatives))
     settings = trained_workspace.settings
     tuner = PromptTuner(
-        readers(trained_workspace)[0], SENTENCE, users=60, without=seeds.rows, settings=settings.prompt,
+        scorers(trained_workspace)[0], SENTENCE, users=60, without=seeds.rows, settings=settings.prompt,
         seed=settings.workspace.seed,
     )  # fmt: skip
     (tuned,) = tuner.tune([seeds])
@@ -165,14 +163,14 @@ def test_a_saved_prompt_ranks_as_the_tuned_one(trained_workspace: Workspace, tmp
 
 
 def test_a_descent_stops_where_seeds_left_out_speak_against_it(trained_workspace: Workspace) -> None:
-    reader, rng = readers(trained_workspace)[0], np.random.default_rng(0)
+    scorer, rng = scorers(trained_workspace)[0], np.random.default_rng(0)
     draws = [rng.permutation(60)[:10] for _ in range(12)]
-    tuner = PromptTuner(reader, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
+    tuner = PromptTuner(scorer, SENTENCE, users=60, without=np.zeros(0, np.int64), settings=QUICK, seed=0)
     tuned = tuner.tune([Seeds(np.sort(rows[:5]), np.sort(rows[5:])) for rows in draws])
     assert any(each.steps == 0 for each in tuned)
     for each in tuned:
         if each.steps == 0:
-            np.testing.assert_array_equal(each.tokens, tuner.start.numpy())
+            np.testing.assert_array_equal(each.tokens, tuner.coordinates.start.numpy())
             assert each.auc == each.sentence_auc
 
 
@@ -245,10 +243,12 @@ def test_mined_are_the_least_like_the_seeds_of_those_ranked_highest() -> None:
     ("text", "told"),
     [
         ("user,label\n1,1\n", "no column user_id"),
-        ("user_id,label\n1,1\n2,2\n", r"labels are \['1', '2'\]"),
+        ("user_id,label\n1,1\n2,2\n", r"labels are \['2'\]"),
         ("user_id,label\n1,1\n1,0\n", "user 1 more than once"),
-        ("user_id,label\n1,1\n99,1\n", "1 seeds are not embedded, such as 99"),
+        ("user_id,label\n1,1\n99,1\n", "1 seeds are not embedded, such as '99'"),
         ("user_id,label\n1,1\n2,0\n", "names 1 positive seeds"),
+        ("user_id,label\n1.9,1\n2.7,1\n", "no exact whole numbers, such as '1.9', '2.7'"),
+        ("user_id,label\n007,1\n2,1\n", "1 seeds are not embedded, such as '007'"),
     ],
 )
 def test_seeds_that_cannot_be_used_are_refused(tmp_path: Path, text: str, told: str) -> None:

@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.calibration import calibration, calibration_error
-from findcli.evaluation.benchmark.figures import Resampling, differences, measure, members, pooled_rows, resampling_of
+from findcli.evaluation.benchmark.figures import differences, measure, members, pooled_rows, resampling_of
 from findcli.evaluation.benchmark.protocol import Case
-from findcli.evaluation.rivals.inputs import RankingInputs
-from findcli.evaluation.rivals.ranking_registry import Scored
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs
+from findcli.evaluation.rivals.ranking_registry import RankerScores
 
 
 def planted(seed: int, *, users: int = 150, categories: int = 30) -> tuple[Case, np.ndarray]:
@@ -41,7 +41,7 @@ def test_the_figures_are_the_means_over_categories_and_splits() -> None:
     cases, odds = zip(*(planted(seed) for seed in (0, 1)), strict=True)
     scores = [noisy(one, 1.0, seed) for seed, one in enumerate(odds)]
     resampling = resampling_of(cases, replicates=20)
-    found = [measure(case, [Scored("a", s, 1.0)], resampling) for case, s in zip(cases, scores, strict=True)]
+    found = [measure(case, [RankerScores("a", s, 1.0)], resampling) for case, s in zip(cases, scores, strict=True)]
     row = next(row for row in pooled_rows(found, {"a": 1.0}) if row.column == "new buyers, held-out")
     expected = []
     for case, s in zip(cases, scores, strict=True):
@@ -57,12 +57,15 @@ def test_the_paired_interval_covers_the_difference_in_the_population() -> None:
     """Two scorers of known noise: the interval holds their difference among many users nearly always, and is narrow."""
     case, odds = planted(99, users=2000, categories=60)
     whole = resampling_of([case], replicates=1)
-    scored = [Scored("findcli", noisy(odds, 0.5, 1), 0.0), Scored("rival", noisy(odds, 1.5, 2), 0.0)]
+    scored = [RankerScores("findcli", noisy(odds, 0.5, 1), 0.0), RankerScores("rival", noisy(odds, 1.5, 2), 0.0)]
     truth = next(d for d in differences([measure(case, scored, whole)], "findcli") if d.column == "seen").auc.value
     covered, widths = [], []
     for seed in range(6):
         case, odds = planted(seed)
-        scored = [Scored("findcli", noisy(odds, 0.5, 50 + seed), 0.0), Scored("rival", noisy(odds, 1.5, seed), 0.0)]
+        scored = [
+            RankerScores("findcli", noisy(odds, 0.5, 50 + seed), 0.0),
+            RankerScores("rival", noisy(odds, 1.5, seed), 0.0),
+        ]
         found = differences([measure(case, scored, resampling_of([case], replicates=60))], "findcli")
         interval = next(d for d in found if d.column == "seen").auc
         covered.append(interval.low <= truth <= interval.high)
@@ -73,7 +76,7 @@ def test_the_paired_interval_covers_the_difference_in_the_population() -> None:
 
 def test_the_average_of_the_columns_has_a_difference_of_its_own() -> None:
     case, odds = planted(3, users=300)
-    scored = [Scored("findcli", noisy(odds, 0.5, 1), 0.0), Scored("rival", noisy(odds, 1.5, 2), 0.0)]
+    scored = [RankerScores("findcli", noisy(odds, 0.5, 1), 0.0), RankerScores("rival", noisy(odds, 1.5, 2), 0.0)]
     found = {d.column: d.auc for d in differences([measure(case, scored, resampling_of([case]))], "findcli")}
     average = found.pop("average")
     assert average.value == pytest.approx(np.mean([one.value for one in found.values()]))
@@ -81,15 +84,9 @@ def test_the_average_of_the_columns_has_a_difference_of_its_own() -> None:
     assert average.high - average.low < np.mean([one.high - one.low for one in found.values()])
 
 
-def test_a_user_weighs_the_same_in_every_split() -> None:
-    resampling = Resampling(["a", "b", "c"], ["x"], replicates=5)
-    np.testing.assert_array_equal(resampling.of_users(["a", "c"])[:, 1], resampling.of_users(["c", "b"])[:, 0])
-    assert (resampling.of_users(["a", "b", "c"]).sum(1) == 3).all()
-
-
 def test_a_ranker_that_did_not_finish_is_left_out() -> None:
     case, odds = planted(0)
-    scored = [Scored("findcli", noisy(odds, 1.0, 0), 0.0), Scored("slow", None, 9.0, "over time")]
+    scored = [RankerScores("findcli", noisy(odds, 1.0, 0), 0.0), RankerScores("slow", None, 9.0, "over time")]
     found = [measure(case, scored, resampling_of([case], replicates=5))]
     assert {row.by for row in pooled_rows(found, {})} == {"findcli"}
     assert differences(found, "findcli") == []

@@ -1,4 +1,4 @@
-"""The benchmark as commands: `findcli evaluate --sentences` and `findcli benchmark journey`."""
+"""The benchmark as commands: `findcli rank-sentences` and `findcli benchmark journey`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from findcli.workspace.folder import Workspace, load_workspace
 
 def exit_code(*words: str) -> int:
     with pytest.raises(SystemExit) as end:
-        main([*words, "--device", "cpu"] if words[0] in ("evaluate", "benchmark") else words)
+        main([*words, "--device", "cpu"] if words[0] in ("rank-sentences", "benchmark") else words)
     assert isinstance(end.value.code, int)
     return end.value.code
 
@@ -48,7 +48,7 @@ def test_sentences_are_evaluated_beside_rivals(
     scored_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "figures.parquet"
-    words = ("evaluate", "--sentences", "--rivals", "counts,svd", "-w", str(scored_workspace.folder), "-q")
+    words = ("rank-sentences", "--rivals", "counts,svd", "-w", str(scored_workspace.folder), "-q")
     assert exit_code(*words, "--output", str(output)) == 0
     told = capsys.readouterr().out
     assert "findcli less" in told
@@ -63,10 +63,7 @@ def test_sentences_are_evaluated_beside_rivals(
     assert all(0 <= row["error"] <= 1 and row["pairs"] > 0 for row in found["calibration"])
 
 
-def test_what_does_not_fit_together_is_usage(trained_workspace: Workspace) -> None:
-    folder = str(trained_workspace.folder)
-    assert exit_code("evaluate", "--sentences", "--untrained", "-w", folder) == 2
-    assert exit_code("evaluate", "--rivals", "counts", "-w", folder) == 2
+def test_the_section_of_demands_needs_a_file() -> None:
     assert exit_code("benchmark", "journey", "--only", "demands") == 2
 
 
@@ -75,11 +72,11 @@ def test_an_untrained_workspace_and_an_unknown_rival_are_named(
 ) -> None:
     split_in_half(tiny_workspace.folder)
     folder = str(tiny_workspace.folder)
-    assert exit_code("evaluate", "--sentences", "-w", folder, "-q") == 1
+    assert exit_code("rank-sentences", "-w", folder, "-q") == 1
     assert "holds no trained model" in capsys.readouterr().err
-    assert exit_code("evaluate", "--sentences", "--rivals", "coles", "-w", folder, "-q") == 1
+    assert exit_code("rank-sentences", "--rivals", "coles", "-w", folder, "-q") == 1
     assert "there is no rival 'coles'" in capsys.readouterr().err
-    assert exit_code("evaluate", "--sentences", "--output", "x.csv", "-w", folder, "-q") == 1
+    assert exit_code("rank-sentences", "--output", "x.csv", "-w", folder, "-q") == 1
     assert ".parquet" in capsys.readouterr().err
 
 

@@ -15,7 +15,7 @@ from findcli.evaluation.rivals.activity import Activity
 from findcli.evaluation.rivals.als import Als
 from findcli.evaluation.rivals.boosted import Boosted
 from findcli.evaluation.rivals.counts import Counts
-from findcli.evaluation.rivals.inputs import Ranker, RankingInputs, activity, decayed_counts, with_ties_by
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs, RankingRival, activity, decayed_counts, with_ties_by
 from findcli.evaluation.rivals.rules import Rules
 from findcli.evaluation.rivals.svd import Svd
 from findcli.evaluation.rivals.text_similarity import MeanText, NearestText
@@ -23,7 +23,7 @@ from findcli.metrics import auc_by_column
 
 DATE = datetime(2024, 9, 2)
 NAMES = ("TEA", "BREAD", "CHEESE", "SOAP", "CANDLES", "TOWELS")
-RANKERS: tuple[Ranker, ...] = (
+RANKERS: tuple[RankingRival, ...] = (
     Activity(), Counts(), MeanText(), NearestText(), Als(rank=4), Svd(rank=3), Rules(),
     Boosted(svd=((3, 0.9),), als=((4, 0.9, 1.0),), rounds=20, leaves=4, samples=100, least=0.0),
 )  # fmt: skip
@@ -67,7 +67,7 @@ def given(rows: pl.DataFrame) -> RankingInputs:
 
 
 @BY_NAME
-def test_it_finds_who_buys_what(ranker: Ranker) -> None:
+def test_it_finds_who_buys_what(ranker: RankingRival) -> None:
     rows = world()
     inputs = given(rows)
     later = rows.filter(pl.col("time") >= DATE)
@@ -79,13 +79,13 @@ def test_it_finds_who_buys_what(ranker: Ranker) -> None:
 
 
 @BY_NAME
-def test_it_gives_the_same_scores_again(ranker: Ranker) -> None:
+def test_it_gives_the_same_scores_again(ranker: RankingRival) -> None:
     inputs = given(world())
     np.testing.assert_array_equal(ranker.scores(inputs), ranker.scores(inputs))
 
 
 @BY_NAME
-def test_it_learns_nothing_from_the_evaluated_users(ranker: Ranker) -> None:
+def test_it_learns_nothing_from_the_evaluated_users(ranker: RankingRival) -> None:
     """Another evaluated user's purchases change nobody's order: only oneself and the training users tell."""
     rows = world()
     alone = given(rows.filter((pl.col("user_id") % 4 != 0) | (pl.col("user_id") <= 40)))
@@ -184,14 +184,14 @@ def test_trees_are_told_the_days_and_ages_of_purchases() -> None:
 
 
 @pytest.mark.parametrize("ranker", [MeanText(), NearestText(), Rules()], ids=lambda ranker: ranker.name)
-def test_without_a_text_model_the_command_that_brings_one_is_named(ranker: Ranker) -> None:
+def test_without_a_text_model_the_command_that_brings_one_is_named(ranker: RankingRival) -> None:
     with pytest.raises(FindCLIError) as caught:
         ranker.scores(replace(given(world()), encode=None, text_model=None))
     assert "findcli[offline]" in caught.value.hint
 
 
 @pytest.mark.parametrize(("ranker", "package"), [(Als(), "implicit"), (Boosted(), "lightgbm")])
-def test_a_missing_package_is_named(ranker: Ranker, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(ranker: RankingRival, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(FindCLIError, match=package) as caught:
         ranker.scores(given(world()))

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.inputs import RankingInputs
-from findcli.evaluation.rivals.ranking_registry import RANKING_RIVALS, Scored, chosen_rivals, lacking, score_rival
+from findcli.evaluation.rivals.ranking_inputs import RankingInputs
+from findcli.evaluation.rivals.ranking_registry import RANKING_RIVALS, RankerScores, chosen_rivals, lacking, score_rival
 
 INPUTS = RankingInputs(
     purchases=pl.DataFrame(schema={"user_id": pl.Int64, "time": pl.Datetime, "category": pl.String}),
@@ -46,7 +46,7 @@ class Told:
         return np.full((len(given.users), 1), self.weight)
 
 
-def ask(rival: Told, folder: Path, *, digest: str = "d", seconds: float = 10) -> Scored:
+def ask(rival: Told, folder: Path, *, digest: str = "d", seconds: float = 10) -> RankerScores:
     return score_rival(rival, INPUTS, folder, seconds=seconds, digest=digest)
 
 

@@ -24,9 +24,9 @@ from findcli.evaluation.rivals.coles import Coles
 from findcli.evaluation.rivals.cpc import Cpc
 from findcli.evaluation.rivals.msdp import Msdp
 from findcli.evaluation.rivals.one4all import One4all, u_mlp
+from findcli.evaluation.rivals.probe_inputs import Representation, UserInputs, streams
 from findcli.evaluation.rivals.probe_registry import PROBE_RIVALS, chosen_rivals, user_inputs
 from findcli.evaluation.rivals.stage_one import Concatenated, TabTransformer, TextModel
-from findcli.evaluation.rivals.user_inputs import Representation, UserInputs, streams
 from findcli.workspace.folder import Workspace
 
 SHELVES = 6

@@ -83,7 +83,7 @@ def test_the_same_steps_at_another_distance_from_the_cutoff_differ():
 
 
 def test_too_long_a_history_is_refused():
-    with pytest.raises(ValueError, match="13 steps given to an encoder of at most 12"):
+    with pytest.raises(ValueError, match="at most 12 steps, not 13"):
         encoder("gru")(torch.zeros(1, 13, 6), torch.ones(1, 13, dtype=torch.bool))
 
 

@@ -35,7 +35,7 @@ def test_one_who_met_the_companion_ranks_first() -> None:
 def test_newcomers_stand_near_what_they_would_do() -> None:
     learned = fit_co_occurrence([companions(2000)], ridge=0.1, factors=2, seed=0)
     newcomers = sparse.csr_matrix(np.array([[1, 0, 0, 0, 0], [0, 0, 1, 0, 0]], np.float32))
-    liked = learned.places(newcomers) @ learned.factors.T
+    liked = learned.user_factors(newcomers) @ learned.factors.T
     assert liked[0, 1] > liked[1, 1]
     assert liked[1, 3] > liked[0, 3]
 
@@ -52,7 +52,7 @@ def test_places_are_those_of_a_kept_library() -> None:
         )
         theirs.item_factors = learned.factors
         expected = theirs.recalculate_user(np.arange(levels.shape[0]), trusted)
-    assert np.allclose(learned.places(levels), expected, atol=1e-3)
+    assert np.allclose(learned.user_factors(levels), expected, atol=1e-3)
 
 
 def test_earlier_histories_teach_the_autoencoder_too() -> None:

@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from findcli.data import events
-from findcli.models.ranker.concepts import DECAYS, FORGOTTEN, LEVELS, concept_events, habits_as_of, join_habits
+from findcli.models.ranker.concepts import DECAYS, FORGOTTEN, LEVELS, Habits, concept_events, join_habits, met_as_of
 from findcli.workspace.folder import Workspace
 
 CUTOFF = datetime(2024, 3, 1)
 HISTORY = timedelta(weeks=10)
+
+
+def habits_as_of(
+    events: pl.DataFrame, users: pl.Series, concepts: pl.Series, cutoff: datetime, history: timedelta
+) -> Habits:
+    return met_as_of(events, users, cutoff, history).habits(concepts)
 
 
 def met(rows: list[tuple[int, float, str]]) -> pl.DataFrame:

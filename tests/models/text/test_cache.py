@@ -52,15 +52,15 @@ def test_a_text_asked_for_twice_has_two_rows(tmp_path: Path) -> None:
     assert sorted(encoder.encoded) == ["aaa", "b"]
 
 
-def test_no_model_is_loaded_for_what_is_known(tmp_path: Path) -> None:
+def test_no_model_is_loaded_for_cached_texts(tmp_path: Path) -> None:
     cached_vectors(tmp_path, ["a"], Encoder)
     cached_vectors(tmp_path, ["a"], lambda: pytest.fail("loaded"))
 
 
-def test_a_torn_cache_says_what_to_remove(tmp_path: Path) -> None:
+def test_a_torn_cache_says_what_to_delete(tmp_path: Path) -> None:
     cached_vectors(tmp_path, ["a"], Encoder)
     (shard,) = tmp_path.glob("*.parquet")
     shard.write_bytes(shard.read_bytes()[:20])
     with pytest.raises(FindCLIError, match=str(tmp_path)) as error:
         cached_vectors(tmp_path, ["a"], Encoder)
-    assert "remove" in error.value.hint
+    assert "delete" in error.value.hint

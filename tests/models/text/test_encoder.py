@@ -148,9 +148,12 @@ def test_weights_beyond_half_precision_are_kept_whole(tmp_path: Path) -> None:
 def test_a_pooling_that_is_unknown_or_torn_is_named(tmp_path: Path) -> None:
     tower("llama").save(tmp_path / "tower")
     path = tmp_path / "tower/pooling.json"
-    for written, said in ((json.dumps({"pooling": "max"}), "names the pooling 'max'"), ("{", "cannot be read")):
+    for written, message in (
+        (json.dumps({"pooling": "max"}), "names an unknown pooling, 'max'"),
+        ("{", "cannot be read"),
+    ):
         path.write_text(written)
-        with pytest.raises(FindCLIError, match=said):
+        with pytest.raises(FindCLIError, match=message):
             load_text_encoder(str(tmp_path / "tower"), max_tokens=16)
 
 
@@ -197,7 +200,7 @@ def _wrapped(name: str, state: dict[str, torch.Tensor]) -> str:
     return name if name in state else f"{stem}.base_layer.{kind}"
 
 
-def test_lora_takes_the_maps_it_is_told_and_names_what_is_there() -> None:
+def test_lora_adapts_the_named_maps_and_a_wrong_name_lists_the_right_ones() -> None:
     encoder = tower("llama")
     add_lora(encoder, rank=2, alpha=4, targets=("up_proj", "o_proj"))
     adapted = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name, _ in encoder.named_parameters() if "lora_" in name}
@@ -205,7 +208,7 @@ def test_lora_takes_the_maps_it_is_told_and_names_what_is_there() -> None:
     with pytest.raises(FindCLIError, match="no linear map called 'query'") as refused:
         add_lora(tower("llama"), rank=2, alpha=4, targets=("q_proj", "query"))
     assert "down_proj" in refused.value.hint
-    with pytest.raises(FindCLIError, match="9 layers are to be adapted of a text model that has 4"):
+    with pytest.raises(FindCLIError, match="cannot adapt 9 layers of a text model with 4"):
         add_lora(tower("llama"), rank=2, alpha=4, layers=9)
 
 
@@ -219,7 +222,7 @@ def test_layers_that_share_their_weights_are_one() -> None:
         model=new_albert(tokenizer, d_model=16, layers=3, heads=2, max_tokens=16).base_model,
         tokenizer=tokenizer, max_tokens=16,
     )  # fmt: skip
-    with pytest.raises(FindCLIError, match="2 layers are to be adapted of a text model that has 1"):
+    with pytest.raises(FindCLIError, match="cannot adapt 2 layers of a text model with 1"):
         add_lora(plain, rank=2, alpha=4, layers=2)
 
 

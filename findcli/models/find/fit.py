@@ -1,0 +1,280 @@
+"""FIND's stage 2: trains fusion, encoders and the text tower's LoRA together on pairs (Eqs 11-13).
+
+It writes `user.json` and `user.safetensors` (modality encoders and fusion), `columns.json`, `tower/` (the text tower,
+LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projection), `sentences.parquet` and
+`sentences.safetensors` (the training sentences and their vectors), and `history.parquet`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from findcli import metrics
+from findcli.errors import FindCLIError
+from findcli.models.find.assemble import StageRuns, modalities_of, new_user_encoder
+from findcli.models.find.user_summary import Directions
+from findcli.models.text.encoder import TextEncoder, load_text_encoder
+from findcli.models.text.sentence import SentenceEncoder
+from findcli.models.weights import save_module
+from findcli.progress import Progress
+from findcli.training import losses
+from findcli.training.batches import UserBatch, user_batch
+from findcli.training.examples import TrainingData, choose_part, seconds
+from findcli.training.loop import collapse_warning, fit, mixed_precision, step_seed
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft
+from findcli.workspace.settings import Align
+
+VALIDATION_PAIRS, VALIDATION_SENTENCES = 512, 200
+SUMMARY_PAIRS = 10_000
+
+
+class Objective(nn.Module):
+    """The alignment loss of one batch, with learned temperature and bias."""
+
+    def __init__(self, settings: Align) -> None:
+        super().__init__()
+        self.logit_scale = nn.Parameter(torch.tensor(losses.INITIAL_LOGIT_SCALE))
+        self.logit_bias = nn.Parameter(torch.tensor(-10.0), requires_grad=settings.loss == "sigmoid")
+        self.kind = "paper" if settings.paper_exact else settings.loss
+
+    def forward(self, users: Tensor, texts: Tensor, true: Tensor, positive: Tensor) -> Tensor:
+        """Compute the loss, ().
+
+        Args:
+            users: unit vectors, (B, D).
+            texts: unit vectors of sentences, (S, D).
+            true: whether sentence s holds of user b, bool (B, S).
+            positive: index of one true sentence per user, int64 (B,).
+        """
+        self.logit_scale.data.clamp_(max=losses.MAX_LOGIT_SCALE)
+        scale = self.logit_scale
+        if self.kind == "paper":
+            return losses.paper_infonce(users, texts[positive])
+        if self.kind == "infonce":
+            return losses.infonce_loss(users, texts, positive, true, scale)
+        if self.kind == "sigmoid":
+            return losses.sigmoid_loss(users, texts, true, scale, self.logit_bias)
+        return losses.contrastive_loss(users, texts, true, scale)
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """B users as of their cutoffs, and S sentences.
+
+    Attributes:
+        users: what the encoders read.
+        sentences: rows of the sentences, (S,).
+        true: whether sentence s holds of user b, bool (B, S).
+        positive: index among the S of one true sentence per user, int64 (B,).
+    """
+
+    users: UserBatch
+    sentences: np.ndarray
+    true: Tensor
+    positive: Tensor
+
+
+class PairSampler:
+    """Draws batches of pairs and sentences.
+
+    Args:
+        workspace: gives the windows.
+        data: the opened pairs.
+        codes: profile codes and fractions of every pair, (n_pairs, F) each.
+        texts: vectors of the distinct texts, (n_texts, d_text).
+    """
+
+    def __init__(
+        self, workspace: Workspace, data: TrainingData, codes: tuple[np.ndarray, np.ndarray], texts: Tensor
+    ) -> None:
+        self.length = int(parse_duration(workspace.settings.windows.history).total_seconds())
+        self.step = int(parse_duration(workspace.settings.sequence.step).total_seconds())
+        self.data, self.codes, self.texts = data, codes, texts
+        self.cutoffs = seconds(data.pairs["cutoff"])
+        support = data.run.table("sentences.parquet")["support"].to_numpy()
+        # Common sentences are drawn more often, but less than in proportion: rare ones teach the tower its words.
+        self.weights = np.sqrt(support) / np.sqrt(support).sum()
+        self.pairs = {
+            split: {part: data.pairs_of(part, split)["pair"].to_numpy() for part in data.parts}
+            for split in ("train", "validation")
+        }
+
+    def draw(self, split: str, *, users: int, sentences: int, seed: int) -> PairBatch:
+        """Draw random pairs of one partition, and random sentences of which at least one holds of each pair.
+
+        Args:
+            split: "train" or "validation".
+            users: pairs to draw, at most.
+            sentences: distinct sentences to draw, at most.
+            seed: of the draw.
+        """
+        rng = np.random.default_rng(seed)
+        parts = self.pairs[split]
+        part = choose_part(rng, {name: len(pairs) for name, pairs in parts.items()})
+        pairs = np.sort(rng.choice(parts[part], min(users, len(parts[part])), replace=False))
+        drawable = min(sentences, int((self.weights > 0).sum()))
+        chosen = np.sort(rng.choice(len(self.weights), drawable, replace=False, p=self.weights))
+        true = self.data.truth.dense(pairs, chosen)  # (B, S)
+        kept = true.any(1)
+        pairs, true = (pairs[kept], true[kept]) if kept.any() else (pairs, true)
+        positive = (rng.random(true.shape) * true).argmax(1)  # (B,)
+        device = self.texts.device
+        return PairBatch(
+            self.read(pairs, part), chosen, torch.from_numpy(true).to(device), torch.from_numpy(positive).to(device)
+        )
+
+    def read(self, pairs: np.ndarray, part: str) -> UserBatch:
+        """What the encoders read of some pairs, rows (B,) of one partition."""
+        users = self.data.pairs["user"].to_numpy()[pairs].astype(np.int64)
+        return user_batch(
+            self.data.histories(part), users, self.cutoffs[pairs],
+            self.codes[0][pairs], self.codes[1][pairs], self.texts,
+            length=self.length, step=self.step,
+        )  # fmt: skip
+
+
+class Alignment:
+    """One joint training of FIND's user and sentence encoders."""
+
+    def __init__(self, workspace: Workspace, runs: StageRuns, device: str) -> None:
+        self.settings, self.seed = workspace.settings.align, workspace.settings.workspace.seed
+        self.workspace, self.runs, self.device = workspace, runs, device
+        self.data = TrainingData(runs.pairs)
+        texts = torch.from_numpy(runs.text.tensors("texts.safetensors")["vectors"]).to(device)
+        codes = runs.columns().encode(runs.pairs.table("profiles.parquet"))
+        self.sampler = PairSampler(workspace, self.data, codes, texts)
+        self.made_of, self.users = new_user_encoder(self.settings, runs, modalities_of(workspace, runs), seed=self.seed)
+        self.users.to(device)
+        self.words = runs.pairs.table("sentences.parquet")["text"].to_list()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(step_seed(self.seed, -2))
+            self.sentences = SentenceEncoder(tower=self._tower(), d_embedding=self.settings.d_embedding).to(device)
+            if self.settings.lora_rank:
+                self._adapt(self.sentences.tower)
+        self.objective = Objective(self.settings).to(device)
+
+    def _tower(self) -> TextEncoder:
+        settings = self.settings
+        name = str(self.runs.text.folder / "model") if settings.tower == "text" else settings.tower
+        return load_text_encoder(
+            name, max_tokens=self.workspace.settings.text.max_tokens, relative_to=self.workspace.folder,
+            pooling=settings.pooling, layers=settings.tower_layers,
+        )  # fmt: skip
+
+    def _adapt(self, tower: TextEncoder) -> None:
+        from findcli.models.text.lora import add_lora, bound_memory
+
+        settings = self.settings
+        add_lora(
+            tower, rank=settings.lora_rank, alpha=settings.lora_alpha,
+            targets=settings.lora_targets, layers=settings.lora_layers,
+        )  # fmt: skip
+        longest = sorted(map(len, tower.tokens(self.words)))[-settings.sentences :]
+        bound_memory(tower, tokens=sum(longest), layers=settings.lora_layers)
+
+    def run(self, draft: Draft, checkpoints: Path, progress: Progress | None) -> None:
+        """Train and fill the draft."""
+        settings = self.settings
+        encode = self._sentence_encoder()
+        validate = self._validation()
+
+        def loss(step: int) -> dict[str, Tensor]:
+            seed = step_seed(self.seed, step)
+            batch = self.sampler.draw("train", users=settings.batch_size, sentences=settings.sentences, seed=seed)
+            with mixed_precision(self.device):
+                users, texts = self.users(batch.users), encode(batch.sentences)  # (B, D), (S, D)
+            return {"alignment": self.objective(users.float(), texts.float(), batch.true, batch.positive)}
+
+        history = fit(
+            loss, {"users": self.users, "sentences": self.sentences, "objective": self.objective}, steps=settings.steps,
+            lr=settings.lr, module_lrs={"sentences": settings.lora_lr}, weight_decay=settings.weight_decay,
+            warmup=settings.warmup, clip=settings.clip, seed=self.seed, progress=progress,
+            validate=lambda: -validate()["auc"], validate_every=settings.validate_every, patience=settings.patience,
+            checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
+        )  # fmt: skip
+        draft.table("history.parquet", history.table())
+        with torch.no_grad():
+            figures = validate()
+        draft.metrics |= history.summary() | {f"validation_{name}": value for name, value in figures.items()}
+        batch = self.sampler.draw("validation", users=settings.batch_size, sentences=settings.sentences, seed=self.seed)
+        with torch.no_grad():
+            draft.metrics["warning"] = collapse_warning(self.users(batch.users))
+        draft.tensors("summary.safetensors", Directions.fit(self._latest_vectors()).tensors())
+        self._save(draft)
+
+    @torch.no_grad()
+    def _latest_vectors(self) -> np.ndarray:
+        """Fused vectors of up to `SUMMARY_PAIRS` training users as of their last cutoff: float32 (N, D)."""
+        latest = self.data.pairs.filter(pl.col("split") == "train").group_by("user", maintain_order=True).last()
+        latest = latest.sample(min(SUMMARY_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
+        vectors = []
+        for (part,), group in latest.group_by("part", maintain_order=True):
+            for rows in group.iter_slices(VALIDATION_PAIRS):
+                vectors.append(self.users(self.sampler.read(rows["pair"].to_numpy(), str(part))).float().cpu().numpy())
+        return np.concatenate(vectors)
+
+    def _sentence_encoder(self) -> Callable[[np.ndarray], Tensor]:
+        """Encodes sentences by row, (S,) -> (S, D); a frozen tower's vectors are computed once."""
+        if self.settings.lora_rank:
+            return lambda rows: self.sentences([self.words[row] for row in rows])
+        raw = torch.empty(len(self.words), self.sentences.tower.width, device=self.device)
+        for rows, vectors in self.sentences.tower.eval().vectors(self.words):
+            raw[rows] = vectors.to(self.device)
+        return lambda rows: self.sentences.head(raw[torch.from_numpy(rows)])
+
+    def _validation(self) -> Callable[[], dict[str, float]]:
+        """Measures mean AUC over sentences and recall at 10, on validation users."""
+        batches = self._validation_batches()
+        sentences = batches[0].sentences
+        truth = np.concatenate([batch.true.cpu().numpy() for batch in batches])
+
+        def measure() -> dict[str, float]:
+            users = torch.cat([self.users(batch.users) for batch in batches]).cpu()
+            scores = (users @ self.sentences.vectors([self.words[row] for row in sentences]).T).numpy()
+            return {
+                "auc": float(np.nanmean(metrics.auc_by_column(scores, truth))),
+                "recall_at_10": metrics.recall_at(scores, truth, 10),
+            }
+
+        return measure
+
+    def _validation_batches(self) -> list[PairBatch]:
+        """The last pair of each validation user, all with the same sentences."""
+        latest = self.data.pairs.filter(pl.col("split") == "validation").group_by("user", maintain_order=True).last()
+        if latest.is_empty():
+            raise FindCLIError("no user is left for validation", hint="set a smaller validation_users in [split]")
+        latest = latest.sample(min(VALIDATION_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
+        rng = np.random.default_rng(step_seed(self.seed, -3))
+        n = min(VALIDATION_SENTENCES, len(self.words))
+        sentences = np.sort(rng.choice(len(self.words), n, replace=False, p=self.sampler.weights))
+        batches = []
+        for (part,), group in latest.group_by("part", maintain_order=True):
+            pairs = group["pair"].to_numpy()
+            true = torch.from_numpy(self.data.truth.dense(pairs, sentences))
+            batches.append(PairBatch(self.sampler.read(pairs, str(part)), sentences, true, true.int().argmax(1)))
+        return batches
+
+    def _save(self, draft: Draft) -> None:
+        save_module(draft, "user", self.users, self.made_of)
+        draft.json("columns.json", self.runs.columns().to_json())
+        if self.settings.lora_rank:
+            from findcli.models.text.lora import merge_lora
+
+            merge_lora(self.sentences.tower, draft.path("adapter"))
+        self.sentences.tower.save(draft.path("tower"), halve=True)
+        draft.table("sentences.parquet", self.runs.pairs.table("sentences.parquet"))
+        draft.tensors("sentences.safetensors", {"vectors": self.sentences.eval().vectors(self.words).numpy()})
+        project = {
+            name: weight.detach().cpu().contiguous() for name, weight in self.sentences.project.state_dict().items()
+        }
+        save_file(project, draft.path("sentence.safetensors"))

@@ -1,0 +1,125 @@
+"""What query-aware scoring reads from a folder of embeddings: users' habits and the concepts as of its date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from findcli.models.ranker.co_occurrence import CoOccurrence
+from findcli.models.ranker.concepts import (
+    LEVELS,
+    Habits,
+    Met,
+    best_supported,
+    concept_events,
+    join_habits,
+    met_as_of,
+)
+from findcli.models.ranker.query_aware import Concepts, co_occurrence_features, translate
+from findcli.models.text.space import TextSpace
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Draft, Run
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Users' habits and the concepts as of a date.
+
+    Attributes:
+        texts: texts of the concepts, in the order of the columns.
+        habits: one row per user.
+        concepts: the concepts a demand can pick from.
+        factors: the users' co-occurrence factors, float32 (n_users, R).
+    """
+
+    texts: pl.Series
+    habits: Habits
+    concepts: Concepts
+    factors: np.ndarray
+
+
+class SnapshotReader:
+    """Reads what query-aware scoring needs from the events, one partition at a time.
+
+    Args:
+        workspace: gives the templates.
+        aligned: the trained model.
+        space: the space of the model's texts.
+        as_of: the cutoff.
+    """
+
+    def __init__(self, workspace: Workspace, aligned: Run, space: TextSpace, as_of: datetime) -> None:
+        self.workspace, self.aligned, self.space, self.as_of = workspace, aligned, space, as_of
+        settings = aligned.manifest.settings
+        self.history: timedelta = parse_duration(settings["history"])
+        self.most = int(settings["ranker"]["vocabulary"])
+        self.met: list[Met] = []
+
+    def read(self, log: pl.DataFrame, users: pl.Series) -> None:
+        """Read one partition.
+
+        Args:
+            log: its events before the cutoff.
+            users: ids, one per row, whether they have an event or not.
+        """
+        recent = log.filter(pl.col("time") >= self.as_of - self.history)
+        self.met.append(met_as_of(concept_events(self.workspace, recent), users, self.as_of, self.history))
+
+    def finish(self, order: np.ndarray) -> Snapshot:
+        """Make the snapshot, of the concepts that most users met.
+
+        Args:
+            order: for each row of the snapshot, the index of its user among all that were read, int (n_users,).
+        """
+        texts = best_supported([met.counts() for met in self.met], most=self.most)
+        habits = join_habits([met.habits(texts) for met in self.met]).rows(order)
+        vectors = self.space.vectors(texts.to_list())
+        learned = self.aligned.tensors("concepts.safetensors")
+        concepts = Concepts(vectors, *habits.shares(), translate(vectors, learned["vectors"]))
+        co_features = co_occurrence_features(habits, concepts, CoOccurrence.from_tensors(learned))
+        return Snapshot(texts, habits, concepts, co_features.factors)
+
+
+def write_snapshot(snapshot: Snapshot, draft: Draft) -> None:
+    """Write a snapshot into a draft of embeddings."""
+    habits, concepts = snapshot.habits, snapshot.concepts
+    rates = {"ever": concepts.ever, "late": concepts.late}
+    draft.table("concepts.parquet", pl.DataFrame({"text": snapshot.texts, **rates}))
+    draft.tensors("concepts.safetensors", {"vectors": concepts.vectors, **_csr("known", concepts.translation)})
+    draft.tensors("habits.safetensors", _pattern(habits) | {name: habits.levels[name].data for name in LEVELS})
+
+
+def read_snapshot(run: Run) -> Snapshot:
+    """Read what `write_snapshot` wrote."""
+    tensors = run.tensors("habits.safetensors")
+    table, vectors = run.table("concepts.parquet"), run.tensors("concepts.safetensors")
+    users = run.tensors("users.safetensors")
+    shape = (len(users["activity"]), len(table))
+    levels = {name: sparse.csr_matrix((tensors[name], tensors["indices"], tensors["indptr"]), shape) for name in LEVELS}
+    translation = sparse.csr_matrix(
+        (vectors["known_data"], vectors["known_indices"], vectors["known_indptr"]),
+        (len(table), int(vectors["known_columns"][0])),
+    )
+    concepts = Concepts(vectors["vectors"], table["ever"].to_numpy(), table["late"].to_numpy(), translation)
+    return Snapshot(table["text"], Habits(levels, users["activity"]), concepts, users["factors"])
+
+
+def _pattern(habits: Habits) -> dict[str, np.ndarray]:
+    """The sparsity pattern, which all levels share: no level of a concept that was met is 0."""
+    first = habits.levels[LEVELS[0]]
+    return {"indptr": first.indptr.astype(np.int64), "indices": first.indices.astype(np.int32)}
+
+
+def _csr(name: str, matrix: sparse.csr_matrix) -> Mapping[str, np.ndarray]:
+    return {
+        f"{name}_data": matrix.data,
+        f"{name}_indices": matrix.indices.astype(np.int32),
+        f"{name}_indptr": matrix.indptr.astype(np.int64),
+        f"{name}_columns": np.array([matrix.shape[1]], np.int64),
+    }

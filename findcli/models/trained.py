@@ -1,0 +1,113 @@
+"""A workspace's trained model, opened once; each part loads on first use.
+
+Tested in tests/models/test_tower.py.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from findcli.data.profile_codes import ProfileCodes
+from findcli.models.find.tower import FusionTower
+from findcli.models.find.user_summary import Directions
+from findcli.models.ranker.co_occurrence import CoOccurrence
+from findcli.models.ranker.query_aware import Ranker
+from findcli.models.text.encoder import load_text_encoder
+from findcli.models.text.sentence import SentenceEncoder
+from findcli.models.text.space import TextSpace
+from findcli.models.tower import UserTower
+from findcli.models.weights import load_module, select_device
+from findcli.workspace.folder import Workspace
+from findcli.workspace.runs import Run, open_run
+
+# A user tower is added here and in a folder of its own.
+TOWERS: dict[str, type[UserTower[Any]]] = {FusionTower.name: FusionTower}
+
+
+class TrainedModel:
+    """The trained model of a workspace.
+
+    Args:
+        workspace: the workspace that trained it.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        FindCLIError: `runs/aligned` or `runs/text` is missing or has another format.
+    """
+
+    def __init__(self, workspace: Workspace, *, device: str = "auto") -> None:
+        self.workspace = workspace
+        self.aligned: Run = open_run(workspace.run("aligned"), "aligned")
+        self.text: Run = open_run(workspace.run("text"), "text")
+        self.device: torch.device = select_device(device)
+
+    @property
+    def digest(self) -> str:
+        """Identifies the trained files: it changes whenever any of them does."""
+        return f"{self.aligned.manifest.digest()} {self.text.manifest.digest()}"
+
+    @property
+    def scorer(self) -> str:
+        """What scores sentences: "query_aware", or "vector" if training events yielded no sentence for a ranker."""
+        requested = str(self.aligned.manifest.settings["scorer"])
+        return requested if requested == "vector" or self.aligned.files("ranker.json") else "vector"
+
+    @cached_property
+    def tower(self) -> UserTower[Any]:
+        """The user tower, in eval mode."""
+        return self.load_tower()
+
+    def load_tower(self, *, trained: bool = True) -> UserTower[Any]:
+        """Load the user tower, or the exact weights its training started from."""
+        name = self.aligned.manifest.settings["user_tower"]
+        return TOWERS[name].load(self.aligned, device=str(self.device), trained=trained)
+
+    @cached_property
+    def space(self) -> TextSpace:
+        """The space of history texts."""
+        return TextSpace(self.text, device=str(self.device))
+
+    @cached_property
+    def sentences(self) -> SentenceEncoder:
+        """FIND's sentence encoder, LoRA merged, in eval mode."""
+        return self.load_sentences()
+
+    def load_sentences(self) -> SentenceEncoder:
+        """Load a fresh copy of the sentence encoder."""
+        tower = load_text_encoder(
+            str(self.aligned.folder / "tower"), max_tokens=self.aligned.manifest.settings["max_tokens"]
+        )
+        with self.aligned.reading("sentence.safetensors"):
+            weights = load_file(self.aligned.folder / "sentence.safetensors")
+        encoder = SentenceEncoder(tower=tower, d_embedding=len(weights["bias"]))
+        encoder.project.load_state_dict(weights)
+        return encoder.to(self.device).eval().requires_grad_(requires_grad=False)
+
+    @cached_property
+    def ranker(self) -> Ranker:
+        """The module that turns features of a user and a sentence into log odds."""
+        return load_module(self.aligned, "ranker", Ranker).requires_grad_(requires_grad=False)
+
+    @cached_property
+    def co_occurrence(self) -> CoOccurrence:
+        """The co-occurrence model."""
+        return CoOccurrence.from_tensors(self.aligned.tensors("concepts.safetensors"))
+
+    @cached_property
+    def columns(self) -> ProfileCodes:
+        """The codes of the profile's columns."""
+        return ProfileCodes.from_json(self.aligned.json("columns.json"))
+
+    @cached_property
+    def directions(self) -> Directions:
+        """The leading directions of fused vectors, for users' short vectors."""
+        return Directions.from_tensors(self.aligned.tensors("summary.safetensors"))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of behaviour that rhythms count."""
+        return tuple(self.aligned.json("summary.json")["kinds"])

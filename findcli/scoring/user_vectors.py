@@ -1,0 +1,104 @@
+"""The user side of a trained model, over events of the log: histories and profiles in, named vectors out.
+
+Tested in tests/scoring/test_embed.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from findcli.data import profiles
+from findcli.data.histories import flatten_events, search_sources
+from findcli.data.profile_codes import ProfileCodes
+from findcli.models.find.user_summary import profile_numbers
+from findcli.models.text.space import Space
+from findcli.models.tower import UserTower
+from findcli.models.trained import TrainedModel
+from findcli.training.batches import Histories, UserBatch, user_batch
+from findcli.training.examples import seconds
+from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
+
+BATCH = 512
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Turns histories into vectors.
+
+    Attributes:
+        tower: the user tower.
+        space: the space of history texts.
+        columns: the profile's codes.
+        history: seconds of history.
+        step: seconds per time step.
+        device: the device it computes on.
+    """
+
+    tower: UserTower[Any]
+    space: Space
+    columns: ProfileCodes
+    history: int
+    step: int
+    device: torch.device
+
+    @classmethod
+    def of(cls, model: TrainedModel) -> Embedder:
+        """The embedder of a trained model."""
+        settings = model.aligned.manifest.settings
+        return cls(
+            tower=model.tower,
+            space=model.space,
+            columns=model.columns,
+            history=int(parse_duration(settings["history"]).total_seconds()),
+            step=int(parse_duration(settings["step"]).total_seconds()),
+            device=model.device,
+        )
+
+    def encode(self, batch: UserBatch, *, without: Sequence[str] = ()) -> dict[str, torch.Tensor]:
+        """The vectors of a batch by name, as `users.safetensors` holds them.
+
+        Args:
+            batch: B users.
+            without: modalities to mask, as if no user had them.
+        """
+        prefix = self.tower.prefix(batch, without=without)
+        vectors = {"embeddings": self.tower.embed(prefix), **prefix.tensors()}
+        numbers = profile_numbers(self.columns, batch.codes.cpu().numpy(), batch.fractions.cpu().numpy())
+        return vectors | ({"profile": torch.from_numpy(numbers)} if numbers.shape[1] else {})
+
+    def batches(
+        self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime
+    ) -> Iterator[UserBatch]:
+        """Read users as of a date, batch by batch.
+
+        Args:
+            workspace: defines the profile and which sources are searches.
+            log: their events, none at or after `as_of`.
+            users: ids, ascending.
+            as_of: the cutoff.
+        """
+        histories, texts = self._histories(workspace, log, users, as_of)
+        vectors = torch.from_numpy(self.space.vectors(texts)).to(self.device)
+        codes, fractions = self.columns.encode(profiles.profiles_as_of(workspace, log, users, as_of))
+        end = int(seconds([as_of])[0])
+        for start in range(0, len(users), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(users)))
+            ends = np.full(len(rows), end)
+            yield user_batch(
+                histories, rows, ends, codes[rows], fractions[rows], vectors, length=self.history, step=self.step
+            )
+
+    def _histories(
+        self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime
+    ) -> tuple[Histories, list[str]]:
+        recent = log.filter(pl.col("time") >= as_of - timedelta(seconds=self.history))
+        flat = flatten_events(recent, users, search_sources(workspace))
+        return Histories(**flat.arrays(), is_search=flat.is_search), flat.texts["text"].to_list()

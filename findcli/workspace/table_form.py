@@ -1,0 +1,37 @@
+"""What a table of findcli.toml may say of how its files are written.
+
+Tested in tests/data/reader/test_tables.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_doc import Doc
+
+ColumnType = Literal["text", "integer", "decimal"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableForm:
+    """How the files of a table are written; what is not given is decided from the files, and said."""
+
+    encoding: Annotated[str | None, Doc("of text files, such as 'utf-8', 'utf-16' or 'cp1252'")] = None
+    delimiter: Annotated[str | None, Doc("what parts the fields of a row: ',', ';', '|' or a tab")] = None
+    header: Annotated[bool | None, Doc("whether the first row names the columns; else they are column_1, ...")] = None
+    comment: Annotated[str | None, Doc("lines that begin with it are left out, such as '#'")] = None
+    decimal: Annotated[Literal[".", ","] | None, Doc("the decimal mark of numbers")] = None
+    null_values: Annotated[tuple[str, ...], Doc("further spellings of a missing value, in columns of any kind")] = ()
+    types: Annotated[
+        dict[str, ColumnType],
+        Doc("columns of ids: 'text' keeps them as they stand, 'integer' reads 007 as 7, 'decimal' 7.0 as 7"),
+    ] = field(default_factory=dict)
+    time_format: Annotated[
+        str | None,
+        Doc("of times held as text or numbers: 'iso', '%d/%m/%Y', or 'epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns'"),
+    ] = None
+    timezone: Annotated[
+        str | None, Doc("zone of times without one, such as 'Europe/Berlin'; times are kept in UTC")
+    ] = None
+    day_first: Annotated[bool | None, Doc("whether 01/02/2024 is the first of February")] = None

@@ -1,0 +1,82 @@
+"""One table in many dialects reads back equal; what cannot be told apart is refused with the reason."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from findcli.data.reader.tables import open_table
+from findcli.errors import FindCLIError
+
+ROWS = [("001", "tea, green", "1"), ("Ä2", 'a "b"', "0"), ("3", "two\nlines", "1")]
+NAMES = ("user_id", "item", "label")
+
+
+def written(rows: list[tuple[str, ...]], *, delimiter: str = ",", encoding: str = "utf-8", end: str = "\n") -> bytes:
+    stream = io.StringIO()
+    csv.writer(stream, delimiter=delimiter, lineterminator=end).writerows([NAMES, *rows])
+    return stream.getvalue().encode(encoding)
+
+
+def read(path: Path) -> list[tuple[object, ...]]:
+    return open_table([path], what="a table").frame.collect().rows()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_one_table_in_many_dialects_is_read_equal(tmp_path: Path, delimiter: str, encoding: str, end: str) -> None:
+    path = tmp_path / "orders [2024].csv"
+    path.write_bytes(written(ROWS, delimiter=delimiter, encoding=encoding, end=end))
+    assert [(a, str(b).replace("\r\n", "\n"), c) for a, b, c in read(path)] == ROWS
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=8)
+CELLS = WORDS.map(str.strip).filter(lambda word: word and not word.startswith(("#", '"')))
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 10**9).map(str), CELLS, st.sampled_from("01")), min_size=2, max_size=12),
+    st.sampled_from([",", ";", "\t", "|"]),
+)
+def test_any_cells_survive_any_delimiter(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, ...]], delimiter: str
+) -> None:
+    path = tmp_path_factory.mktemp("dialects") / "t.csv"
+    path.write_bytes(written(rows, delimiter=delimiter))
+    assert read(path) == rows
+
+
+def test_gzip_jsonl_and_parquet_are_read_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(written(ROWS)))
+    assert read(tmp_path / "a.csv.gz") == ROWS
+    pl.DataFrame(ROWS, schema=list(NAMES), orient="row").write_ndjson(tmp_path / "a.jsonl")
+    assert read(tmp_path / "a.jsonl") == ROWS
+    pl.DataFrame({"user_id": [1, 2]}).write_parquet(tmp_path / "a [1].parquet")
+    assert read(tmp_path / "a [1].parquet") == [(1,), (2,)]
+
+
+def test_a_sheet_of_a_workbook_is_read_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.xlsx"
+    pl.DataFrame({"user_id": ["007", "8"], "label": ["1", "0"]}).write_excel(path)
+    assert read(path) == [("007", "1"), ("8", "0")]
+
+
+def test_a_row_with_too_many_fields_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("user_id,label\n1,2\n1,2,3\n")
+    with pytest.raises(FindCLIError, match=r"line 3 of .* has 3 fields"):
+        open_table([tmp_path / "t.csv"], what="a table").frame.collect()
+
+
+def test_files_without_a_header_have_numbered_columns(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("1\n2\n3\n")
+    table = open_table([tmp_path / "t.csv"], what="a table")
+    assert table.schema.names() == ["column_1"]
+    assert table.notes == ("no row names the columns",)
