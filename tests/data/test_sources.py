@@ -183,3 +183,13 @@ def test_a_glob_is_one_table_and_two_kinds_of_file_are_none(tmp_path: Path) -> N
     (tmp_path / "s3.csv").write_text("u,t\n1,2024-01-01\n")
     with pytest.raises(FindCLIError, match="mixes Parquet and CSV"):
         sources.scan_source(workspace(tmp_path, source), source)
+
+
+def test_ids_that_are_numbers_here_and_text_there_are_compared_as_text(tiny_workspace: Workspace) -> None:
+    path = tiny_workspace.folder / "data/searches.parquet"
+    searches = pl.read_parquet(path)
+    searches.with_columns(pl.col("user_id").cast(pl.String)).write_parquet(path)
+    shop = tiny_workspace
+    users = [sources.scan_source(shop, s).select("user_id").unique().collect() for s in shop.settings.sources]
+    assert {frame.schema["user_id"] for frame in users} == {pl.String()}
+    assert set(searches["user_id"].cast(pl.String)) <= set(pl.concat(users)["user_id"])

@@ -63,9 +63,10 @@ def everyone(users: int, rows: list[tuple[int, int, str]]) -> list[tuple[int, in
 def test_held_out_users_and_categories_are_those_of_the_salted_hash(make: Make) -> None:
     names = ("TEA", "SOAP", "BREAD", "WINE", "RICE", "EGGS")
     case = build_case(make(everyone(30, [(user, 1, name) for user in range(0, 30, 4) for name in names])))
-    held = [user for user in range(30) if bucket("user", user, salt="s", buckets=3) == 0]
-    assert case.inputs.users.to_list() == held
-    assert sorted(case.inputs.training_users) == sorted(set(range(30)) - set(held))
+    everybody = [str(user) for user in range(30)]
+    held = [user for user in everybody if bucket("user", user, salt="s", buckets=3) == 0]
+    assert case.inputs.users.to_list() == sorted(held)
+    assert sorted(case.inputs.training_users) == sorted(set(everybody) - set(held))
     assert case.inputs.categories == sorted(names)
     assert case.inputs.seen.tolist() == [bucket("category", name, salt="s", buckets=3) != 0 for name in sorted(names)]
     assert case.inputs.demands[0] == "The user purchased bread."
@@ -83,7 +84,7 @@ def test_truth_and_new_buyers(make: Make) -> None:
     one, two, three, *_ = held
     rows = [(one, 0, "TEA"), (two, 27, "TEA"), (three, 28, "TEA"), (three, -90, "TEA"), (one, -1, "TEA")]
     case = build_case(make(everyone(60, rows)))
-    at = {user: i for i, user in enumerate(case.inputs.users)}
+    at = {int(user): i for i, user in enumerate(case.inputs.users)}
     assert case.inputs.categories == ["TEA"]
     assert [bool(case.truth[at[user], 0]) for user in (one, two, three)] == [True, True, False]
     # A row older than the history window is a row of the category too.
