@@ -206,3 +206,21 @@ def test_a_run_that_is_being_written_is_not_cleaned(finished_workspace: Workspac
     ):
         pipeline.clean(finished_workspace, everything=True)
     assert set(states(finished_workspace).values()) == {"current"}
+
+
+def test_a_setting_of_the_command_line_holds_until_the_file_says_otherwise(tiny_workspace: Workspace) -> None:
+    folder = tiny_workspace.folder
+    told = load_workspace(folder, overrides={"text": {"steps": 3}})
+    pipeline.bind(told, "events").build()
+    pipeline.bind(told, "pairs").build()
+    pipeline.bind(told, "text").build(device="cpu")
+    later = load_workspace(folder)
+    before = tiny_workspace.settings.text.steps
+    assert later.settings.text.steps == 3
+    assert later.overrides == {"text.steps": {"value": 3, "file": before}}
+    assert pipeline.bind(later, "text").why_stale() is None
+    file = folder / "findcli.toml"
+    file.write_text(file.read_text().replace(f"steps = {before}", f"steps = {before + 1}"))
+    assert load_workspace(folder).settings.text.steps == before + 1
+    back = load_workspace(folder, overrides={"text": {"steps": before + 1}})
+    assert pipeline.bind(back, "text").why_stale() == "settings changed: steps"

@@ -22,8 +22,8 @@ from findcli.audiences.where.demand_filter import offered_filter
 from findcli.audiences.where.filter import parse_filter
 from findcli.data import events
 from findcli.data.profiles import profile_columns, profiles_as_of
+from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
-from findcli.errors import FindCLIError
 from findcli.scoring.as_read import AUTO
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace
@@ -147,18 +147,6 @@ def explain(
     """Read demands without ranking anyone; arguments and errors as for `target`."""
     require_demands(demands)
     return open_engine(workspace, as_of=as_of, model=model, device=device).read(demands, rewrite)
-
-
-def require_demands(demands: Sequence[str]) -> None:
-    """Refuse an empty demand, and an empty list of demands.
-
-    Raises:
-        FindCLIError: a demand is empty, or there is none.
-    """
-    empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
-    if empty or not demands:
-        message = f"demand {empty[0]} is empty" if empty else "there is no demand"
-        raise FindCLIError(message, hint='write a sentence, such as "users likely to rent phones"')
 
 
 def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting | None) -> pl.DataFrame:

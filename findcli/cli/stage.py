@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +49,45 @@ def prepare(
     if seed is not None:
         overrides = {**overrides, "workspace": {**overrides.get("workspace", {}), "seed": seed}}
     workspace = load_workspace(folder, overrides=overrides)
+    for note in remembered(workspace, told=overrides):
+        console.print_warning(note)
     settle_threads(threads)
     return workspace
 
 
+def remembered(workspace: Workspace, *, told: Mapping[str, Any] | None = None) -> list[str]:
+    """What an earlier --set changed that still holds, a line each.
+
+    Args:
+        workspace: whose settings.
+        told: settings of this command, nested, which need no line.
+    """
+    from findcli.workspace.folder import setting
+
+    kept = {key: each for key, each in workspace.overrides.items() if setting(told or {}, key) is None}
+    if not kept:
+        return []
+    listed = ", ".join(
+        f"{key} = {json.dumps(each['value'])} (file: {'default' if each['file'] is None else json.dumps(each['file'])})"
+        for key, each in kept.items()
+    )
+    return [f"made with --set {listed}; it holds until the file or another --set says otherwise"]
+
+
 def settle_threads(threads: int | None) -> None:
     """Set the threads of torch and polars, by default one per core; call it before anything imports polars.
+
+    Raises:
+        FindCLIError: there are far more threads than cores.
+    """
+    limit_threads(threads)
+    from findcli.training.loop import set_determinism
+
+    set_determinism(threads)
+
+
+def limit_threads(threads: int | None) -> None:
+    """Set the threads of polars alone, for checks before torch is loaded; call it before anything imports polars.
 
     Raises:
         FindCLIError: there are far more threads than cores.
@@ -65,9 +98,6 @@ def settle_threads(threads: int | None) -> None:
         raise FindCLIError(f"--threads {threads} is too many: this machine has {os.cpu_count()} cores", hint=hint)
     if threads is not None:
         os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when polars is imported
-    from findcli.training.loop import set_determinism
-
-    set_determinism(threads)
 
 
 def parse_changes(changes: Sequence[str]) -> dict[str, Any]:

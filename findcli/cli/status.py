@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from findcli.cli import console, prompts
+from findcli.cli import console, prompts, stage
 from findcli.cli.options import Json, WorkspaceDir
 from findcli.workspace.stages import STAGES
 
@@ -29,6 +29,8 @@ def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
         console.print_json([asdict(each) for each in statuses])
         return
     console.print_table(["stage", "state", "age", "size", "result"], [_row(each) for each in statuses])
+    for note in stage.remembered(opened):
+        console.print_line(note)
     for each in statuses:
         if each.metrics.get("warning"):
             console.print_line(f"warning: {each.name}: {each.metrics['warning']}")

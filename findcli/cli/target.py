@@ -14,13 +14,14 @@ import typer
 
 from findcli.cli import console, understood
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
-from findcli.cli.stage import settle_threads
+from findcli.cli.stage import limit_threads, settle_threads
 from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
     import polars as pl
 
     from findcli.audiences.target import Audience
+    from findcli.workspace.folder import Workspace
 
 SHOWN, DEFAULT_TOP = 10, 100
 Demand = Annotated[
@@ -95,26 +96,26 @@ def target(
     A demand is read as sentences of the workspace's vocabulary: --explain-query shows which, and --rewrite keeps or
     replaces them. A file of demands is ranked in one process.
     """
-    from findcli.audiences.export import one_table, require_writable, write_audience
-    from findcli.audiences.select import Selection
-    from findcli.audiences.target import explain
-    from findcli.audiences.target import target as choose
-    from findcli.demands.files import read_demands
-    from findcli.workspace.folder import load_workspace
-
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
     _refuse_contradictions(
         demand, demands, prompt, everyone=everyone, limited=any(v is not None for v in limits.values())
     )
-    sentences = [] if demand is None else [demand]
-    sentences += [] if demands is None else read_demands(demands)
     if not everyone and all(value is None for value in limits.values()):
         limits["top_k"] = DEFAULT_TOP
-    settle_threads(threads)
+    limit_threads(threads)
+    from findcli.workspace.folder import load_workspace
+
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
-    if output is not None:
-        require_writable(output, workspace=users, force=force)
+    sentences = _checked(users, demand, demands, where=where, output=output, force=force)
+    if as_of is None:
+        _warn_of_changes(users)
+    settle_threads(threads)
+    from findcli.audiences.export import one_table, write_audience
+    from findcli.audiences.select import Selection
+    from findcli.audiences.target import explain
+    from findcli.audiences.target import target as choose
+
     if explain_query:
         rewritings = explain(users, sentences, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
         understood.report(rewritings, as_json=as_json)
@@ -142,6 +143,50 @@ def target(
         if output is not None:
             rows = sum(len(audience.selected) for audience in audiences)
             console.print_line(f"wrote {rows:,} rows to {output}")
+
+
+def _checked(
+    workspace: Workspace,
+    demand: str | None,
+    demands: Path | None,
+    *,
+    where: str | None,
+    output: Path | None,
+    force: bool,
+) -> list[str]:
+    """The demands, once all that needs no model has been checked: what is wrong is said at once.
+
+    Raises:
+        FindCLIError: a demand is empty, the filter cannot be parsed, or the output cannot be written.
+    """
+    from findcli.audiences.export import require_writable
+    from findcli.audiences.where.filter import parse_filter
+    from findcli.data.profiles import profile_columns
+    from findcli.demands.files import read_demands
+    from findcli.demands.grammar import require_demands
+
+    sentences = [] if demand is None else [demand]
+    sentences += [] if demands is None else read_demands(demands)
+    if demand is not None or demands is not None:
+        require_demands(sentences)
+    if where is not None:
+        parse_filter(where, profile_columns(workspace.settings.profile))
+    if output is not None:
+        require_writable(output, workspace=workspace, force=force)
+    return sentences
+
+
+def _warn_of_changes(workspace: Workspace) -> None:
+    """Warn of data that changed since users were embedded."""
+    from findcli.data.events import changed_sources
+
+    changed = changed_sources(workspace)
+    if changed is not None:
+        read, names = changed
+        console.print_warning(
+            f"{', '.join(names)} changed since {read:%Y-%m-%d %H:%M} UTC, when the data was read: "
+            "this ranks users as they were then; findcli embed brings them up to date"
+        )
 
 
 def _refuse_contradictions(

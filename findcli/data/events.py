@@ -24,7 +24,7 @@ from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_json
+from findcli.workspace.runs import Draft, Run, build, hash_json, read_manifest
 from findcli.workspace.settings import Source
 
 ROWS_PER_PART = 500_000
@@ -53,10 +53,11 @@ def _described(source: Source) -> dict[str, Any]:
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
     """The digest of every source's files."""
-    return {
-        source.name: hash_json([hash_file(path) for path in workspace.source_files(source)])
-        for source in workspace.settings.sources
-    }
+    return {source.name: _source_digest(workspace.source_files(source)) for source in workspace.settings.sources}
+
+
+def _source_digest(files: list[Path]) -> str:
+    return hash_json([hash_file(path) for path in files])
 
 
 def build_events(workspace: Workspace, *, force: bool = False, progress: Progress | None = None) -> Run:
@@ -77,8 +78,34 @@ def build_events(workspace: Workspace, *, force: bool = False, progress: Progres
         settings=stage_settings(workspace),
         inputs=stage_inputs(workspace),
         seed=0,
+        overrides=workspace.overrides,
         force=force,
     )
+
+
+def changed_sources(workspace: Workspace) -> tuple[datetime, list[str]] | None:
+    """When the event log was made, UTC, and the sources whose files hold something else now; None where none does.
+
+    Files that were not written since are not read.
+
+    Raises:
+        FindCLIError: the log's manifest cannot be read.
+    """
+    manifest = read_manifest(workspace.run("events"))
+    if manifest is None:
+        return None
+    made = datetime.fromisoformat(manifest.started)
+    changed = []
+    for source in workspace.settings.sources:
+        try:
+            files = workspace.source_files(source)
+            newest = max(path.stat().st_mtime for path in files)
+        except (FindCLIError, OSError):
+            changed.append(source.name)  # they are gone
+            continue
+        if newest >= made.timestamp() and _source_digest(files) != manifest.inputs.get(source.name):
+            changed.append(source.name)
+    return (made, changed) if changed else None
 
 
 def parts(run: Run) -> list[str]:

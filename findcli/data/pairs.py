@@ -97,6 +97,7 @@ def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress
         settings=stage_settings(workspace),
         inputs=stage_inputs(workspace),
         seed=0,
+        overrides=workspace.overrides,
         force=force,
     )
 

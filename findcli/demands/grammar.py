@@ -7,9 +7,11 @@ a demand is about; the rest is its content. Nothing here knows what any workspac
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from findcli.demands.horizons import Amount, Horizon, take_amount, take_horizon
+from findcli.errors import FindCLIError
 
 # The frame: words for people, function words, and the verbs of wishing and of the five families of sentences.
 PEOPLE = (
@@ -180,3 +182,15 @@ def _phrase(text: str) -> Phrase | None:
     words = _WORD.findall(text)
     verb = max((i for i, word in enumerate(words) if word.lower() in ASKING), default=-1)
     return Phrase(text.strip(), content, " ".join(content_words(" ".join(words[verb + 1 :]))) or content)
+
+
+def require_demands(demands: Sequence[str]) -> None:
+    """Refuse an empty demand, and an empty list of demands.
+
+    Raises:
+        FindCLIError: a demand is empty, or there is none.
+    """
+    empty = [i for i, demand in enumerate(demands, 1) if not demand.strip()]
+    if empty or not demands:
+        message = f"demand {empty[0]} is empty" if empty else "there is no demand"
+        raise FindCLIError(message, hint='write a sentence, such as "users likely to rent phones"')

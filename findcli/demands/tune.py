@@ -80,6 +80,7 @@ def tune_rewriter(
     return runs.build(
         workspace.run("rewriter"), write, kind="rewriter", settings=stage_settings(workspace),
         inputs=stage_inputs(workspace), seed=seed, force=force,
+        overrides=workspace.overrides,
     )  # fmt: skip
 
 

@@ -83,6 +83,7 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
         workspace.run("aligned"), write, kind="aligned",
         settings=stage_settings(workspace), inputs=input_digests(runs, workspace),
         seed=workspace.settings.workspace.seed, force=force,
+        overrides=workspace.overrides,
     )  # fmt: skip
 
 

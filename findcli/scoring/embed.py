@@ -17,7 +17,6 @@ demands are read in.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ import polars as pl
 
 from findcli.data import events, profiles
 from findcli.data.histories import search_sources
+from findcli.data.reader.tables import declared
 from findcli.demands.rewriter import write_vocabulary
 from findcli.errors import FindCLIError
 from findcli.models.ranker.user_snapshot import write_snapshot
@@ -92,7 +92,7 @@ def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:
     return {
         "as_of": cutoff.isoformat(),
         "history": settings.windows.history,
-        "profile": asdict(settings.profile),
+        "profile": declared(settings.profile),
         "search": search_sources(workspace),
     }
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from findcli.errors import FindCLIError, first_line
 from findcli.workspace.disk import replacing
+from findcli.workspace.runs import MANIFEST, as_json
 from findcli.workspace.settings import Settings, Source
+from findcli.workspace.stages import STAGES
 from findcli.workspace.toml_file import parse_settings, render_settings
 from findcli.workspace.toml_file import to_utc as to_utc
 
@@ -25,10 +29,13 @@ class Workspace:
     Attributes:
         folder: where the file lies; paths of the file are relative to it.
         settings: what the file says; every instant in it is naive UTC.
+        overrides: settings of the command line that go before the file, now or when a run was made: by "table.key",
+            the value and what the file says instead.
     """
 
     folder: Path
     settings: Settings
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def train_until(self) -> datetime:
@@ -128,7 +135,8 @@ def load_workspace(folder: Path | None = None, *, overrides: Mapping[str, Any] |
 
     Args:
         folder: where findcli.toml lies.
-        overrides: nested tables that go before what the file says, such as {"sequence": {"steps": 50}}.
+        overrides: nested tables that go before what the file says, such as {"sequence": {"steps": 50}}. Those that a
+            run was made with go before it too, as long as the file says there what it said then.
 
     Raises:
         FindCLIError: there is no findcli.toml, or it has mistakes; all of them are named.
@@ -143,7 +151,59 @@ def load_workspace(folder: Path | None = None, *, overrides: Mapping[str, Any] |
         hint = "correct the file there; it is TOML in UTF-8"
         raise FindCLIError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
     name = f"{path} with the options given" if overrides else str(path)
-    return Workspace(root, parse_settings(_overridden(raw, overrides or {}), name=name))
+    settings = parse_settings(_overridden(raw, overrides or {}), name=name)
+    told = {key: {"value": value, "file": setting(raw, key)} for key, value in _leaves(overrides or {})}
+    with suppress(FindCLIError):  # what an older version remembers may be no setting now
+        remembered = _remembered(raw, root / settings.workspace.runs)
+        both = {**remembered, **told}
+        merged = _overridden(raw, _nested({key: each["value"] for key, each in remembered.items()}))
+        return Workspace(root, parse_settings(_overridden(merged, overrides or {}), name=name), both)
+    return Workspace(root, settings, told)
+
+
+def _remembered(raw: Mapping[str, Any], runs: Path) -> dict[str, dict[str, Any]]:
+    """The overrides that the runs were made with, of the latest first, where the file says what it said then."""
+    manifests = []
+    for path in (runs / name / MANIFEST for name in STAGES):
+        with suppress(OSError, ValueError, RecursionError, TypeError, AttributeError, KeyError):
+            manifest = json.loads(path.read_bytes())
+            overrides = {
+                key: {"value": each["value"], "file": each["file"]} for key, each in manifest["overrides"].items()
+            }
+            manifests.append((str(manifest["started"]), overrides))
+    latest = {key: each for _, several in sorted(manifests, key=lambda pair: pair[0]) for key, each in several.items()}
+    return {
+        key: each
+        for key, each in latest.items()
+        if key != "workspace.runs" and as_json(setting(raw, key)) == each["file"] != each["value"]
+    }
+
+
+def _leaves(tables: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tables.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
+
+
+def _nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    for name, value in leaves.items():
+        *above, key = name.split(".")
+        inner = tables
+        for table in above:
+            inner = inner.setdefault(table, {})
+        inner[key] = value
+    return tables
+
+
+def setting(raw: Mapping[str, Any], name: str) -> Any:
+    """What nested tables say of "table.key", or None."""
+    value: Any = raw
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _overridden(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Manifest:
         files: hash of every file by its path within the folder.
         started: when the stage began, ISO 8601, UTC.
         seconds: how long it took.
+        overrides: settings of the command line that went before the file; see `Workspace.overrides`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -59,6 +60,7 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)
     started: str = ""
     seconds: float = 0.0
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     def digest(self, under: str = "") -> str:
         """The hash of the content: of every file whose path begins with `under`."""
@@ -230,7 +232,7 @@ def why_stale(
         return "missing"
     if (manifest.kind, manifest.format) != (kind, STAGES[kind].format):
         return f"written in format {manifest.kind} {manifest.format}"
-    wanted, made_with = _plain(settings), manifest.settings
+    wanted, made_with = as_json(settings), manifest.settings
     if wanted != made_with:
         changed = sorted(key for key in wanted.keys() | made_with.keys() if wanted.get(key) != made_with.get(key))
         return "settings changed: " + ", ".join(changed)
@@ -246,7 +248,13 @@ def why_stale(
 
 @contextmanager
 def writing(
-    folder: Path, *, kind: str, settings: Mapping[str, Any], inputs: Mapping[str, str], seed: int
+    folder: Path,
+    *,
+    kind: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    seed: int,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Iterator[Draft]:
     """Write a run folder: yields a draft beside the final name, and renames it into place when the block ends well.
 
@@ -265,9 +273,9 @@ def writing(
             set_modes(temporary)
             manifest = Manifest(
                 kind=kind, format=STAGES[kind].format, findcli=__version__,
-                settings=_plain(settings), inputs=dict(inputs), seed=seed, metrics=draft.metrics,
+                settings=as_json(settings), inputs=dict(inputs), seed=seed, metrics=draft.metrics,
                 files=_hash_files(temporary), started=started.isoformat(timespec="seconds"),
-                seconds=round(time.perf_counter() - clock, 3),
+                seconds=round(time.perf_counter() - clock, 3), overrides=as_json(overrides or {}),
             )  # fmt: skip
             draft.json(MANIFEST, asdict(manifest))
             settle(temporary)
@@ -284,6 +292,7 @@ def build(
     settings: Mapping[str, Any],
     inputs: Mapping[str, str],
     seed: int,
+    overrides: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Run:
     """Run a stage where its folder is missing or out of date, and open the folder.
@@ -295,24 +304,24 @@ def build(
         settings: the stage's own settings.
         inputs: digest of every input by name.
         seed: the stage's seed.
+        overrides: settings of the command line, as `Workspace.overrides` gives them.
         force: run it even when it stands.
 
     Raises:
         FindCLIError: the stage cannot run, the folder is being written, or the disk is full.
     """
     if force or why_stale(folder, kind=kind, settings=settings, inputs=inputs, seed=seed) is not None:
-        work = hash_json([kind, STAGES[kind].format, _plain(settings), dict(inputs), seed])
+        work = hash_json([kind, STAGES[kind].format, as_json(settings), dict(inputs), seed])
         checkpoints = folder.with_name(f".{folder.name}.checkpoints")
-        with writing(folder, kind=kind, settings=settings, inputs=inputs, seed=seed) as draft:
+        with writing(folder, kind=kind, settings=settings, inputs=inputs, seed=seed, overrides=overrides) as draft:
             write(draft, checkpoints / work)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return open_run(folder, kind)
 
 
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as JSON gives them back: tuples as lists, dates as text."""
-    plain: dict[str, Any] = json.loads(json.dumps(settings, default=str))
-    return plain
+def as_json(value: Any) -> Any:
+    """Plain values as JSON gives them back: tuples as lists, dates as text."""
+    return json.loads(json.dumps(value, default=str))
 
 
 def _hash_files(folder: Path) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -243,3 +245,38 @@ def test_the_command_says_how_many_pass_and_writes_them(
         main(["target", "tea", "-w", str(trained_workspace.folder), "--where", "city == 'norht'"])
     assert end.value.code == 1
     assert "did you mean 'north'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("",), (" ",), ("tea", "--where", "nope > 3"), ("tea", "--where", "("), ("tea", "-o", "/no/such/folder/a.csv")],
+)
+def test_what_is_wrong_with_a_request_is_said_before_torch_is_loaded(
+    words: tuple[str, ...], tiny_workspace: Workspace
+) -> None:
+    code = (
+        "import sys\nfrom findcli.cli.main import main\n"
+        f"try: main(['target', *{words!r}])\n"
+        "except SystemExit as end: assert end.code == 1\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tiny_workspace.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "hint: " in done.stderr
+
+
+def test_data_that_changed_since_it_was_read_is_a_warning_with_the_date_and_the_command(
+    finished_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["target", "users who will buy tea", "--workspace", str(finished_workspace.folder)]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "changed since" not in capsys.readouterr().err
+    path = finished_workspace.folder / "data/orders.parquet"
+    pl.read_parquet(path).head(-1).write_parquet(path)
+    with pytest.raises(SystemExit) as done:
+        main(words)
+    assert not done.value.code
+    warning = capsys.readouterr().err
+    assert "orders changed since 20" in warning
+    assert "findcli embed" in warning

@@ -78,6 +78,7 @@ def pretrain_sequence(
         workspace.run("sequence"), write, kind="sequence",
         settings=stage_settings(workspace), inputs=stage_inputs(workspace),
         seed=workspace.settings.workspace.seed, force=force,
+        overrides=workspace.overrides,
     )  # fmt: skip
 
 

@@ -62,6 +62,7 @@ def pretrain_tabular(
     return build(
         workspace.run("tabular"), write, kind="tabular", settings=stage_settings(workspace),
         inputs=stage_inputs(workspace), seed=workspace.settings.workspace.seed, force=force,
+        overrides=workspace.overrides,
     )  # fmt: skip
 
 

@@ -75,6 +75,7 @@ def pretrain_text(
         settings=stage_settings(workspace),
         inputs=stage_inputs(workspace),
         seed=seed,
+        overrides=workspace.overrides,
         force=force,
     )
 
