@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from findcli.audiences.target import target
 from findcli.data.pairs import build_pairs
+from findcli.errors import FindCLIError
 from findcli.models.align import align
 from findcli.models.find.pretrain_sequence import pretrain_sequence
 from findcli.models.find.pretrain_tabular import pretrain_tabular
@@ -129,3 +131,75 @@ def test_changing_later_events_makes_no_training_stage_stale(dated_template: Pat
     change_later(folder, with_other_later)
     run_all(folder)
     assert {name for name in made if workspace.run(name).stat().st_ino != made[name]} == {"events"}
+
+
+def as_csv(frame: pl.DataFrame, path: Path) -> str:
+    frame.write_csv(path.with_suffix(".csv"), datetime_format="%Y-%m-%d %H:%M:%S")
+    return f"{path.stem}.csv"
+
+
+def as_gzip(frame: pl.DataFrame, path: Path) -> str:
+    text = frame.write_csv(datetime_format="%Y-%m-%d %H:%M:%S")
+    path.with_suffix(".csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    return f"{path.stem}.csv.gz"
+
+
+def as_parquet(frame: pl.DataFrame, path: Path) -> str:
+    frame.write_parquet(path)
+    return path.name
+
+
+LATER_ROWS: dict[str, dict[str, object]] = {
+    "a decimal among whole amounts": {"amount": "5.5"},
+    "a grouped amount": {"amount": "1,101.00"},
+    "an id that is text": {"user_id": "guest-17"},
+    "an id of a float export": {"user_id": "17.0"},
+    "an id with zeros before it": {"user_id": "007"},
+    "a day that tells the order of another": {"time": "2025-01-31 00:00:00"},
+    "words of a missing value": {"item": "None", "category": "NA"},
+    "no user": {"user_id": "NA"},
+    "an amount that is none": {"amount": "apples"},
+    "another form of time": {"time": "31.01.2025"},
+    "a mark of no order at all": {"item": '5" pipe, steel; or "not"'},
+}
+
+
+@pytest.mark.parametrize("write", [as_csv, as_gzip, as_parquet], ids=lambda write: write.__name__)
+def test_a_later_row_is_refused_or_changes_no_training_byte(
+    write: Callable[[pl.DataFrame, Path], str], tiny_template: Path, tmp_path: Path
+) -> None:
+    orders = pl.read_parquet(tiny_template / "data/orders.parquet")
+    text = orders.with_columns(
+        pl.col("time").dt.strftime("%Y-%m-%d %H:%M:%S"), pl.col("amount").round().cast(pl.Int64)
+    ).select(pl.all().cast(pl.String))
+    whole = None
+    refused = []
+    for i, (kind, later) in enumerate({"nothing": {}, **LATER_ROWS}.items()):
+        folder = shutil.copytree(tiny_template, tmp_path / f"w{i}")
+        row = text.tail(1).with_columns(pl.lit("2025-01-30 00:00:00").alias("time"))
+        row = row.with_columns(pl.lit(value).alias(name) for name, value in later.items())
+        name = write(pl.concat([text, *([row] if later else [])]), folder / "data/orders.parquet")
+        file = folder / "findcli.toml"
+        file.write_text(file.read_text().replace("data/orders.parquet", f"data/{name}"))
+        workspace = load_workspace(folder)
+        try:
+            build_pairs(workspace)
+        except FindCLIError as error:
+            assert error.hint
+            refused.append(kind)
+            continue
+        bytes_of = {
+            path.relative_to(workspace.runs).as_posix(): path.read_bytes()
+            for stage in ("events/train", "pairs")
+            for path in sorted((workspace.runs / stage).rglob("*"))
+            if path.is_file() and path.name != MANIFEST
+        }
+        whole = whole or bytes_of
+        assert bytes_of == whole, kind
+    assert set(refused) <= {
+        "a grouped amount",
+        "an amount that is none",
+        "another form of time",
+        "an id of a float export",
+    }
+    assert "an amount that is none" in refused

@@ -183,7 +183,7 @@ def _settle(workspace: Workspace, source: Source, table: Table) -> SourceReading
     if not probes:
         return SourceReading(table, candidates[0], IdReading())
     seen = table.frame.select(**probes).collect(engine="streaming").row(0, named=True)
-    time = settle_times(column, candidates, seen)
+    time = settle_times(column, candidates, seen, until=workspace.train_until)
     early = read_times(column, time) < workspace.train_until
     user = settle_ids(table, source, source.user, seen, early)
     read = {name: settle_number(table, source, name, seen, early) for name in numeric}

@@ -193,3 +193,16 @@ def test_ids_that_are_numbers_here_and_text_there_are_compared_as_text(tiny_work
     users = [sources.scan_source(shop, s).select("user_id").unique().collect() for s in shop.settings.sources]
     assert {frame.schema["user_id"] for frame in users} == {pl.String()}
     assert set(searches["user_id"].cast(pl.String)) <= set(pl.concat(users)["user_id"])
+
+
+def test_a_later_day_does_not_tell_the_order_of_earlier_ones(tmp_path: Path) -> None:
+    def write(*times: str) -> None:
+        (tmp_path / "s.csv").write_text("u,t\n" + "".join(f"1,{time}\n" for time in times))
+
+    shop = workspace(tmp_path, entry("s.csv"))
+    write("01/02/2024", "03/04/2024", "02/13/2025")
+    with pytest.raises(FindCLIError, match="fit both"):
+        sources.scan_source(shop, shop.settings.sources[0])
+    write("01/02/2024", "02/13/2024", "03/04/2025")
+    read = sources.scan_source(shop, shop.settings.sources[0]).collect()["time"]
+    assert read.to_list() == [datetime(2024, 1, 2), datetime(2024, 2, 13), datetime(2025, 3, 4)]

@@ -156,8 +156,16 @@ def _unread(value: pl.Expr, reading: TimeReading) -> pl.Expr:
     return value.is_null() | (value < OLDEST_YEAR) if century else value.is_null()
 
 
-def settle_times(column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[str, int]) -> TimeReading:
+def settle_times(
+    column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[str, int], *, until: datetime | None = None
+) -> TimeReading:
     """The one reading that fits every value, or the first of several that read each value alike.
+
+    Args:
+        column: the column.
+        candidates: how it may read.
+        seen: what `time_probes` counted.
+        until: values from this instant on decide nothing about those before it; None lets all decide.
 
     Raises:
         FindCLIError: none fits, or two fit and read a value differently.
@@ -169,12 +177,26 @@ def settle_times(column: TimeColumn, candidates: Sequence[TimeReading], seen: di
         seen = _count(column, candidates)
         fitting = [i for i in range(len(candidates)) if not seen[f"time {i}"]]
     if not fitting:
-        return _settle_with_more(column, candidates, seen)
+        return _settle_with_more(column, candidates, seen, until)
     differing = [i for i in fitting[1:] if _differ(column, candidates, seen, fitting[0], i)]
     if differing:
         _refuse_two(column, candidates[fitting[0]], candidates[differing[0]])
-    _refuse_wrong_unit(column, candidates[fitting[0]])
-    return candidates[fitting[0]]
+    chosen = candidates[fitting[0]]
+    _refuse_wrong_unit(column, chosen)
+    if until is not None:
+        for i in set(range(len(candidates))) - set(fitting):
+            if _fits_before(column, candidates[i], chosen, until):
+                _refuse_two(column, chosen, candidates[i])
+    return chosen
+
+
+def _fits_before(column: TimeColumn, other: TimeReading, chosen: TimeReading, until: datetime) -> bool:
+    """Whether another reading fits all that lies before an instant, and reads some of it differently."""
+    time, value = read_times(column, chosen), read_times(column, other)
+    early = column.text.is_not_null() & (time < until)
+    counts = {"unread": (early & _unread(value, other)).any(), "differs": (early & (time != value)).any()}
+    seen = column.table.frame.select(**counts).collect(engine="streaming").row(0, named=True)
+    return bool(seen["differs"]) and not seen["unread"]
 
 
 def _differ(column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[str, int], one: int, other: int) -> bool:
@@ -184,7 +206,9 @@ def _differ(column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[st
     return bool(column.table.frame.select((values[0] != values[1]).any()).collect(engine="streaming").item())
 
 
-def _settle_with_more(column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[str, int]) -> TimeReading:
+def _settle_with_more(
+    column: TimeColumn, candidates: Sequence[TimeReading], seen: dict[str, int], until: datetime | None
+) -> TimeReading:
     """Add the formats of values that the first rows did not show, or refuse the column."""
     strange = [_strange(column, candidate) for candidate in candidates]
     if column.form.time_format not in (None, "iso"):
@@ -197,7 +221,7 @@ def _settle_with_more(column: TimeColumn, candidates: Sequence[TimeReading], see
     if not wider:
         best = min(range(len(candidates)), key=lambda i: seen[f"time {i}"])
         refuse_times(column, [candidates[best]], strange[best])
-    return settle_times(column, wider, _count(column, wider))
+    return settle_times(column, wider, _count(column, wider), until=until)
 
 
 def _strange(column: TimeColumn, reading: TimeReading) -> list[str]:
