@@ -134,7 +134,9 @@ def check_workspace(workspace: Workspace, *, progress: Progress = no_progress) -
             histories.append(history)
         progress(next(steps), total, {})
     history = pl.concat([pl.DataFrame(schema=HISTORY), *histories])
-    reports = _without_strays(workspace, reports, history, problems)
+    reports, stray = _without_strays(workspace, reports, history, problems)
+    if stray is not None:
+        history = history.filter(pl.col("first") < stray)
     users = history.group_by("user_id").agg(pl.col("first").min())
     problems += _zone_problems(workspace, reports)
     held_out, cutoffs = _check_training(workspace, reports, users, problems)
@@ -203,16 +205,16 @@ def _check_source(workspace: Workspace, source: Source) -> tuple[SourceReport, p
 
 def _without_strays(
     workspace: Workspace, reports: list[SourceReport], histories: pl.DataFrame, problems: list[Problem]
-) -> list[SourceReport]:
-    """The reports without lone events far behind all others, and a problem for each source that has some."""
+) -> tuple[list[SourceReport], datetime | None]:
+    """The reports without lone events far behind all others, and since when those lie; each source has a problem."""
     readable = {report.name for report in reports if report.usable}
     logs = {s.name: sources.scan_source(workspace, s) for s in workspace.settings.sources if s.name in readable}
     if not logs:
-        return reports
+        return reports, None
     log = sources.union([frame.select("time") for frame in logs.values()])
     stray = stray_from(histories, log, train_until=workspace.train_until)
     if stray is None:
-        return reports
+        return reports, None
     kept = []
     for report in reports:
         if report.last is None or report.last < stray:
@@ -226,7 +228,7 @@ def _without_strays(
         events = "1 event lies" if beyond == 1 else f"{beyond:,} events lie"
         what = f"source {report.name!r}: {events} far behind all others, up to {report.last}; set aside"
         problems.append(Problem(what, "correct the dates if they are slips", harmless=True))
-    return kept
+    return kept, stray
 
 
 def _history(workspace: Workspace, events: pl.LazyFrame) -> pl.DataFrame:
