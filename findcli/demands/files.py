@@ -10,12 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
+from findcli.data.reader.files import look_at
 from findcli.data.reader.tables import open_table, reading
-from findcli.errors import FindCLIError, first_line
+from findcli.data.reader.text import read_lines
+from findcli.errors import FindCLIError
 
-TABLES = (".parquet", ".jsonl", ".xlsx")
-SEPARATED = (".csv", ".tsv")
 COLUMN = "demand"
+WHAT = "the file of demands"
 
 
 def read_demands(path: Path) -> list[str]:
@@ -24,45 +25,26 @@ def read_demands(path: Path) -> list[str]:
     Raises:
         FindCLIError: the file cannot be read or contains no demand.
     """
-    what = "the file of demands"
-    if path.suffix.lower() in TABLES or (path.suffix.lower() in SEPARATED and _names_demands(path)):
-        table = open_table([path], what=what)
-        column = next((name for name in table.schema.names() if name.strip().lower() == COLUMN), None)
-        if column is None:
-            hint = f"name the column of sentences {COLUMN}"
-            raise FindCLIError(f"{path} has no column {COLUMN}, only: {', '.join(table.schema.names())}", hint=hint)
-        with reading(what, [path]):
-            demands = table.frame.select(pl.col(column).cast(pl.String)).collect()[column].to_list()
-    else:
-        demands = [line.strip() for line in _text(path).splitlines()]
-    sentences = [demand for demand in demands if demand]
+    stored = look_at(path, what=WHAT) if path.suffix.lower() not in ("", ".md") else None
+    is_table = stored is not None and (stored.kind != "text" or stored.packed or _names_demands(path))
+    demands = _column(path) if is_table else read_lines(path, what=WHAT)
+    sentences = [demand.strip() for demand in demands if demand and demand.strip()]
     if not sentences:
         raise FindCLIError(f"{path} contains no demand", hint="write one sentence per line, or a column `demand`")
     return sentences
 
 
+def _column(path: Path) -> list[str | None]:
+    table = open_table([path], what=WHAT)
+    column = next((name for name in table.schema.names() if name.strip().lower() == COLUMN), None)
+    if column is None:
+        hint = f"name the column of sentences {COLUMN}"
+        raise FindCLIError(f"{path} has no column {COLUMN}, only: {', '.join(table.schema.names())}", hint=hint)
+    with reading(WHAT, [path]):
+        return table.frame.select(pl.col(column).cast(pl.String)).collect()[column].to_list()
+
+
 def _names_demands(path: Path) -> bool:
     """Whether the first line of a text file names the column of demands; else each line is one."""
-    first = next(iter(_text(path).splitlines()), "")
+    first = next((line for line in read_lines(path, what=WHAT) if line.strip()), "")
     return COLUMN in (name.strip().strip('"').lower() for name in re.split(r"[,;\t|]", first))
-
-
-def _text(path: Path) -> str:
-    hint = f"use a text file with one sentence per line, or a table with a column {COLUMN}"
-    try:
-        content = path.read_bytes()
-        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return content.decode("utf-16")
-        return _decoded(content)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=hint) from error
-
-
-def _decoded(content: bytes) -> str:
-    """UTF-8, with or without a mark, or what Windows writes in western Europe."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        if b"\0" in content:
-            raise
-        return content.decode("cp1252")
