@@ -110,6 +110,7 @@ def scan_profile(workspace: Workspace) -> pl.LazyFrame:
     if wrong:
         hint = "correct the table, or name the column under categorical or ordered"
         raise FindCLIError(f"profile column {wrong[0]!r} is of type {schema[wrong[0]]}, not a number", hint=hint)
+    nulls.require_words(table, (*profile.categorical, *profile.ordered))
     with sources.reading(table.what, table.files):
         known_from = None if profile.time is None else _known_from(table, profile)
         early = None if known_from is None else known_from < workspace.train_until

@@ -166,6 +166,7 @@ def settle_source(workspace: Workspace, source: Source) -> SourceReading:
     key = (id(table.frame), repr(source), workspace.train_until, *extra_columns(workspace, source))
     if key not in _settled:
         _require_columns(workspace, source, table.schema)
+        nulls.require_words(table, slot_columns(source).values())
         with reading(table.what, table.files):
             _settled[key] = _settle(workspace, source, table)
     return _settled[key]

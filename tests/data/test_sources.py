@@ -206,3 +206,13 @@ def test_a_later_day_does_not_tell_the_order_of_earlier_ones(tmp_path: Path) -> 
     write("01/02/2024", "02/13/2024", "03/04/2025")
     read = sources.scan_source(shop, shop.settings.sources[0]).collect()["time"]
     assert read.to_list() == [datetime(2024, 1, 2), datetime(2024, 2, 13), datetime(2025, 3, 4)]
+
+
+def test_a_list_is_no_word_and_a_whole_decimal_is_written_as_such(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"u": [1, 2], "t": [NOON, NOON], "i": [["tea"], ["soap"]], "k": [85123.0, None]})
+    frame.write_parquet(tmp_path / "s.parquet")
+    lists, codes = entry(item="i"), entry(item="k")
+    with pytest.raises(FindCLIError, match=r"column 'i' is of type List\(String\)"):
+        sources.scan_source(workspace(tmp_path, lists), lists)
+    read = sources.scan_source(workspace(tmp_path, codes), codes).collect()["item"]
+    assert read.to_list() == ["85123", None]

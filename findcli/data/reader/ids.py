@@ -56,7 +56,8 @@ def read_ids(table: Table, form: TableForm, name: str, settled: IdReading) -> pl
     if settled.form == "integer":
         return text.cast(pl.Int64, strict=False)
     if settled.form == "decimal":
-        return text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(pl.String)
+        exact = text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(pl.String)
+        return pl.when(text.str.contains(CANONICAL)).then(text).otherwise(exact)
     return text
 
 
@@ -136,21 +137,27 @@ def require_id_type(table: Table, name: str) -> None:
 
 
 def settle_ids(frame: pl.LazyFrame, text: pl.Expr, *, what: str, column: str, early: pl.Expr | None) -> IdKind:
-    """Whether ids in text are those of a decimal export: all of them, before `train_until`, are written so.
+    """Whether ids in text are those of a decimal export: all of them, before `train_until`, are numbers, some written so.
+
+    Whole numbers read alike either way, so that later decimals beside them change no earlier id.
 
     Raises:
         FindCLIError: they are, and one of them is not whole, is too large to be exact, or a later one is none.
     """
     first = pl.lit(value=True) if early is None else early
+    whole = text.str.contains(CANONICAL)
     decimal = text.str.contains(DECIMAL) & (text.str.contains(".", literal=True) | text.str.contains("(?i)e"))
     number = text.cast(pl.Float64, strict=False)
-    unfit = ~decimal | (number != number.floor()) | (number.abs() >= EXACT)
+    unfit = ~(whole | decimal) | (number != number.floor()) | (~whole & (number.abs() >= EXACT))
     seen = frame.select(
-        rows=(first & text.is_not_null()).sum(), decimal=(first & decimal).sum(), unfit=unfit.sum()
+        early=(first & text.is_not_null()).sum(),
+        fit=(first & (whole | decimal)).sum(),
+        decimal=(first & decimal).sum(),
+        unfit=unfit.sum(),
     ).collect(engine="streaming").row(0, named=True)  # fmt: skip
-    if early is not None and not seen["rows"]:
+    if early is not None and not seen["early"]:
         return settle_ids(frame, text, what=what, column=column, early=None)
-    if not seen["rows"] or seen["decimal"] < seen["rows"]:
+    if not seen["early"] or seen["fit"] < seen["early"] or (seen["unfit"] and not seen["decimal"]):
         return "text"
     if seen["unfit"]:
         refuse_ids(frame.filter(unfit), text, what=what, column=column)

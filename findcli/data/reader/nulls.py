@@ -5,9 +5,12 @@ Tested in tests/data/reader/test_cells.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from findcli.data.reader.tables import Table, text_of
+from findcli.errors import FindCLIError
 from findcli.workspace.table_form import TableForm
 
 # "None" is an item and NA is Namibia: among words, only what no one would write is missing.
@@ -32,11 +35,24 @@ def words(table: Table, form: TableForm, name: str) -> pl.Expr:
     r"""A column of words as text; only an empty one, \N and what is declared missing is null."""
     kind = table.schema[name]
     if not (kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum)):
-        return pl.col(name).cast(pl.String)
+        return text_of(pl.col(name), kind)
     text = _stripped(table, name)
     if name in table.written and not table.padded and not table.has_marks and not form.null_values:
         return text
     return pl.when(~text.is_in([*IN_WORDS, *form.null_values])).then(text)
+
+
+def require_words(table: Table, names: Iterable[str]) -> None:
+    """Refuse columns of lists and the like where words are wanted.
+
+    Raises:
+        FindCLIError: one is.
+    """
+    for name in names:
+        kind = table.schema[name]
+        if kind.is_nested() or kind in (pl.Binary, pl.Object):
+            hint = "write a column of plain text, such as one value of each list a row"
+            raise FindCLIError(f"{table.what}: column {name!r} is of type {kind}, which is no text", hint=hint)
 
 
 def _stripped(table: Table, name: str) -> pl.Expr:
