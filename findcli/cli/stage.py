@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,35 +43,20 @@ def prepare(
     Raises:
         FindCLIError: there is no workspace, or its settings have mistakes.
     """
-    from findcli.workspace.folder import load_workspace
+    from findcli.workspace.folder import load_workspace, setting
 
     overrides = parse_changes(changes or ())
     if seed is not None:
         overrides = {**overrides, "workspace": {**overrides.get("workspace", {}), "seed": seed}}
     workspace = load_workspace(folder, overrides=overrides)
-    for note in remembered(workspace, told=overrides):
-        console.print_warning(note)
+    if kept := [
+        f"{key}={json.dumps(each['value'])}"
+        for key, each in workspace.overrides.items()
+        if setting(overrides, key) is None
+    ]:
+        console.print_warning(f"an earlier --set holds: {', '.join(kept)}")
     settle_threads(threads)
     return workspace
-
-
-def remembered(workspace: Workspace, *, told: Mapping[str, Any] | None = None) -> list[str]:
-    """What an earlier --set changed that still holds, a line each.
-
-    Args:
-        workspace: whose settings.
-        told: settings of this command, nested, which need no line.
-    """
-    from findcli.workspace.folder import setting
-
-    kept = {key: each for key, each in workspace.overrides.items() if setting(told or {}, key) is None}
-    if not kept:
-        return []
-    listed = ", ".join(
-        f"{key} = {json.dumps(each['value'])} (file: {'default' if each['file'] is None else json.dumps(each['file'])})"
-        for key, each in kept.items()
-    )
-    return [f"made with --set {listed}; it holds until the file or another --set says otherwise"]
 
 
 def settle_threads(threads: int | None) -> None:

@@ -5,11 +5,13 @@ Tested in tests/test_cli.py.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from findcli.cli import console, prompts, stage
+from findcli.cli import console, prompts
 from findcli.cli.options import Json, WorkspaceDir
 from findcli.workspace.stages import STAGES
 
@@ -29,8 +31,8 @@ def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
         console.print_json([asdict(each) for each in statuses])
         return
     console.print_table(["stage", "state", "age", "size", "result"], [_row(each) for each in statuses])
-    for note in stage.remembered(opened):
-        console.print_line(note)
+    if opened.overrides:
+        _print_overrides(opened.overrides)
     for each in statuses:
         if each.metrics.get("warning"):
             console.print_line(f"warning: {each.name}: {each.metrics['warning']}")
@@ -38,6 +40,16 @@ def status(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
         prompts.print_prompts(learned)
     done = all(each.state == "current" for each in statuses)
     console.print_line("everything is up to date" if done else "next: findcli run")
+
+
+def _print_overrides(overrides: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print what an earlier --set says, and the file."""
+    rows = [
+        [key, json.dumps(each["value"]), "the default" if each["file"] is None else json.dumps(each["file"])]
+        for key, each in overrides.items()
+    ]
+    console.print_table(["made with --set", "value", "the file says"], rows)
+    console.print_line("these hold until the file or another --set says otherwise")
 
 
 def _row(each: StageStatus) -> list[object]:

@@ -137,7 +137,7 @@ def require_id_type(table: Table, name: str) -> None:
 
 
 def settle_ids(frame: pl.LazyFrame, text: pl.Expr, *, what: str, column: str, early: pl.Expr | None) -> IdKind:
-    """Whether ids in text are those of a decimal export: all of them, before `train_until`, are numbers, some written so.
+    """Whether ids in text are those of a decimal export: all before `train_until` are numbers, some with a point.
 
     Whole numbers read alike either way, so that later decimals beside them change no earlier id.
 
