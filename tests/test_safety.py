@@ -223,6 +223,19 @@ def test_whatever_is_raised_ends_in_one_message_with_what_was_being_done(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_full_disk_is_said_to_be_one_whatever_library_meets_it(
+    tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError("parquet: underlying IO error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(pipeline, "plan", fail)
+    assert exit_code("status", "-w", str(tiny_workspace.folder)) == 1
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "a file could not be written: No space left on device" in printed
+    assert "free some space" in printed
+
+
 @pytest.mark.parametrize("sink", ["/dev/full", "closed"])
 def test_a_full_or_closed_stdout_is_no_traceback(finished_workspace: Workspace, sink: str) -> None:
     program = [sys.executable, "-c", "from findcli.cli.main import main; main()", "status"]

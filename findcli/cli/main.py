@@ -46,6 +46,7 @@ from findcli.errors import FindCLIError, first_line
 
 WORKSPACE, BUILD, USE, EVALUATE = "Workspace", "Build", "Use", "Evaluate"
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 app = typer.Typer(
     name="findcli",
     cls=Group,
@@ -164,7 +165,7 @@ def _of_the_system(error: OSError, words: Sequence[str], *, show: bool) -> FindC
     """A system error about a file as a message that names the file; anything else as in `_unexpected`."""
     if error.filename is None or error.strerror is None or show:
         return _unexpected(error, words, show=show)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    full = error.errno in FULL
     hint = "free some space, or work in another folder" if full else "check the path and its permissions"
     return FindCLIError(f"{error.filename}: {error.strerror}", hint=f"{hint}; earlier results are unchanged")
 
@@ -176,6 +177,10 @@ def _unexpected(error: BaseException, words: Sequence[str], *, show: bool) -> Fi
 
         traceback.print_exception(error)
     while_doing = f" {error.__notes__[0]}" if getattr(error, "__notes__", None) else ""
+    full = next((os.strerror(code) for code in FULL if os.strerror(code) in str(error)), None)
+    if full is not None:  # libraries have exceptions of their own for a disk that is full
+        hint = "free some space, or work in another folder; earlier results are unchanged"
+        return FindCLIError(f"a file could not be written{while_doing}: {full}", hint=hint)
     kind = "" if type(error).__name__ in str(error) else f"{type(error).__name__}: "
     again = shlex.join(["findcli", *words, *([] if "--traceback" in words else ["--traceback"])])
     return FindCLIError(
