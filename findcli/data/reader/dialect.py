@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 DELIMITERS = (",", ";", "\t", "|")
 WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 DATA = re.compile(r"\s*[-+(]?\s*[$€£]?\s*\d[\d.,:/TZ +-]*%?\)?\s*")
+OPENING = re.compile(r'(?:^|[,;\t|])\s*"')
 SAMPLE = 200
 MOST_TITLES = 20
 
@@ -88,7 +89,7 @@ def sniff(
     named_by_comment = comment is None and leading and _is_commented_header(lines, leading, delimiter)
     if comment is None and leading and not named_by_comment:
         comment = "#"
-    body = [line for line in lines if comment is None or not line.startswith(comment)]
+    body = [lines[i] for i in _kept(lines, comment)]
     part = delimiter or _delimiter(body)
     spaced = _is_spaced(body, part)
     rows = list(_rows(body, part, spaced=spaced))
@@ -103,6 +104,31 @@ def sniff(
         delimiter=part, names=unique, renamed=renamed, header=has_header, skipped=skipped, titles=titles,
         comment=comment, spaced=spaced,
     )  # fmt: skip
+
+
+def _kept(lines: list[str], comment: str | None) -> list[int]:
+    """Which lines are no comments; within quotes none is one."""
+    kept, inside = [], False
+    for i, line in enumerate(lines):
+        if inside or comment is None or not line.startswith(comment):
+            kept.append(i)
+            inside = _ends_inside(line.replace('""', ""), inside=inside)
+    return kept
+
+
+def _ends_inside(line: str, *, inside: bool) -> bool:
+    """Whether a line, doubled quotes taken out, ends inside of quotes."""
+    end = 0
+    while True:
+        if inside:
+            end = line.find('"', end) + 1
+            if not end:
+                return True
+        elif opening := OPENING.search(line, end):
+            end = opening.end()
+        else:
+            return False
+        inside = not inside
 
 
 def _leading(lines: list[str], mark: str) -> Iterator[str]:
@@ -221,7 +247,7 @@ def _unique(names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _lines_until(lines: list[str], rows: int, delimiter: str, comment: str | None, *, spaced: bool) -> int:
     """The lines before the first row of data."""
-    kept = [i for i, line in enumerate(lines) if comment is None or not line.startswith(comment)]
+    kept = _kept(lines, comment)
     reader = csv.reader((lines[i] for i in kept), delimiter=delimiter, skipinitialspace=spaced)
     seen = 0
     while seen < rows:

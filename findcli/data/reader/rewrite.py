@@ -44,18 +44,20 @@ def rewrite(file: Stored, dialect: Dialect, *, source: Path, what: str) -> tuple
 
 
 class _Lines:
-    """The lines of a text, with the number of the one that was read last."""
+    """The lines of a text, with the number of the one that was read last; a comment stands only between rows."""
 
     def __init__(self, text: io.TextIOWrapper, dialect: Dialect) -> None:
         self.text, self.comment = text, dialect.comment
         self.number = self.comments = 0
+        self.between = True
 
     def __iter__(self) -> Iterator[str]:
         for line in self.text:
             self.number += 1
-            if self.comment is not None and line.startswith(self.comment):
+            if self.between and self.comment is not None and line.startswith(self.comment):
                 self.comments += 1
             else:
+                self.between = False
                 yield line
 
 
@@ -82,7 +84,7 @@ def _rewrite(file: Stored, dialect: Dialect, source: Path, what: str) -> tuple[P
                     writer.writerow([*row[:width], *[""] * (width - len(row))])
                 else:
                     blank += 1
-                start = lines.number + 1
+                start, lines.between = lines.number + 1, True
         except csv.Error as error:
             raise csv.Error(start, str(error)) from error
     return target, with_counts(dialect, blank=blank, comments=lines.comments, short=short, escaped=dialect.escaped)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from findcli.data.reader.tables import open_table
 from findcli.errors import FindCLIError
+from findcli.workspace.table_form import TableForm
 
 ROWS = [("001", "tea, green", "1"), ("Ä2", 'a "b"', "0"), ("3", "two\nlines", "1")]
 NAMES = ("user_id", "item", "label")
@@ -80,3 +81,10 @@ def test_files_without_a_header_have_numbered_columns(tmp_path: Path) -> None:
     table = open_table([tmp_path / "t.csv"], what="a table")
     assert table.schema.names() == ["column_1"]
     assert table.notes == ("no row names the columns",)
+
+
+def test_a_line_within_quotes_is_no_comment(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('# made today\na,b\n"#1","one\n#two"\n# a "note\n2,"x\n#""y"" z"\n')
+    table = open_table([path], TableForm(comment="#"), what="a table")
+    assert table.frame.collect().rows() == [("#1", "one\n#two"), ("2", 'x\n#"y" z')]
