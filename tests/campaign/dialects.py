@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
-
-import polars as pl
 
 TRAIN_UNTIL = datetime(2024, 9, 1)
 FIRST, LAST = datetime(2023, 3, 1), datetime(2025, 2, 1)
@@ -32,26 +27,32 @@ PLAIN = [
     "x/y",
     "100%",
 ]
-QUOTED = ['he said "hi"', "two\nlines", "a\n#b\nc", "a\n#b", "a,b;c|d\te", '"', '""', '","', "one, two", 'end"', "\\", 'a\\"b',
-          "line\r\nend", "#1, #2"]  # fmt: skip
+QUOTED = [
+    'he said "hi"', "two\nlines", "a\n#b\nc", "a\n#b", "a,b;c|d\te", '"', '""', '","', "one, two", 'end"', "\\",
+    'a\\"b', "line\r\nend", "#1, #2",
+]  # fmt: skip
 LATIN = ["café", "Größe", "naïve", "Señor £5", "½ l"]
 WIDE = ["日本茶", "чай", "☕ mug", "e\u0301", "ﬁne"]
-ENCODINGS = {"utf-8": LATIN + WIDE, "utf-8-sig": LATIN + WIDE, "utf-16": LATIN + WIDE, "cp1252": [*LATIN, "5 € – “tea”"],
-             "latin-1": LATIN}  # fmt: skip
+ENCODINGS = {
+    "utf-8": LATIN + WIDE, "utf-8-sig": LATIN + WIDE, "utf-16": LATIN + WIDE, "cp1252": [*LATIN, "5 € … “tea”"],
+   "latin-1": LATIN,
+}  # fmt: skip
 DATA_NULLS = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "None", "nan", "NaN", "NaT", "-", "\\N"]
 # A format as the strftime of Python writes it, and the unit to which it cuts times off.
 MINUTE, SECOND, DAY = timedelta(minutes=1), timedelta(seconds=1), timedelta(days=1)
 TIMES: dict[str, tuple[str, timedelta]] = {
-    "iso": ("%Y-%m-%d %H:%M:%S", SECOND), "iso T": ("%Y-%m-%dT%H:%M:%S", SECOND), "iso minutes": ("%Y-%m-%d %H:%M", MINUTE),
-    "iso day": ("%Y-%m-%d", DAY), "iso ms": ("%Y-%m-%dT%H:%M:%S.{ms}", timedelta(milliseconds=1)),
+    "iso": ("%Y-%m-%d %H:%M:%S", SECOND), "iso T": ("%Y-%m-%dT%H:%M:%S", SECOND),
+    "iso minutes": ("%Y-%m-%d %H:%M", MINUTE), "iso day": ("%Y-%m-%d", DAY),
+    "iso ms": ("%Y-%m-%dT%H:%M:%S.{ms}", timedelta(milliseconds=1)),
     "iso us": ("%Y-%m-%d %H:%M:%S.%f", timedelta(microseconds=1)), "iso Z": ("%Y-%m-%dT%H:%M:%SZ", SECOND),
     "iso ms Z": ("%Y-%m-%dT%H:%M:%S.{ms}Z", timedelta(milliseconds=1)), "slashed ymd": ("%Y/%m/%d %H:%M:%S", SECOND),
     "dmy": ("%d/%m/%Y %H:%M:%S", SECOND), "dmy day": ("%d/%m/%Y", DAY), "dmy dots": ("%d.%m.%Y %H:%M", MINUTE),
     "dmy dashes": ("%d-%m-%Y %H:%M:%S", SECOND), "mdy": ("%m/%d/%Y %H:%M", MINUTE), "mdy day": ("%m/%d/%Y", DAY),
     "mdy noon": ("%m/%d/%Y %I:%M:%S %p", SECOND), "dmy noon": ("%d/%m/%Y %I:%M %p", MINUTE),
     "month name": ("%d-%b-%Y %H:%M:%S", SECOND), "month first": ("%b %d, %Y", DAY), "basic": ("%Y%m%d", DAY),
-    "basic T": ("%Y%m%dT%H%M%SZ", SECOND), "basic clock": ("%Y%m%d%H%M%S", SECOND), "day of week": ("%a, %d %b %Y %H:%M:%S", SECOND),
-    "dmy short": ("%d/%m/%y %H:%M", MINUTE), "unix": ("%a %b %d %H:%M:%S UTC %Y", SECOND),
+    "basic T": ("%Y%m%dT%H%M%SZ", SECOND), "basic clock": ("%Y%m%d%H%M%S", SECOND),
+    "day of week": ("%a, %d %b %Y %H:%M:%S", SECOND), "dmy short": ("%d/%m/%y %H:%M", MINUTE),
+    "unix": ("%a %b %d %H:%M:%S UTC %Y", SECOND),
 }  # fmt: skip
 EPOCHS = {"epoch s": 10**6, "epoch ms": 10**3, "epoch us": 1, "epoch ns": 0}
 ZONED = ["offset", "offset short", "zone words", "zone names", "declared zone"]
@@ -86,6 +87,10 @@ class Dialect:
     data_null: str = ""
     word_null: str = ""
     early_days: bool = False
+    rows: int = 60
+    strange_from: int = 0
+    titles: int = 0
+    varied: bool = False
     native: dict[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ("user", "when", "amount", "item", "note")
     declared: dict[str, Any] = field(default_factory=dict)
@@ -98,8 +103,7 @@ def dialect_of(seed: int) -> Dialect:
     """The dialect of a seed."""
     rng = random.Random(seed)
     kind = rng.choices(["text", "jsonl", "parquet", "excel"], [70, 10, 13, 7])[0]
-    one = Dialect(seed, kind, names=rng.choice([("user", "when", "amount", "item", "note"), ("User ID", "Date/Time", "Price €", "Größe", "#"),
-                                                ("customer_id", "ts", "total", "sku", "qty")]))  # fmt: skip
+    one = Dialect(seed, kind, names=rng.choice(NAMES))
     one.ids = rng.choice(["plain", "zeros", "long", "text", "decimal"])
     one.times = rng.choice([*TIMES, *EPOCHS, *ZONED])
     one.parts = rng.choice([1, 1, 1, 2, 3]) if kind != "excel" else 1
@@ -113,8 +117,9 @@ def dialect_of(seed: int) -> Dialect:
         one.native = {column: rng.choice(NATIVE[kind][column]) for column in ("user", "when", "amount")}
     if one.encoding in ("cp1252", "latin-1") and not one.header:
         one.declared["encoding"] = one.encoding
-    if one.times in SLASHED and rng.random() < 0.1:
-        one.early_days = True
+    one.early_days = one.times in SLASHED and rng.random() < 0.25
+    if rng.random() < 0.1:
+        one.rows, one.strange_from = 1400, 1050
     _declare(rng, one)
     return one
 
@@ -122,15 +127,22 @@ def dialect_of(seed: int) -> Dialect:
 NATIVE = {
     "jsonl": {"user": ["text", "number"], "when": ["text", "number"], "amount": ["text", "number"]},
     "excel": {"user": ["text", "number"], "when": ["text", "time"], "amount": ["text", "number"]},
-    "parquet": {"user": ["text", "Int32", "Int64", "Float64", "UInt32", "Categorical"], "when": ["text", "ms", "us", "ns", "zoned", "Date", "number"],
-                "amount": ["text", "Float32", "Float64", "Int32", "Decimal"]},
-}  # fmt: skip
+    "parquet": {
+        "user": ["text", "Int32", "Int64", "Float64", "UInt32", "Categorical"],
+        "when": ["text", "ms", "us", "ns", "zoned", "Date", "number"],
+        "amount": ["text", "Float32", "Float64", "Int32", "Decimal"],
+    },
+}
+NAMES = [
+    ("user", "when", "amount", "item", "note"), ("User ID", "Date/Time", "Price €", "Größe", "#"),
+    ("customer_id", "ts", "total", "sku", "qty"),
+]  # fmt: skip
 
 
 def _draw_amounts(rng: random.Random, one: Dialect) -> None:
     one.decimal = rng.choice([".", ".", ","])
     one.groups = rng.choice([g for g in GROUPS if GROUPS[g] != one.decimal])
-    one.digits = rng.choices([2, 1, 0], [16, 2, 1])[0]
+    one.digits = rng.choices([2, 1, 0], [12, 2, 2])[0]
     one.money = rng.choice(["{}", "{}", "{}", "${}", "{} $", "£{}", "USD {}", "{} EUR", "{}kr"])
     one.minus = rng.choice(["-{}", "-{}", "({})", "{}-"])
 
@@ -144,15 +156,30 @@ def _draw_text(rng: random.Random, one: Dialect) -> None:
     one.header = rng.random() < 0.85
     one.blank, one.comments = rng.choice([0, 0, 0, 0.1]), rng.choice([0, 0, 0, 0.1])
     one.padded = rng.random() < 0.1
+    one.titles = rng.choice([1, 2]) if one.header and not one.comments and rng.random() < 0.07 else 0
     if one.packed == ".zst" and not one.encoding.startswith("utf-8"):
         one.packed = ".gz"  # of zstd only UTF-8 is read, and the message says so
     if "€" in "".join(one.names) and one.encoding == "latin-1":
         one.names = ("user", "when", "amount", "item", "note")
 
 
+def of_part(one: Dialect, part: int) -> Dialect:
+    """The dialect of one file of a table, of which some parts may be written differently."""
+    if not one.varied or part == 0:
+        return one
+    rng = random.Random(f"part {one.seed} {part}")
+    changed = replace(
+        one, delimiter=rng.choice(",;\t|"), line_end=rng.choice(["\n", "\r\n"]), quoting=rng.choice(["minimal", "all"])
+    )
+    return replace(
+        changed, encoding=rng.choice(["utf-8-sig", "utf-16"]) if one.encoding.startswith("utf") else one.encoding
+    )
+
+
 def _declare(rng: random.Random, one: Dialect) -> None:
     if one.kind == "text":
-        if rng.random() < 0.3:
+        one.varied = one.parts > 1 and one.packed != ".zst" and rng.random() < 0.4
+        if rng.random() < 0.3 and not one.varied:
             one.declared |= {"delimiter": one.delimiter, "encoding": one.encoding}
         if one.comments:
             one.declared["comment"] = rng.choice(["#", "%"])
@@ -175,14 +202,16 @@ def truth_of(one: Dialect) -> list[Row]:
     rng = random.Random(f"rows {one.seed}")
     texts = PLAIN + (QUOTED if one.kind != "text" or one.quoting != "none" else ['5" pipe']) + ENCODINGS[one.encoding]
     texts = [text for text in texts if one.kind != "text" or one.quoting != "none" or one.delimiter not in text]
+    plain = [text for text in texts if text in PLAIN[:8]]
     rows: list[Row] = []
-    for i in range(60):
-        amount = round(
-            (-1 if rng.random() < 0.15 else 1) * rng.choice([9, 300, 5000, 2_000_000]) * rng.random(), one.digits
-        )
-        row = [_id(rng, one), _time(rng, one, late=i >= 45), amount + 0.0, texts[i % len(texts)]]
+    for i in range(one.rows):
+        strange = i >= one.strange_from
+        scale = rng.choice([9, 300, 5000, 2_000_000])
+        amount = round((-1 if rng.random() < 0.15 else 1) * scale * rng.random(), one.digits)
+        time = _time(rng, one, late=i >= one.rows * 3 // 4 or (strange and i % 2), low=not strange)
+        row = [_id(rng, one), time, amount + 0.0, (texts if strange else plain)[i % len(texts if strange else plain)]]
         for column in range(4):
-            if i % 4 and rng.random() < 0.06:
+            if i % 4 and strange and rng.random() < 0.06:
                 row[column] = None
         rows.append(tuple(row))  # type: ignore[arg-type]
     return rows
@@ -190,22 +219,23 @@ def truth_of(one: Dialect) -> list[Row]:
 
 def _id(rng: random.Random, one: Dialect) -> str:
     number = rng.randint(1, 99_999)
-    return {"plain": f"{number}", "zeros": f"{number:08d}", "long": f"9007199254740{number:05d}", "text": f"u-{number} b",
-            "decimal": f"{number}"}[one.ids]  # fmt: skip
+    prefix = {"long": "9007199254740", "text": "u-"}.get(one.ids, "")
+    return f"{prefix}{number:08d}" if one.ids == "zeros" else f"{prefix}{number:05d}" if prefix else f"{number}"
 
 
-def _time(rng: random.Random, one: Dialect, *, late: bool) -> datetime:
+def _time(rng: random.Random, one: Dialect, *, late: bool, low: bool) -> datetime:
+    """A time of the training period or after it, at an hour that no zone skips; with a low day where it has to."""
     start, end = (TRAIN_UNTIL + DAY, LAST) if late else (FIRST, TRAIN_UNTIL - DAY)
-    time = start + (end - start) * rng.random()
-    while one.early_days and time.day > 12 or time.hour < 7 or (start == FIRST and time >= TRAIN_UNTIL - DAY):
+    while True:
         time = start + (end - start) * rng.random()
-    return time.replace(microsecond=time.microsecond // 1000 * 1000 + rng.randint(1, 999))
+        if time.hour >= 7 and time < end - DAY and (time.day <= 12 or not (one.early_days or low)):
+            return time.replace(microsecond=time.microsecond // 1000 * 1000 + rng.randint(1, 999))
 
 
 def cut(time: datetime, one: Dialect) -> datetime:
     """A time to the unit in which a dialect keeps it."""
     native = one.native.get("when", "text")
-    if native in ("ms", "Date") or one.kind == "excel" and native == "time":
+    if native in ("ms", "Date") or (one.kind == "excel" and native == "time"):
         unit = {"ms": timedelta(milliseconds=1), "Date": DAY}.get(native, SECOND)
     elif native in ("us", "ns", "zoned"):
         unit = timedelta(microseconds=1)
@@ -221,6 +251,8 @@ def written_time(time: datetime, one: Dialect, rng: random.Random) -> str:
     if one.times in EPOCHS:
         micros = (time - datetime(1970, 1, 1)) // timedelta(microseconds=1)
         return str(micros // EPOCHS[one.times]) if EPOCHS[one.times] else f"{micros}000"
+    if one.times == "iso mixed":
+        return time.strftime(rng.choice(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.000", "%Y-%m-%dT%H:%M:%SZ"]))
     if one.times in TIMES:
         return time.strftime(TIMES[one.times][0].replace("{ms}", f"{time.microsecond // 1000:03d}"))
     if one.times.startswith("offset"):
@@ -250,7 +282,7 @@ def local(time: datetime) -> datetime:
 def written_amount(amount: float, one: Dialect) -> str:
     """An amount as text."""
     body = f"{abs(amount):,.{one.digits}f}".replace(",", "_").replace(".", one.decimal).replace("_", GROUPS[one.groups])
-    body = one.money.format(body)
+    body = body if one.seed % 3 == 0 and amount % 2 < 1 else one.money.format(body)
     return one.minus.format(body) if amount < 0 else body
 
 
@@ -279,155 +311,3 @@ def has_two_readings(one: Dialect, rows: list[Row]) -> bool:
     many = any(text.count(GROUPS[one.groups]) > 1 for text in texts) if grouped else False
     two_marks = grouped and not many and "decimal" not in one.declared and one.native.get("amount", "text") == "text"
     return two_days or two_marks
-
-
-# -- files ----------------------------------------------------------------------------------------------------------
-
-
-def write(one: Dialect, folder: Path) -> tuple[list[Row], str, tuple[str, ...]]:
-    """Write the table; its truth, the glob of its files and the names of its columns."""
-    rows = truth_of(one)
-    rows = [(user, None if time is None else cut(time, one), amount, item) for user, time, amount, item in rows]
-    size = -(-len(rows) // one.parts)
-    suffix = {"text": ".csv", "jsonl": ".jsonl", "parquet": ".parquet", "excel": ".xlsx"}[one.kind] + one.packed
-    for part in range(one.parts):
-        some = rows[part * size : (part + 1) * size]
-        order = list(range(5))
-        if one.header:
-            random.Random(f"order {one.seed} {part}").shuffle(order)
-        WRITERS[one.kind](one, some, order, folder / f"part-{part}{suffix}")
-    names = one.names if one.header else tuple(f"column_{i}" for i in range(1, 6))
-    return rows, f"part-*{suffix}", names
-
-
-def write_text(one: Dialect, rows: list[Row], order: list[int], path: Path) -> None:
-    rng = random.Random(f"lines {one.seed}")
-    lines = []
-    if one.comments:
-        lines += [f'{one.declared["comment"]} exported "today, by me']
-    if one.header:
-        lines.append(one.delimiter.join(field_text(one.names[i], one, word=True) for i in order))
-    for row in written_rows(one, rows):
-        cells = [
-            field_text(cell if cell is not None else one.word_null if i == 3 else one.data_null, one, word=i == 3)
-            for i, cell in enumerate(row)
-        ]
-        if one.header or lines:
-            lines += [""] * (rng.random() < one.blank)
-            lines += [f'{one.declared.get("comment")} 1;2,3 "'] * (rng.random() < one.comments)
-        lines.append(one.delimiter.join(cells[i] for i in order))
-    text = one.line_end.join(lines) + (one.line_end if one.last_end else "")
-    pack(text.encode(one.encoding), path)
-
-
-def field_text(text: str, one: Dialect, *, word: bool) -> str:
-    """A field, in quotes where it has to be or the dialect wants it so."""
-    comment = one.declared.get("comment")
-    needs = any(mark in text for mark in (one.delimiter, '"', "\n", "\r")) or (comment and text.startswith(comment))
-    quoted = one.quoting == "all" or (one.quoting == "words" and word) or (needs and text != '5" pipe')
-    pad = " " if one.padded and not quoted and one.delimiter != "\t" else ""
-    return '"' + text.replace('"', '""') + '"' if quoted else pad + text + pad
-
-
-def pack(raw: bytes, path: Path) -> None:
-    """Write bytes, packed as the name says; of zstd as blocks that are not compressed."""
-    if path.suffix == ".gz":
-        raw = gzip.compress(raw)
-    elif path.suffix == ".zst":
-        blocks = [raw[i : i + 1000] for i in range(0, len(raw), 1000)]
-        headers = [
-            (int(i == len(blocks) - 1) | len(block) << 3).to_bytes(3, "little") for i, block in enumerate(blocks)
-        ]
-        raw = b"\x28\xb5\x2f\xfd\x00\x58" + b"".join(h + b for h, b in zip(headers, blocks, strict=True))
-    path.write_bytes(raw)
-
-
-def native(one: Dialect, rows: list[Row]) -> dict[str, list[Any]]:
-    """The columns in their order, each of the type that the dialect gives it."""
-    columns = dict(zip(COLUMNS, map(list, zip(*written_rows(one, rows), strict=True)), strict=True))
-    if has_numeric_ids(one):
-        kind = float if one.ids == "decimal" and one.kind == "jsonl" else int
-        columns["user"] = [None if user is None else kind(user) for user, *_ in rows]
-    if one.native["when"] == "number":
-        unit = EPOCHS.get(one.times, 10**6)
-        micros = [
-            None if row[1] is None else (row[1] - datetime(1970, 1, 1)) // timedelta(microseconds=1) for row in rows
-        ]
-        columns["when"] = [None if m is None else m // unit if unit else m * 1000 for m in micros]
-    elif one.native["when"] != "text":
-        columns["when"] = [local(time) if "timezone" in one.declared and time else time for _, time, *_ in rows]
-    if one.native["amount"] != "text":
-        columns["amount"] = [amount for _, _, amount, _ in rows]
-    rng = random.Random(f"nulls {one.seed}")
-    for name, values in columns.items():
-        texts = all(isinstance(value, str | None) for value in values)
-        spelling = one.word_null if name == "item" else one.data_null
-        if texts and name != "note" and rng.random() < 0.5:
-            columns[name] = [spelling if value is None else value for value in values]
-    return columns
-
-
-def has_numeric_ids(one: Dialect) -> bool:
-    """Whether the file itself holds the ids as numbers."""
-    if one.native["user"] in ("text", "Categorical"):
-        return False
-    whole = one.native["user"] in ("number", "Int64") and one.kind != "excel"
-    return one.ids in ("plain", "decimal") or (one.ids == "long" and whole)
-
-
-def write_jsonl(one: Dialect, rows: list[Row], order: list[int], path: Path) -> None:
-    rng = random.Random(f"lines {one.seed}")
-    columns, lines = native(one, rows), []
-    for i in range(len(rows)):
-        fields = {one.names[c]: columns[COLUMNS[c]][i] for c in order}
-        kept = {key: value for key, value in fields.items() if value is not None or rng.random() < 0.5 or i == 0}
-        lines.append(json.dumps(kept, ensure_ascii=one.seed % 2 == 0) + "\n")
-    pack("".join(lines).encode(), path)
-
-
-def write_parquet(one: Dialect, rows: list[Row], order: list[int], path: Path) -> None:
-    rng = random.Random(f"types {path.name} {one.seed}")
-    columns = native(one, rows)
-    frame = pl.DataFrame({one.names[c]: pl.Series(columns[COLUMNS[c]], strict=False) for c in order})
-    user, when, amount = one.names[:3]
-    if has_numeric_ids(one):
-        kinds = [one.native["user"], *(["Int64", "Int32"] if one.ids != "long" else ["Int64"])]
-        frame = frame.with_columns(pl.col(user).cast(getattr(pl, rng.choice(kinds))))
-    elif one.native["user"] == "Categorical":
-        frame = frame.with_columns(pl.col(user).cast(pl.Categorical))
-    if one.native["when"] in ("ms", "us", "ns", "zoned"):
-        finer = {"ms": ["ms", "us", "ns"], "us": ["us", "ns"]}.get(one.native["when"], ["us", "ns"])
-        frame = frame.with_columns(pl.col(when).cast(pl.Datetime(rng.choice(finer))))
-        if one.native["when"] == "zoned":
-            zoned = pl.col(when).dt.replace_time_zone("UTC").dt.convert_time_zone(rng.choice(["Asia/Tokyo", "UTC"]))
-            frame = frame.with_columns(zoned)
-    elif one.native["when"] == "Date":
-        frame = frame.with_columns(pl.col(when).cast(pl.Date))
-    if one.native["amount"] in ("Float32", "Float64"):
-        frame = frame.with_columns(pl.col(amount).cast(getattr(pl, rng.choice([one.native["amount"], "Float64"]))))
-    elif one.native["amount"] == "Decimal":
-        frame = frame.with_columns(pl.col(amount).cast(pl.Decimal(18, one.digits)))
-    elif one.native["amount"] == "Int32" and one.digits == 0:
-        frame = frame.with_columns(pl.col(amount).cast(pl.Int32))
-    frame.write_parquet(path)
-
-
-def write_excel(one: Dialect, rows: list[Row], order: list[int], path: Path) -> None:
-    import xlsxwriter
-
-    columns = native(one, rows)
-    with xlsxwriter.Workbook(str(path)) as book:
-        sheet, form = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        for c, column in enumerate(order):
-            sheet.write_string(0, c, one.names[column])
-            for r, value in enumerate(columns[COLUMNS[column]], 1):
-                if isinstance(value, str):
-                    sheet.write_string(r, c, value.replace("\r\n", "\n"))
-                elif isinstance(value, datetime):
-                    sheet.write_datetime(r, c, value, form)
-                elif value is not None:
-                    sheet.write_number(r, c, value)
-
-
-COLUMNS = ("user", "when", "amount", "item", "note")
-WRITERS = {"text": write_text, "jsonl": write_jsonl, "parquet": write_parquet, "excel": write_excel}

@@ -1,10 +1,11 @@
-"""One table of known content in many dialects: every one reads as that content, or is refused where two readings fit."""
+"""A table of known content in many dialects: each reads as that content, or is refused where two readings fit."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import dialect_files
 import dialects
 import polars as pl
 import pytest
@@ -39,7 +40,7 @@ duplicates = "keep"
 
 def read(one: Dialect, folder: Path) -> tuple[list[Row], list[Row]]:
     """What the table should read as and what it reads as, both sorted; rows without user or time left out."""
-    rows, files, names = dialects.write(one, folder)
+    rows, files, names = dialect_files.write(one, folder)
     columns = {key: json.dumps(name) for key, name in zip(("user", "time", "amount", "item"), names, strict=False)}
     lines = [f"{key} = {as_toml(value)}" for key, value in one.declared.items()]
     text = TOML.format(path=json.dumps(files), **columns) + "\n".join(lines)

@@ -25,14 +25,15 @@ pytestmark = pytest.mark.campaign
 CASES, CAMPAIGN = 4, 40
 KILLS = 6  # of each world; now and then one comes too late
 LONGEST = 60  # seconds that a command may take
-SETTINGS = (
-    "text.model=scratch text.vocabulary=400 text.d_model=16 text.layers=1 text.heads=2 text.max_tokens=24 "
-    "text.whiten=12 text.steps=10 text.batch_size=16 sequence.d_model=16 sequence.layers=1 sequence.heads=2 "
-    "sequence.steps=40 sequence.batch_size=16 sequence.checkpoint_every=2 tabular.d_token=8 tabular.layers=1 "
-    "tabular.heads=2 tabular.steps=40 tabular.batch_size=32 tabular.checkpoint_every=2 align.d_embedding=16 "
-    "align.layers=1 align.heads=2 align.steps=12 align.batch_size=16 align.sentences=8 align.validate_every=3 "
-    "align.lora_rank=2 align.checkpoint_every=2 ranker.steps=10 ranker.batch_size=32 ranker.width=16"
-).split()
+SETTINGS = [
+    "text.model=scratch", "text.vocabulary=400", "text.d_model=16", "text.layers=1", "text.heads=2",
+    "text.max_tokens=24", "text.whiten=12", "text.steps=10", "text.batch_size=16", "sequence.d_model=16",
+    "sequence.layers=1", "sequence.heads=2", "sequence.steps=40", "sequence.batch_size=16",
+    "sequence.checkpoint_every=2", "tabular.d_token=8", "tabular.layers=1", "tabular.heads=2", "tabular.steps=40",
+    "tabular.batch_size=32", "tabular.checkpoint_every=2", "align.d_embedding=16", "align.layers=1", "align.heads=2",
+    "align.steps=12", "align.batch_size=16", "align.sentences=8", "align.validate_every=3", "align.lora_rank=2",
+    "align.checkpoint_every=2", "ranker.steps=10", "ranker.batch_size=32", "ranker.width=16",
+]  # fmt: skip
 SET = [word for setting in SETTINGS for word in ("--set", setting)]
 COMMANDS = {
     "init": ["init", "{world}", "--from", "demo", "--users", "300"],
@@ -151,11 +152,12 @@ def test_a_killed_command_ends_the_same(
 ) -> None:
     world = tmp_path / "world"
     killed = disturb(commands, undisturbed, world, seed)
-    print(undisturbed.seconds, killed)
     record_property("killed", killed)
     assert commands.run(["clean", "-w", str(world)]) == 0, commands.printed()
     content = content_of(world)
     missing, left = undisturbed.content.keys() - content.keys(), content.keys() - undisturbed.content.keys()
     changed = [name for name, value in undisturbed.content.items() if content.get(name, value) != value]
-    assert not (missing or left or changed), f"missing {missing}, left behind {left}, changed {changed}\n{killed}"
+    assert [missing, left, changed] == [set(), set(), []], (
+        f"missing {missing}, left behind {left}, changed {changed}\n{killed}"
+    )
     shutil.rmtree(world)
