@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -50,6 +51,8 @@ class _Lines:
         self.text, self.comment = text, dialect.comment
         self.number = self.comments = 0
         self.between = True
+        self.plain = dialect.escaped and re.compile(r"\\(.)")
+        self.escapable = ('"', "\\", dialect.delimiter)
 
     def __iter__(self) -> Iterator[str]:
         for line in self.text:
@@ -58,7 +61,11 @@ class _Lines:
                 self.comments += 1
             else:
                 self.between = False
-                yield line
+                yield self.plain.sub(self._kept, line) if self.plain else line
+
+    def _kept(self, pair: re.Match[str]) -> str:
+        r"""A backslash and what follows it: one that escapes nothing, as in \N, stands for itself."""
+        return pair[0] if pair[1] in self.escapable else "\\" + pair[0]
 
 
 def _rewrite(file: Stored, dialect: Dialect, source: Path, what: str) -> tuple[Path, Dialect]:
