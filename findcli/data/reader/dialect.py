@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from findcli.data.reader.missing import IN_DATA
+
 DELIMITERS = (",", ";", "\t", "|")
 WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 DATA = re.compile(r"\s*[-+(]?\s*[$€£]?\s*\d[\d.,:/TZ +-]*%?\)?\s*")
@@ -214,15 +216,20 @@ def _names_columns(rows: list[list[str]], width: int) -> bool:
 def _has_names(rows: list[list[str]], width: int) -> bool:
     """Whether a word stands above numbers or dates in the first row."""
     rest = [row for row in rows[1:] if len(row) == width]
-    return any(rows[0][i].strip() and not _is_data(rows[0][i]) for i in _data_columns(rest, width))
+    return any(_is_word(rows[0][i]) for i in _data_columns(rest, width))
 
 
 def _data_columns(rows: list[list[str]], width: int) -> list[int]:
     return [i for i in range(width) if _share([row[i] for row in rows]) > 0.8]
 
 
+def _is_word(field: str) -> bool:
+    """Whether a field is neither a number or date nor missing."""
+    return field.strip() not in IN_DATA and not _is_data(field)
+
+
 def _share(fields: list[str]) -> float:
-    present = [field for field in fields if field.strip()]
+    present = [field for field in fields if field.strip() not in IN_DATA]
     return sum(map(_is_data, present)) / len(present) if present else 0.0
 
 
