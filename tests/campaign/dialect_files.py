@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dialects import EPOCHS, Dialect, Row, cut, local, of_part, truth_of, written_rows
+from dialects import DATA_NULLS, EPOCHS, Dialect, Row, cut, local, of_part, truth_of, written_rows
 
 
 def write(one: Dialect, folder: Path) -> tuple[list[Row], str, tuple[str, ...]]:
@@ -39,7 +39,7 @@ def write_text(one: Dialect, rows: list[Row], order: list[int], path: Path) -> N
         lines.append(one.delimiter.join(field_text(one.names[i], one, word=True) for i in order))
     for row in written_rows(one, rows):
         cells = [
-            field_text(cell if cell is not None else one.word_null if i == 3 else one.data_null, one, word=i == 3)
+            field_text(cell if cell is not None else spelled_null(one, i, rng), one, word=i == 3)
             for i, cell in enumerate(row)
         ]
         if one.header or lines:
@@ -50,13 +50,21 @@ def write_text(one: Dialect, rows: list[Row], order: list[int], path: Path) -> N
     pack(text.encode(one.encoding), path)
 
 
+def spelled_null(one: Dialect, column: int, rng: random.Random) -> str:
+    """How a missing value of a column is written."""
+    if column == 3:
+        return one.word_null
+    return one.data_null if one.nulls == "one" else rng.choice(DATA_NULLS)
+
+
 def field_text(text: str, one: Dialect, *, word: bool) -> str:
     """A field, in quotes where it has to be or the dialect wants it so."""
     comment = one.declared.get("comment")
     needs = any(mark in text for mark in (one.delimiter, '"', "\n", "\r")) or (comment and text.startswith(comment))
     quoted = one.quoting == "all" or (one.quoting == "words" and word) or (needs and text != '5" pipe')
     pad = " " if one.padded and not quoted and one.delimiter != "\t" else ""
-    return '"' + text.replace('"', '""') + '"' if quoted else pad + text + pad
+    inner = text.replace('"', '\\"' if one.quoting == "escaped" else '""')
+    return f'"{inner}"' if quoted else pad + text + pad
 
 
 def pack(raw: bytes, path: Path) -> None:

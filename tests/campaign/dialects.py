@@ -34,7 +34,8 @@ QUOTED = [
 LATIN = ["café", "Größe", "naïve", "Señor £5", "½ l"]
 WIDE = ["日本茶", "чай", "☕ mug", "e\u0301", "ﬁne"]
 ENCODINGS = {
-    "utf-8": LATIN + WIDE, "utf-8-sig": LATIN + WIDE, "utf-16": LATIN + WIDE, "cp1252": [*LATIN, "5 € … “tea”"],
+    "utf-8": LATIN + WIDE, "utf-8-sig": LATIN + WIDE, "utf-16": LATIN + WIDE, "utf-16-le": LATIN + WIDE, "utf-16-be": LATIN + WIDE,
+    "cp1252": [*LATIN, "5 € … “tea”"],
    "latin-1": LATIN,
 }  # fmt: skip
 DATA_NULLS = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "None", "nan", "NaN", "NaT", "-", "\\N"]
@@ -56,8 +57,8 @@ TIMES: dict[str, tuple[str, timedelta]] = {
 }  # fmt: skip
 EPOCHS = {"epoch s": 10**6, "epoch ms": 10**3, "epoch us": 1, "epoch ns": 0}
 ZONED = ["offset", "offset short", "zone words", "zone names", "declared zone"]
-SLASHED = [name for name, (form, _) in TIMES.items() if form.startswith(("%d/%m", "%m/%d", "%d-%m"))]
-GROUPS = {"none": "", "comma": ",", "point": ".", "space": " ", "hard space": "\xa0", "apostrophe": "'"}
+SLASHED = [name for name, (form, _) in TIMES.items() if form.startswith(("%d/%m", "%m/%d", "%d-%m", "{m}/"))]
+GROUPS = {"none": "", "comma": ",", "point": ".", "space": " ", "hard space": "\xa0", "apostrophe": "'", "lakh": ","}
 
 
 @dataclass
@@ -84,6 +85,8 @@ class Dialect:
     digits: int = 2
     money: str = "{}"
     minus: str = "-{}"
+    cut: bool = False
+    nulls: str = "one"
     data_null: str = ""
     word_null: str = ""
     early_days: bool = False
@@ -143,14 +146,18 @@ def _draw_amounts(rng: random.Random, one: Dialect) -> None:
     one.decimal = rng.choice([".", ".", ","])
     one.groups = rng.choice([g for g in GROUPS if GROUPS[g] != one.decimal])
     one.digits = rng.choices([2, 1, 0], [12, 2, 2])[0]
-    one.money = rng.choice(["{}", "{}", "{}", "${}", "{} $", "£{}", "USD {}", "{} EUR", "{}kr"])
+    one.money = rng.choice(
+        ["{}", "{}", "{}", "${}", "{} $", "£{}", "USD {}", "{} EUR", "{}kr", "CHF {}", "US${}", "Rs. {}"]
+    )
     one.minus = rng.choice(["-{}", "-{}", "({})", "{}-"])
+    one.cut = one.digits == 2 and rng.random() < 0.2
+    one.nulls = rng.choice(["one", "one", "several"])
 
 
 def _draw_text(rng: random.Random, one: Dialect) -> None:
     one.encoding = rng.choice([*ENCODINGS, "utf-8"])
     one.delimiter = rng.choice(",,;\t|")
-    one.quoting = rng.choice(["minimal", "minimal", "all", "words", "none"])
+    one.quoting = rng.choice(["minimal", "minimal", "all", "words", "none", "escaped"])
     one.line_end, one.last_end = rng.choice(["\n", "\r\n"]), rng.random() < 0.8
     one.packed = rng.choice(["", "", "", ".gz", ".zst"])
     one.header = rng.random() < 0.85
@@ -202,6 +209,7 @@ def truth_of(one: Dialect) -> list[Row]:
     rng = random.Random(f"rows {one.seed}")
     texts = PLAIN + (QUOTED if one.kind != "text" or one.quoting != "none" else ['5" pipe']) + ENCODINGS[one.encoding]
     texts = [text for text in texts if one.kind != "text" or one.quoting != "none" or one.delimiter not in text]
+    texts = [text for text in texts if one.quoting != "escaped" or "\\" not in text]
     plain = [text for text in texts if text in PLAIN[:8]]
     rows: list[Row] = []
     for i in range(one.rows):
@@ -253,8 +261,11 @@ def written_time(time: datetime, one: Dialect, rng: random.Random) -> str:
         return str(micros // EPOCHS[one.times]) if EPOCHS[one.times] else f"{micros}000"
     if one.times == "iso mixed":
         return time.strftime(rng.choice(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.000", "%Y-%m-%dT%H:%M:%SZ"]))
+    if one.times == "epoch float":
+        return f"{(time - datetime(1970, 1, 1)) // SECOND}.0"
     if one.times in TIMES:
-        return time.strftime(TIMES[one.times][0].replace("{ms}", f"{time.microsecond // 1000:03d}"))
+        parts = {"ms": f"{time.microsecond // 1000:03d}", "m": time.month, "d": time.day, "h": time.hour % 12 or 12}
+        return time.strftime(TIMES[one.times][0]).format(**parts)
     if one.times.startswith("offset"):
         hours = rng.choice([-7, -3, 0, 2, 5])
         shift = f"{hours:+03d}:00" if one.times == "offset" else f" {hours:+03d}00"
@@ -281,7 +292,11 @@ def local(time: datetime) -> datetime:
 
 def written_amount(amount: float, one: Dialect) -> str:
     """An amount as text."""
-    body = f"{abs(amount):,.{one.digits}f}".replace(",", "_").replace(".", one.decimal).replace("_", GROUPS[one.groups])
+    whole, _, part = f"{abs(amount):.{one.digits}f}".partition(".")
+    part = part.rstrip("0") if one.cut else part
+    size, head = (2, whole[:-3]) if one.groups == "lakh" else (3, whole[:-3])
+    groups = [head[max(0, end - size) : end] for end in range(len(head), 0, -size)][::-1]
+    body = GROUPS[one.groups].join([*groups, whole[-3:]]) + (one.decimal + part if part else "")
     body = body if one.seed % 3 == 0 and amount % 2 < 1 else one.money.format(body)
     return one.minus.format(body) if amount < 0 else body
 

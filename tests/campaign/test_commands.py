@@ -14,13 +14,16 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, get_type_hints
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
 import tomlkit
 from typer.main import get_command
 
+from findcli import pipeline
 from findcli.cli.main import app, main
+from findcli.errors import FindCLIError
 from findcli.workspace.settings import Settings
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(60), pytest.mark.filterwarnings("default")]
@@ -234,10 +237,9 @@ def wrong_file(rng: random.Random, folder: Path) -> str:
     """Damage a file or folder of the workspace."""
     places = sorted(path for path in folder.rglob("*") if not path.is_symlink())
     part = rng.choice(["data", "data", "runs", "runs", "runs", ""])
-    path = rng.choice([place for place in places if part in place.relative_to(folder).parts[:1] or not part])
-    action = rng.choice(
-        ["truncated", "empty", "a folder", "random bytes", "flipped", "removed", "unreadable", "a loop", "text"]
-    )
+    path = rng.choice([place for place in places if part in place.relative_to(folder).parts[:1]] or places)
+    damages = ["truncated", "empty", "a folder", "random bytes", "flipped", "removed", "unreadable", "a loop", "text"]
+    action = rng.choice(damages)
     content = path.read_bytes() if path.is_file() else b""
     if action == "unreadable":
         path.chmod(0)
@@ -250,8 +252,8 @@ def wrong_file(rng: random.Random, folder: Path) -> str:
     elif action != "removed":
         middle = rng.randrange(len(content) + 1)
         new = {
-            "truncated": content[:middle], "empty": b"", "random bytes": rng.randbytes(300), "text": "null\n☃,\n".encode(),
-            "flipped": content[:middle] + rng.randbytes(8) + content[middle + 8 :],
+            "truncated": content[:middle], "empty": b"", "random bytes": rng.randbytes(300),
+            "text": "null\n☃,\n".encode(), "flipped": content[:middle] + rng.randbytes(8) + content[middle + 8 :],
         }  # fmt: skip
         path.write_bytes(new[action])
     return f"{path.relative_to(folder)} {action}"
@@ -287,3 +289,10 @@ def test_a_command(template: Path, tmp_path: Path, seed: int) -> None:
             os.chmod(path, 0o700)  # noqa: PTH101, for the one who removes it
     problems = problems_of(code, printed)
     assert not problems, f"{problems}: findcli {' '.join(words)[:300]} with {made}\n{printed[-1500:]}"
+
+
+def test_a_command_that_ends_badly_is_seen(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, problem in (KeyError("x"), "an unexpected error"), (FindCLIError("no"), "no next step"):
+        monkeypatch.setattr(pipeline, "plan", Mock(side_effect=error))
+        assert problems_of(*run_here(["status", "-w", str(template)])) == [problem]
+    assert problems_of(3, "Traceback (most recent call last)") == ["exit code 3", "a traceback"]
