@@ -34,9 +34,8 @@ QUOTED = [
 LATIN = ["café", "Größe", "naïve", "Señor £5", "½ l"]
 WIDE = ["日本茶", "чай", "☕ mug", "e\u0301", "ﬁne"]
 ENCODINGS = {
-    "utf-8": LATIN + WIDE, "utf-8-sig": LATIN + WIDE, "utf-16": LATIN + WIDE, "utf-16-le": LATIN + WIDE, "utf-16-be": LATIN + WIDE,
-    "cp1252": [*LATIN, "5 € … “tea”"],
-   "latin-1": LATIN,
+    "utf-8": LATIN + WIDE, "utf-8-sig": LATIN + WIDE, "utf-16": LATIN + WIDE, "utf-16-le": LATIN + WIDE,
+    "utf-16-be": LATIN + WIDE, "cp1252": [*LATIN, "5 € … “tea”"], "latin-1": LATIN,
 }  # fmt: skip
 DATA_NULLS = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "None", "nan", "NaN", "NaT", "-", "\\N"]
 # A format as the strftime of Python writes it, and the unit to which it cuts times off.

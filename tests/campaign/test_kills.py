@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 
 import polars as pl
 import pytest
@@ -23,16 +23,19 @@ from findcli.workspace.runs import MANIFEST
 
 pytestmark = pytest.mark.campaign
 CASES, CAMPAIGN = 4, 40
-KILLS = 6  # of each world; now and then one comes too late
+TRAINED = ("text", "sequence", "tabular", "aligned")
+KILLS_IN_TRAINING = 2
+KILLS = 4  # of each world; now and then one comes too late
 LONGEST = 60  # seconds that a command may take
 SETTINGS = [
     "text.model=scratch", "text.vocabulary=400", "text.d_model=16", "text.layers=1", "text.heads=2",
-    "text.max_tokens=24", "text.whiten=12", "text.steps=10", "text.batch_size=16", "sequence.d_model=16",
-    "sequence.layers=1", "sequence.heads=2", "sequence.steps=40", "sequence.batch_size=16",
+    "text.max_tokens=24", "text.whiten=12", "text.steps=10", "text.batch_size=16", "text.checkpoint_every=2",
+    "sequence.d_model=16", "sequence.layers=1", "sequence.heads=2", "sequence.steps=40", "sequence.batch_size=16",
     "sequence.checkpoint_every=2", "tabular.d_token=8", "tabular.layers=1", "tabular.heads=2", "tabular.steps=40",
     "tabular.batch_size=32", "tabular.checkpoint_every=2", "align.d_embedding=16", "align.layers=1", "align.heads=2",
     "align.steps=12", "align.batch_size=16", "align.sentences=8", "align.validate_every=3", "align.lora_rank=2",
-    "align.checkpoint_every=2", "ranker.steps=10", "ranker.batch_size=32", "ranker.width=16",
+    "align.checkpoint_every=2", "ranker.steps=30", "ranker.checkpoint_every=2", "ranker.batch_size=32",
+    "ranker.width=16",
 ]  # fmt: skip
 SET = [word for setting in SETTINGS for word in ("--set", setting)]
 COMMANDS = {
@@ -51,20 +54,30 @@ class Commands:
     process: subprocess.Popen[str]
     folder: Path
 
-    def run(self, words: list[str], *, kill_after: float | None = None) -> int:
-        """The exit status of a command; negative where a signal ended it."""
+    def run(self, words: list[str], *, kill_after: float = LONGEST, once: Path | None = None) -> int:
+        """The exit status of a command; negative where a signal ended it, so many seconds after a folder is there."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(json.dumps([str(self.folder / "log.txt"), *words]), file=self.process.stdin, flush=True)
-        child = int(self.process.stdout.readline())
-        timer = Timer(LONGEST if kill_after is None else kill_after, os.kill, (child, signal.SIGKILL))
-        timer.start()
+        child, ended = int(self.process.stdout.readline()), Event()
+        killer = Thread(target=kill, args=(child, ended, kill_after, once))
+        killer.start()
         status = int(self.process.stdout.readline())
-        timer.cancel()
+        ended.set()
+        killer.join()
         return status
 
     def printed(self) -> str:
         return (self.folder / "log.txt").read_text()
+
+
+def kill(child: int, ended: Event, after: float, once: Path | None) -> None:
+    """Kill a process some time after a folder holds a whole file, unless it has ended."""
+    while once is not None and not any(once.rglob("*.safetensors")):
+        if ended.wait(0.001):
+            return
+    if not ended.wait(after):
+        os.kill(child, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +147,13 @@ def disturb(commands: Commands, undisturbed: Undisturbed, world: Path, seed: int
     """Give every command until it ends, killing some at moments spread over all of them; the moments of the kills."""
     at, killed = 0.0, []
     moments = moments_of(seed, undisturbed.seconds)
+    rng = random.Random(f"training {seed}")
     for name, seconds in undisturbed.seconds.items():
         reached = at
+        for stage in rng.sample(TRAINED, KILLS_IN_TRAINING) if name == "run" else ():
+            once, after = world / f"runs/.{stage}.checkpoints", rng.random() * 0.05
+            if commands.run(words_of(name, world), kill_after=after, once=once) == -signal.SIGKILL:
+                killed.append(f"{stage} {after:.2f} s after its first checkpoint")
         for moment in [moment for moment in moments if at <= moment < at + seconds]:
             if commands.run(words_of(name, world), kill_after=moment - reached) == -signal.SIGKILL:
                 killed.append(f"{name} after {moment - at:.2f} s")
