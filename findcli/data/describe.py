@@ -24,6 +24,7 @@ from findcli.workspace.runs import Run
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 FEW = 40  # a timeline with at most so many events goes by days
 NEAR = 4
+PARTS = "*/part-*.parquet"  # of the event log
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,12 @@ def weekly_counts(workspace: Workspace) -> Overview:
     """
     log = events.build_events(workspace)
     week = period_begin(workspace.train_until, WEEK).alias("week")
-    frame = _scan(log.files("*/part-*.parquet")).group_by(week, "source")
-    counts = frame.agg(events=pl.len(), users=pl.col("user_id").n_unique()).sort("week", "source")
+    with log.reading(PARTS):
+        frame = _scan(log.files(PARTS)).group_by(week, "source")
+        counts = frame.agg(events=pl.len(), users=pl.col("user_id").n_unique()).sort("week", "source")
+        counted = counts.collect(engine="streaming")
     last_cutoff = workspace.train_until - parse_duration(workspace.settings.windows.future)
-    return Overview(
-        log.manifest.metrics["users"], last_cutoff, workspace.train_until, counts.collect(engine="streaming")
-    )
+    return Overview(log.manifest.metrics["users"], last_cutoff, workspace.train_until, counted)
 
 
 def timeline(workspace: Workspace, user: str, *, as_of: datetime | None = None) -> Timeline:
@@ -135,7 +136,8 @@ def _read_user(log: Run, user: str, *, before: datetime) -> tuple[pl.Series, pl.
     """
     is_user = pl.col("user_id").cast(pl.String) == user
     for part in events.parts(log):
-        ids = _scan(log.files(f"*/{part}")).select("user_id").filter(is_user).head(1).collect()["user_id"]
+        with log.reading(f"*/{part}"):
+            ids = _scan(log.files(f"*/{part}")).select("user_id").filter(is_user).head(1).collect()["user_id"]
         if len(ids):
             return ids, events.read_part(log, part, before=before).filter(is_user)
     raise FindCLIError(
@@ -145,6 +147,7 @@ def _read_user(log: Run, user: str, *, before: datetime) -> tuple[pl.Series, pl.
 
 def _near(log: Run, user: str) -> pl.Series:
     """The neighbours of an id in alphabetical order, which begin like it."""
-    ids = _scan(log.files("*/part-*.parquet")).select(pl.col("user_id").cast(pl.String)).unique().sort("user_id")
-    names = ids.collect(engine="streaming")["user_id"]
+    with log.reading(PARTS):
+        ids = _scan(log.files(PARTS)).select(pl.col("user_id").cast(pl.String)).unique().sort("user_id")
+        names = ids.collect(engine="streaming")["user_id"]
     return names[max(0, min(names.search_sorted(user) - NEAR // 2, len(names) - NEAR)) :].head(NEAR)

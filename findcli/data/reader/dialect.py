@@ -12,9 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from findcli.data.reader.missing import IN_DATA
+
 DELIMITERS = (",", ";", "\t", "|")
 WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 DATA = re.compile(r"\s*[-+(]?\s*[$€£]?\s*\d[\d.,:/TZ +-]*%?\)?\s*")
+OPENING = re.compile(r'(?:^|[,;\t|])\s*"')
 SAMPLE = 200
 MOST_TITLES = 20
 
@@ -88,7 +91,7 @@ def sniff(
     named_by_comment = comment is None and leading and _is_commented_header(lines, leading, delimiter)
     if comment is None and leading and not named_by_comment:
         comment = "#"
-    body = [line for line in lines if comment is None or not line.startswith(comment)]
+    body = [lines[i] for i in _kept(lines, comment)]
     part = delimiter or _delimiter(body)
     spaced = _is_spaced(body, part)
     rows = list(_rows(body, part, spaced=spaced))
@@ -103,6 +106,31 @@ def sniff(
         delimiter=part, names=unique, renamed=renamed, header=has_header, skipped=skipped, titles=titles,
         comment=comment, spaced=spaced,
     )  # fmt: skip
+
+
+def _kept(lines: list[str], comment: str | None) -> list[int]:
+    """Which lines are no comments; within quotes none is one."""
+    kept, inside = [], False
+    for i, line in enumerate(lines):
+        if inside or comment is None or not line.startswith(comment):
+            kept.append(i)
+            inside = _ends_inside(line.replace('""', ""), inside=inside)
+    return kept
+
+
+def _ends_inside(line: str, *, inside: bool) -> bool:
+    """Whether a line, doubled quotes taken out, ends inside of quotes."""
+    end = 0
+    while True:
+        if inside:
+            end = line.find('"', end) + 1
+            if not end:
+                return True
+        elif opening := OPENING.search(line, end):
+            end = opening.end()
+        else:
+            return False
+        inside = not inside
 
 
 def _leading(lines: list[str], mark: str) -> Iterator[str]:
@@ -188,15 +216,20 @@ def _names_columns(rows: list[list[str]], width: int) -> bool:
 def _has_names(rows: list[list[str]], width: int) -> bool:
     """Whether a word stands above numbers or dates in the first row."""
     rest = [row for row in rows[1:] if len(row) == width]
-    return any(rows[0][i].strip() and not _is_data(rows[0][i]) for i in _data_columns(rest, width))
+    return any(_is_word(rows[0][i]) for i in _data_columns(rest, width))
 
 
 def _data_columns(rows: list[list[str]], width: int) -> list[int]:
     return [i for i in range(width) if _share([row[i] for row in rows]) > 0.8]
 
 
+def _is_word(field: str) -> bool:
+    """Whether a field is neither a number or date nor missing."""
+    return field.strip() not in IN_DATA and not _is_data(field)
+
+
 def _share(fields: list[str]) -> float:
-    present = [field for field in fields if field.strip()]
+    present = [field for field in fields if field.strip() not in IN_DATA]
     return sum(map(_is_data, present)) / len(present) if present else 0.0
 
 
@@ -221,7 +254,7 @@ def _unique(names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _lines_until(lines: list[str], rows: int, delimiter: str, comment: str | None, *, spaced: bool) -> int:
     """The lines before the first row of data."""
-    kept = [i for i, line in enumerate(lines) if comment is None or not line.startswith(comment)]
+    kept = _kept(lines, comment)
     reader = csv.reader((lines[i] for i in kept), delimiter=delimiter, skipinitialspace=spaced)
     seen = 0
     while seen < rows:

@@ -9,13 +9,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from findcli.data.reader.missing import IN_DATA, IN_WORDS
 from findcli.data.reader.tables import Table, text_of
 from findcli.errors import FindCLIError
 from findcli.workspace.table_form import TableForm
-
-# "None" is an item and NA is Namibia: among words, only what no one would write is missing.
-IN_WORDS = ("", "\\N")
-IN_DATA = (*IN_WORDS, "-", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "Null", "null", "None", "nan", "NaN", "NaT")
 
 
 def bare(table: Table, form: TableForm, name: str) -> pl.Expr:
@@ -38,7 +35,7 @@ def words(table: Table, form: TableForm, name: str) -> pl.Expr:
         return text_of(pl.col(name), kind)
     text = _stripped(table, name)
     if name in table.written and not table.padded and not table.has_marks and not form.null_values:
-        return text
+        return pl.when(text != "").then(text)  # an empty field in quotes
     return pl.when(~text.is_in([*IN_WORDS, *form.null_values])).then(text)
 
 

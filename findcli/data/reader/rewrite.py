@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -44,19 +45,27 @@ def rewrite(file: Stored, dialect: Dialect, *, source: Path, what: str) -> tuple
 
 
 class _Lines:
-    """The lines of a text, with the number of the one that was read last."""
+    """The lines of a text, with the number of the one that was read last; a comment stands only between rows."""
 
     def __init__(self, text: io.TextIOWrapper, dialect: Dialect) -> None:
         self.text, self.comment = text, dialect.comment
         self.number = self.comments = 0
+        self.between = True
+        self.plain = dialect.escaped and re.compile(r"\\(.)")
+        self.escapable = ('"', "\\", dialect.delimiter)
 
     def __iter__(self) -> Iterator[str]:
         for line in self.text:
             self.number += 1
-            if self.comment is not None and line.startswith(self.comment):
+            if self.between and self.comment is not None and line.startswith(self.comment):
                 self.comments += 1
             else:
-                yield line
+                self.between = False
+                yield self.plain.sub(self._kept, line) if self.plain else line
+
+    def _kept(self, pair: re.Match[str]) -> str:
+        r"""A backslash and what follows it: one that escapes nothing, as in \N, stands for itself."""
+        return pair[0] if pair[1] in self.escapable else "\\" + pair[0]
 
 
 def _rewrite(file: Stored, dialect: Dialect, source: Path, what: str) -> tuple[Path, Dialect]:
@@ -82,7 +91,7 @@ def _rewrite(file: Stored, dialect: Dialect, source: Path, what: str) -> tuple[P
                     writer.writerow([*row[:width], *[""] * (width - len(row))])
                 else:
                     blank += 1
-                start = lines.number + 1
+                start, lines.between = lines.number + 1, True
         except csv.Error as error:
             raise csv.Error(start, str(error)) from error
     return target, with_counts(dialect, blank=blank, comments=lines.comments, short=short, escaped=dialect.escaped)

@@ -115,8 +115,8 @@ def _open(files: Sequence[Path], form: TableForm, what: str, root: Path | None, 
             f"{what} mixes {' and '.join(_names(kinds))} files: {files[0].parent}", hint="give files of one kind"
         )
     with reading(what, files):
-        parts = _grouped([_part(file, form, what, _keys(file.path, root)) for file in stored])
-        frames = [_scan(part, what) for part in parts]
+        parts = [_part(file, form, what, _keys(file.path, root)) for file in stored]
+        frames = [_scan(part, what) for part in _grouped(parts)]
         frame = frames[0] if len(frames) == 1 else _unite(frames, ids)
         schema = frame.collect_schema()
     written = frozenset(n for n in schema.names() if all(p.kind != "parquet" or n in dict(p.keys) for p in parts))

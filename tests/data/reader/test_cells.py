@@ -115,6 +115,13 @@ def test_among_words_only_what_no_one_writes_is_missing(tmp_path: Path) -> None:
     assert read.to_list() == [None, "NA", "-", None, None, "tea"]
 
 
+def test_an_empty_field_in_quotes_is_missing(tmp_path: Path) -> None:
+    table = table_of(["", "tea"], tmp_path)
+    assert not table.padded
+    assert not table.has_marks
+    assert table.frame.select(nulls.words(table, TableForm(), "x")).collect().to_series().to_list() == [None, "tea"]
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from findcli.data.reader.tables import open_table
 from findcli.errors import FindCLIError
+from findcli.workspace.table_form import TableForm
 
 ROWS = [("001", "tea, green", "1"), ("Ä2", 'a "b"', "0"), ("3", "two\nlines", "1")]
 NAMES = ("user_id", "item", "label")
@@ -80,3 +81,34 @@ def test_files_without_a_header_have_numbered_columns(tmp_path: Path) -> None:
     table = open_table([tmp_path / "t.csv"], what="a table")
     assert table.schema.names() == ["column_1"]
     assert table.notes == ("no row names the columns",)
+
+
+def test_a_line_within_quotes_is_no_comment(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('# made today\na,b\n"#1","one\n#two"\n# a "note\n2,"x\n#""y"" z"\n')
+    table = open_table([path], TableForm(comment="#"), what="a table")
+    assert table.frame.collect().rows() == [("#1", "one\n#two"), ("2", 'x\n#"y" z')]
+
+
+def test_a_backslash_that_escapes_nothing_stays(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a,b\n1,"say \\"hi\\""\n2,\\N\n3,"C:\\tea"\n4,"one \\\\ two"\n')
+    assert read(path) == [("1", 'say "hi"'), ("2", "\\N"), ("3", "C:\\tea"), ("4", "one \\ two")]
+
+
+@pytest.mark.parametrize("missing", ["-", "NA", "NULL", "\\N"])
+def test_a_missing_value_in_the_first_row_is_no_name(tmp_path: Path, missing: str) -> None:
+    rows = [f"{missing},2.5", "2024-01-02,3.5", f"{missing},4.5", "2024-01-04,5.5"]
+    (tmp_path / "bare.csv").write_text("\n".join(rows))
+    assert len(read(tmp_path / "bare.csv")) == 4
+    (tmp_path / "named.csv").write_text("\n".join(["#,when", *rows]))
+    table = open_table([tmp_path / "named.csv"], what="a table")
+    assert (table.frame.collect().height, table.schema.names()[1]) == (4, "when")
+
+
+def test_what_a_later_part_needs_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("a,b\n1,x\n")
+    (tmp_path / "2.csv").write_text("a,b\n2,\\N\n3, y\n")
+    table = open_table([tmp_path / "1.csv", tmp_path / "2.csv"], what="a table")
+    assert table.padded
+    assert table.has_marks
