@@ -36,9 +36,7 @@ def check(workspace: WorkspaceDir = None, as_json: Json = False, quiet: Quiet = 
 
 
 def _print(report: Report) -> None:
-    columns = ["source", "rows", "usable", "users", "first", "last", "for training"]
-    rows = [[s.name, s.rows, s.usable, s.users, _day(s.first), _day(s.last), s.before] for s in report.sources]
-    console.print_table(columns, rows)
+    _print_sources(report)
     missing = {source.name: source.missing for source in report.sources}
     if report.profile:
         console.print_table(["profile", "users"], [[f"{report.profile.rows:,} rows", report.profile.users]])
@@ -55,6 +53,24 @@ def _print(report: Report) -> None:
     console.print_line(
         "go: next, findcli run" if report.go else "no-go: fix the problems, then run findcli check again"
     )
+
+
+def _print_sources(report: Report) -> None:
+    """The totals of each source, to be compared with one's own; of amounts and returns where there are some."""
+    columns = ["source", "rows", "usable", "users", "first", "last", "for training"]
+    rows = [[s.name, s.rows, s.usable, s.users, _day(s.first), _day(s.last), s.before] for s in report.sources]
+    more = {
+        "returns": [s.returned or None for s in report.sources],
+        "amount": [None if s.amount is None else f"{s.amount:,.2f}" for s in report.sources],
+    }
+    for name, values in more.items():
+        if any(value is not None for value in values):
+            columns.append(name)
+            rows = [[*row, value] for row, value in zip(rows, values, strict=True)]
+    console.print_table(columns, rows)
+    for source in report.sources:
+        for note in source.notes:
+            console.print_line(f"{source.name}: {note}")
 
 
 def _day(instant: datetime | None) -> str:

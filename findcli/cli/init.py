@@ -128,7 +128,8 @@ def _report_guess(table: Guess) -> None:
     if table.first:
         names = list(table.first[0])
         rows = [[_read(event[name]) for name in names] for event in table.first]
-        console.print_table(names, rows, title="the first events, as findcli reads them:")
+        console.print_line("  its first events, as findcli reads them:")
+        console.print_table(names, rows)
 
 
 def _read(value: object) -> object:

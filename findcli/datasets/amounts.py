@@ -14,8 +14,10 @@ from findcli.data.sources import MARKS
 from findcli.datasets import columns, words
 from findcli.datasets.overrides import Overrides
 from findcli.datasets.unknown_tables import UnknownTable
+from findcli.datasets.unknown_tables import quoted as _quoted
 from findcli.workspace.settings import SLOTS
 
+UNIT = ("unit", "each", "per", "einzelpreis", "stueckpreis", "unitaire", "unitario", "unitaria", "piece")
 FLAGS = ("1", "true", "t", "yes", "y")
 NUMBERS = ("0", "1", "-1", "0.0", "1.0")
 CURRENCIES = {
@@ -48,24 +50,49 @@ def describe_amounts(table: UnknownTable, overrides: Overrides) -> list[str]:
     elif total is not None:
         source["amount"] = total
         table.why.append(f"amount = {total!r}: a number whose name says so")
-    elif price is not None and quantity is not None:
+    elif price is not None and quantity is not None and _is_of_a_piece(table, price, quantity):
         source |= {"quantity": quantity, "price": price}
         table.why.append(f"amount = {quantity!r} times {price!r}: no column holds the total")
-        if not words.names(price, ("unit", "einzelpreis", "unitaire", "unitario", "each", "per")):
-            table.remark("price", f'amount = "{price}"  # in place of price, if it is that of all pieces together')
+        if not words.names(price, UNIT):
+            table.remark(
+                "price", f"amount = {_quoted(price)}  # in place of price, if it is that of all pieces together"
+            )
     elif price is not None:
         source["amount"] = price
         table.why.append(f"amount = {price!r}: a number whose name says so")
+        if quantity is not None:
+            table.unsure.append(f"{price!r} grows with {quantity!r}: it is taken for the price of all pieces together")
+            table.remark("amount", f"amount = {_product(quantity, price)}  # if it is the price of one piece")
     elif unnamed := _unnamed_amount(table, free):
         source["amount"] = unnamed
         table.why.append(f"amount = {unnamed!r}: the one column of decimals")
         table.unsure.append(f"nothing in the name {unnamed!r} says that it is an amount")
     if quantity is not None and quantity not in declared:
         source["quantity"] = quantity
+        if "price" not in source:
+            table.why.append(f"quantity = {quantity!r}: a number whose name says so")
     _find_sign(table)
     _find_returns(table)
     chosen = [*declared, source.get("amount") if not declared else None, source.get("quantity"), source.get("price")]
     return list(dict.fromkeys(str(name).removeprefix("-").strip('"') for name in chosen if name is not None))
+
+
+def _is_of_a_piece(table: UnknownTable, price: str, quantity: str) -> bool:
+    """Whether a price is that of one piece: it does not grow with their number."""
+    both = table.sample.select(price, quantity)
+    if words.names(price, UNIT) or not all(kind.is_numeric() for kind in both.dtypes):
+        return True
+    by_number = both.filter(pl.col(quantity) >= 1).group_by(quantity).agg(pl.col(price).median(), rows=pl.len())
+    one = by_number.filter(pl.col(quantity) == 1)
+    more = by_number.filter(pl.col(quantity) > 1).sort("rows", descending=True).head(1)
+    if one.is_empty() or more.is_empty() or not one[price][0]:
+        return True
+    return bool(more[price][0] / one[price][0] < (1 + more[quantity][0]) / 2)
+
+
+def _product(quantity: str, price: str) -> str:
+    parts = [name if name.isidentifier() else repr(name) for name in (quantity, price)]
+    return _quoted(" * ".join(parts))
 
 
 def _unnamed_amount(table: UnknownTable, free: list[str]) -> str | None:
@@ -90,7 +117,7 @@ def _find_sign(table: UnknownTable) -> None:
         table.unsure.append(
             f"most of {name!r} is negative, as money spent is in a bank's list: the sign is turned round"
         )
-        table.remark("amount", f"amount = {quoted!r}  # as it stands: what is negative is a return")
+        table.remark("amount", f"amount = {_quoted(quoted)}  # as it stands: what is negative is a return")
 
 
 def _find_returns(table: UnknownTable) -> None:

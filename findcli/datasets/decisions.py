@@ -184,9 +184,9 @@ def _with_other(choice: Choice, column: TimeColumn, best: TimeReading, other: Ti
     (key, alternative), *_ = (*_time_settings(other).items(), ("time_format", other.formats[0]))
     chosen = next(iter(choice.settings), key)
     shown = repr(alternative) if isinstance(alternative, str) else str(alternative).lower()
-    remark = f"{key} = {shown}  # fits every row too: is {example!r} the {_day(column, example, other)}?"
+    remark = f"{key} = {shown}  # fits every row too: is {example!r} {_day(column, example, other)}?"
     doubt = (
-        f"every time fits {best.formats[0]} and {other.formats[0]}: {example!r} is taken for the "
+        f"every time fits {best.formats[0]} and {other.formats[0]}: {example!r} is taken for "
         f"{_day(column, example, best)}; else set {key} = {shown}"
     )
     return replace(choice, remarks={chosen: [remark]}, doubts=(doubt,))
@@ -271,10 +271,19 @@ def _decimal(table: Table, form: TableForm, readings: dict[str, NumberReading]) 
     return "." if any(table.frame.select(points).collect(engine="streaming").row(0)) else None
 
 
-def decide_ids(table: Table, form: TableForm, name: str) -> Choice:
-    """The type of a column of ids in a text file; a number's own type says enough."""
+def decide_ids(table: Table, form: TableForm, name: str, *, kind: str | None = None) -> Choice:
+    """The type of a column of ids in a text file; a number's own type says enough.
+
+    Args:
+        table: the table.
+        form: how its files are written.
+        name: the column.
+        kind: its type, where other tables decide it.
+    """
     if name not in table.written or table.schema[name] != pl.String:
         return Choice()
+    if kind is not None:
+        return Choice({"types": {name: kind}})
     seen = table.frame.select(**ids.id_probes(table, form, name)).collect(engine="streaming").row(0, named=True)
     try:
         settled = ids.settle_from(table, form, name, seen, None)

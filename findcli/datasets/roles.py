@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from findcli.data.reader.numbers import formula_columns
 from findcli.datasets import columns, words
 from findcli.datasets.amounts import describe_amounts
 from findcli.datasets.decisions import Choice, decide_ids, decide_numbers, decide_times, merge, spellings_of_missing
@@ -87,7 +88,7 @@ def describe_source(table: UnknownTable, overrides: Overrides) -> None:
     amounts = describe_amounts(table, overrides)
     _find_families(table)
     _word_plain_events(table)
-    ids = decide_ids(table.table, table.form, table.user) if table.user else Choice()
+    ids = decide_ids(table.table, table.form, table.user, kind=table.id_kind) if table.user else Choice()
     numbers = decide_numbers(table.table, table.form, amounts)
     _settle(table, table.source, merge(read or Choice(), numbers, ids))
     if table.user:
@@ -97,7 +98,8 @@ def describe_source(table: UnknownTable, overrides: Overrides) -> None:
 
 def _question_times(table: UnknownTable, times: list[str], time: str | None, read: Choice | None) -> None:
     """Say which column is the time and which others might be."""
-    others = [name for name in (*times, *table.times) if name not in (time, table.user)]
+    looks = [name for name, look in table.times.items() if look == "times" or words.names(name, words.TIME_WORDS)]
+    others = [name for name in (*times, *looks) if name not in (time, table.user)]
     for name in dict.fromkeys(others):
         table.remark("time", f'time = "{name}"  # it may hold times too')
     if time is not None and read is not None:
@@ -252,17 +254,21 @@ def _word_plain_events(table: UnknownTable) -> None:
 def _explain_unused(table: UnknownTable) -> None:
     """Say of every column that no key takes why."""
     used = {value for value in table.source.values() if isinstance(value, str)}
+    used |= set(formula_columns(table.source["amount"], table.sample.columns)) if "amount" in table.source else set()
     for name in table.sample.columns:
         if name not in used and name not in table.unused:
             table.unused[name] = _reason(table, name)
 
 
 def _reason(table: UnknownTable, name: str) -> str:
+    priced = words.names(name, words.PRICE_WORDS) == 2
     reasons = {
         "it is empty": not table.filled[name],
         "it has one value": table.distinct[name] == 1,
         "it holds other times": name in table.times and table.times[name] == "times",
         "it names the kind of money": words.names(name, words.CURRENCY_WORDS) == 2,
+        "its numbers are prices of what was looked at": table.source["families"] == ["browse"] and priced,
+        "it tells visits apart, not people": words.names(name, ("session", "visit")) == 2,
         "it may be users too": words.is_user_name(name, table=table.stem),
         "it numbers documents": words.names(name, words.INVOICE_WORDS) > 0 and words.is_code(name),
         "it is a code, and its words are in the item": words.is_code(name)
@@ -294,4 +300,6 @@ def describe_profile(table: UnknownTable, *, time: str | None = None) -> None:
     table.profile = {**profile, **{kind: names for kind, names in kinds.items() if names}}
     table.why += [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
     numbers = decide_numbers(table.table, table.form, kinds["numeric"])
-    _settle(table, table.profile, merge(numbers, decide_ids(table.table, table.form, str(table.user))))
+    _settle(
+        table, table.profile, merge(numbers, decide_ids(table.table, table.form, str(table.user), kind=table.id_kind))
+    )

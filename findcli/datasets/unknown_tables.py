@@ -65,6 +65,7 @@ class UnknownTable:
         unused: columns left unused, with the reason.
         remarks: comments for the file, by key of its table.
         first: its first events as they will be read.
+        id_kind: the type of its ids, where other tables decide it.
     """
 
     path: str
@@ -83,6 +84,7 @@ class UnknownTable:
     unused: dict[str, str] = field(default_factory=dict)
     remarks: dict[str, list[str]] = field(default_factory=dict)
     first: list[dict[str, Any]] = field(default_factory=list)
+    id_kind: str | None = None
 
     @property
     def stem(self) -> str:
@@ -101,9 +103,14 @@ class UnknownTable:
     def guess(self) -> Guess:
         """The table's entry of the report."""
         role = f"source {self.source['name']}" if self.source else "profile" if self.profile else "not used"
-        if self.source and "time" not in self.source:
+        if self.source and not {"user", "time"} <= self.source.keys():
             role += ", incomplete"
         return Guess(self.path, role, tuple(self.why), tuple(self.unsure), self.unused, tuple(self.first))
+
+
+def quoted(text: str) -> str:
+    """A text as TOML writes it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def open_table(name: str) -> UnknownTable:

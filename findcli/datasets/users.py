@@ -10,7 +10,7 @@ import polars as pl
 from findcli.data.reader import nulls
 from findcli.datasets import words
 from findcli.datasets.columns import is_id_type
-from findcli.datasets.unknown_tables import UnknownTable
+from findcli.datasets.unknown_tables import UnknownTable, quoted
 
 OVERLAP, FEWEST = 0.5, 0.05
 MOST_IDS = 20_000
@@ -89,11 +89,7 @@ def _choose_named(table: UnknownTable, tables: list[UnknownTable], named: dict[s
     table.user = ranked[0]
     table.why.append(f"user = {table.user!r}: its name says so")
     for name in ranked[1:]:
-        table.remark("user", f"user = {_quoted(name)}  # its name is that of users too")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        table.remark("user", f"user = {quoted(name)}  # its name is that of users too")
 
 
 def _id_columns(table: UnknownTable) -> list[str]:
@@ -141,7 +137,7 @@ def _find_nameless_user(tables: list[UnknownTable], ids: Ids) -> None:
     table.unsure.append(f"nothing in the name {name!r} says that it is the user; else give --user COLUMN")
     for other, column, _ in candidates:
         if other is table and column != name:
-            table.remark("user", f"user = {_quoted(column)}  # its values may be ids too")
+            table.remark("user", f"user = {quoted(column)}  # its values may be ids too")
 
 
 def _find_shared_user(table: UnknownTable, known: set[str], names: set[str | None], ids: Ids) -> None:
@@ -180,13 +176,17 @@ def _overlap(one: set[str], other: set[str]) -> float:
 
 
 def _report_strangers(tables: list[UnknownTable], ids: Ids) -> None:
-    """Doubt the users of a table that no other table knows."""
-    if sum(table.user is not None for table in tables) < 2:
-        return
-    for table in (table for table in tables if table.user):
-        others = {value for other in tables if other.user and other is not table for value in ids(other, other.user)}
+    """Doubt the users of a table that no other table knows, unless zeros before them are all that differs."""
+    used = [table for table in tables if table.user]
+    strangers = []
+    for table in used:
+        others = {value for other in used if other is not table for value in ids(other, str(other.user))}
         if others and not ids(table, str(table.user)) & others:
-            table.unsure.append(f"no user in {table.user!r} occurs in another table; are the ids of one kind?")
+            strangers.append(table)
+    if strangers and _pad(used, ids):
+        return
+    for table in strangers:
+        table.unsure.append(f"no user in {table.user!r} occurs in another table; are the ids of one kind?")
 
 
 def question_user(table: UnknownTable) -> None:
@@ -200,7 +200,7 @@ def question_user(table: UnknownTable) -> None:
         )
         for name in _id_columns(table):
             if name != user and name not in table.times and 1 < table.distinct[name] <= NEARLY_ALL * table.filled[name]:
-                table.remark("user", f"user = {_quoted(name)}  # {table.distinct[name]:,} values, about")
+                table.remark("user", f"user = {quoted(name)}  # {table.distinct[name]:,} values, about")
     counts = table.sample[user].drop_nulls().cast(pl.String).value_counts(sort=True)
     if len(counts) and rows > 20 and counts["count"][0] > MOST_OF_ONE * counts["count"].sum():
         value, share = counts[user][0], counts["count"][0] / counts["count"].sum()
@@ -208,4 +208,21 @@ def question_user(table: UnknownTable) -> None:
             f"{share:.0%} of the first rows have the user {value!r}: is that one person? "
             f"Where it stands for nobody set null_values = [{value!r}]"
         )
-        table.remark("null_values", f"null_values = [{_quoted(value)}]  # where this user stands for nobody")
+        table.remark("null_values", f"null_values = [{quoted(value)}]  # where this user stands for nobody")
+
+
+def _pad(used: list[UnknownTable], ids: Ids) -> bool:
+    """Read ids as numbers where some tables write zeros before them and only so they meet; whether that is so."""
+    known = [ids(table, str(table.user)) for table in used]
+    if ids.one_in > 1 or not all(
+        value.isascii() and value.isdigit() and len(value) < 19 for of in known for value in of
+    ):
+        return False
+    bare = [{value.lstrip("0") or "0" for value in of} for of in known]
+    padded = any(len(one) != len(other) for one, other in zip(known, bare, strict=True))
+    if padded or not all(_overlap(bare[0], other) >= OVERLAP for other in bare[1:]):
+        return False
+    for table in used:
+        table.id_kind = "integer"
+        table.unsure.append("ids have zeros before them in some tables and none in others: 007 is taken for 7")
+    return True

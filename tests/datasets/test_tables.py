@@ -190,7 +190,7 @@ def test_any_table_is_either_guessed_or_refused(
     try:
         (entry,) = create(folder / "w", [str(folder / "t.parquet")]).tables
     except FindCLIError as error:
-        assert any(name in error.message for name in ("no row with a value", "has a column named"))  # noqa: PT017
+        assert any(name in error.message for name in ("no table has a row", "has a column named"))  # noqa: PT017
         return
     with contextlib.suppress(FindCLIError) if "incomplete" in entry.role else contextlib.nullcontext():
         assert load_workspace(folder / "w").settings.sources
