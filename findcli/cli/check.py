@@ -58,15 +58,16 @@ def _print(report: Report) -> None:
 def _print_sources(report: Report) -> None:
     """The totals of each source, to be compared with one's own; of amounts and returns where there are some."""
     columns = ["source", "rows", "usable", "users", "first", "last", "for training"]
-    rows = [[s.name, s.rows, s.usable, s.users, _day(s.first), _day(s.last), s.before] for s in report.sources]
-    more = {
-        "returns": [s.returned or None for s in report.sources],
-        "amount": [None if s.amount is None else f"{s.amount:,.2f}" for s in report.sources],
-    }
-    for name, values in more.items():
-        if any(value is not None for value in values):
-            columns.append(name)
-            rows = [[*row, value] for row, value in zip(rows, values, strict=True)]
+    rows: list[list[object]] = [
+        [s.name, s.rows, s.usable, s.users, _day(s.first), _day(s.last), s.before] for s in report.sources
+    ]
+    if any(source.returned for source in report.sources):
+        columns.append("returns")
+        rows = [[*row, source.returned or None] for row, source in zip(rows, report.sources, strict=True)]
+    if any(source.amount is not None for source in report.sources):
+        columns.append("amount")
+        amounts = [None if source.amount is None else f"{source.amount:,.2f}" for source in report.sources]
+        rows = [[*row, amount] for row, amount in zip(rows, amounts, strict=True)]
     console.print_table(columns, rows)
     for source in report.sources:
         for note in source.notes:

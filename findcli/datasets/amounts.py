@@ -12,9 +12,9 @@ import polars as pl
 from findcli.data.reader import nulls
 from findcli.data.sources import MARKS
 from findcli.datasets import columns, words
+from findcli.datasets.decisions import quoted
 from findcli.datasets.overrides import Overrides
 from findcli.datasets.unknown_tables import UnknownTable
-from findcli.datasets.unknown_tables import quoted as _quoted
 from findcli.workspace.settings import SLOTS
 
 UNIT = ("unit", "each", "per", "einzelpreis", "stueckpreis", "unitaire", "unitario", "unitaria", "piece")
@@ -22,10 +22,11 @@ FLAGS = ("1", "true", "t", "yes", "y")
 NUMBERS = ("0", "1", "-1", "0.0", "1.0")
 CURRENCIES = {
     "EUR": "euros", "USD": "dollars", "GBP": "pounds", "CHF": "francs", "JPY": "yen", "CNY": "yuan", "INR": "rupees",
-    "CAD": "Canadian dollars", "AUD": "Australian dollars", "NZD": "New Zealand dollars", "SEK": "kronor", "NOK": "kroner",
-    "DKK": "kroner", "PLN": "zloty", "CZK": "koruny", "HUF": "forints", "BRL": "reais", "MXN": "pesos", "RUB": "roubles",
-    "TRY": "lira", "KRW": "won", "ZAR": "rand", "SGD": "Singapore dollars", "HKD": "Hong Kong dollars", "ILS": "shekels",
-    "RON": "lei", "THB": "baht", "UAH": "hryvnias", "IDR": "rupiah", "AED": "dirhams",
+    "CAD": "Canadian dollars", "AUD": "Australian dollars", "NZD": "New Zealand dollars", "SEK": "kronor",
+    "NOK": "kroner", "DKK": "kroner", "PLN": "zloty", "CZK": "koruny", "HUF": "forints", "BRL": "reais",
+    "MXN": "pesos", "RUB": "roubles", "TRY": "lira", "KRW": "won", "ZAR": "rand", "SGD": "Singapore dollars",
+    "HKD": "Hong Kong dollars", "ILS": "shekels", "RON": "lei", "THB": "baht", "UAH": "hryvnias", "IDR": "rupiah",
+    "AED": "dirhams",
 }  # fmt: skip
 SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "₽": "RUB", "₩": "KRW", "zł": "PLN", "R$": "BRL"}
 _MONEY = re.compile(r"R\$|[€£¥₹₽₩$]|zł|\b[A-Z]{3}\b")
@@ -55,7 +56,7 @@ def describe_amounts(table: UnknownTable, overrides: Overrides) -> list[str]:
         table.why.append(f"amount = {quantity!r} times {price!r}: no column holds the total")
         if not words.names(price, UNIT):
             table.remark(
-                "price", f"amount = {_quoted(price)}  # in place of price, if it is that of all pieces together"
+                "price", f"amount = {quoted(price)}  # in place of price, if it is that of all pieces together"
             )
     elif price is not None:
         source["amount"] = price
@@ -92,7 +93,7 @@ def _is_of_a_piece(table: UnknownTable, price: str, quantity: str) -> bool:
 
 def _product(quantity: str, price: str) -> str:
     parts = [name if name.isidentifier() else repr(name) for name in (quantity, price)]
-    return _quoted(" * ".join(parts))
+    return quoted(" * ".join(parts))
 
 
 def _unnamed_amount(table: UnknownTable, free: list[str]) -> str | None:
@@ -112,12 +113,12 @@ def _find_sign(table: UnknownTable) -> None:
     minus = text.str.contains(r"^\s*[^\d\s]{0,4}\s*[-\x{2212}]|^\(.*\)$|[-\x{2212}]\s*$")
     counts = table.table.frame.select(minus=minus.sum(), all=text.is_not_null().sum()).collect(engine="streaming")
     if counts["minus"].item() > 0.5 * counts["all"].item():
-        quoted = name if name.isidentifier() else f'"{name}"'
-        table.source["amount"] = f"-{quoted}"
+        turned = f"-{name}" if name.isidentifier() else f'-"{name}"'
+        table.source["amount"] = turned
         table.unsure.append(
             f"most of {name!r} is negative, as money spent is in a bank's list: the sign is turned round"
         )
-        table.remark("amount", f"amount = {_quoted(quoted)}  # as it stands: what is negative is a return")
+        table.remark("amount", f"amount = {quoted(name)}  # as it stands: what is negative is a return")
 
 
 def _find_returns(table: UnknownTable) -> None:
@@ -137,15 +138,15 @@ def _marks_returns(table: UnknownTable, name: str) -> str | None:
     if not (flag or invoice or words_of_status) or isinstance(table.table.schema[name], pl.List | pl.Struct):
         return None
     values = nulls.words(table.table, table.form, name).str.strip_chars().str.to_lowercase()
-    if invoice and not flag:
-        return _cancelled_invoices(table, values)
+    if invoice and not flag and (cancelled := _cancelled_invoices(table, values)):
+        return cancelled
     if table.distinct[name] > 50:
         return None
     counts = table.table.frame.group_by(values.alias("x")).len().collect(engine="streaming")
     marks = MARKS if flag else [mark for mark in MARKS if mark not in FLAGS]
     marked = sorted(value for value in counts["x"].drop_nulls() if value in marks)
-    share = counts.filter(pl.col("x").is_in(marked))["len"].sum() / max(counts["len"].sum(), 1)
-    return f"it marks returns by {', '.join(map(repr, marked))}" if marked and share < 0.5 else None
+    rows = int(counts.filter(pl.col("x").is_in(marked))["len"].sum())
+    return f"it marks returns by {', '.join(map(repr, marked))}" if 0 < rows < 0.5 * table.rows else None
 
 
 def _cancelled_invoices(table: UnknownTable, values: pl.Expr) -> str | None:

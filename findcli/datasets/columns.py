@@ -20,6 +20,7 @@ _PIECES = re.compile(
 _NUMBER = re.compile(r"[-+(]?\D{0,4}\d[\d.,'\s]*\D{0,4}")
 MOST_VALUES, FEW_VALUES = 100, 20
 NUMBERS = 0.8
+NAMES = ("name", "nom", "nome", "naam")
 
 
 def is_id_type(kind: pl.DataType) -> bool:
@@ -49,6 +50,7 @@ def best_total(sample: pl.DataFrame, free: list[str]) -> str | None:
         for name in free
         if words.names(name, words.TOTAL_WORDS)
         and not words.names(name, words.NO_AMOUNT)
+        and not words.names(name, words.RETURN_WORDS)
         and not words.is_code(name)
         and not is_quantity(sample[name])
         and is_number_like(sample[name])
@@ -78,11 +80,15 @@ def best_slot(sample: pl.DataFrame, slot: str, free: list[str]) -> str | None:
     ]
     if slot == "text":
         fitting = [name for name in fitting if sample.schema[name] == pl.String]
+    if slot == "item" and not fitting:
+        named = [name for name in free if words.names(name, NAMES) == 2 and not words.is_person_name(name)]
+        fitting = [name for name in named if is_id_type(sample.schema[name])]
     return max(fitting, key=lambda name: _slot_rank(sample, name, vocabulary), default=None)
 
 
-def _slot_rank(sample: pl.DataFrame, name: str, vocabulary: tuple[str, ...]) -> tuple[bool, bool, int, int]:
-    return not sample.schema[name].is_integer(), not words.is_code(name), *words.rank_in(name, vocabulary)
+def _slot_rank(sample: pl.DataFrame, name: str, vocabulary: tuple[str, ...]) -> tuple[bool, bool, bool, int, int]:
+    repeats = sample[name].n_unique() <= 0.9 * len(sample)
+    return not sample.schema[name].is_integer(), repeats, not words.is_code(name), *words.rank_in(name, vocabulary)
 
 
 def attribute_kind(values: pl.Series, *, is_time: bool) -> tuple[str, tuple[str, ...]]:

@@ -55,6 +55,11 @@ class Choice:
     reading: TimeReading | None = None
 
 
+def quoted(text: str) -> str:
+    """A text as TOML writes it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def dialect_settings(table: Table) -> dict[str, Any]:
     """What of the form of a table's text files is not that of plain CSV, where all are of one form."""
     plain = {"encoding": ("utf-8", "utf-8-sig"), "delimiter": (",",), "header": (True,), "comment": (None,)}
@@ -161,7 +166,7 @@ def _by_likelihood(column: TimeColumn, fits: list[TimeReading]) -> list[TimeRead
         first, last, days = dates.collect(engine="streaming").row(0)
         ordered = column.table.frame.select(t=time).head(10 * SAMPLE).collect()["t"].drop_nulls().diff().drop_nulls()
         steps = ordered.dt.total_microseconds()
-        in_order = max((steps >= 0).mean() or 0, (steps <= 0).mean() or 0) > 0.99 and steps.n_unique() > 1
+        in_order = max((steps >= 0).sum(), (steps <= 0).sum()) > 0.99 * len(steps) and steps.n_unique() > 1
         dense = round(days / ((last - first).days + 1), 1)
         twelve = any("%p" in form for form in reading.formats) and reading.family.startswith("%m")
         ranks.append((last <= now, in_order, dense, twelve, -i, reading))
@@ -183,7 +188,7 @@ def _with_other(choice: Choice, column: TimeColumn, best: TimeReading, other: Ti
     example = column.table.frame.filter(differ).select(column.text.alias("x")).head(1).collect().item()
     (key, alternative), *_ = (*_time_settings(other).items(), ("time_format", other.formats[0]))
     chosen = next(iter(choice.settings), key)
-    shown = repr(alternative) if isinstance(alternative, str) else str(alternative).lower()
+    shown = quoted(alternative) if isinstance(alternative, str) else str(alternative).lower()
     remark = f"{key} = {shown}  # fits every row too: is {example!r} {_day(column, example, other)}?"
     doubt = (
         f"every time fits {best.formats[0]} and {other.formats[0]}: {example!r} is taken for "
@@ -225,7 +230,7 @@ def decide_numbers(table: Table, form: TableForm, columns: list[str]) -> Choice:
     remarks = {}
     if decimal and marks:
         other = "," if decimal == "." else "."
-        remarks["decimal"] = [f"decimal = {other!r}  # fits too: {message}" for message in marks.values()]
+        remarks["decimal"] = [f"decimal = {quoted(other)}  # fits too: {message}" for message in marks.values()]
         doubts += [f"{message}; decimal = {decimal!r} is taken" for message in marks.values()]
     return Choice(settings, remarks, tuple(doubts))
 
@@ -310,8 +315,11 @@ def merge(*choices: Choice) -> Choice:
     for choice in choices:
         for key, value in choice.settings.items():
             old = settings.get(key)
-            merged = {**old, **value} if isinstance(old, dict) else tuple(dict.fromkeys([*(old or ()), *value]))
-            settings[key] = merged if old is not None and key in ("types", "null_values") else value
+            if key == "types":
+                value = {**(old or {}), **value}
+            elif key == "null_values":
+                value = tuple(dict.fromkeys([*(old or ()), *value]))
+            settings[key] = value
         for key, lines in choice.remarks.items():
             remarks.setdefault(key, []).extend(lines)
     doubts = tuple(dict.fromkeys(doubt for choice in choices for doubt in choice.doubts))

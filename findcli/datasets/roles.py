@@ -12,7 +12,15 @@ import polars as pl
 from findcli.data.reader.numbers import formula_columns
 from findcli.datasets import columns, words
 from findcli.datasets.amounts import describe_amounts
-from findcli.datasets.decisions import Choice, decide_ids, decide_numbers, decide_times, merge, spellings_of_missing
+from findcli.datasets.decisions import (
+    Choice,
+    decide_ids,
+    decide_numbers,
+    decide_times,
+    merge,
+    quoted,
+    spellings_of_missing,
+)
 from findcli.datasets.overrides import Overrides
 from findcli.datasets.unknown_tables import UnknownTable
 from findcli.datasets.users import question_user
@@ -59,14 +67,12 @@ def event_times(table: UnknownTable, overrides: Overrides) -> list[str]:
     """The columns that may be the time of an event, the likeliest first."""
     if overrides.time in table.sample.columns:
         return [str(overrides.time)]
-    likely = [
-        name
-        for name, look in table.times.items()
-        if name != table.user
-        and not words.names(name, words.OTHER_TIMES)
-        and (look == "times" or words.names(name, words.TIME_WORDS))
-    ]
-    return sorted(likely, key=lambda name: (words.names(name, words.TIME_WORDS), table.distinct[name]), reverse=True)
+    likely = [name for name in table.times if name != table.user and not words.names(name, words.OTHER_TIMES)]
+    return sorted(
+        likely,
+        key=lambda name: (words.names(name, words.TIME_WORDS), table.filled[name], table.distinct[name]),
+        reverse=True,
+    )
 
 
 def describe_source(table: UnknownTable, overrides: Overrides) -> None:
@@ -98,10 +104,9 @@ def describe_source(table: UnknownTable, overrides: Overrides) -> None:
 
 def _question_times(table: UnknownTable, times: list[str], time: str | None, read: Choice | None) -> None:
     """Say which column is the time and which others might be."""
-    looks = [name for name, look in table.times.items() if look == "times" or words.names(name, words.TIME_WORDS)]
-    others = [name for name in (*times, *looks) if name not in (time, table.user)]
+    others = [name for name in (*times, *table.times) if name not in (time, table.user)]
     for name in dict.fromkeys(others):
-        table.remark("time", f'time = "{name}"  # it may hold times too')
+        table.remark("time", f"time = {quoted(name)}  # it may hold times too")
     if time is not None and read is not None:
         also = f"; so may {', '.join(dict.fromkeys(others))}" if others else ""
         table.why.append(f"time = {time!r}: it reads as times{also}")
@@ -113,7 +118,7 @@ def _question_times(table: UnknownTable, times: list[str], time: str | None, rea
             n for n in table.columns if words.names(n, (*words.TIME_WORDS, *words.PERIODS)) and n not in table.times
         ]
         for name in named:
-            table.remark("time", f'time = "{name}"  # such as {str(table.sample[name].drop_nulls()[0])!r}')
+            table.remark("time", f"time = {quoted(name)}  # such as {str(table.sample[name].drop_nulls()[0])!r}")
         if not named and not table.times:
             table.remark("time", 'time = "COLUMN"  # when it happened; no column looks like it')
 
@@ -170,12 +175,20 @@ def _is_money(table: UnknownTable, name: str) -> bool:
 
 def _most_varied(table: UnknownTable, free: list[str]) -> str | None:
     def may_be_item(name: str) -> bool:
-        other = (*words.INVOICE_WORDS, *words.CURRENCY_WORDS, *words.RETURN_WORDS, *words.PERIODS, *words.LIKE_USERS)
+        other = (
+            *words.INVOICE_WORDS,
+            *words.CURRENCY_WORDS,
+            *words.RETURN_WORDS,
+            *words.PERIODS,
+            *words.LIKE_USERS,
+            *words.TIME_WORDS,
+        )
         unique = table.distinct[name] > 0.9 * table.filled[name]
         return (
             columns.is_id_type(table.sample.schema[name])
+            and table.distinct[name] > 1
             and not columns.is_quantity(table.sample[name])
-            and not words.names(name, (*other, *words.TOTAL_WORDS, *words.PRICE_WORDS, *words.NO_AMOUNT)) == 2
+            and words.names(name, (*other, *words.TOTAL_WORDS, *words.PRICE_WORDS, *words.NO_AMOUNT)) != 2
             and not words.is_person_name(name)
             and not words.is_user_name(name, table=table.stem)
             and not (unique and table.rows > 20)
@@ -237,7 +250,7 @@ def _drop_prices(table: UnknownTable) -> None:
     for key in ("amount", "price"):
         if key in table.source:
             table.remark(
-                "status", f'{key} = "{table.source.pop(key)}"  # the price of what was looked at, not money spent'
+                "status", f"{key} = {quoted(table.source.pop(key))}  # the price of what was looked at, not money spent"
             )
 
 
@@ -264,16 +277,17 @@ def _reason(table: UnknownTable, name: str) -> str:
     priced = words.names(name, words.PRICE_WORDS) == 2
     reasons = {
         "it is empty": not table.filled[name],
-        "it has one value": table.distinct[name] == 1,
-        "it holds other times": name in table.times and table.times[name] == "times",
         "it names the kind of money": words.names(name, words.CURRENCY_WORDS) == 2,
+        "it has one value": table.distinct[name] == 1,
+        "it holds other times": name in table.times,
+        "it may hold times, and findcli reads one column of them": words.names(name, words.TIME_WORDS) == 2,
         "its numbers are prices of what was looked at": table.source["families"] == ["browse"] and priced,
         "it tells visits apart, not people": words.names(name, ("session", "visit")) == 2,
         "it may be users too": words.is_user_name(name, table=table.stem),
         "it numbers documents": words.names(name, words.INVOICE_WORDS) > 0 and words.is_code(name),
         "it is a code, and its words are in the item": words.is_code(name)
         and words.names(name, words.SLOT_WORDS["item"]),
-        "a number beside the amount": columns.is_number_like(table.sample[name]),
+        "it is a number that no key takes": columns.is_number_like(table.sample[name]),
     }
     return next((reason for reason, holds in reasons.items() if holds), "no key fits its name")
 

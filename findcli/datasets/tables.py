@@ -14,11 +14,13 @@ import polars as pl
 
 from findcli.data.sources import scan_source
 from findcli.datasets.amounts import find_currency
+from findcli.datasets.columns import best_slot
 from findcli.datasets.creation import installed_text_model
+from findcli.datasets.decisions import quoted
 from findcli.datasets.overrides import Overrides
 from findcli.datasets.roles import describe_profile, describe_source, event_times, find_role
 from findcli.datasets.unknown_tables import Guess, UnknownTable, open_table
-from findcli.datasets.users import find_users
+from findcli.datasets.users import find_users, id_columns
 from findcli.errors import FindCLIError
 from findcli.workspace.durations import LAST_YEAR, parse_duration
 from findcli.workspace.folder import Workspace, require_no_workspace, write_draft, write_settings
@@ -33,9 +35,10 @@ WIDTH = 110
 HEADER = """Guessed by `findcli init --from tables` from names, types and values: read it before you trust it.
 A commented key is the alternative to the one above it. The tables stay where they are."""
 ORDER = (
-    "name", "path", "families", "user", "time", "time_format", "day_first", "item", "category", "department", "merchant",
-    "amount", "quantity", "price", "returned", "status", "channel", "text", "event", "sentences", "categorical", "ordered",
-    "numeric", "encoding", "delimiter", "header", "comment", "decimal", "null_values", "types", "duplicates",
+    "name", "path", "families", "user", "time", "time_format", "day_first", "item", "category", "department",
+    "merchant", "amount", "quantity", "price", "returned", "status", "channel", "text", "event", "sentences",
+    "categorical", "ordered", "numeric", "encoding", "delimiter", "header", "comment", "decimal", "null_values",
+    "types", "duplicates",
 )  # fmt: skip
 
 
@@ -72,6 +75,7 @@ def create(folder: Path, files: list[str], *, overrides: Overrides | None = None
     _require_source(tables, overrides)
     _choose_profile(tables, overrides)
     _name_sources([table for table in tables if table.source])
+    _suggest_joins(tables)
     notes = _write(folder, tables)
     return Guesses(folder, (*(table.guess() for table in tables), *unread), tuple(notes))
 
@@ -115,6 +119,8 @@ def _require_source(tables: list[UnknownTable], overrides: Overrides) -> None:
     best.profile, best.unsure, best.unused = {}, [], {}
     describe_source(best, overrides)
     if best.user is None:
+        for name in [name for name in id_columns(best) if name not in (*best.times, *best.source.values())]:
+            best.remark("user", f"user = {quoted(name)}  # {best.distinct[name]:,} values, about")
         best.remark("user", 'user = "COLUMN"  # who it was; no column looks like it')
         best.unsure.append("no column reads as the user: name it with user = ...")
 
@@ -132,6 +138,18 @@ def _choose_profile(tables: list[UnknownTable], overrides: Overrides) -> None:
         table = next(table for table in tables if table.path == overrides.profile)
         if table.user is not None and not table.source:
             describe_profile(table)
+
+
+def _suggest_joins(tables: list[UnknownTable]) -> None:
+    """Say of codes which other table has their names."""
+    for table in (table for table in tables if table.source):
+        code = table.source.get("item")
+        others = [other for other in tables if code in other.sample.columns and not other.source and not other.profile]
+        for other in others:
+            if best_slot(other.sample, "item", [name for name in other.columns if name != code]):
+                table.unsure.append(
+                    f"{other.path} may name {code!r}: join it to {table.path}, and set item to the name"
+                )
 
 
 def _name_sources(sources: list[UnknownTable]) -> None:
@@ -168,7 +186,8 @@ def _write(folder: Path, tables: list[UnknownTable]) -> list[str]:
     else:
         values["windows"] = {}
         notes.append("findcli.toml is not complete: it asks for what no column says")
-    if not currency and any(table.source.keys() & {"amount", "price"} for table in used):
+    sold = [table for table in used if "purchase" in table.source["families"]]
+    if not currency and any(table.source.keys() & {"amount", "price"} for table in sold):
         remarks["workspace"] = [
             why or 'currency = "euros"  # no table says which money it is; "dollars" is the default'
         ]

@@ -14,6 +14,7 @@ import polars as pl
 from findcli.data.reader import nulls
 from findcli.data.reader import tables as reader
 from findcli.data.reader.typed import typed_frame
+from findcli.datasets import words
 from findcli.datasets.decisions import dialect_settings, time_like
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import files_of, literal_part
@@ -57,7 +58,7 @@ class UnknownTable:
         filled: rows with a value, by column.
         distinct: different values, by column, about.
         user: the column of the user id, when it has one.
-        times: columns that may hold times: "times", or "digits" that may be numbers as well.
+        times: columns that may hold times: "times", or "digits" that are numbers by their form.
         source: the [[sources]] entry it becomes.
         profile: the [profile] it becomes.
         why: reasons, for the report.
@@ -108,11 +109,6 @@ class UnknownTable:
         return Guess(self.path, role, tuple(self.why), tuple(self.unsure), self.unused, tuple(self.first))
 
 
-def quoted(text: str) -> str:
-    """A text as TOML writes it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def open_table(name: str) -> UnknownTable:
     """Open a file, or the files of a folder or glob as one table.
 
@@ -161,4 +157,9 @@ def _find_times(opened: UnknownTable) -> dict[str, str]:
     head = opened.table.frame.head(SAMPLE).collect()
     table = replace(opened.table, frame=head.lazy())
     looks = {name: time_like(table, opened.form, name) for name in opened.columns}
-    return {name: look for name, look in looks.items() if look is not None}
+    # Digits may as well be a number of something.
+    return {
+        name: look
+        for name, look in looks.items()
+        if look == "times" or (look == "digits" and words.names(name, words.TIME_WORDS))
+    }

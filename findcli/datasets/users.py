@@ -10,7 +10,8 @@ import polars as pl
 from findcli.data.reader import nulls
 from findcli.datasets import words
 from findcli.datasets.columns import is_id_type
-from findcli.datasets.unknown_tables import UnknownTable, quoted
+from findcli.datasets.decisions import quoted
+from findcli.datasets.unknown_tables import UnknownTable
 
 OVERLAP, FEWEST = 0.5, 0.05
 MOST_IDS = 20_000
@@ -64,7 +65,13 @@ def find_users(tables: list[UnknownTable], declared: str | None = None) -> None:
 
 
 def _named(table: UnknownTable) -> list[str]:
-    return [name for name in _id_columns(table) if words.is_user_name(name, table=table.stem)]
+    """Columns whose names are those of users; ids such as 1234.5678 read as decimals and are none."""
+    named = [name for name in table.columns if words.is_user_name(name, table=table.stem)]
+    return [
+        name
+        for name in named
+        if table.distinct[name] > 1 and (name in table.table.written or may_be_ids(table.sample[name]))
+    ]
 
 
 def _choose_named(table: UnknownTable, tables: list[UnknownTable], named: dict[str, list[str]], ids: Ids) -> None:
@@ -92,12 +99,12 @@ def _choose_named(table: UnknownTable, tables: list[UnknownTable], named: dict[s
         table.remark("user", f"user = {quoted(name)}  # its name is that of users too")
 
 
-def _id_columns(table: UnknownTable) -> list[str]:
+def id_columns(table: UnknownTable) -> list[str]:
     """Columns of whole numbers or text that hold more than one value."""
-    return [name for name in table.columns if _may_be_ids(table.sample[name]) and table.sample[name].n_unique() > 1]
+    return [name for name in table.columns if may_be_ids(table.sample[name]) and table.sample[name].n_unique() > 1]
 
 
-def _may_be_ids(values: pl.Series) -> bool:
+def may_be_ids(values: pl.Series) -> bool:
     if values.dtype.is_float():
         present = values.fill_nan(None).drop_nulls()
         return len(present) > 0 and bool((present == present.floor()).all())
@@ -108,7 +115,7 @@ def _nameless(table: UnknownTable) -> list[str]:
     """Columns that may hold user ids although nothing in their names says so."""
     return [
         name
-        for name in _id_columns(table)
+        for name in id_columns(table)
         if not words.is_other_name(name)
         and name not in table.times
         and not (table.sample[name].dtype.is_float() and words.names(name, ("lat", "lon", "weight")))
@@ -157,7 +164,7 @@ def _like_user(table: UnknownTable) -> str | None:
     """A column that stands for a person, such as an address or a session, the better the earlier its word comes."""
     fitting = [
         name
-        for name in _id_columns(table)
+        for name in id_columns(table)
         if name not in table.times and words.names(name, words.LIKE_USERS) == 2 and table.distinct[name] > 1
     ]
     return max(fitting, key=lambda name: words.rank_in(name, words.LIKE_USERS), default=None)
@@ -198,12 +205,13 @@ def question_user(table: UnknownTable) -> None:
             f"{user!r} has about {users:,} values in {rows:,} rows: is it a person, or an order or a session? "
             "A history needs people who come back"
         )
-        for name in _id_columns(table):
+        for name in id_columns(table):
             if name != user and name not in table.times and 1 < table.distinct[name] <= NEARLY_ALL * table.filled[name]:
                 table.remark("user", f"user = {quoted(name)}  # {table.distinct[name]:,} values, about")
     counts = table.sample[user].drop_nulls().cast(pl.String).value_counts(sort=True)
-    if len(counts) and rows > 20 and counts["count"][0] > MOST_OF_ONE * counts["count"].sum():
-        value, share = counts[user][0], counts["count"][0] / counts["count"].sum()
+    share = counts["count"][0] / int(counts["count"].sum()) if len(counts) else 0
+    if rows > 20 and share > MOST_OF_ONE:
+        value = counts[user][0]
         table.unsure.append(
             f"{share:.0%} of the first rows have the user {value!r}: is that one person? "
             f"Where it stands for nobody set null_values = [{value!r}]"

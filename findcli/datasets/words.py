@@ -12,13 +12,13 @@ from collections.abc import Iterable
 USER_WORDS = (
     "user", "customer", "client", "household", "member", "person", "account", "shopper", "buyer", "visitor",
     "subscriber", "consumer", "patient", "guest", "player", "cust", "u", "cardholder", "people", "profile", "student",
-    "reader", "borrower", "donor", "passenger", "learner", "participant", "listener", "viewer", "policyholder", "tenant",
-    "kunde", "nutzer", "benutzer", "mitglied", "kaeufer", "kaufer", "kd", "besteller", "haushalt", "utilisateur", "usager",
-    "abonne", "adherent", "acheteur", "membre", "usuario", "cliente", "socio", "comprador", "utente", "acquirente",
-    "utilizador", "klant", "gebruiker", "lid", "koper",
+    "reader", "visid", "ecid", "borrower", "donor", "passenger", "learner", "participant", "listener", "viewer", "policyholder",
+    "tenant", "kunde", "nutzer", "benutzer", "mitglied", "kaeufer", "kaufer", "kd", "besteller", "haushalt",
+    "utilisateur", "usager", "abonne", "adherent", "acheteur", "membre", "usuario", "cliente", "socio", "comprador",
+    "utente", "acquirente", "utilizador", "klant", "gebruiker", "lid", "koper",
 )  # fmt: skip
 # They stand for a person where nothing better does.
-LIKE_USERS = ("email", "mail", "login", "card", "phone", "cookie", "device", "visit", "ip", "session")
+LIKE_USERS = ("msisdn", "email", "mail", "login", "card", "phone", "cookie", "device", "visit", "ip", "session")
 TIME_WORDS = (
     "timestamp", "datetime", "time", "date", "when", "day", "at", "ts", "on", "created", "occurred", "epoch",
     "datum", "zeit", "zeitpunkt", "tag", "jour", "heure", "fecha", "hora", "dia", "data", "ora", "tijd", "tijdstip",
@@ -29,6 +29,10 @@ OTHER_TIMES = (
     "naissance", "livraison", "nacimiento", "nascita", "geboortedatum",
 )  # fmt: skip
 PERIODS = ("week", "month", "year", "quarter", "hour", "monat", "jahr", "woche", "mois", "annee", "semaine", "mes")
+MEASURES = (
+    "duration", "length", "seconds", "sec", "minute", "minutes", "count", "score", "rating", "weight", "age", "lat",
+    "lon", "latitude", "longitude", "size", "level", "rank", "position", "pos", "dauer", "duree", "version", "index",
+)  # fmt: skip
 LABEL_WORDS = ("label", "target", "churn", "churned", "outcome", "y", "truth")
 ITEM_CODES = ("id", "code", "sku", "no", "nr", "number", "nummer", "num", "asin", "ean", "upc", "isbn", "ref", "key")
 SLOT_WORDS = {
@@ -36,8 +40,8 @@ SLOT_WORDS = {
     "status": ("status", "state", "result", "outcome", "statut", "etat", "estado", "stato", "event", "action"),
     "department": ("department", "dept", "division", "section", "abteilung", "rayon", "departamento", "reparto"),
     "category": (
-        "category", "cat", "subcategory", "genre", "kind", "class", "type", "topic", "kategorie", "warengruppe",
-        "categorie", "categoria", "famille", "rubrique", "categoría",
+        "category", "cat", "subcategory", "genre", "genero", "genere", "kind", "class", "type", "topic", "kategorie",
+        "warengruppe", "categorie", "categoria", "famille", "rubrique", "categoría",
     ),
     "merchant": (
         "merchant", "store", "shop", "seller", "vendor", "provider", "retailer", "brand", "haendler", "handler",
@@ -49,27 +53,27 @@ SLOT_WORDS = {
         "canale", "kanaal",
     ),
     "item": (
-        "description", "item", "product", "article", "goods", "bezeichnung", "beschreibung", "artikel", "produkt", "ware",
-        "designation", "libelle", "produit", "descripcion", "producto", "articulo", "descrizione", "prodotto", "articolo",
-        "omschrijving", "descricao", "produto", "title", "titel", "titre", "page", "url", "app", "program", "coupon",
-        "song", "track", "movie", "book", "course", "lesson", "service", "verwendungszweck", "sku", "stock", "asin", "name",
-        "site", "path",
+        "description", "item", "product", "article", "goods", "bezeichnung", "beschreibung", "artikel", "produkt",
+        "ware", "designation", "libelle", "produit", "descripcion", "producto", "articulo", "descrizione", "prodotto",
+        "articolo", "omschrijving", "descricao", "produto", "title", "titel", "titre", "titulo", "titolo", "page",
+        "url", "app", "program", "coupon", "song", "track", "movie", "book", "course", "lesson", "service",
+        "verwendungszweck", "sku", "stock", "asin", "site", "path",
     ),
 }  # fmt: skip
 TOTAL_WORDS = (
     "amount", "total", "value", "sale", "spend", "spent", "revenue", "paid", "fare", "turnover", "betrag", "umsatz",
-    "gesamt", "summe", "wert", "zeilenwert", "montant", "somme", "importe", "monto", "importo", "totale", "bedrag",
+    "gesamt", "totaal", "summe", "wert", "zeilenwert", "montant", "somme", "importe", "monto", "importo", "totale", "bedrag",
     "omzet", "valor", "sum", "gross", "net",
 )  # fmt: skip
 PRICE_WORDS = ("price", "preis", "einzelpreis", "prix", "tarif", "precio", "prezzo", "prijs", "preco", "cost")
 QUANTITY_WORDS = (
-    "quantity", "qty", "units", "pieces", "pcs", "menge", "anzahl", "stueck", "stuck", "stk", "quantite", "qte", "nombre",
-    "cantidad", "unidades", "quantita", "aantal", "quantidade", "qtd",
+    "quantity", "qty", "units", "pieces", "pcs", "menge", "anzahl", "stueck", "stuck", "stk", "quantite", "qte",
+    "nombre", "cantidad", "unidades", "quantita", "aantal", "quantidade", "qtd",
 )  # fmt: skip
 NO_AMOUNT = (
-    "tax", "vat", "mwst", "ust", "tva", "iva", "discount", "disc", "rabatt", "remise", "descuento", "sconto", "shipping",
-    "freight", "versand", "fee", "balance", "saldo", "solde", "rating", "score", "limit", "lifetime", "tip", "percent",
-    "pct",
+    "tax", "vat", "mwst", "ust", "tva", "iva", "discount", "disc", "rabatt", "remise", "descuento", "sconto",
+    "shipping", "freight", "versand", "fee", "balance", "saldo", "solde", "rating", "score", "limit", "lifetime",
+    "tip", "percent", "pct",
 )  # fmt: skip
 RETURN_WORDS = (
     "return", "returned", "refund", "refunded", "cancel", "cancelled", "canceled", "cancellation", "void", "voided",
@@ -87,21 +91,25 @@ FAMILY_WORDS = {
     "exposure": ("campaign", "impression", "exposure", "sent", "message", "mail", "push", "notification"),
     "click": ("click", "redemption", "redeem", "open", "tap", "response", "klick", "clic"),
     "browse": (
-        "visit", "view", "browse", "session", "mini", "program", "pageview", "page", "event", "log", "besuche", "visite",
+        "visit", "view", "browse", "session", "mini", "program", "pageview", "page", "event", "log", "besuche",
+        "visite",
     ),
     "purchase": (
         "transaction", "order", "purchase", "sale", "basket", "receipt", "bill", "payment", "invoice", "retail",
-        "bestellung", "kauf", "kaeufe", "verkauf", "umsatz", "umsaetze", "rechnung", "buchung", "commande", "achat", "vente",
-        "paiement", "facture", "pedido", "compra", "venta", "factura", "ordini", "vendite", "acquisti", "bestelling",
-        "verkoop",
+        "bestellung", "kauf", "kaeufe", "verkauf", "umsatz", "umsaetze", "rechnung", "buchung", "commande", "achat",
+        "vente", "paiement", "facture", "pedido", "compra", "venta", "factura", "ordini", "vendite", "acquisti",
+        "bestelling", "verkoop",
     ),
 }  # fmt: skip
 _BEFORE = r"(?:id|no|nr|num|numero|numer|number|code|key|ref|unique|masked|hashed|anon|anonymous|full|main)*"
 _AFTER = (
     r"(?:unique|id|no|nr|num|number|nummer|numero|nro|numer|key|code|kode|codigo|hash|hashed|ref|guid|uuid|kennung|sk)*"
 )
+_BETWEEN = r"pseudo|crm|loyalty|master|anonymous|unique|global|external|internal|login"
 _USERS = "|".join(sorted(USER_WORDS, key=len, reverse=True))
-_USER_NAME = re.compile(rf"^{_BEFORE}(?:d[eou])?(?:{_USERS})(?:s|n|en|e)?(?P<after>{_AFTER}|name|email|mail)$")
+_USER_NAME = re.compile(
+    rf"^{_BEFORE}(?:d[eou])?(?:(?:{_USERS})(?:s|n|en|e)?)+(?:{_BETWEEN})*(?P<after>{_AFTER}|name|email|mail)$"
+)
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "œ": "oe", "æ": "ae", "ø": "o", "ł": "l"})
 
 
@@ -156,7 +164,7 @@ def is_other_name(name: str) -> bool:
     parts = words(name)
     others = (
         *TIME_WORDS, *OTHER_TIMES, *PERIODS, *TOTAL_WORDS, *PRICE_WORDS, *QUANTITY_WORDS, *LABEL_WORDS, *INVOICE_WORDS,
-        *(word for slot in SLOT_WORDS.values() for word in slot),
+        *MEASURES, *(word for slot in SLOT_WORDS.values() for word in slot),
     )  # fmt: skip
     return (len(parts) > 1 and parts[-1] == "id") or names(name, others) == 2 or names(name, TIME_WORDS) > 0
 

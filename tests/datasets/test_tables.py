@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from findcli.data.sources import scan_source
-from findcli.datasets import columns, words
+from findcli.datasets import words
 from findcli.datasets.tables import Guesses, create
 from findcli.datasets.unknown_tables import Guess
 from findcli.errors import FindCLIError
