@@ -36,9 +36,7 @@ def check(workspace: WorkspaceDir = None, as_json: Json = False, quiet: Quiet = 
 
 
 def _print(report: Report) -> None:
-    columns = ["source", "rows", "usable", "users", "first", "last", "for training"]
-    rows = [[s.name, s.rows, s.usable, s.users, _day(s.first), _day(s.last), s.before] for s in report.sources]
-    console.print_table(columns, rows)
+    _print_sources(report)
     missing = {source.name: source.missing for source in report.sources}
     if report.profile:
         console.print_table(["profile", "users"], [[f"{report.profile.rows:,} rows", report.profile.users]])
@@ -55,6 +53,25 @@ def _print(report: Report) -> None:
     console.print_line(
         "go: next, findcli run" if report.go else "no-go: fix the problems, then run findcli check again"
     )
+
+
+def _print_sources(report: Report) -> None:
+    """The totals of each source, to be compared with one's own; of amounts and returns where there are some."""
+    columns = ["source", "rows", "usable", "users", "first", "last", "for training"]
+    rows: list[list[object]] = [
+        [s.name, s.rows, s.usable, s.users, _day(s.first), _day(s.last), s.before] for s in report.sources
+    ]
+    if any(source.returned for source in report.sources):
+        columns.append("returns")
+        rows = [[*row, source.returned or None] for row, source in zip(rows, report.sources, strict=True)]
+    if any(source.amount is not None for source in report.sources):
+        columns.append("amount")
+        amounts = [None if source.amount is None else f"{source.amount:,.2f}" for source in report.sources]
+        rows = [[*row, amount] for row, amount in zip(rows, amounts, strict=True)]
+    console.print_table(columns, rows)
+    for source in report.sources:
+        for note in source.notes:
+            console.print_line(f"{source.name}: {note}")
 
 
 def _day(instant: datetime | None) -> str:

@@ -17,14 +17,20 @@ from findcli.cli.options import Json
 if TYPE_CHECKING:
     from findcli.datasets.creation import Summary
     from findcli.datasets.tables import Guesses
+    from findcli.datasets.unknown_tables import Guess
 
-TAKES = {"demo": ("seed", "users", "scenario"), "complete-journey": ("users", "salt", "demographics"), "tables": ()}
+TAKES = {
+    "demo": ("seed", "users", "scenario"),
+    "complete-journey": ("users", "salt", "demographics"),
+    "tables": ("user", "time", "item", "amount", "profile"),
+}
 
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace.")] = Path(),
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILES", help="Your CSV and Parquet files, with --from tables.")
+        list[str] | None,
+        typer.Argument(metavar="FILES", help="Your CSV, Parquet, JSONL and Excel files, with --from tables."),
     ] = None,
     *,
     origin: Annotated[
@@ -42,10 +48,22 @@ def init(
         bool | None,
         typer.Option("--demographics", help="For complete-journey: use age and other demographics as inputs."),
     ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="For tables: the column of the users' ids.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="For tables: the column of the time.")] = None,
+    item: Annotated[str | None, typer.Option(metavar="COLUMN", help="For tables: the column of what it was.")] = None,
+    amount: Annotated[
+        str | None, typer.Option(help="For tables: the column of money, or such as 'quantity * price'.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(metavar="FILE", help="For tables: the file with a row a user.")] = None,
     as_json: Json = False,
 ) -> None:
     """Create a workspace: settings and data, or settings guessed from your own tables."""
-    options = {"seed": seed, "scenario": scenario, "users": users, "salt": salt, "demographics": demographics}
+    options = {
+        "seed": seed, "scenario": scenario, "users": users, "salt": salt, "demographics": demographics,
+        "user": user, "time": time, "item": item, "amount": amount, "profile": profile,
+    }  # fmt: skip
     chosen = {name: value for name, value in options.items() if value is not None}
     for name in chosen:
         if name not in TAKES[origin]:
@@ -53,7 +71,7 @@ def init(
     if files and origin != "tables":
         raise typer.BadParameter("only --from tables takes files", param_hint="FILES")
     if origin == "tables":
-        _report_guesses(_guess(folder, files or []), as_json=as_json)
+        _report_guesses(_guess(folder, files or [], chosen), as_json=as_json)
     else:
         _report_summary(_create(origin, folder, chosen), as_json=as_json)
 
@@ -64,15 +82,16 @@ def _create(origin: str, folder: Path, options: dict[str, Any]) -> Summary:
     return demo.create(folder, **options) if origin == "demo" else complete_journey.create(folder, **options)
 
 
-def _guess(folder: Path, files: list[str]) -> Guesses:
+def _guess(folder: Path, files: list[str], chosen: dict[str, Any]) -> Guesses:
     from findcli.datasets import tables
+    from findcli.datasets.overrides import Overrides
 
     # `findcli init --from tables a.csv b.csv` names only files: the workspace is the current folder.
     if folder.is_file():
         folder, files = Path(), [str(folder), *files]
     if not files:
-        raise typer.BadParameter("name at least one CSV or Parquet file", param_hint="FILES")
-    return tables.create(folder, files)
+        raise typer.BadParameter("name at least one file of a table", param_hint="FILES")
+    return tables.create(folder, files, overrides=Overrides(**chosen))
 
 
 def _report_summary(summary: Summary, *, as_json: bool) -> None:
@@ -92,11 +111,27 @@ def _report_guesses(guesses: Guesses, *, as_json: bool) -> None:
         console.print_json(asdict(guesses))
         return
     for table in guesses.tables:
-        console.print_line(f"{table.path}: {table.role}")
-        for line in table.why:
-            console.print_line(f"  {line}")
-        for line in table.unsure:
-            console.print_line(f"  look here: {line}")
+        _report_guess(table)
     for note in guesses.notes:
         console.print_line(f"note: {note}")
     console.print_line(f"next: read {guesses.folder / 'findcli.toml'}, then run findcli check")
+
+
+def _report_guess(table: Guess) -> None:
+    console.print_line(f"{table.path}: {table.role}")
+    for line in table.why:
+        console.print_line(f"  {line}")
+    for line in table.unsure:
+        console.print_line(f"  look here: {line}")
+    if table.unused:
+        console.print_line("  unused: " + "; ".join(f"{name} ({why})" for name, why in table.unused.items()))
+    if table.first:
+        names = list(table.first[0])
+        rows = [[_read(event[name]) for name in names] for event in table.first]
+        console.print_line("  its first events, as findcli reads them:")
+        console.print_table(names, rows)
+
+
+def _read(value: object) -> object:
+    """A value of an event; ids without thousands separators."""
+    return value if isinstance(value, float | None) else str(value)

@@ -78,8 +78,8 @@ def _template(family: str, source: Source, text: str) -> Template:
 
 
 def _fillable(template: Template, source: Source) -> bool:
-    needed = [*template.slots, *(["amount"] if template.bounded else [])]
-    return all(getattr(source, name) is not None for name in needed)
+    filled = all(getattr(source, slot) is not None for slot in template.slots)
+    return filled and (source.has_amount or not template.bounded)
 
 
 def sentence_text(template: Template, *, currency: str) -> pl.Expr:

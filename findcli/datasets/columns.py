@@ -6,152 +6,89 @@ Tested in tests/datasets/test_tables.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import polars as pl
 
-from findcli.data.reader.tables import Table
-from findcli.data.reader.time_formats import UNITS
-from findcli.data.reader.times import TimeColumn, TimeReading, settle_times, time_candidates, time_probes
-from findcli.errors import FindCLIError
-from findcli.workspace.table_form import TableForm
+from findcli.datasets import words
+from findcli.workspace.settings_checks import RESERVED
 
-USER_WORDS = (
-    "user", "customer", "client", "household", "member", "person", "account", "shopper", "buyer", "visitor",
-    "subscriber", "consumer", "patient", "guest", "player", "cust", "u", "cardholder", "people", "profile",
-)  # fmt: skip
-TIME_WORDS = ("timestamp", "datetime", "time", "date", "when", "day", "at", "ts", "on", "created", "occurred", "epoch")
-OTHER_TIMES = (
-    "birth", "dob", "end", "until", "expires", "expiry", "updated", "modified", "due", "signup", "joined",
-    "registered",
-)  # fmt: skip
-LABEL_WORDS = ("label", "target", "churn", "churned", "outcome", "y", "truth")
-SLOT_WORDS = {
-    "text": ("query", "search", "keyword", "keywords", "term", "phrase", "text"),
-    "department": ("department", "dept", "division", "section"),
-    "category": ("category", "cat", "subcategory", "genre", "kind", "class", "type", "topic"),
-    "merchant": ("merchant", "store", "shop", "seller", "vendor", "provider", "retailer", "brand"),
-    "status": ("status", "state", "result", "outcome"),
-    "channel": ("channel", "method", "medium", "device", "platform"),
-    "item": ("item", "product", "sku", "article", "goods", "page", "url", "app", "program", "title", "coupon", "name"),
-}
-AMOUNT_WORDS = (
-    "amount", "value", "total", "price", "spend", "sales", "revenue", "cost", "paid", "fare", "quantity", "qty",
-)  # fmt: skip
-FAMILY_WORDS = {
-    "search": ("search", "query", "queries"),
-    "exposure": ("campaign", "impression", "exposure", "sent", "message", "mail", "push", "notification"),
-    "click": ("click", "redemption", "redeem", "open", "tap", "response"),
-    "browse": ("visit", "view", "browse", "session", "mini", "program", "pageview", "page"),
-    "purchase": ("transaction", "order", "purchase", "sale", "basket", "receipt", "bill", "payment", "invoice"),
-}
-_USER_NAME = re.compile(rf"^({'|'.join(USER_WORDS)})s?(id|no|nr|num|number|key|code|hash|ref|name)?$")
-_LOWEST = re.compile(r"^\s*(under|below|less|up to|<)", re.IGNORECASE)
+_LOWEST = re.compile(r"^\s*(under|below|less|up to|unter|bis|moins|<)", re.IGNORECASE)
+_PIECES = re.compile(
+    r"^(n|num|nb|no|number|count|total)_?(of_?)?(items?|products?|articles?|pieces|units|cds|books)$"
+    r"|^(items|products|pieces|articles|cds|books)$|(item|product|article)s?_?(count|qty)$"
+)
+_NUMBER = re.compile(r"[-+(]?\D{0,4}\d[\d.,'\s]*\D{0,4}")
 MOST_VALUES, FEW_VALUES = 100, 20
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a column reads as times.
-
-    Attributes:
-        format: the `time_format` that has to be given; None when the times read by themselves.
-        other: a second format that fits and reads differently.
-        example: a time that fits both.
-    """
-
-    format: str | None = None
-    other: str | None = None
-    example: str | None = None
-
-
-def words(name: str) -> list[str]:
-    """The words of a name such as "transactionDate" or "sales_value", in lower case, plurals in the singular."""
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [re.sub(r"(?<=\w\w)s$", "", word) for word in re.split(r"[\W_]+", split.lower()) if word]
-
-
-def names(name: str, vocabulary: Iterable[str]) -> int:
-    """How well a name fits a vocabulary: 2 when a word of it is there, 1 when one is hidden in it, 0 otherwise."""
-    own_words = words(name)
-    flat = "".join(own_words)
-    known = [words(word)[0] for word in vocabulary]
-    if any(word in own_words for word in known):
-        return 2
-    return int(any(len(word) > 3 and word in flat for word in known))
-
-
-def is_user_name(name: str, *, table: str) -> bool:
-    """Whether a column's name says that it holds the users' ids; "id" does in a table that is named after users."""
-    flat = "".join(words(name))
-    return bool(_USER_NAME.match(flat)) or (flat == "id" and bool(_USER_NAME.match("".join(words(table)))))
-
-
-def is_other_name(name: str) -> bool:
-    """Whether a name says that the column holds something else than users, such as "store_id", "week" or "price"."""
-    own_words = words(name)
-    others = (*TIME_WORDS, *OTHER_TIMES, "week", "month", "year", *AMOUNT_WORDS, *LABEL_WORDS)
-    return (len(own_words) > 1 and own_words[-1] == "id") or bool(names(name, others))
+NUMBERS = 0.8
+NAMES = ("name", "nom", "nome", "naam")
 
 
 def is_id_type(kind: pl.DataType) -> bool:
-    """Whether a column may hold ids: whole numbers or text."""
+    """Whether a column may hold ids or words: whole numbers or text."""
     return kind.is_integer() or kind in (pl.String, pl.Categorical)
 
 
-def read_times(sample: pl.DataFrame, column: str) -> Reading | None:
-    """How a column reads as times; None when it does not."""
-    kind, values = sample.schema[column], sample[column].drop_nulls()
-    if kind == pl.Date or isinstance(kind, pl.Datetime):
-        return Reading()
-    if values.is_empty() or not (kind.is_integer() or kind == pl.String):
-        return None
-    readings = _fitting_times(sample, column)
-    if not readings:
-        return None
-    first, *others = readings
-    # Digits may as well be a number of something.
-    if first.family in ("%Y%m%d", *UNITS) and values.cast(pl.String).str.contains(r"^\d+$").all():
-        return Reading(format=first.formats[0]) if names(column, TIME_WORDS) else None
-    return Reading(first.formats[0], others[0].formats[0], values[0]) if others else Reading()
+def is_number_like(values: pl.Series) -> bool:
+    """Whether a column is of numbers, or of text that mostly reads as numbers, such as "12,50 €" or "n/a"."""
+    if values.dtype.is_numeric():
+        return True
+    present = values.drop_nulls() if values.dtype == pl.String else values.clear()
+    digits = sum(bool(_NUMBER.fullmatch(value.strip())) for value in present.head(500))
+    return len(present) > 0 and digits >= NUMBERS * min(len(present), 500)
 
 
-def _fitting_times(sample: pl.DataFrame, column: str) -> list[TimeReading]:
-    """The readings that fit every value of a column and read some of them differently."""
-    table = Table("the sample", (), sample.lazy(), sample.schema, frozenset(sample.columns))
-    times = TimeColumn(table, TableForm(), column)
-    try:
-        candidates = time_candidates(times)
-    except FindCLIError:
-        return []
-    seen = sample.select(**time_probes(times, candidates)).row(0, named=True)
-    try:
-        return [settle_times(times, candidates, seen)]
-    except FindCLIError:
-        return [reading for i, reading in enumerate(candidates) if not seen[f"time {i}"]]
+def is_quantity(values: pl.Series) -> bool:
+    """Whether a column counts the pieces of an event."""
+    named = words.is_quantity(values.name) or bool(_PIECES.search(values.name.lower()))
+    return named and is_number_like(values)
 
 
-def time_rank(sample: pl.DataFrame, column: str) -> tuple[bool, int, int]:
-    """How likely a column of times is that of the event, beside others such as its end or a birthday."""
-    return not names(column, OTHER_TIMES), names(column, TIME_WORDS), sample[column].n_unique()
+def best_total(sample: pl.DataFrame, free: list[str]) -> str | None:
+    """The column of amounts, such as "sales_value" or "Betrag"."""
+    numbers = [
+        name
+        for name in free
+        if words.names(name, words.TOTAL_WORDS)
+        and not words.names(name, words.NO_AMOUNT)
+        and not words.names(name, words.RETURN_WORDS)
+        and not words.is_code(name)
+        and not is_quantity(sample[name])
+        and is_number_like(sample[name])
+    ]
+    return max(numbers, key=lambda name: words.rank_in(name, words.TOTAL_WORDS), default=None)
 
 
-def best_named(sample: pl.DataFrame, vocabulary: tuple[str, ...], *, text_only: bool = False) -> str | None:
-    """The column whose name fits a vocabulary best: text before numbers, whole words and early words before others."""
+def best_price(sample: pl.DataFrame, free: list[str]) -> str | None:
+    """The column of prices."""
+    numbers = [
+        name
+        for name in free
+        if words.names(name, words.PRICE_WORDS)
+        and not words.names(name, words.NO_AMOUNT)
+        and is_number_like(sample[name])
+    ]
+    return max(numbers, key=lambda name: words.rank_in(name, words.PRICE_WORDS), default=None)
+
+
+def best_slot(sample: pl.DataFrame, slot: str, free: list[str]) -> str | None:
+    """The column whose name fits a slot best: text before numbers, descriptions before codes, whole words first."""
+    vocabulary = words.SLOT_WORDS[slot]
     fitting = [
         name
-        for name in sample.columns
-        if names(name, vocabulary) and not (text_only and sample.schema[name] != pl.String)
+        for name in free
+        if words.names(name, vocabulary) and is_id_type(sample.schema[name]) and not words.is_person_name(name)
     ]
-    return max(fitting, key=lambda name: _name_rank(sample, name, vocabulary), default=None)
+    if slot == "text":
+        fitting = [name for name in fitting if sample.schema[name] == pl.String]
+    if slot == "item" and not fitting:
+        named = [name for name in free if words.names(name, NAMES) == 2 and not words.is_person_name(name)]
+        fitting = [name for name in named if is_id_type(sample.schema[name])]
+    return max(fitting, key=lambda name: _slot_rank(sample, name, vocabulary), default=None)
 
 
-def _name_rank(sample: pl.DataFrame, name: str, vocabulary: tuple[str, ...]) -> tuple[bool, int, int]:
-    first = next(
-        (i for i, word in enumerate(vocabulary) if names(name, (word,)) == names(name, vocabulary)), len(vocabulary)
-    )
-    return sample.schema[name] == pl.String, names(name, vocabulary), -first
+def _slot_rank(sample: pl.DataFrame, name: str, vocabulary: tuple[str, ...]) -> tuple[bool, bool, bool, int, int]:
+    repeats = sample[name].n_unique() <= 0.9 * len(sample)
+    return not sample.schema[name].is_integer(), repeats, not words.is_code(name), *words.rank_in(name, vocabulary)
 
 
 def attribute_kind(values: pl.Series, *, is_time: bool) -> tuple[str, tuple[str, ...]]:
@@ -163,12 +100,14 @@ def attribute_kind(values: pl.Series, *, is_time: bool) -> tuple[str, tuple[str,
     distinct = values.drop_nulls().unique()
     if is_time:
         return "it holds dates", ()
-    if names(values.name, LABEL_WORDS) == 2:
+    if values.name in RESERVED:
+        return "findcli uses its name for something else; rename the column", ()
+    if words.names(values.name, words.LABEL_WORDS) == 2:
         return "its name is that of a label; make it a task, or it would leak", ()
     if len(distinct) < 2:
-        return "it has one value", ()
+        return "it has one value" if len(distinct) else "it is empty", ()
     if values.dtype.is_numeric():
-        return ("it holds ids", ()) if words(values.name)[-1:] == ["id"] else ("numeric", ())
+        return ("it holds ids", ()) if words.words(values.name)[-1:] == ["id"] else ("numeric", ())
     if values.dtype == pl.Boolean:
         return "categorical", ()
     if values.dtype not in (pl.String, pl.Categorical):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,20 +13,33 @@ from typing import Any
 import polars as pl
 
 from findcli.data.sources import scan_source
-from findcli.datasets import columns
-from findcli.datasets.unknown_tables import Guess, Table, find_users, open_table
+from findcli.datasets.amounts import find_currency
+from findcli.datasets.columns import best_slot
+from findcli.datasets.creation import installed_text_model
+from findcli.datasets.decisions import quoted
+from findcli.datasets.overrides import Overrides
+from findcli.datasets.roles import describe_profile, describe_source, event_times, find_role
+from findcli.datasets.unknown_tables import Guess, UnknownTable, open_table
+from findcli.datasets.users import find_users, id_columns
 from findcli.errors import FindCLIError
 from findcli.workspace.durations import LAST_YEAR, parse_duration
-from findcli.workspace.folder import Workspace, require_no_workspace, write_settings
+from findcli.workspace.folder import Workspace, require_no_workspace, write_draft, write_settings
 from findcli.workspace.settings import Windows
 from findcli.workspace.toml_file import parse_settings
 
 YEAR = timedelta(weeks=52)
 LENGTHS = ("history", "future", "every", "min_history")
 MANY_USERS = 1000
-NO_USER = "no column of user ids; join it to a table that has one if its columns matter"
+SHOWN = 5
+WIDTH = 110
 HEADER = """Guessed by `findcli init --from tables` from names, types and values: read it before you trust it.
-The tables stay where they are."""
+A commented key is the alternative to the one above it. The tables stay where they are."""
+ORDER = (
+    "name", "path", "families", "user", "time", "time_format", "day_first", "item", "category", "department",
+    "merchant", "amount", "quantity", "price", "returned", "status", "channel", "text", "event", "sentences",
+    "categorical", "ordered", "numeric", "encoding", "delimiter", "header", "comment", "decimal", "null_values",
+    "types", "duplicates",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,161 +51,108 @@ class Guesses:
     notes: tuple[str, ...]
 
 
-def create(folder: Path, files: list[str]) -> Guesses:
+def create(folder: Path, files: list[str], *, overrides: Overrides | None = None) -> Guesses:
     """Guess what the tables are, and write a commented findcli.toml that reads them where they lie.
+
+    Where no table has all that events need, the file has what could be guessed, and asks for the rest in comments.
 
     Args:
         folder: the new workspace; made where it is missing.
-        files: CSV or Parquet files; a glob stands for the parts of one table.
+        files: CSV, Parquet, JSONL or Excel files; a glob or a folder stands for the parts of one table.
+        overrides: what is not to be guessed.
 
     Raises:
-        FindCLIError: a file cannot be read, no table holds events of users, or the folder is a workspace already.
+        FindCLIError: no file can be read, one is missing, a column that is named is in none, or the folder is a
+            workspace already.
     """
+    overrides = overrides or Overrides()
     require_no_workspace(folder)
-    tables = [open_table(name) for name in dict.fromkeys(files)]
-    find_users(tables)
+    tables, unread = _open_all(list(dict.fromkeys(files)))
+    overrides.require_known(tables)
+    find_users(tables, overrides.user)
     for table in tables:
-        _find_role(table)
-    _choose_profile(tables)
-    sources = [table for table in tables if table.source]
-    if not sources:
-        reasons = "; ".join(f"{table.path}: {' '.join(table.unsure)}" for table in tables)
-        hint = "give a table with a row an event: a column of user ids, a column of times, and what happened"
-        raise FindCLIError(f"no table holds events of users ({reasons})", hint=hint)
-    _name_sources(sources)
-    values, notes = _assemble(folder, tables)
-    write_settings(folder, values, header=HEADER)
-    return Guesses(folder, tuple(table.guess() for table in tables), tuple(notes))
+        find_role(table, overrides)
+    _require_source(tables, overrides)
+    _choose_profile(tables, overrides)
+    _name_sources([table for table in tables if table.source])
+    _suggest_joins(tables)
+    notes = _write(folder, tables)
+    return Guesses(folder, (*(table.guess() for table in tables), *unread), tuple(notes))
 
 
-def _find_role(table: Table) -> None:
-    """Make a table with users a source when it has times too, and a profile when it has one row a user."""
-    if table.user is None:
-        decimals = [name for name, kind in table.sample.schema.items() if kind.is_float()]
-        gaps = [name for name in decimals if columns.is_user_name(name, table=table.stem)]
-        doubt = f"user ids in {gaps[0]!r} read as decimals; write them as whole numbers or text" if gaps else NO_USER
-        table.unsure.append(doubt)
+def _open_all(files: list[str]) -> tuple[list[UnknownTable], list[Guess]]:
+    """The tables that can be read, and what is wrong with the others.
+
+    Raises:
+        FindCLIError: none can be read, or one is not there.
+    """
+    tables, unread, failure = [], [], None
+    for name in files:
+        try:
+            tables.append(open_table(name))
+        except FindCLIError as error:
+            if not Path(name).exists() and "*" not in name:
+                raise
+            failure = failure or error
+            unread.append(Guess(name, "not used", (), (f"{error.message} ({error.hint})",)))
+    if not any(table.rows and table.columns for table in tables):
+        raise failure or FindCLIError(
+            f"no table has a row with a value: {', '.join(files)}", hint="give tables with some rows"
+        )
+    return tables, unread
+
+
+def _require_source(tables: list[UnknownTable], overrides: Overrides) -> None:
+    """Where no table is a source, take one whose users have a row each, or one that lacks what only a person knows."""
+    if any(table.source for table in tables):
         return
-    table.times = {
-        name: reading
-        for name in table.sample.columns
-        if name != table.user and (reading := columns.read_times(table.sample, name)) is not None
-    }
-    repeats = (
-        table.frame.select(pl.col(table.user).drop_nulls().is_duplicated().any()).collect(engine="streaming").item()
-    )
-    if not repeats:
-        table.why.append("every user has one row: attributes, not events")
-        _describe_profile(table)
-    elif any(not columns.names(name, columns.OTHER_TIMES) for name in table.times):
-        _describe_source(table)
-    else:
-        table.unsure.append(
-            "users occur more than once but no column reads as the time of an event; join it to the table"
-        )
-
-
-def _describe_source(table: Table) -> None:
-    time = max(table.times, key=lambda name: columns.time_rank(table.sample, name))
-    slots = _find_slots(table)
-    if not slots:
-        _describe_profile(table, time=time)
-        return
-    reading = table.times[time]
-    others = [name for name in table.times if name != time]
-    table.why.append(f"time = {time!r}: it reads as times" + (f"; so do {', '.join(others)}" if others else ""))
-    table.why += [f"{slot} = {name!r}: {why}" for slot, (name, why) in slots.items()]
-    table.source = {"name": table.stem, "path": table.path, "families": (), "user": table.user, "time": time}
-    table.source |= {slot: name for slot, (name, _) in slots.items()}
-    table.source |= {"time_format": reading.format} if reading.format else {}
-    if reading.other is not None:
-        table.unsure.append(
-            f"times such as {reading.example!r} fit {reading.format} and {reading.other}: set time_format"
-        )
-    if "item" in slots and table.sample[slots["item"][0]].dtype.is_integer():
-        table.unsure.append(
-            f"sentences will name {slots['item'][0]!r} by number; join the names to the table if you have them"
-        )
-    _find_families(table)
-
-
-def _find_slots(table: Table) -> dict[str, tuple[str, str]]:
-    """The columns of slots and amount, with the reason; where names say nothing, the most varied column."""
-    schema, others = table.sample.schema, (table.user, *table.times)
-    filled = [name for name in table.sample.columns if table.sample[name].count() and name not in others]
-    ids = [name for name in filled if columns.is_id_type(schema[name])]
-    slots: dict[str, tuple[str, str]] = {}
-    for slot, vocabulary in columns.SLOT_WORDS.items():
-        free = [name for name in ids if name not in {taken for taken, _ in slots.values()}]
-        chosen = columns.best_named(table.sample.select(free), vocabulary, text_only=slot == "text")
-        if chosen is not None:
-            slots[slot] = (chosen, "its name says so")
-    numbers = [name for name in filled if schema[name].is_numeric()]
-    amount = columns.best_named(table.sample.select(numbers), columns.AMOUNT_WORDS)
-    if not slots:
-        texts = [name for name in ids if not schema[name].is_integer()]
-        if free := [name for name in texts or ids if name != amount]:
-            slots["item"] = (
-                max(free, key=lambda name: table.sample[name].n_unique()),
-                "no name says what happened; it varies most",
-            )
-    if slots and amount is not None:
-        slots["amount"] = (amount, "a number whose name says so")
-    return slots
-
-
-def _find_families(table: Table) -> None:
-    """Which families a source feeds, from the file's name, or from its columns."""
-    vocabulary = columns.FAMILY_WORDS.items()
-    by_stem = [family for family, known in vocabulary if columns.names(table.stem, known)]
-    by_column = [
-        family for family, known in vocabulary for name in table.sample.columns if columns.names(name, known) == 2
+    timed = [
+        table for table in tables if table.user and event_times(table, overrides) and table.path != overrides.profile
     ]
-    if "text" in table.source:
-        family, why = "search", "it holds what was searched for"
-    elif by_stem:
-        family, why = by_stem[0], "the file's name says so"
-    elif "amount" in table.source:
-        family, why = "purchase", "its events have an amount"
-    elif by_column:
-        family, why = by_column[0], "its columns' names say so"
-    else:
-        family, why = "browse", "nothing says more"
-        table.unsure.append("families = browse is the plainest guess")
-    paid = family == "purchase" and table.source.keys() & {"status", "channel"}
-    table.source["families"] = [family, "payment"] if paid else [family]
-    table.why.append(f"families = {', '.join(table.source['families'])}: {why}")
+    if timed:
+        best = max(timed, key=lambda table: table.rows)
+        best.profile, best.why, best.unsure, best.unused = {}, best.why[:1], [], {}
+        describe_source(best, overrides)
+        return
+    usable = [table for table in tables if table.rows and table.columns]
+    best = max(usable, key=lambda table: (table.user is not None, not table.profile, table.rows))
+    best.profile, best.unsure, best.unused = {}, [], {}
+    describe_source(best, overrides)
+    if best.user is None:
+        for name in [name for name in id_columns(best) if name not in (*best.times, *best.source.values())]:
+            best.remark("user", f"user = {quoted(name)}  # {best.distinct[name]:,} values, about")
+        best.remark("user", 'user = "COLUMN"  # who it was; no column looks like it')
+        best.unsure.append("no column reads as the user: name it with user = ...")
 
 
-def _describe_profile(table: Table, *, time: str | None = None) -> None:
-    """Sort the attributes of a row a user (or a row a user and date) into kinds."""
-    profile: dict[str, Any] = {"path": table.path, "user": table.user} | ({"time": time} if time is not None else {})
-    kinds: dict[str, Any] = {"categorical": [], "ordered": {}, "numeric": []}
-    for name in table.sample.columns:
-        if name == table.user or name == time:
-            continue
-        kind, levels = columns.attribute_kind(table.sample[name], is_time=name in table.times)
-        if kind == "ordered":
-            kinds["ordered"][name] = levels
-        elif kind in kinds:
-            kinds[kind].append(name)
-        else:
-            table.unsure.append(f"{name!r} is left out: {kind}")
-    table.profile = (
-        {**profile, **{kind: columns for kind, columns in kinds.items() if columns}} if any(kinds.values()) else {}
-    )
-    table.why += [f"{kind}: {', '.join(columns)}" for kind, columns in kinds.items() if columns]
-
-
-def _choose_profile(tables: list[Table]) -> None:
+def _choose_profile(tables: list[UnknownTable], overrides: Overrides) -> None:
     """Keep the profile with the most columns, since a workspace has one."""
-    profiles = sorted((table for table in tables if table.profile), key=lambda table: -len(table.sample.columns))
+    profiles = sorted(
+        (table for table in tables if table.profile),
+        key=lambda table: (table.path != overrides.profile, -len(table.sample.columns)),
+    )
     for table in profiles[1:]:
         table.profile = {}
         table.unsure.append(f"a workspace has one profile, and {profiles[0].path} has more columns; join the two")
+    if overrides.profile and not profiles:
+        table = next(table for table in tables if table.path == overrides.profile)
+        if table.user is not None and not table.source:
+            describe_profile(table)
 
 
-def _name_sources(sources: list[Table]) -> None:
+def _suggest_joins(tables: list[UnknownTable]) -> None:
+    """Say of codes which other table has their names."""
+    for table in (table for table in tables if table.source):
+        code = table.source.get("item")
+        others = [other for other in tables if code in other.sample.columns and not other.source and not other.profile]
+        for other in others:
+            if best_slot(other.sample, "item", [name for name in other.columns if name != code]):
+                table.unsure.append(
+                    f"{other.path} may name {code!r}: join it to {table.path}, and set item to the name"
+                )
+
+
+def _name_sources(sources: list[UnknownTable]) -> None:
     """Give every source a name of its own, from its file's."""
     taken: set[str] = set()
     for table in sources:
@@ -201,31 +162,70 @@ def _name_sources(sources: list[Table]) -> None:
         taken.add(table.source["name"])
 
 
-def _assemble(folder: Path, tables: list[Table]) -> tuple[dict[str, Any], list[str]]:
-    """The values of the workspace file, and what is to be said of them."""
-    sources = [table.source for table in tables if table.source]
+def _write(folder: Path, tables: list[UnknownTable]) -> list[str]:
+    """Write the workspace file, and say what concerns all tables."""
+    used = [table for table in tables if table.source]
+    complete = [table for table in used if {"user", "time"} <= table.source.keys()]
+    model = installed_text_model()
+    notes = [f"[text] model = {model!r}" + (": no pretrained one is installed" if model == "scratch" else "")]
+    currency, why = find_currency(used)
+    notes += [f"currency = {currency!r}: {why}"] if currency else [why] if why else []
+    sources = [table.source for table in used]
     profile = next((table.profile for table in tables if table.profile), {})
     values: dict[str, Any] = {
-        "workspace": {"name": folder.resolve().name},
+        "workspace": {"name": folder.resolve().name} | ({"currency": currency} if currency else {}),
         "windows": {"train_until": datetime(LAST_YEAR, 12, 31)},
         "sources": sources,
         "profile": {**profile, "aggregates": _aggregates(sources, profile)},
+        "text": {"model": model},
     }
-    notes = _match_user_types(values, tables)
-    first, last, users = _measure(values, tables)
-    for entry in (*sources, values["profile"]):
+    remarks = {"windows": ["train_until = 2024-01-01  # training reads no event from then on"]}
+    if complete:
+        notes += _set_windows(values, _measure(values, complete))
+        remarks = {}
+    else:
+        values["windows"] = {}
+        notes.append("findcli.toml is not complete: it asks for what no column says")
+    sold = [table for table in used if "purchase" in table.source["families"]]
+    if not currency and any(table.source.keys() & {"amount", "price"} for table in sold):
+        remarks["workspace"] = [
+            why or 'currency = "euros"  # no table says which money it is; "dollars" is the default'
+        ]
+    _place(folder, values)
+    write = write_settings if complete and len(complete) == len(used) else write_draft
+    write(folder, values, header=HEADER, remarks=remarks | _remarks(tables))
+    return notes
+
+
+def _place(folder: Path, values: dict[str, Any]) -> None:
+    """Make paths relative to the workspace, and put keys in the order in which a person looks for them."""
+    for entry in (*values["sources"], values["profile"]):
         if "path" in entry and not Path(entry["path"]).is_absolute():
             entry["path"] = Path(os.path.relpath(entry["path"], folder)).as_posix()
-    values["windows"] = _windows(first, last)
-    until, future = values["windows"]["train_until"], values["windows"].get("future", Windows.future)
-    notes.append(
-        f"train_until = {until:%Y-%m-%d %H:%M}: events reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}, "
-        f"and the last future window ({future}) is kept back to evaluate on"
-    )
-    if users < MANY_USERS:
-        values["sentences"] = {"min_support": max(2, users // 50)}
-        notes.append(f"min_support is {max(2, users // 50)}, since there are only {users:,} users")
-    return values, notes
+        ordered = {key: entry[key] for key in sorted(entry, key=lambda key: ORDER.index(key) if key in ORDER else 99)}
+        entry.clear()
+        entry |= ordered
+
+
+def _remarks(tables: list[UnknownTable]) -> dict[str, list[str]]:
+    """The comments of the file: alternatives, doubts, and the columns and tables left unused."""
+    remarks: dict[str, list[str]] = {"": []}
+    places = {id(table): f"sources[{i}]" for i, table in enumerate(table for table in tables if table.source)}
+    for table in tables:
+        place = "profile" if table.profile else places.get(id(table))
+        doubts = [f"Unsure: {doubt}" for doubt in table.unsure if "is left out" not in doubt]
+        unused = [f"Unused: {name}: {why}" for name, why in table.unused.items()]
+        if place is None:
+            names = f"its columns: {', '.join(table.sample.columns)}"
+            remarks[""].append("\n".join(_wrapped([f"Not used: {table.path}", *doubts, names])))
+            continue
+        remarks |= {f"{place}.{key}": list(dict.fromkeys(lines)) for key, lines in table.remarks.items()}
+        remarks[place] = _wrapped(doubts + unused)
+    return remarks
+
+
+def _wrapped(lines: list[str]) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ") or [line]]
 
 
 def _aggregates(sources: list[dict[str, Any]], profile: dict[str, Any]) -> list[dict[str, Any]]:
@@ -235,48 +235,79 @@ def _aggregates(sources: list[dict[str, Any]], profile: dict[str, Any]) -> list[
         name = source["name"]
         aggregates.append({"name": f"{name}_count", "source": name, "measure": "count"})
         aggregates.append({"name": f"{name}_days_since_last", "source": name, "measure": "days_since_last"})
-        if "amount" in source:
-            column = source["amount"]
+        column = source.get("amount")
+        if column is not None and not re.search(r"[-+*/]", column):
             aggregates.append({"name": f"{name}_{column}_sum", "source": name, "measure": "sum", "column": column})
     taken = {*profile.get("categorical", ()), *profile.get("ordered", ()), *profile.get("numeric", ())}
     return [aggregate for aggregate in aggregates if aggregate["name"] not in taken]
 
 
-def _match_user_types(values: dict[str, Any], tables: list[Table]) -> list[str]:
-    used = [table for table in tables if table.user and (table.source or table.profile)]
-    texts = [table.path for table in used if not table.sample[str(table.user)].dtype.is_integer()]
-    if not texts or len(texts) == len(used):
-        return []
-    values["workspace"]["user_id"] = "text"
-    return [
-        f"user ids are text in {', '.join(texts)} and numbers elsewhere: all are compared as text, so '007' is not 7"
-    ]
-
-
-def _measure(values: dict[str, Any], tables: list[Table]) -> tuple[datetime, datetime, int]:
-    """First and last event, a few stray ones aside, and the number of users of the largest source.
-
-    Raises:
-        FindCLIError: no source can be read.
-    """
-    workspace = Workspace(Path.cwd(), parse_settings(values, name="the guess"))
-    spans, failure = [], None
+def _measure(values: dict[str, Any], tables: list[UnknownTable]) -> tuple[datetime, datetime, int] | None:
+    """First and last event, a few stray ones aside, and the number of users of the largest source; None of none."""
+    complete = [table.source for table in tables]
+    workspace = Workspace(Path.cwd(), parse_settings(values | {"sources": complete, "profile": {}}, name="the guess"))
     entries = {entry.name: entry for entry in workspace.settings.sources}
-    for table in (table for table in tables if table.source):
-        time = pl.col("time")
-        span = (time.quantile(0.001, "nearest"), time.quantile(0.999, "nearest"), pl.col("user_id").n_unique())
+    spans = []
+    for table in tables:
+        source = entries[table.source["name"]]
         try:
-            events = scan_source(workspace, entries[table.source["name"]])
-            spans.append(events.select(first=span[0], last=span[1], users=span[2]).collect(engine="streaming").row(0))
+            spans.append(_measure_one(scan_source(workspace, source, raw=True), table))
+            events = scan_source(workspace, source).drop("copies", "source", strict=False)
+            table.first = events.head(SHOWN).collect().to_dicts()
         except FindCLIError as error:
-            failure = error
             table.unsure.append(f"{error.message} ({error.hint})")
     spans = [span for span in spans if span[0] is not None]
     if not spans:
-        raise failure or FindCLIError(
-            "no source has an event with a user and a time", hint="give tables with some rows"
-        )
+        return None
     return min(span[0] for span in spans), max(span[1] for span in spans), max(span[2] for span in spans)
+
+
+def _measure_one(events: pl.LazyFrame, table: UnknownTable) -> tuple[datetime, datetime, int]:
+    """The span and the users of a source; rows that repeat another are counted, and what to do with them is said."""
+    schema = events.collect_schema()
+    returned = pl.col("returned") if "returned" in schema else pl.lit(value=False)
+    usable = pl.col("user_id").is_not_null() & pl.col("time").is_not_null() & ~returned
+    time = pl.col("time").filter(usable)
+    first, last, users, rows, copies, seconds, back = (
+        events.select(
+            first=time.quantile(0.001, "nearest"),
+            last=time.quantile(0.999, "nearest"),
+            users=pl.col("user_id").filter(usable).n_unique(),
+            rows=usable.sum(),
+            copies=usable.sum() - pl.col("copies").filter(usable).n_unique(),
+            seconds=(time.dt.second() != 0).any(),
+            back=returned.sum() if "returned" in schema else pl.lit(0),
+        )
+        .collect(engine="streaming")
+        .row(0)
+    )
+    if back:
+        table.why.append(f"{back:,} rows are returns: no purchases")
+    if copies:
+        keep, other = ("drop", "keep") if seconds else ("keep", "drop")
+        how = "as one event logged twice" if seconds else "as events of their own, since times have no seconds"
+        table.source["duplicates"] = keep
+        table.remark("duplicates", f'duplicates = "{other}"')
+        table.unsure.append(f"{copies:,} of {rows:,} rows repeat another in every column: they count {how}")
+    return first, last, users
+
+
+def _set_windows(values: dict[str, Any], span: tuple[datetime, datetime, int] | None) -> list[str]:
+    """Set the windows, and the least support of a sentence; and say so."""
+    if span is None:
+        values["windows"] = {"train_until": datetime(2024, 1, 1)}
+        return ["no event could be read: train_until stands for nothing yet"]
+    first, last, users = span
+    values["windows"] = _windows(first, last)
+    until, future = values["windows"]["train_until"], values["windows"].get("future", Windows.future)
+    notes = [
+        f"train_until = {until:%Y-%m-%d %H:%M}: events reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}, "
+        f"and the last future window ({future}) is kept back to evaluate on"
+    ]
+    if users < MANY_USERS:
+        values["sentences"] = {"min_support": max(2, users // 50)}
+        notes.append(f"min_support is {max(2, users // 50)}, since there are only {users:,} users")
+    return notes
 
 
 def _windows(first: datetime, last: datetime) -> dict[str, Any]:

@@ -1,23 +1,27 @@
-"""Tables of an unknown form, and which of their columns holds the users.
+"""Tables of an unknown form: opened by the one reader, counted over all rows, with a sample of the first.
 
-Tested in tests/datasets/test_tables.py.
+Tested in tests/datasets/test_unknown_tables.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from findcli.data.sources import scan_table
-from findcli.datasets import columns
+from findcli.data.reader import nulls
+from findcli.data.reader import tables as reader
+from findcli.data.reader.typed import typed_frame
+from findcli.datasets import words
+from findcli.datasets.decisions import dialect_settings, time_like
 from findcli.errors import FindCLIError
-from findcli.workspace.folder import files_of
+from findcli.workspace.folder import files_of, literal_part
+from findcli.workspace.table_form import TableForm
 
 SAMPLE = 20_000
-OVERLAP, FEWEST = 0.5, 0.05
+FLAT = (pl.String, pl.Boolean, pl.Date, pl.Categorical)
 
 
 @dataclass(frozen=True)
@@ -29,149 +33,133 @@ class Guess:
         role: "source NAME", "profile" or "not used".
         why: what was guessed and from what.
         unsure: what could not be told, and what to do about it.
+        unused: the columns left unused, each with the reason.
+        first: its first events as findcli will read them.
     """
 
     path: str
     role: str
     why: tuple[str, ...]
     unsure: tuple[str, ...] = ()
+    unused: dict[str, str] = field(default_factory=dict)
+    first: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass
-class Table:
+class UnknownTable:
     """A table that is being looked at.
 
     Attributes:
         path: as it was given.
-        frame: the whole of it, lazily.
-        sample: its first rows.
+        table: its files, opened.
+        form: how they are written.
+        sample: its first rows, typed.
+        rows: how many it has.
+        filled: rows with a value, by column.
+        distinct: different values, by column, about.
         user: the column of the user id, when it has one.
-        times: how its columns of times read.
+        times: columns that may hold times: "times", or "digits" that are numbers by their form.
         source: the [[sources]] entry it becomes.
         profile: the [profile] it becomes.
         why: reasons, for the report.
         unsure: doubts, for the report.
+        unused: columns left unused, with the reason.
+        remarks: comments for the file, by key of its table.
+        first: its first events as they will be read.
+        id_kind: the type of its ids, where other tables decide it.
     """
 
     path: str
-    frame: pl.LazyFrame
+    table: reader.Table
+    form: TableForm
     sample: pl.DataFrame
+    rows: int
+    filled: dict[str, int]
+    distinct: dict[str, int]
     user: str | None = None
-    times: dict[str, columns.Reading] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
     profile: dict[str, Any] = field(default_factory=dict)
     why: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
+    unused: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
+    first: list[dict[str, Any]] = field(default_factory=list)
+    id_kind: str | None = None
 
     @property
     def stem(self) -> str:
-        """The file's name without its suffix."""
-        return Path(self.path).stem
+        """The file's name without its suffixes."""
+        return Path(self.path).name.split(".")[0] or "events"
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that have a value."""
+        return [name for name in self.sample.columns if self.filled[name]]
+
+    def remark(self, key: str, line: str) -> None:
+        """Add a comment to a key of the table; "" is the table's end."""
+        self.remarks.setdefault(key, []).append(line)
 
     def guess(self) -> Guess:
         """The table's entry of the report."""
         role = f"source {self.source['name']}" if self.source else "profile" if self.profile else "not used"
-        return Guess(self.path, role, tuple(self.why), tuple(self.unsure))
+        if self.source and not {"user", "time"} <= self.source.keys():
+            role += ", incomplete"
+        return Guess(self.path, role, tuple(self.why), tuple(self.unsure), self.unused, tuple(self.first))
 
 
-def open_table(name: str) -> Table:
-    """Open a file, or the files of a glob as one table.
+def open_table(name: str) -> UnknownTable:
+    """Open a file, or the files of a folder or glob as one table.
 
     Raises:
         FindCLIError: there is none, it cannot be read, or a column's name cannot be used.
     """
     path = Path(name)
-    if path.is_dir():
-        raise FindCLIError(f"{name} is a folder", hint=f"name its files, such as '{name}/*.parquet'")
     files = files_of(path)
     if not files:
-        raise FindCLIError(f"there is no file {name}", hint="name CSV or Parquet files that exist")
-    frame = scan_table(files, what=f"the table {name}")
-    patterns = [column for column in frame.collect_schema().names() if column == "*" or column.startswith("^")]
+        what = f"{name} is a folder without tables" if path.is_dir() else f"there is no file {name}"
+        raise FindCLIError(what, hint="name CSV, Parquet, JSONL or Excel files that exist")
+    what = f"the table {name}"
+    table = reader.open_table(files, what=what, root=literal_part(path, start=Path.cwd()))
+    patterns = [column for column in table.schema.names() if column == "*" or column.startswith("^")]
     if patterns:
         raise FindCLIError(
             f"{name} has a column named {patterns[0]!r}", hint="rename it; polars takes such a name for a pattern"
         )
-    return Table(name, frame, frame.head(SAMPLE).collect())
+    form = replace(TableForm(), **dialect_settings(table))
+    with reader.reading(what, files):
+        sample = typed_frame(table, TableForm()).head(SAMPLE).collect()
+        counts = table.frame.select(_counts(table, form)).collect(engine="streaming").row(0, named=True)
+    filled = {column: counts[f"filled {column}"] for column in table.schema.names()}
+    distinct = {column: counts[f"distinct {column}"] for column in table.schema.names()}
+    opened = UnknownTable(name, table, form, sample, counts["rows "], filled, distinct)
+    opened.why += table.notes
+    opened.times = _find_times(opened)
+    return opened
 
 
-def find_users(tables: list[Table]) -> None:
-    """Find every table's column of user ids: by its name, or by sharing its values with that of another table."""
-    for table in tables:
-        named = [name for name in id_columns(table) if columns.is_user_name(name, table=table.stem)]
-        if named:
-            table.user = max(named, key=lambda name: table.sample[name].n_unique())
-            table.why.append(f"user = {table.user!r}: its name says so")
-    if all(table.user is None for table in tables):
-        _find_nameless_user(tables)
-    known = {value for table in tables if table.user for value in _values(table, table.user)}
-    names = {table.user for table in tables}
-    for table in (table for table in tables if table.user is None):
-        _find_shared_user(table, known, names)
-    _report_strangers(tables)
+def _counts(table: reader.Table, form: TableForm) -> list[pl.Expr]:
+    counts = [pl.len().alias("rows ")]
+    for name, kind in table.schema.items():
+        if kind.is_numeric() or kind in FLAT or isinstance(kind, pl.Datetime):
+            value = nulls.data(table, form, name)
+            counts += [
+                value.is_not_null().sum().alias(f"filled {name}"),
+                value.drop_nulls().approx_n_unique().alias(f"distinct {name}"),
+            ]
+        else:
+            counts += [pl.col(name).count().alias(f"filled {name}"), pl.lit(0).alias(f"distinct {name}")]
+    return counts
 
 
-def id_columns(table: Table) -> list[str]:
-    """Columns of whole numbers or text that hold more than one value."""
-    return [
-        name
-        for name, kind in table.sample.schema.items()
-        if columns.is_id_type(kind) and table.sample[name].n_unique() > 1
-    ]
-
-
-def _values(table: Table, column: str) -> set[str]:
-    return set(table.sample[column].drop_nulls().cast(pl.String).unique())
-
-
-def _nameless(table: Table) -> list[str]:
-    """Columns that may hold user ids although nothing in their names says so."""
-    return [
-        name
-        for name in id_columns(table)
-        if not columns.is_other_name(name) and columns.read_times(table.sample, name) is None
-    ]
-
-
-def _find_nameless_user(tables: list[Table]) -> None:
-    """Start from the column whose values recur in the most tables, or else from the one that looks most like ids."""
-    candidates = [(table, name, _values(table, name)) for table in tables for name in _nameless(table)]
-    ranked = []
-    for table, name, values in candidates:
-        elsewhere = {
-            other.path for other, _, others in candidates if other is not table and _overlap(values, others) >= OVERLAP
-        }
-        repeated = len(values) < len(table.sample)
-        ranked.append((len(elsewhere), repeated, len(values), table, name))
-    if not ranked:
-        return
-    shared, _, _, table, name = max(ranked, key=lambda entry: entry[:3])
-    table.user = name
-    recur = f" and recur in {shared} other tables" if shared else ""
-    table.why.append(f"user = {name!r}: its values look like ids{recur}")
-    table.unsure.append(f"nothing in the name {name!r} says that it is the user")
-
-
-def _find_shared_user(table: Table, known: set[str], names: set[str | None]) -> None:
-    shared = {name: _values(table, name) for name in _nameless(table)}
-    # A handful of small numbers is found among the ids of any large table.
-    telling = {name: values for name, values in shared.items() if name in names or len(values) >= FEWEST * len(known)}
-    best = max(telling, key=lambda name: (name in names, _overlap(telling[name], known)), default=None)
-    if best is not None and (best in names or _overlap(telling[best], known) >= OVERLAP):
-        table.user = best
-        share = len(telling[best] & known) / len(telling[best])
-        table.why.append(f"user = {best!r}: {share:.0%} of its values are user ids of the other tables")
-
-
-def _overlap(one: set[str], other: set[str]) -> float:
-    return len(one & other) / max(min(len(one), len(other)), 1)
-
-
-def _report_strangers(tables: list[Table]) -> None:
-    """Doubt the users of a table that no other table knows."""
-    for table in tables:
-        others = {
-            value for other in tables if other.user and other is not table for value in _values(other, other.user)
-        }
-        if table.user and others and not _values(table, table.user) & others:
-            table.unsure.append(f"no user in {table.user!r} occurs in another table; are the ids of one kind?")
+def _find_times(opened: UnknownTable) -> dict[str, str]:
+    head = opened.table.frame.head(SAMPLE).collect()
+    table = replace(opened.table, frame=head.lazy())
+    looks = {name: time_like(table, opened.form, name) for name in opened.columns}
+    # Digits may as well be a number of something.
+    return {
+        name: look
+        for name, look in looks.items()
+        if look == "times" or (look == "digits" and words.names(name, words.TIME_WORDS))
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -216,23 +216,36 @@ def _overridden(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict
     return merged
 
 
-def write_settings(folder: Path, values: dict[str, Any], *, header: str) -> Workspace:
+def write_settings(
+    folder: Path, values: dict[str, Any], *, header: str, remarks: Mapping[str, Sequence[str]] | None = None
+) -> Workspace:
     """Write a commented findcli.toml whole or not at all, and load it.
 
     Args:
         folder: the workspace; made where it is missing.
         values: the nested tables of the file, as far as they differ from the defaults.
         header: what the file says of itself at its top, in one or more lines.
+        remarks: comments below a key or table, by its path; see `render_settings`.
 
     Raises:
         FindCLIError: the folder has a findcli.toml already, or the values are no valid settings.
     """
-    path = folder / FILE
-    require_no_workspace(folder)
-    parse_settings(values, name=str(path))
-    with replacing(path) as draft:
-        draft.write_text(render_settings(values, header=header), encoding="utf-8")
+    parse_settings(values, name=str(folder / FILE))
+    write_draft(folder, values, header=header, remarks=remarks)
     return load_workspace(folder)
+
+
+def write_draft(
+    folder: Path, values: dict[str, Any], *, header: str, remarks: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Write a commented findcli.toml that may lack what only its reader can say; see `write_settings`.
+
+    Raises:
+        FindCLIError: the folder has a findcli.toml already.
+    """
+    require_no_workspace(folder)
+    with replacing(folder / FILE) as draft:
+        draft.write_text(render_settings(values, header=header, remarks=remarks), encoding="utf-8")
 
 
 def require_no_workspace(folder: Path) -> None:

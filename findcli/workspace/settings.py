@@ -85,6 +85,11 @@ class Source(TableForm):
         tuple[str, ...] | None, Doc("sentences about its future; its families' own when not given")
     ] = None
 
+    @property
+    def has_amount(self) -> bool:
+        """Whether its events have an amount: a column's, or quantity times price."""
+        return self.amount is not None or self.price is not None
+
 
 Measure = Literal["count", "sum", "mean", "distinct", "active_weeks", "days_since_last"]
 

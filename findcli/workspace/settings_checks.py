@@ -113,7 +113,7 @@ def _slot_problems(path: str, text: str, source: Source, slots: tuple[str, ...])
     for slot in [str(slot) for _, slot, _, _ in parts]:
         if slot not in slots:
             yield path, f"{{{slot}}} in {text!r} is not a slot; the slots are {listed}"
-        elif slot != "currency" and getattr(source, slot) is None:
+        elif slot != "currency" and not (source.has_amount if slot == "amount" else getattr(source, slot) is not None):
             yield path, f"{text!r} needs a column for {slot}; set {slot} = ... in source {source.name!r}"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
@@ -41,6 +41,7 @@ FIXES = {
     "dataclass_type": "write a table",
 }
 Problems = dict[str, str]
+Remarks = Mapping[str, Sequence[str]]
 
 
 def to_utc(value: date) -> datetime:
@@ -218,27 +219,32 @@ def _docs(kind: type) -> dict[str, str]:
     }
 
 
-def render_settings(values: Mapping[str, Any], *, header: str) -> str:
+def render_settings(values: Mapping[str, Any], *, header: str, remarks: Remarks | None = None) -> str:
     """Write values as a commented findcli.toml.
 
     Args:
         values: valid nested tables of the file, where they differ from the defaults; None values are skipped.
         header: the comment at the top, one or more lines.
+        remarks: comments below a key or table, by its path, such as "sources[0].time" or "profile"; "" is the end.
     """
     explained: set[str] = set()
+    remarks = remarks or {}
     scalars = {"format": FORMAT, **({"size": values["size"]} if "size" in values else {})}
     blocks = [_comment(header), "\n".join(_lines(Settings, scalars, explained))]
     for key in [field.name for field in fields(Settings) if field.name in values and field.name not in scalars]:
-        blocks += list(_blocks(key, values[key], explained))
+        blocks += list(_blocks(key, values[key], explained, remarks))
+    blocks += map(_comment, remarks.get("", ()))
     untouched = [_defaults(key, kind) for key, kind in TABLES.items() if key not in values]
     blocks += ["# Tables left at their defaults:", *untouched] if untouched else []
     return "\n\n".join(blocks) + "\n"
 
 
-def _blocks(key: str, value: Any, explained: set[str]) -> Iterator[str]:
+def _blocks(key: str, value: Any, explained: set[str], remarks: Remarks) -> Iterator[str]:
     """The blocks of lines that write one top-level key."""
     if key == "sources":
-        yield from ("\n".join(["[[sources]]", *_lines(Source, entry, explained)]) for entry in value)
+        for i, entry in enumerate(value):
+            lines = _lines(Source, entry, explained, path=f"sources[{i}]", remarks=remarks)
+            yield "\n".join(["[[sources]]", *lines])
     elif key == "tasks":
         yield from (
             "\n".join([f"[tasks.{_toml_key(name)}]", *_lines(Task, entry, explained)]) for name, entry in value.items()
@@ -246,7 +252,7 @@ def _blocks(key: str, value: Any, explained: set[str]) -> Iterator[str]:
     else:
         plain = {k: v for k, v in value.items() if k not in ("aggregates", "ordered")}
         if plain or key != "profile":
-            yield "\n".join([f"[{key}]", *_lines(TABLES[key], plain, explained)])
+            yield "\n".join([f"[{key}]", *_lines(TABLES[key], plain, explained, path=key, remarks=remarks)])
         if ordered := value.get("ordered"):
             title = f"[profile.ordered]  # {_docs(Profile)['ordered']}"
             yield "\n".join([title, *(f"{_toml_key(column)} = {_toml(levels)}" for column, levels in ordered.items())])
@@ -255,15 +261,21 @@ def _blocks(key: str, value: Any, explained: set[str]) -> Iterator[str]:
         )
 
 
-def _lines(kind: type, values: Mapping[str, Any], explained: set[str]) -> list[str]:
-    """`key = value` lines; a comment explains each key the first time it occurs."""
+def _lines(
+    kind: type, values: Mapping[str, Any], explained: set[str], *, path: str = "", remarks: Remarks | None = None
+) -> list[str]:
+    """`key = value` lines; a comment explains each key the first time it occurs, and remarks stand below it."""
     docs, lines = _docs(kind), []
+    below = {key: list(map(_comment, lines)) for key, lines in (remarks or {}).items() if path}
     for key, value in values.items():
         if value is None:
             continue
         name = f"{kind.__name__}.{key}"
         lines.append(f"{key} = {_toml(value)}" + ("" if name in explained else f"  # {docs[key]}"))
+        lines += below.pop(f"{path}.{key}", [])
         explained.add(name)
+    for other in [key for key in below if key == path or key.startswith(f"{path}.")]:
+        lines += below[other]
     return lines
 
 
@@ -277,7 +289,8 @@ def _defaults(key: str, kind: type) -> str:
 
 
 def _comment(text: str) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+    plain = "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+    return "\n".join(f"# {line}".rstrip() for line in plain.split("\n"))
 
 
 def _toml(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from findcli.data.reader import files as store
+from findcli.data.reader.dialect import Dialect
 from findcli.data.reader.files import Stored
 from findcli.data.reader.text import Text, plain_text
 from findcli.errors import FindCLIError, first_line
@@ -34,6 +35,7 @@ class Table:
         padded: whether there are such spaces.
         has_marks: whether a backslash stands anywhere, so that \N may.
         notes: what was decided of the files, in words.
+        dialects: how its text files are written, each way once.
     """
 
     what: str
@@ -44,6 +46,7 @@ class Table:
     padded: bool = True
     has_marks: bool = True
     notes: tuple[str, ...] = ()
+    dialects: tuple[Dialect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ def _open(files: Sequence[Path], form: TableForm, what: str, root: Path | None, 
     written = frozenset(n for n in schema.names() if all(p.kind != "parquet" or n in dict(p.keys) for p in parts))
     padded = any(part.text is None or part.text.padded for part in parts)
     marks = any(part.text is None or part.text.has_marks for part in parts)
-    return Table(what, tuple(files), frame, schema, written, padded, marks, tuple(_notes(parts)))
+    dialects = tuple(dict.fromkeys(part.text.dialect for part in parts if part.text is not None))
+    return Table(what, tuple(files), frame, schema, written, padded, marks, tuple(_notes(parts)), dialects)
 
 
 def _names(kinds: set[store.Kind]) -> list[str]:
