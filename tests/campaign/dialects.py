@@ -191,13 +191,13 @@ def _declare(rng: random.Random, one: Dialect) -> None:
             one.declared["comment"] = rng.choice(["#", "%"])
         if not one.header:
             one.declared["header"] = False
-    if rng.random() < 0.2 and one.native.get("amount") != "number":  # a number's own mark is a point
+    if rng.random() < 0.2:
         one.declared["decimal"] = one.decimal
     if one.times == "declared zone" and one.native.get("when") not in ("Date", "zoned", "number"):
         one.declared["timezone"] = "America/New_York"
     if one.times in SLASHED and rng.random() < 0.5:
         one.declared["day_first"] = one.times.startswith("dmy")
-    if one.groups == "point" and one.digits == 0 and one.native.get("amount") != "number":
+    if one.groups == "point" and one.digits == 0:
         one.declared["decimal"] = ","  # 1.101 alone is a plain number
     if one.word_null == "" and rng.random() < 0.1:
         one.word_null, one.declared["null_values"] = "missing", ["missing"]

@@ -34,7 +34,7 @@ def settle_from(
     numbers.refuse_infinite(table.what, name, seen.get(f"{name} infinite", 0))
     if f"{name} odd" not in seen:
         return None
-    if not seen[f"{name} odd"] and form.decimal != ",":
+    if name in table.numerals or (not seen[f"{name} odd"] and form.decimal != ","):
         return NumberReading()
     text = nulls.data(table, form, name)
     return numbers.settle_numbers(table.frame, text, what=table.what, column=name, declared=form.decimal, early=early)

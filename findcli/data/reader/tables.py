@@ -34,6 +34,7 @@ class Table:
         written: columns that come from text, so that spaces around a value say nothing.
         padded: whether there are such spaces.
         has_marks: whether a backslash stands anywhere, so that \N may.
+        numerals: columns of JSONL and Excel files whose every value is a number by its own type, though text here.
         notes: what was decided of the files, in words.
         dialects: how its text files are written, each way once.
     """
@@ -45,6 +46,7 @@ class Table:
     written: frozenset[str]
     padded: bool = True
     has_marks: bool = True
+    numerals: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     dialects: tuple[Dialect, ...] = ()
 
@@ -59,6 +61,7 @@ class _Part:
     keys: tuple[tuple[str, str], ...] = ()
     rows: pl.DataFrame | None = field(default=None, compare=False)
     kind: str = "parquet"
+    numerals: frozenset[str] = frozenset()
 
 
 _opened: dict[tuple[object, ...], Table] = {}
@@ -125,8 +128,10 @@ def _open(files: Sequence[Path], form: TableForm, what: str, root: Path | None, 
     written = frozenset(n for n in schema.names() if all(p.kind != "parquet" or n in dict(p.keys) for p in parts))
     padded = any(part.text is None or part.text.padded for part in parts)
     marks = any(part.text is None or part.text.has_marks for part in parts)
+    numerals = frozenset(n for n in written if all(n in p.numerals for p in parts if n in dict(p.schema)))
     dialects = tuple(dict.fromkeys(part.text.dialect for part in parts if part.text is not None))
-    return Table(what, tuple(files), frame, schema, written, padded, marks, tuple(_notes(parts)), dialects)
+    notes = tuple(_notes(parts))
+    return Table(what, tuple(files), frame, schema, written, padded, marks, numerals, notes, dialects)
 
 
 def _names(kinds: set[store.Kind]) -> list[str]:
@@ -157,24 +162,29 @@ def _part(file: Stored, form: TableForm, what: str, keys: tuple[tuple[str, str],
         return _Part((file.path,), tuple(schema.items()), keys=keys)
     if file.kind == "excel":
         rows = _read_excel(file.path, form, what)
-        return _Part((file.path,), tuple(rows.schema.items()), keys=keys, rows=rows, kind="excel")
+        numerals = _numerals(_read_excel(file.path, form, what, typed=True).schema) if form.decimal else frozenset()
+        return _Part((file.path,), tuple(rows.schema.items()), keys=keys, rows=rows, kind="excel", numerals=numerals)
     if file.kind == "jsonl":
         plain = store.unpacked(file).path
-        names = pl.scan_ndjson(plain, infer_schema_length=None).collect_schema().names()
-        return _Part((plain,), tuple((name, pl.String()) for name in names), keys=keys, kind="jsonl")
+        types = pl.scan_ndjson(plain, infer_schema_length=None).collect_schema()
+        texts = tuple((name, pl.String()) for name in types)
+        return _Part((plain,), texts, keys=keys, kind="jsonl", numerals=_numerals(types))
     text = plain_text(file, form, what=what)
     return _Part((text.path,), tuple((n, pl.String()) for n in text.dialect.names), text, keys, kind="text")
 
 
-def _read_excel(path: Path, form: TableForm, what: str) -> pl.DataFrame:
-    """The first sheet of a workbook, every cell as text."""
+def _numerals(types: pl.Schema) -> frozenset[str]:
+    return frozenset(name for name, kind in types.items() if kind.is_numeric())
+
+
+def _read_excel(path: Path, form: TableForm, what: str, *, typed: bool = False) -> pl.DataFrame:
+    """The first sheet of a workbook, every cell as text or each column of its own type."""
+    options = {} if typed else {"dtypes": "string"}
     try:
-        sheet = pl.read_excel(
-            path, has_header=form.header is not False, read_options={"dtypes": "string"}, infer_schema_length=None
-        )
+        sheet = pl.read_excel(path, has_header=form.header is not False, read_options=options, infer_schema_length=None)
     except ImportError as error:
         raise FindCLIError(f"{what}: {path} is an Excel file", hint=NO_EXCEL) from error
-    return sheet.cast(pl.String)
+    return sheet if typed else sheet.cast(pl.String)
 
 
 def _scan(part: _Part, what: str) -> pl.LazyFrame:

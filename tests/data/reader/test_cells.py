@@ -176,6 +176,15 @@ def test_a_declared_mark_decides(tmp_path: Path) -> None:
     assert numbers(["1,101", "2,202"], tmp_path, decimal=".") == [1101.0, 2202.0]
 
 
+def test_a_number_by_its_own_type_has_a_point_whatever_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"x": 1.101, "y": "1,5"}\n{"x": null, "y": "2,5"}\n{"x": 2}\n')
+    pl.DataFrame({"x": [1.101, None, 2.0], "y": ["1,5", "2,5", None]}).write_excel(tmp_path / "t.xlsx")
+    for name in ("t.jsonl", "t.xlsx"):
+        table, form = open_table([tmp_path / name], TableForm(decimal=","), what="t"), TableForm(decimal=",")
+        read = table.frame.select(number(table, form, c, settle_number(table, form, c)).alias(c) for c in "xy")
+        assert read.collect().to_dict(as_series=False) == {"x": [1.101, None, 2.0], "y": [1.5, 2.5, None]}
+
+
 def test_a_table_of_text_is_typed_by_all_of_it(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b,c,d\n1,01,x,true\n2,02,,false\nNA,03,y,\n")
