@@ -275,7 +275,9 @@ def _explain_unused(table: UnknownTable) -> None:
 
 def _reason(table: UnknownTable, name: str) -> str:
     priced = words.names(name, words.PRICE_WORDS) == 2
+    kind = table.table.schema[name]
     reasons = {
+        f"it is of type {kind}": kind.is_nested() or kind in (pl.Binary, pl.Duration, pl.Time),
         "it is empty": not table.filled[name],
         "it names the kind of money": words.names(name, words.CURRENCY_WORDS) == 2,
         "it has one value": table.distinct[name] == 1,

@@ -12,10 +12,11 @@ from collections.abc import Iterable
 USER_WORDS = (
     "user", "customer", "client", "household", "member", "person", "account", "shopper", "buyer", "visitor",
     "subscriber", "consumer", "patient", "guest", "player", "cust", "u", "cardholder", "people", "profile", "student",
-    "reader", "visid", "ecid", "borrower", "donor", "passenger", "learner", "participant", "listener", "viewer", "policyholder",
-    "tenant", "kunde", "nutzer", "benutzer", "mitglied", "kaeufer", "kaufer", "kd", "besteller", "haushalt",
-    "utilisateur", "usager", "abonne", "adherent", "acheteur", "membre", "usuario", "cliente", "socio", "comprador",
-    "utente", "acquirente", "utilizador", "klant", "gebruiker", "lid", "koper",
+    "reader", "visid", "ecid", "contact", "patron", "recipient", "borrower", "donor", "passenger", "learner",
+    "participant", "listener", "viewer", "policyholder", "tenant", "kunde", "nutzer", "benutzer", "mitglied",
+    "kaeufer", "kaufer", "kd", "besteller", "haushalt", "utilisateur", "usager", "abonne", "adherent", "acheteur",
+    "membre", "usuario", "cliente", "socio", "comprador", "utente", "acquirente", "utilizador", "klant", "gebruiker",
+    "lid", "koper",
 )  # fmt: skip
 # They stand for a person where nothing better does.
 LIKE_USERS = ("msisdn", "email", "mail", "login", "card", "phone", "cookie", "device", "visit", "ip", "session")
@@ -62,8 +63,8 @@ SLOT_WORDS = {
 }  # fmt: skip
 TOTAL_WORDS = (
     "amount", "total", "value", "sale", "spend", "spent", "revenue", "paid", "fare", "turnover", "betrag", "umsatz",
-    "gesamt", "totaal", "summe", "wert", "zeilenwert", "montant", "somme", "importe", "monto", "importo", "totale", "bedrag",
-    "omzet", "valor", "sum", "gross", "net",
+    "gesamt", "totaal", "summe", "wert", "zeilenwert", "montant", "somme", "importe", "monto", "importo", "totale",
+    "bedrag", "omzet", "valor", "sum", "gross", "net",
 )  # fmt: skip
 PRICE_WORDS = ("price", "preis", "einzelpreis", "prix", "tarif", "precio", "prezzo", "prijs", "preco", "cost")
 QUANTITY_WORDS = (
@@ -169,6 +170,16 @@ def is_other_name(name: str) -> bool:
     return (len(parts) > 1 and parts[-1] == "id") or names(name, others) == 2 or names(name, TIME_WORDS) > 0
 
 
+def is_bare_id(name: str) -> bool:
+    """Whether a name is that of an id of nothing known, such as "party_id"."""
+    parts = words(name)
+    things = [word for slot in SLOT_WORDS.values() for word in slot]
+    return (
+        len(parts) > 1 and parts[-1] == "id" and not names(name, (*things, *INVOICE_WORDS, *FAMILY_WORDS["exposure"]))
+    )
+
+
 def is_quantity(name: str) -> bool:
     """Whether a name says that the column counts pieces."""
-    return names(name, QUANTITY_WORDS) > 0 and not names(name, NO_AMOUNT)
+    other = (*NO_AMOUNT, *PRICE_WORDS, "value", "amount")
+    return names(name, QUANTITY_WORDS) > 0 and not names(name, other)

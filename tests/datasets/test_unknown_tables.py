@@ -59,7 +59,7 @@ def retail_rows() -> list[Row]:
         rows.append((
             f"{'C' * cancelled}{536365 + i}", R.choice(["85123A", "71053"]), R.choice(["WHITE CAFÉ CUP", "LAMP"]),
             -2 if cancelled else R.choice([1, 6]), f"{t.month}/{t.day}/{t.year} {t.hour}:{t.minute:02d}",
-            R.choice([2.55, 3.39]), "" if i % 5 == 0 else f"{17850 + R.randrange(30)}.0", "United Kingdom",
+            R.randrange(100, 900) / 100, "" if i % 5 == 0 else f"{17850 + R.randrange(30)}.0", "United Kingdom",
         ))  # fmt: skip
     return rows
 
@@ -346,3 +346,52 @@ def test_the_file_says_again_what_the_guess_says(tmp_path: Path) -> None:
     raw = tomllib.loads((tmp_path / "w" / "findcli.toml").read_text(encoding="utf-8"))
     assert raw["sources"][0].keys() <= {*Source.__dataclass_fields__}
     assert raw["text"]["model"] in guesses.notes[0]
+
+
+def test_init_shows_five_events_and_check_the_totals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["init", str(tmp_path / "w"), "--from", "tables", german(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "K000     2023-01-01 00:00:00" in shown
+    with pytest.raises(SystemExit) as stopped:
+        main(["check", "-w", str(tmp_path / "w"), "--quiet"])
+    assert stopped.value.code in (0, None)
+    out = capsys.readouterr().out
+    total = sum(float(f"10{i % 10}4.5") for i in range(300))
+    assert f"{total:,.2f}" in out
+    assert "fields are parted by semicolons" in out
+
+
+@pytest.mark.parametrize(
+    ("header", "user"),
+    [
+        ("event_date,user_pseudo_id,page", "user_pseudo_id"),
+        ("date,Customer User ID,item", "Customer User ID"),
+        ("date,Contact ID,subject", "Contact ID"),
+        ("date,party_id,topic", "party_id"),
+        ("fecha,cliente,producto", "cliente"),
+        ("Datum,Kunden-Nr.,Bezeichnung", "Kunden-Nr."),
+        ("data,codice_cliente,prodotto", "codice_cliente"),
+        ("datum,klantnummer,omschrijving", "klantnummer"),
+    ],
+)
+def test_users_by_many_names(tmp_path: Path, header: str, user: str) -> None:
+    rows = [(f"{t:%Y-%m-%d}", 1000 + i % 40, R.choice(["tea", "milk"])) for i, t in enumerate(times())]
+    _, workspace, _ = guess(tmp_path, write(tmp_path, "export.csv", header, rows))
+    source = workspace.settings.sources[0]
+    assert (source.user, source.time) == (user, header.split(",")[0])
+    assert header.split(",")[2] in (source.item, source.category)
+
+
+def test_several_currencies_are_doubted(tmp_path: Path) -> None:
+    rows = [(i % 40, f"{t:%Y-%m-%d}", i % 9 + 1, ["EUR", "USD"][i % 2]) for i, t in enumerate(times())]
+    guesses, workspace, _ = guess(tmp_path, write(tmp_path, "export.csv", "customer,date,amount,currency", rows))
+    assert any("several currencies (EUR, USD)" in note for note in guesses.notes)
+    assert workspace.settings.workspace.currency == "dollars"
+
+
+def test_a_price_that_grows_with_the_pieces_is_that_of_all(tmp_path: Path) -> None:
+    rows = [(i % 40, f"{t:%Y-%m-%d}", n := i % 3 + 1, n * 14.5) for i, t in enumerate(times())]
+    _, workspace, report = guess(tmp_path, write(tmp_path, "export.csv", "id,date,CDs,Price", rows))
+    assert workspace.settings.sources[0].amount == "Price"
+    assert report.sources[0].amount == pytest.approx(sum(float(row[3]) for row in rows))
