@@ -9,7 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from findcli.data.reader import nulls
 from findcli.data.reader.numbers import formula_columns
+from findcli.data.reader.time_formats import UNITS, has_clock
 from findcli.datasets import columns, words
 from findcli.datasets.amounts import describe_amounts
 from findcli.datasets.decisions import (
@@ -110,6 +112,7 @@ def _question_times(table: UnknownTable, times: list[str], time: str | None, rea
     if time is not None and read is not None:
         also = f"; so may {', '.join(dict.fromkeys(others))}" if others else ""
         table.why.append(f"time = {time!r}: it reads as times{also}")
+        _question_zone(table, time, read)
     elif times:
         table.unsure.append(f"no one way reads all times in {times[0]!r}: findcli check shows some that do not fit")
     else:
@@ -121,6 +124,17 @@ def _question_times(table: UnknownTable, times: list[str], time: str | None, rea
             table.remark("time", f"time = {quoted(name)}  # such as {str(table.sample[name].drop_nulls()[0])!r}")
         if not named and not table.times:
             table.remark("time", 'time = "COLUMN"  # when it happened; no column looks like it')
+
+
+def _question_zone(table: UnknownTable, time: str, read: Choice) -> None:
+    """Show how to say that clock times are local, where nothing says their zone."""
+    kind, reading = table.table.schema[time], read.reading
+    local = isinstance(kind, pl.Datetime) and kind.time_zone is None
+    if reading is not None and reading.formats:
+        clocks = [form for form in reading.formats if form not in UNITS and has_clock(form)]
+        local = bool(clocks) and not reading.has_zones
+    if local:
+        table.remark("time", 'timezone = "Europe/Berlin"  # where these are local times; they are taken as UTC')
 
 
 def _settle(table: UnknownTable, entry: dict[str, Any], choice: Choice) -> None:
@@ -303,8 +317,10 @@ def describe_profile(table: UnknownTable, *, time: str | None = None) -> None:
             continue
         is_time = table.times.get(name) == "times"
         kind, levels = columns.attribute_kind(table.sample[name], is_time=is_time)
-        if kind == "ordered":
-            kinds["ordered"][name] = levels
+        if kind == "ordered" and (all_levels := _all_levels(table, name, levels)):
+            kinds["ordered"][name] = all_levels
+        elif kind == "ordered":
+            kinds["categorical"].append(name)
         elif kind in kinds:
             kinds[kind].append(name)
         else:
@@ -319,3 +335,11 @@ def describe_profile(table: UnknownTable, *, time: str | None = None) -> None:
     _settle(
         table, table.profile, merge(numbers, decide_ids(table.table, table.form, str(table.user), kind=table.id_kind))
     )
+
+
+def _all_levels(table: UnknownTable, name: str, levels: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The values of an ordered column, of later rows too."""
+    if table.rows <= len(table.sample):
+        return levels
+    values = table.table.frame.select(nulls.words(table.table, table.form, name).alias("x")).unique()
+    return columns.ordered_levels(values.collect(engine="streaming")["x"].drop_nulls().to_list())

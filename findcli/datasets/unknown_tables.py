@@ -1,7 +1,4 @@
-"""Tables of an unknown form: opened by the one reader, counted over all rows, with a sample of the first.
-
-Tested in tests/datasets/test_unknown_tables.py.
-"""
+"""Tables of an unknown form: opened by the one reader, counted over all rows, with a sample of the first."""
 
 from __future__ import annotations
 

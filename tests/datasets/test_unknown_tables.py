@@ -106,6 +106,11 @@ def cdnow(folder: Path) -> str:
     return write(folder, "cdnow.csv", "", rows)
 
 
+def cdnow_master(folder: Path) -> str:
+    rows = [(f" {i % 40:05d} {t:%Y%m%d} {i % 3 + 1:2d} {(i % 3 + 1) * 11.77:7.2f}",) for i, t in enumerate(times())]
+    return write(folder, "CDNOW_master.txt", "", rows)
+
+
 def stream(folder: Path) -> str:
     kinds = ["view"] * 8 + ["cart", "purchase"]
     rows = [
@@ -184,6 +189,7 @@ CASES: list[tuple[Callable[[Path], str], dict[str, Any]]] = [
               "decimal": ",", "encoding": "cp1252", "currency": "euros"}),
     (cdnow, {"user": "column_1", "time": "column_2", "amount": "column_4", "item": None, "header": False,
              "event": "The user made a purchase"}),
+    (cdnow_master, {"user": "column_1", "time": "column_2", "amount": "column_4", "delimiter": " "}),
     (stream, {"user": "user_id", "time": "event_time", "item": "product_id", "category": "category_code",
               "merchant": "brand", "status": "event_type", "families": ("browse",), "amount": None}),
     (weblog, {"user": "visitor_id", "time": "timestamp", "item": "url", "families": ("browse",)}),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from findcli.data.reader.dialect import Dialect, with_counts
+from findcli.data.reader.dialect import Dialect, closed_up, with_counts
 from findcli.data.reader.files import Stored, new_file
 from findcli.errors import FindCLIError
 
@@ -47,7 +47,7 @@ class _Lines:
     """The lines of a text, with the number of the one that was read last."""
 
     def __init__(self, text: io.TextIOWrapper, dialect: Dialect) -> None:
-        self.text, self.comment = text, dialect.comment
+        self.text, self.comment, self.aligned = text, dialect.comment, dialect.delimiter == " "
         self.number = self.comments = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -56,7 +56,7 @@ class _Lines:
             if self.comment is not None and line.startswith(self.comment):
                 self.comments += 1
             else:
-                yield line
+                yield closed_up(line) if self.aligned else line
 
 
 def _rewrite(file: Stored, dialect: Dialect, source: Path, what: str) -> tuple[Path, Dialect]:
