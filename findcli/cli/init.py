@@ -87,7 +87,7 @@ def _guess(folder: Path, files: list[str], chosen: dict[str, Any]) -> Guesses:
     from findcli.datasets.overrides import Overrides
 
     # `findcli init --from tables a.csv b.csv` names only files: the workspace is the current folder.
-    if folder.is_file():
+    if folder.is_file() or "*" in folder.name:
         folder, files = Path(), [str(folder), *files]
     if not files:
         raise typer.BadParameter("name at least one file of a table", param_hint="FILES")

@@ -175,6 +175,9 @@ def _find_slots(table: UnknownTable, time: str | None, overrides: Overrides) -> 
     if not slots and (varied := _most_varied(table, free)):
         slots["item"] = varied
         table.why.append(f"item = {varied!r}: no name says what happened; it varies most")
+    for name in [name for name in free if words.is_code(name) and "item" in slots and name not in slots.values()]:
+        if words.names(name, words.SLOT_WORDS["item"]):
+            table.remark("item", f"item = {quoted(name)}  # the code in place of the words")
     if "item" in slots and table.sample[slots["item"]].dtype.is_integer():
         table.unsure.append(
             f"sentences will name {slots['item']!r} by number; join the names to the table if you have them"
@@ -261,6 +264,8 @@ def _event_kinds(table: UnknownTable) -> str | None:
 
 
 def _drop_prices(table: UnknownTable) -> None:
+    """Take prices of what was looked at for no amounts."""
+    table.why = [line for line in table.why if not line.startswith("amount = ")]
     for key in ("amount", "price"):
         if key in table.source:
             table.remark(

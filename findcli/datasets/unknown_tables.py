@@ -86,8 +86,9 @@ class UnknownTable:
 
     @property
     def stem(self) -> str:
-        """The file's name without its suffixes."""
-        return Path(self.path).name.split(".")[0] or "events"
+        """The file's name without its suffixes; of a glob that names none, the folder's."""
+        path = Path(self.path)
+        return path.name.split(".")[0].strip("*-_ ") or path.resolve().parent.name or "events"
 
     @property
     def columns(self) -> list[str]:

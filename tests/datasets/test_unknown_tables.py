@@ -287,6 +287,22 @@ def test_zeros_before_ids_in_one_table_alone_say_nothing(tmp_path: Path) -> None
     assert not [problem for problem in report.problems if "profile" in problem.what]
 
 
+def test_a_folder_is_one_table_or_one_a_file(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "exports").mkdir()
+    ids = [f"u{i}" for i in range(40)]
+    for name in ("one", "two"):
+        orders(tmp_path / "parts", ids, name=name)
+    _, workspace, report = guess(tmp_path / "parts", str(tmp_path / "parts"))
+    assert [source.name for source in workspace.settings.sources] == ["parts"]
+    assert report.sources[0].rows == 600
+    orders(tmp_path / "exports", ids)
+    write(tmp_path / "exports", "people.csv", "user,age", [(name, i) for i, name in enumerate(ids)])
+    _, workspace, _ = guess(tmp_path, str(tmp_path / "exports"))
+    assert [source.name for source in workspace.settings.sources] == ["orders"]
+    assert workspace.settings.profile.numeric == ("age",)
+
+
 def test_what_is_named_is_not_guessed(tmp_path: Path) -> None:
     rows = [(i % 40, i % 7, f"{t:%Y-%m-%d}", f"{t:%Y-%m-%d}", "tea", "hot", 3, 2.5) for i, t in enumerate(times())]
     file = write(tmp_path, "orders.csv", "user,household,date,booked,product,kind,n,cost", rows)
