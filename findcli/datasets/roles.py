@@ -93,15 +93,23 @@ def describe_source(table: UnknownTable, overrides: Overrides) -> None:
     source |= {"user": table.user} if table.user else {}
     source |= {"time": time} if time else {}
     table.source = source | slots
-    amounts = describe_amounts(table, overrides)
+    numbers = decide_numbers(table.table, table.form, describe_amounts(table, overrides))
+    _drop_unread(table, numbers.unread)
     _find_families(table)
     _word_plain_events(table)
     ids = decide_ids(table.table, table.form, table.user, kind=table.id_kind) if table.user else Choice()
-    numbers = decide_numbers(table.table, table.form, amounts)
     _settle(table, table.source, merge(read or Choice(), numbers, ids))
     if table.user:
         question_user(table)
     _explain_unused(table)
+
+
+def _drop_unread(table: UnknownTable, unread: tuple[str, ...]) -> None:
+    """Leave out an amount whose columns do not read as numbers."""
+    keys = [key for key in ("amount", "quantity", "price") if key in table.source]
+    broken = [key for key in keys if {*unread} & {*formula_columns(table.source[key], table.sample.columns)}]
+    for key in keys if broken else []:
+        table.remark("user", f"{key} = {quoted(table.source.pop(key))}  # left out: not all of its values are numbers")
 
 
 def _question_times(table: UnknownTable, times: list[str], time: str | None, read: Choice | None) -> None:
@@ -169,6 +177,8 @@ def _find_slots(table: UnknownTable, time: str | None, overrides: Overrides) -> 
     for slot in words.SLOT_WORDS:
         left = [name for name in free if name not in slots.values() and not columns.is_quantity(table.sample[name])]
         chosen = None if slot in slots else columns.best_slot(table.sample, slot, left)
+        if slot == "status" and chosen is not None and _is_place(table, chosen):
+            continue
         if chosen is not None and not _is_money(table, chosen) and not words.names(chosen, words.CURRENCY_WORDS):
             slots[slot] = chosen
             table.why.append(f"{slot} = {chosen!r}: its name says so")
@@ -183,6 +193,12 @@ def _find_slots(table: UnknownTable, time: str | None, overrides: Overrides) -> 
             f"sentences will name {slots['item']!r} by number; join the names to the table if you have them"
         )
     return {slot: slots[slot] for slot in SLOTS if slot in slots}
+
+
+def _is_place(table: UnknownTable, name: str) -> bool:
+    """Whether "state" is one of the United States, which stands beside a city or a country."""
+    named = words.names(name, ("state", "estado", "stato"))
+    return named > 0 and any(words.names(other, words.PLACES) for other in table.columns)
 
 
 def _is_money(table: UnknownTable, name: str) -> bool:

@@ -15,7 +15,7 @@ from findcli.datasets.unknown_tables import SAMPLE, UnknownTable
 
 OVERLAP, FEWEST = 0.5, 0.05
 MOST_IDS = 20_000
-NEARLY_ALL, MOST_OF_ONE = 0.9, 0.3
+NEARLY_ALL, MOST_OF_ONE, COUNTER = 0.9, 0.3, 0.2
 
 
 class Ids:
@@ -136,11 +136,12 @@ def _find_nameless_user(tables: list[UnknownTable], ids: Ids) -> None:
             other.path for other, _, others in candidates if other is not table and _overlap(values, others) >= OVERLAP
         }
         unique = table.distinct[name] > NEARLY_ALL * table.filled[name]
-        text = table.sample[name].dtype == pl.String
-        ranked.append((len(elsewhere), not unique, text, len(values), table, name))
+        # Rows are counted, and steps numbered, in the order of the rows.
+        counter = table.sample[name].dtype.is_integer() and table.sample[name].is_sorted()
+        ranked.append((len(elsewhere), not unique, len(values) * (COUNTER if counter else 1), table, name))
     if not ranked:
         return
-    shared, _, _, _, table, name = max(ranked, key=lambda entry: entry[:4])
+    shared, _, _, table, name = max(ranked, key=lambda entry: entry[:3])
     if not shared and any(_like_user(table) for table in tables):
         return
     table.user = name

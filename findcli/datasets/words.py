@@ -69,7 +69,7 @@ TOTAL_WORDS = (
 PRICE_WORDS = ("price", "preis", "einzelpreis", "prix", "tarif", "precio", "prezzo", "prijs", "preco", "cost")
 QUANTITY_WORDS = (
     "quantity", "qty", "units", "pieces", "pcs", "menge", "anzahl", "stueck", "stuck", "stk", "quantite", "qte",
-    "nombre", "cantidad", "unidades", "quantita", "aantal", "quantidade", "qtd",
+    "nombre", "cantidad", "unidades", "quantita", "aantal", "quantidade", "qtd", "qtde",
 )  # fmt: skip
 NO_AMOUNT = (
     "tax", "vat", "mwst", "ust", "tva", "iva", "discount", "disc", "rabatt", "remise", "descuento", "sconto",
@@ -85,6 +85,7 @@ INVOICE_WORDS = (
     "invoice", "order", "bill", "receipt", "transaction", "basket", "ticket", "document", "rechnung", "beleg",
     "bestellung", "bestellnummer", "facture", "commande", "pedido", "factura", "fattura", "ordine", "factuur",
 )  # fmt: skip
+PLACES = ("city", "country", "zip", "region", "postcode", "county", "address")
 CURRENCY_WORDS = ("currency", "curr", "ccy", "waehrung", "wahrung", "devise", "moneda", "divisa", "valuta", "moeda")
 EVENT_KINDS = ("event", "action", "activity", "behavior", "behaviour", "interaction")
 FAMILY_WORDS = {
@@ -102,7 +103,10 @@ FAMILY_WORDS = {
         "bestelling", "verkoop",
     ),
 }  # fmt: skip
-_BEFORE = r"(?:id|no|nr|num|numero|numer|number|code|key|ref|unique|masked|hashed|anon|anonymous|full|main)*"
+_BEFORE = (
+    r"(?:id|cod|codice|codigo|kod|nro|no|nr|num|numero|numer|number|code|key|ref|unique|masked|hashed|anon|anonymous"
+    r"|full|main)*"
+)
 _AFTER = (
     r"(?:unique|id|no|nr|num|number|nummer|numero|nro|numer|key|code|kode|codigo|hash|hashed|ref|guid|uuid|kennung|sk)*"
 )
@@ -167,7 +171,10 @@ def is_other_name(name: str) -> bool:
         *TIME_WORDS, *OTHER_TIMES, *PERIODS, *TOTAL_WORDS, *PRICE_WORDS, *QUANTITY_WORDS, *LABEL_WORDS, *INVOICE_WORDS,
         *MEASURES, *(word for slot in SLOT_WORDS.values() for word in slot),
     )  # fmt: skip
-    return (len(parts) > 1 and parts[-1] == "id") or names(name, others) == 2 or names(name, TIME_WORDS) > 0
+    codes = parts[-1:] and parts[-1].endswith("id") and names(name, SLOT_WORDS["item"])
+    return (
+        bool(codes) or (len(parts) > 1 and parts[-1] == "id") or names(name, others) == 2 or names(name, TIME_WORDS) > 0
+    )
 
 
 def is_bare_id(name: str) -> bool:

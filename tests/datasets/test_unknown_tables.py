@@ -405,6 +405,32 @@ def test_users_by_many_names(tmp_path: Path, header: str, user: str) -> None:
     assert header.split(",")[2] in (source.item, source.category)
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "returned"),
+    [
+        ("Storno", ["N", "N", "N", "J"], 75),
+        ("order_status", ["delivered", "delivered", "canceled"], 100),
+        ("is_returned", ["False", "False", "False", "True"], 75),
+        ("state", ["Texas", "Ohio"], None),
+    ],
+)
+def test_marks_of_returns(tmp_path: Path, column: str, values: list[str], returned: int | None) -> None:
+    rows = [(i % 40, f"{t:%Y-%m-%d}", "tea", 2.5, "x", values[i % len(values)]) for i, t in enumerate(times())]
+    _, workspace, report = guess(
+        tmp_path, write(tmp_path, "orders.csv", f"customer,date,item,amount,city,{column}", rows)
+    )
+    assert workspace.settings.sources[0].returned == (None if returned is None else column)
+    assert report.sources[0].returned == (returned or 0)
+
+
+def test_an_amount_that_does_not_read_is_left_out_and_said(tmp_path: Path) -> None:
+    rows = [(i % 40, f"{t:%Y-%m-%d}", "tea", "12.3.4" if i == 299 else 2.5) for i, t in enumerate(times())]
+    guesses, workspace, _ = guess(tmp_path, write(tmp_path, "orders.csv", "customer,date,item,amount", rows))
+    assert workspace.settings.sources[0].amount is None
+    assert '# amount = "amount"  # left out' in (tmp_path / "w" / "findcli.toml").read_text()
+    assert "12.3.4" in doubts(guesses)
+
+
 def test_several_currencies_are_doubted(tmp_path: Path) -> None:
     rows = [(i % 40, f"{t:%Y-%m-%d}", i % 9 + 1, ["EUR", "USD"][i % 2]) for i, t in enumerate(times())]
     guesses, workspace, _ = guess(tmp_path, write(tmp_path, "export.csv", "customer,date,amount,currency", rows))
