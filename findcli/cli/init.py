@@ -87,7 +87,7 @@ def _guess(folder: Path, files: list[str], chosen: dict[str, Any]) -> Guesses:
     from findcli.datasets.overrides import Overrides
 
     # `findcli init --from tables a.csv b.csv` names only files: the workspace is the current folder.
-    if folder.is_file():
+    if folder.is_file() or "*" in folder.name:
         folder, files = Path(), [str(folder), *files]
     if not files:
         raise typer.BadParameter("name at least one file of a table", param_hint="FILES")
@@ -114,7 +114,9 @@ def _report_guesses(guesses: Guesses, *, as_json: bool) -> None:
         _report_guess(table)
     for note in guesses.notes:
         console.print_line(f"note: {note}")
-    console.print_line(f"next: read {guesses.folder / 'findcli.toml'}, then run findcli check")
+    incomplete = any(table.role.endswith("incomplete") for table in guesses.tables)
+    step = "answer what it asks in" if incomplete else "read"
+    console.print_line(f"next: {step} {guesses.folder / 'findcli.toml'}, then run findcli check")
 
 
 def _report_guess(table: Guess) -> None:

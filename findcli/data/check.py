@@ -168,7 +168,8 @@ def _check_source(workspace: Workspace, source: Source) -> tuple[SourceReport, p
     schema = events.collect_schema()
     returned = pl.col("returned") if "returned" in schema else pl.lit(value=False)
     usable = pl.col("user_id").is_not_null() & pl.col("time").is_not_null() & ~returned
-    columns = [name for name in schema.names() if name not in ("source", "copies", "returned")]
+    again = sources.extra_name(source.name, source.amount or "")
+    columns = [name for name in schema.names() if name not in ("source", "copies", "returned", again)]
     keep = source.duplicates == "keep"
     copies = pl.lit(None) if keep else usable.sum() - pl.col("copies").filter(usable).n_unique()
     with sources.reading(f"source {source.name!r}", workspace.source_files(source)):

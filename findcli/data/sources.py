@@ -37,7 +37,8 @@ from findcli.workspace.settings import SLOTS, Source
 
 MARKS = (
     "1", "true", "t", "yes", "y", "return", "returned", "refund", "refunded", "cancelled", "canceled", "cancellation",
-    "cancel", "storno", "void", "voided", "reversed", "chargeback",
+    "cancel", "storno", "void", "voided", "reversed", "chargeback", "ja", "j", "oui", "si", "sí", "sim", "storniert",
+    "retour", "retoure", "annulé", "remboursé",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from findcli.datasets.unknown_tables import UnknownTable
 from findcli.workspace.settings import SLOTS
 
 UNIT = ("unit", "each", "per", "einzelpreis", "stueckpreis", "unitaire", "unitario", "unitaria", "piece")
-FLAGS = ("1", "true", "t", "yes", "y")
+FLAGS = ("1", "true", "t", "yes", "y", "ja", "j", "oui", "si", "sí", "sim")
 NUMBERS = ("0", "1", "-1", "0.0", "1.0")
 CURRENCIES = {
     "EUR": "euros", "USD": "dollars", "GBP": "pounds", "CHF": "francs", "JPY": "yen", "CNY": "yuan", "INR": "rupees",

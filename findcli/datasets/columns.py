@@ -9,6 +9,8 @@ import re
 
 import polars as pl
 
+from findcli.data.reader.numbers import read_numbers
+from findcli.data.reader.typed import READINGS
 from findcli.datasets import words
 from findcli.workspace.settings_checks import RESERVED
 
@@ -17,7 +19,6 @@ _PIECES = re.compile(
     r"^(n|num|nb|no|number|count|total)_?(of_?)?(items?|products?|articles?|pieces|units|cds|books)$"
     r"|^(items|products|pieces|articles|cds|books)$|(item|product|article)s?_?(count|qty)$"
 )
-_NUMBER = re.compile(r"[-+(]?\D{0,4}\d[\d.,'\s]*\D{0,4}")
 MOST_VALUES, FEW_VALUES = 100, 20
 NUMBERS = 0.8
 NAMES = ("name", "nom", "nome", "naam")
@@ -32,9 +33,12 @@ def is_number_like(values: pl.Series) -> bool:
     """Whether a column is of numbers, or of text that mostly reads as numbers, such as "12,50 €" or "n/a"."""
     if values.dtype.is_numeric():
         return True
-    present = values.drop_nulls() if values.dtype == pl.String else values.clear()
-    digits = sum(bool(_NUMBER.fullmatch(value.strip())) for value in present.head(500))
-    return len(present) > 0 and digits >= NUMBERS * min(len(present), 500)
+    present = values.drop_nulls().head(500).alias("x") if values.dtype == pl.String else values.clear()
+    if present.is_empty():
+        return False
+    numbers = [read_numbers(pl.col("x").str.strip_chars(), reading).count() for reading in READINGS]
+    counts = present.to_frame().select(number.alias(str(i)) for i, number in enumerate(numbers)).row(0)
+    return bool(max(counts) >= NUMBERS * len(present))
 
 
 def is_quantity(values: pl.Series) -> bool:

@@ -1,7 +1,4 @@
-"""What every dataset shares: writing a workspace whole or not at all, and a summary of what was made.
-
-Tested in tests/datasets/test_creation.py.
-"""
+"""What every dataset shares: writing a workspace whole or not at all, and a summary of what was made."""
 
 import importlib.util
 import shutil

@@ -47,12 +47,14 @@ class Choice:
         remarks: comments for the file, by key.
         doubts: what could not be told, for the report.
         reading: of times, how they read.
+        unread: columns that do not read.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     remarks: dict[str, list[str]] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     reading: TimeReading | None = None
+    unread: tuple[str, ...] = ()
 
 
 def quoted(text: str) -> str:
@@ -209,7 +211,7 @@ def decide_numbers(table: Table, form: TableForm, columns: list[str]) -> Choice:
     """The decimal mark of a table's columns of numbers, and what stands for missing ones; unread ones are doubted."""
     spelled: list[str] = []
     readings: dict[str, NumberReading] = {}
-    doubts, marks = [], {}
+    doubts, unread, marks = [], [], {}
     for name in [name for name in columns if table.schema[name] == pl.String]:
         spelled += [value for value in _odd_numbers(table, form, name) if value not in spelled]
         read = replace(form, null_values=(*form.null_values, *spelled))
@@ -219,6 +221,7 @@ def decide_numbers(table: Table, form: TableForm, columns: list[str]) -> Choice:
             sign = _sign(table, read, name)
             if sign is None:
                 doubts.append(f"{error.message} ({error.hint})")
+                unread.append(name)
                 continue
             mark = "," if sign == "." or ";" in {d.delimiter for d in table.dialects} else "."
             reading, marks[name] = NumberReading(mark, plain=False), error.message  # type: ignore[arg-type]
@@ -232,7 +235,7 @@ def decide_numbers(table: Table, form: TableForm, columns: list[str]) -> Choice:
         other = "," if decimal == "." else "."
         remarks["decimal"] = [f"decimal = {quoted(other)}  # fits too: {message}" for message in marks.values()]
         doubts += [f"{message}; decimal = {decimal!r} is taken" for message in marks.values()]
-    return Choice(settings, remarks, tuple(doubts))
+    return Choice(settings, remarks, tuple(doubts), unread=tuple(unread))
 
 
 def _odd_numbers(table: Table, form: TableForm, name: str) -> list[str]:

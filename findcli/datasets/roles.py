@@ -9,7 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from findcli.data.reader import nulls
 from findcli.data.reader.numbers import formula_columns
+from findcli.data.reader.time_formats import UNITS, has_clock
 from findcli.datasets import columns, words
 from findcli.datasets.amounts import describe_amounts
 from findcli.datasets.decisions import (
@@ -91,15 +93,23 @@ def describe_source(table: UnknownTable, overrides: Overrides) -> None:
     source |= {"user": table.user} if table.user else {}
     source |= {"time": time} if time else {}
     table.source = source | slots
-    amounts = describe_amounts(table, overrides)
+    numbers = decide_numbers(table.table, table.form, describe_amounts(table, overrides))
+    _drop_unread(table, numbers.unread)
     _find_families(table)
     _word_plain_events(table)
     ids = decide_ids(table.table, table.form, table.user, kind=table.id_kind) if table.user else Choice()
-    numbers = decide_numbers(table.table, table.form, amounts)
     _settle(table, table.source, merge(read or Choice(), numbers, ids))
     if table.user:
         question_user(table)
     _explain_unused(table)
+
+
+def _drop_unread(table: UnknownTable, unread: tuple[str, ...]) -> None:
+    """Leave out an amount whose columns do not read as numbers."""
+    keys = [key for key in ("amount", "quantity", "price") if key in table.source]
+    broken = [key for key in keys if {*unread} & {*formula_columns(table.source[key], table.sample.columns)}]
+    for key in keys if broken else []:
+        table.remark("user", f"{key} = {quoted(table.source.pop(key))}  # left out: not all of its values are numbers")
 
 
 def _question_times(table: UnknownTable, times: list[str], time: str | None, read: Choice | None) -> None:
@@ -110,6 +120,7 @@ def _question_times(table: UnknownTable, times: list[str], time: str | None, rea
     if time is not None and read is not None:
         also = f"; so may {', '.join(dict.fromkeys(others))}" if others else ""
         table.why.append(f"time = {time!r}: it reads as times{also}")
+        _question_zone(table, time, read)
     elif times:
         table.unsure.append(f"no one way reads all times in {times[0]!r}: findcli check shows some that do not fit")
     else:
@@ -121,6 +132,17 @@ def _question_times(table: UnknownTable, times: list[str], time: str | None, rea
             table.remark("time", f"time = {quoted(name)}  # such as {str(table.sample[name].drop_nulls()[0])!r}")
         if not named and not table.times:
             table.remark("time", 'time = "COLUMN"  # when it happened; no column looks like it')
+
+
+def _question_zone(table: UnknownTable, time: str, read: Choice) -> None:
+    """Show how to say that clock times are local, where nothing says their zone."""
+    kind, reading = table.table.schema[time], read.reading
+    local = isinstance(kind, pl.Datetime) and kind.time_zone is None
+    if reading is not None and reading.formats:
+        clocks = [form for form in reading.formats if form not in UNITS and has_clock(form)]
+        local = bool(clocks) and not reading.has_zones
+    if local:
+        table.remark("time", 'timezone = "Europe/Berlin"  # where these are local times; they are taken as UTC')
 
 
 def _settle(table: UnknownTable, entry: dict[str, Any], choice: Choice) -> None:
@@ -155,17 +177,28 @@ def _find_slots(table: UnknownTable, time: str | None, overrides: Overrides) -> 
     for slot in words.SLOT_WORDS:
         left = [name for name in free if name not in slots.values() and not columns.is_quantity(table.sample[name])]
         chosen = None if slot in slots else columns.best_slot(table.sample, slot, left)
+        if slot == "status" and chosen is not None and _is_place(table, chosen):
+            continue
         if chosen is not None and not _is_money(table, chosen) and not words.names(chosen, words.CURRENCY_WORDS):
             slots[slot] = chosen
             table.why.append(f"{slot} = {chosen!r}: its name says so")
     if not slots and (varied := _most_varied(table, free)):
         slots["item"] = varied
         table.why.append(f"item = {varied!r}: no name says what happened; it varies most")
+    for name in [name for name in free if words.is_code(name) and "item" in slots and name not in slots.values()]:
+        if words.names(name, words.SLOT_WORDS["item"]):
+            table.remark("item", f"item = {quoted(name)}  # the code in place of the words")
     if "item" in slots and table.sample[slots["item"]].dtype.is_integer():
         table.unsure.append(
             f"sentences will name {slots['item']!r} by number; join the names to the table if you have them"
         )
     return {slot: slots[slot] for slot in SLOTS if slot in slots}
+
+
+def _is_place(table: UnknownTable, name: str) -> bool:
+    """Whether "state" is one of the United States, which stands beside a city or a country."""
+    named = words.names(name, ("state", "estado", "stato"))
+    return named > 0 and any(words.names(other, words.PLACES) for other in table.columns)
 
 
 def _is_money(table: UnknownTable, name: str) -> bool:
@@ -247,6 +280,8 @@ def _event_kinds(table: UnknownTable) -> str | None:
 
 
 def _drop_prices(table: UnknownTable) -> None:
+    """Take prices of what was looked at for no amounts."""
+    table.why = [line for line in table.why if not line.startswith("amount = ")]
     for key in ("amount", "price"):
         if key in table.source:
             table.remark(
@@ -275,7 +310,9 @@ def _explain_unused(table: UnknownTable) -> None:
 
 def _reason(table: UnknownTable, name: str) -> str:
     priced = words.names(name, words.PRICE_WORDS) == 2
+    kind = table.table.schema[name]
     reasons = {
+        f"it is of type {kind}": kind.is_nested() or kind in (pl.Binary, pl.Duration, pl.Time),
         "it is empty": not table.filled[name],
         "it names the kind of money": words.names(name, words.CURRENCY_WORDS) == 2,
         "it has one value": table.distinct[name] == 1,
@@ -301,8 +338,10 @@ def describe_profile(table: UnknownTable, *, time: str | None = None) -> None:
             continue
         is_time = table.times.get(name) == "times"
         kind, levels = columns.attribute_kind(table.sample[name], is_time=is_time)
-        if kind == "ordered":
-            kinds["ordered"][name] = levels
+        if kind == "ordered" and (all_levels := _all_levels(table, name, levels)):
+            kinds["ordered"][name] = all_levels
+        elif kind == "ordered":
+            kinds["categorical"].append(name)
         elif kind in kinds:
             kinds[kind].append(name)
         else:
@@ -317,3 +356,11 @@ def describe_profile(table: UnknownTable, *, time: str | None = None) -> None:
     _settle(
         table, table.profile, merge(numbers, decide_ids(table.table, table.form, str(table.user), kind=table.id_kind))
     )
+
+
+def _all_levels(table: UnknownTable, name: str, levels: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The values of an ordered column, of later rows too."""
+    if table.rows <= len(table.sample):
+        return levels
+    values = table.table.frame.select(nulls.words(table.table, table.form, name).alias("x")).unique()
+    return columns.ordered_levels(values.collect(engine="streaming")["x"].drop_nulls().to_list())

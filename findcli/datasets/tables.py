@@ -7,11 +7,13 @@ import re
 import textwrap
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from findcli.data.reader.tables import open_table as read_table
 from findcli.data.sources import scan_source
 from findcli.datasets.amounts import find_currency
 from findcli.datasets.columns import best_slot
@@ -23,7 +25,7 @@ from findcli.datasets.unknown_tables import Guess, UnknownTable, open_table
 from findcli.datasets.users import find_users, id_columns
 from findcli.errors import FindCLIError
 from findcli.workspace.durations import LAST_YEAR, parse_duration
-from findcli.workspace.folder import Workspace, require_no_workspace, write_draft, write_settings
+from findcli.workspace.folder import Workspace, files_of, require_no_workspace, write_draft, write_settings
 from findcli.workspace.settings import Windows
 from findcli.workspace.toml_file import parse_settings
 
@@ -31,6 +33,7 @@ YEAR = timedelta(weeks=52)
 LENGTHS = ("history", "future", "every", "min_history")
 MANY_USERS = 1000
 SHOWN = 5
+MOST_FILES = 50
 WIDTH = 110
 HEADER = """Guessed by `findcli init --from tables` from names, types and values: read it before you trust it.
 A commented key is the alternative to the one above it. The tables stay where they are."""
@@ -87,7 +90,7 @@ def _open_all(files: list[str]) -> tuple[list[UnknownTable], list[Guess]]:
         FindCLIError: none can be read, or one is not there.
     """
     tables, unread, failure = [], [], None
-    for name in files:
+    for name in chain.from_iterable(map(_parts, files)):
         try:
             tables.append(open_table(name))
         except FindCLIError as error:
@@ -100,6 +103,22 @@ def _open_all(files: list[str]) -> tuple[list[UnknownTable], list[Guess]]:
             f"no table has a row with a value: {', '.join(files)}", hint="give tables with some rows"
         )
     return tables, unread
+
+
+def _parts(name: str) -> list[str]:
+    """The tables of a folder: the folder itself where its files have the same columns, else each file."""
+    files = files_of(Path(name)) if Path(name).is_dir() else []
+    if not 1 < len(files) <= MOST_FILES:
+        return [name]
+    try:
+        names = {tuple(sorted(read_table([file], what=f"the table {file}").schema)) for file in files}
+    except FindCLIError:
+        return list(map(str, files))
+    if len(names) > 1:
+        return list(map(str, files))
+    # A workspace may be made in the folder itself, and its own files are no tables.
+    flat = {(file.parent, file.suffix) for file in files} == {(Path(name), files[0].suffix)}
+    return [f"{name}/*{files[0].suffix}" if flat else name]
 
 
 def _require_source(tables: list[UnknownTable], overrides: Overrides) -> None:

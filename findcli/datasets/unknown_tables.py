@@ -1,7 +1,4 @@
-"""Tables of an unknown form: opened by the one reader, counted over all rows, with a sample of the first.
-
-Tested in tests/datasets/test_unknown_tables.py.
-"""
+"""Tables of an unknown form: opened by the one reader, counted over all rows, with a sample of the first."""
 
 from __future__ import annotations
 
@@ -89,8 +86,9 @@ class UnknownTable:
 
     @property
     def stem(self) -> str:
-        """The file's name without its suffixes."""
-        return Path(self.path).name.split(".")[0] or "events"
+        """The file's name without its suffixes; of a glob that names none, the folder's."""
+        path = Path(self.path)
+        return path.name.split(".")[0].strip("*-_ ") or path.resolve().parent.name or "events"
 
     @property
     def columns(self) -> list[str]:

@@ -11,11 +11,11 @@ from findcli.data.reader import nulls
 from findcli.datasets import words
 from findcli.datasets.columns import is_id_type
 from findcli.datasets.decisions import quoted
-from findcli.datasets.unknown_tables import UnknownTable
+from findcli.datasets.unknown_tables import SAMPLE, UnknownTable
 
 OVERLAP, FEWEST = 0.5, 0.05
 MOST_IDS = 20_000
-NEARLY_ALL, MOST_OF_ONE = 0.9, 0.3
+NEARLY_ALL, MOST_OF_ONE, COUNTER = 0.9, 0.3, 0.2
 
 
 class Ids:
@@ -105,6 +105,7 @@ def id_columns(table: UnknownTable) -> list[str]:
 
 
 def may_be_ids(values: pl.Series) -> bool:
+    """Whether a column may hold ids: text, or numbers that are all whole."""
     if values.dtype.is_float():
         present = values.fill_nan(None).drop_nulls()
         return len(present) > 0 and bool((present == present.floor()).all())
@@ -124,18 +125,23 @@ def _nameless(table: UnknownTable) -> list[str]:
 
 def _find_nameless_user(tables: list[UnknownTable], ids: Ids) -> None:
     """Start from the column whose values recur in the most tables, or else from the one that looks most like ids."""
-    candidates = [(table, name, ids(table, name)) for table in tables for name in _nameless(table)]
+    names = {table.path: _nameless(table) for table in tables}
+    for table in tables:
+        if all(table.distinct[name] > NEARLY_ALL * table.filled[name] for name in names[table.path]):
+            names[table.path] += [name for name in id_columns(table) if words.is_bare_id(name)]
+    candidates = [(table, name, ids(table, name)) for table in tables for name in names[table.path]]
     ranked = []
     for table, name, values in candidates:
         elsewhere = {
             other.path for other, _, others in candidates if other is not table and _overlap(values, others) >= OVERLAP
         }
         unique = table.distinct[name] > NEARLY_ALL * table.filled[name]
-        whole = not table.sample[name].dtype.is_float()
-        ranked.append((len(elsewhere), not unique, whole, len(values), table, name))
+        # Rows are counted, and steps numbered, in the order of the rows.
+        counter = table.sample[name].dtype.is_integer() and table.sample[name].is_sorted()
+        ranked.append((len(elsewhere), not unique, len(values) * (COUNTER if counter else 1), table, name))
     if not ranked:
         return
-    shared, _, _, _, table, name = max(ranked, key=lambda entry: entry[:4])
+    shared, _, _, table, name = max(ranked, key=lambda entry: entry[:3])
     if not shared and any(_like_user(table) for table in tables):
         return
     table.user = name
@@ -208,7 +214,8 @@ def question_user(table: UnknownTable) -> None:
         for name in id_columns(table):
             if name != user and name not in table.times and 1 < table.distinct[name] <= NEARLY_ALL * table.filled[name]:
                 table.remark("user", f"user = {quoted(name)}  # {table.distinct[name]:,} values, about")
-    counts = table.sample[user].drop_nulls().cast(pl.String).value_counts(sort=True)
+    first = table.table.frame.select(nulls.data(table.table, table.form, user).alias(user)).head(SAMPLE).collect()
+    counts = first[user].drop_nulls().value_counts(sort=True)
     share = counts["count"][0] / int(counts["count"].sum()) if len(counts) else 0
     if rows > 20 and share > MOST_OF_ONE:
         value = counts[user][0]

@@ -12,10 +12,11 @@ from collections.abc import Iterable
 USER_WORDS = (
     "user", "customer", "client", "household", "member", "person", "account", "shopper", "buyer", "visitor",
     "subscriber", "consumer", "patient", "guest", "player", "cust", "u", "cardholder", "people", "profile", "student",
-    "reader", "visid", "ecid", "borrower", "donor", "passenger", "learner", "participant", "listener", "viewer", "policyholder",
-    "tenant", "kunde", "nutzer", "benutzer", "mitglied", "kaeufer", "kaufer", "kd", "besteller", "haushalt",
-    "utilisateur", "usager", "abonne", "adherent", "acheteur", "membre", "usuario", "cliente", "socio", "comprador",
-    "utente", "acquirente", "utilizador", "klant", "gebruiker", "lid", "koper",
+    "reader", "visid", "ecid", "contact", "patron", "recipient", "borrower", "donor", "passenger", "learner",
+    "participant", "listener", "viewer", "policyholder", "tenant", "kunde", "nutzer", "benutzer", "mitglied",
+    "kaeufer", "kaufer", "kd", "besteller", "haushalt", "utilisateur", "usager", "abonne", "adherent", "acheteur",
+    "membre", "usuario", "cliente", "socio", "comprador", "utente", "acquirente", "utilizador", "klant", "gebruiker",
+    "lid", "koper",
 )  # fmt: skip
 # They stand for a person where nothing better does.
 LIKE_USERS = ("msisdn", "email", "mail", "login", "card", "phone", "cookie", "device", "visit", "ip", "session")
@@ -62,13 +63,13 @@ SLOT_WORDS = {
 }  # fmt: skip
 TOTAL_WORDS = (
     "amount", "total", "value", "sale", "spend", "spent", "revenue", "paid", "fare", "turnover", "betrag", "umsatz",
-    "gesamt", "totaal", "summe", "wert", "zeilenwert", "montant", "somme", "importe", "monto", "importo", "totale", "bedrag",
-    "omzet", "valor", "sum", "gross", "net",
+    "gesamt", "totaal", "summe", "wert", "zeilenwert", "montant", "somme", "importe", "monto", "importo", "totale",
+    "bedrag", "omzet", "valor", "sum", "gross", "net",
 )  # fmt: skip
 PRICE_WORDS = ("price", "preis", "einzelpreis", "prix", "tarif", "precio", "prezzo", "prijs", "preco", "cost")
 QUANTITY_WORDS = (
     "quantity", "qty", "units", "pieces", "pcs", "menge", "anzahl", "stueck", "stuck", "stk", "quantite", "qte",
-    "nombre", "cantidad", "unidades", "quantita", "aantal", "quantidade", "qtd",
+    "nombre", "cantidad", "unidades", "quantita", "aantal", "quantidade", "qtd", "qtde",
 )  # fmt: skip
 NO_AMOUNT = (
     "tax", "vat", "mwst", "ust", "tva", "iva", "discount", "disc", "rabatt", "remise", "descuento", "sconto",
@@ -84,6 +85,7 @@ INVOICE_WORDS = (
     "invoice", "order", "bill", "receipt", "transaction", "basket", "ticket", "document", "rechnung", "beleg",
     "bestellung", "bestellnummer", "facture", "commande", "pedido", "factura", "fattura", "ordine", "factuur",
 )  # fmt: skip
+PLACES = ("city", "country", "zip", "region", "postcode", "county", "address")
 CURRENCY_WORDS = ("currency", "curr", "ccy", "waehrung", "wahrung", "devise", "moneda", "divisa", "valuta", "moeda")
 EVENT_KINDS = ("event", "action", "activity", "behavior", "behaviour", "interaction")
 FAMILY_WORDS = {
@@ -101,7 +103,10 @@ FAMILY_WORDS = {
         "bestelling", "verkoop",
     ),
 }  # fmt: skip
-_BEFORE = r"(?:id|no|nr|num|numero|numer|number|code|key|ref|unique|masked|hashed|anon|anonymous|full|main)*"
+_BEFORE = (
+    r"(?:id|cod|codice|codigo|kod|nro|no|nr|num|numero|numer|number|code|key|ref|unique|masked|hashed|anon|anonymous"
+    r"|full|main)*"
+)
 _AFTER = (
     r"(?:unique|id|no|nr|num|number|nummer|numero|nro|numer|key|code|kode|codigo|hash|hashed|ref|guid|uuid|kennung|sk)*"
 )
@@ -166,9 +171,22 @@ def is_other_name(name: str) -> bool:
         *TIME_WORDS, *OTHER_TIMES, *PERIODS, *TOTAL_WORDS, *PRICE_WORDS, *QUANTITY_WORDS, *LABEL_WORDS, *INVOICE_WORDS,
         *MEASURES, *(word for slot in SLOT_WORDS.values() for word in slot),
     )  # fmt: skip
-    return (len(parts) > 1 and parts[-1] == "id") or names(name, others) == 2 or names(name, TIME_WORDS) > 0
+    codes = parts[-1:] and parts[-1].endswith("id") and names(name, SLOT_WORDS["item"])
+    return (
+        bool(codes) or (len(parts) > 1 and parts[-1] == "id") or names(name, others) == 2 or names(name, TIME_WORDS) > 0
+    )
+
+
+def is_bare_id(name: str) -> bool:
+    """Whether a name is that of an id of nothing known, such as "party_id"."""
+    parts = words(name)
+    things = [word for slot in SLOT_WORDS.values() for word in slot]
+    return (
+        len(parts) > 1 and parts[-1] == "id" and not names(name, (*things, *INVOICE_WORDS, *FAMILY_WORDS["exposure"]))
+    )
 
 
 def is_quantity(name: str) -> bool:
     """Whether a name says that the column counts pieces."""
-    return names(name, QUANTITY_WORDS) > 0 and not names(name, NO_AMOUNT)
+    other = (*NO_AMOUNT, *PRICE_WORDS, "value", "amount")
+    return names(name, QUANTITY_WORDS) > 0 and not names(name, other)

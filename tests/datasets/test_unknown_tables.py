@@ -59,7 +59,7 @@ def retail_rows() -> list[Row]:
         rows.append((
             f"{'C' * cancelled}{536365 + i}", R.choice(["85123A", "71053"]), R.choice(["WHITE CAFÉ CUP", "LAMP"]),
             -2 if cancelled else R.choice([1, 6]), f"{t.month}/{t.day}/{t.year} {t.hour}:{t.minute:02d}",
-            R.choice([2.55, 3.39]), "" if i % 5 == 0 else f"{17850 + R.randrange(30)}.0", "United Kingdom",
+            R.randrange(100, 900) / 100, "" if i % 5 == 0 else f"{17850 + R.randrange(30)}.0", "United Kingdom",
         ))  # fmt: skip
     return rows
 
@@ -104,6 +104,11 @@ def french(folder: Path) -> str:
 def cdnow(folder: Path) -> str:
     rows = [(f"{i % 40:05d}", f"{t:%Y%m%d}", n := i % 3 + 1, f"{n * 11}.77") for i, t in enumerate(times())]
     return write(folder, "cdnow.csv", "", rows)
+
+
+def cdnow_master(folder: Path) -> str:
+    rows = [(f" {i % 40:05d} {t:%Y%m%d} {i % 3 + 1:2d} {(i % 3 + 1) * 11.77:7.2f}",) for i, t in enumerate(times())]
+    return write(folder, "CDNOW_master.txt", "", rows)
 
 
 def stream(folder: Path) -> str:
@@ -184,6 +189,7 @@ CASES: list[tuple[Callable[[Path], str], dict[str, Any]]] = [
               "decimal": ",", "encoding": "cp1252", "currency": "euros"}),
     (cdnow, {"user": "column_1", "time": "column_2", "amount": "column_4", "item": None, "header": False,
              "event": "The user made a purchase"}),
+    (cdnow_master, {"user": "column_1", "time": "column_2", "amount": "column_4", "delimiter": " "}),
     (stream, {"user": "user_id", "time": "event_time", "item": "product_id", "category": "category_code",
               "merchant": "brand", "status": "event_type", "families": ("browse",), "amount": None}),
     (weblog, {"user": "visitor_id", "time": "timestamp", "item": "url", "families": ("browse",)}),
@@ -281,6 +287,22 @@ def test_zeros_before_ids_in_one_table_alone_say_nothing(tmp_path: Path) -> None
     assert not [problem for problem in report.problems if "profile" in problem.what]
 
 
+def test_a_folder_is_one_table_or_one_a_file(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "exports").mkdir()
+    ids = [f"u{i}" for i in range(40)]
+    for name in ("one", "two"):
+        orders(tmp_path / "parts", ids, name=name)
+    _, workspace, report = guess(tmp_path / "parts", str(tmp_path / "parts"))
+    assert [source.name for source in workspace.settings.sources] == ["parts"]
+    assert report.sources[0].rows == 600
+    orders(tmp_path / "exports", ids)
+    write(tmp_path / "exports", "people.csv", "user,age", [(name, i) for i, name in enumerate(ids)])
+    _, workspace, _ = guess(tmp_path, str(tmp_path / "exports"))
+    assert [source.name for source in workspace.settings.sources] == ["orders"]
+    assert workspace.settings.profile.numeric == ("age",)
+
+
 def test_what_is_named_is_not_guessed(tmp_path: Path) -> None:
     rows = [(i % 40, i % 7, f"{t:%Y-%m-%d}", f"{t:%Y-%m-%d}", "tea", "hot", 3, 2.5) for i, t in enumerate(times())]
     file = write(tmp_path, "orders.csv", "user,household,date,booked,product,kind,n,cost", rows)
@@ -346,3 +368,78 @@ def test_the_file_says_again_what_the_guess_says(tmp_path: Path) -> None:
     raw = tomllib.loads((tmp_path / "w" / "findcli.toml").read_text(encoding="utf-8"))
     assert raw["sources"][0].keys() <= {*Source.__dataclass_fields__}
     assert raw["text"]["model"] in guesses.notes[0]
+
+
+def test_init_shows_five_events_and_check_the_totals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["init", str(tmp_path / "w"), "--from", "tables", german(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "K000     2023-01-01 00:00:00" in shown
+    with pytest.raises(SystemExit) as stopped:
+        main(["check", "-w", str(tmp_path / "w"), "--quiet"])
+    assert stopped.value.code in (0, None)
+    out = capsys.readouterr().out
+    total = sum(float(f"10{i % 10}4.5") for i in range(300))
+    assert f"{total:,.2f}" in out
+    assert "fields are parted by semicolons" in out
+
+
+@pytest.mark.parametrize(
+    ("header", "user"),
+    [
+        ("event_date,user_pseudo_id,page", "user_pseudo_id"),
+        ("date,Customer User ID,item", "Customer User ID"),
+        ("date,Contact ID,subject", "Contact ID"),
+        ("date,party_id,topic", "party_id"),
+        ("fecha,cliente,producto", "cliente"),
+        ("Datum,Kunden-Nr.,Bezeichnung", "Kunden-Nr."),
+        ("data,codice_cliente,prodotto", "codice_cliente"),
+        ("datum,klantnummer,omschrijving", "klantnummer"),
+    ],
+)
+def test_users_by_many_names(tmp_path: Path, header: str, user: str) -> None:
+    rows = [(f"{t:%Y-%m-%d}", 1000 + i % 40, R.choice(["tea", "milk"])) for i, t in enumerate(times())]
+    _, workspace, _ = guess(tmp_path, write(tmp_path, "export.csv", header, rows))
+    source = workspace.settings.sources[0]
+    assert (source.user, source.time) == (user, header.split(",")[0])
+    assert header.split(",")[2] in (source.item, source.category)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "returned"),
+    [
+        ("Storno", ["N", "N", "N", "J"], 75),
+        ("order_status", ["delivered", "delivered", "canceled"], 100),
+        ("is_returned", ["False", "False", "False", "True"], 75),
+        ("state", ["Texas", "Ohio"], None),
+    ],
+)
+def test_marks_of_returns(tmp_path: Path, column: str, values: list[str], returned: int | None) -> None:
+    rows = [(i % 40, f"{t:%Y-%m-%d}", "tea", 2.5, "x", values[i % len(values)]) for i, t in enumerate(times())]
+    _, workspace, report = guess(
+        tmp_path, write(tmp_path, "orders.csv", f"customer,date,item,amount,city,{column}", rows)
+    )
+    assert workspace.settings.sources[0].returned == (None if returned is None else column)
+    assert report.sources[0].returned == (returned or 0)
+
+
+def test_an_amount_that_does_not_read_is_left_out_and_said(tmp_path: Path) -> None:
+    rows = [(i % 40, f"{t:%Y-%m-%d}", "tea", "12.3.4" if i == 299 else 2.5) for i, t in enumerate(times())]
+    guesses, workspace, _ = guess(tmp_path, write(tmp_path, "orders.csv", "customer,date,item,amount", rows))
+    assert workspace.settings.sources[0].amount is None
+    assert '# amount = "amount"  # left out' in (tmp_path / "w" / "findcli.toml").read_text()
+    assert "12.3.4" in doubts(guesses)
+
+
+def test_several_currencies_are_doubted(tmp_path: Path) -> None:
+    rows = [(i % 40, f"{t:%Y-%m-%d}", i % 9 + 1, ["EUR", "USD"][i % 2]) for i, t in enumerate(times())]
+    guesses, workspace, _ = guess(tmp_path, write(tmp_path, "export.csv", "customer,date,amount,currency", rows))
+    assert any("several currencies (EUR, USD)" in note for note in guesses.notes)
+    assert workspace.settings.workspace.currency == "dollars"
+
+
+def test_a_price_that_grows_with_the_pieces_is_that_of_all(tmp_path: Path) -> None:
+    rows = [(i % 40, f"{t:%Y-%m-%d}", n := i % 3 + 1, n * 14.5) for i, t in enumerate(times())]
+    _, workspace, report = guess(tmp_path, write(tmp_path, "export.csv", "id,date,CDs,Price", rows))
+    assert workspace.settings.sources[0].amount == "Price"
+    assert report.sources[0].amount == pytest.approx(sum(float(row[3]) for row in rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -273,8 +274,6 @@ def test_the_written_file_explains_itself_once_a_key() -> None:
     st.text(min_size=1),
 )
 def test_any_text_survives_the_file(name: str, levels: list[str], key: str) -> None:
-    import tomllib
-
     values = {
         **MINIMAL,
         "workspace": {"name": name},
@@ -299,3 +298,21 @@ def test_invalid_values_write_nothing(tmp_path: Path) -> None:
     with pytest.raises(FindCLIError, match="1 mistake"):
         write_settings(tmp_path / "w", {**MINIMAL, "split": {"salt": 3}}, header="one")
     assert not (tmp_path / "w").exists()
+
+
+def test_remarks_stand_below_their_key_or_at_the_end_of_their_table() -> None:
+    remarks = {
+        "sources[0].time": ['time = "other"'],
+        "sources[0].amount": ['amount = "x"'],
+        "sources[0]": ["Unused: a\x00b"],
+        "": ["Not used: c.csv"],
+    }
+    values = {"windows": {}, "sources": [{"name": "s", "time": "t", "user": "u"}]}
+    text = render_settings(values, header="h", remarks=remarks)
+    lines = [line.partition("  #")[0] for line in text.splitlines()]
+    at = lines.index('time = "t"')
+    assert lines[at : at + 6] == [
+        'time = "t"', '# time = "other"', 'user = "u"', '# amount = "x"', "# Unused: a\\x00b", "",
+    ]  # fmt: skip
+    assert "# Not used: c.csv" in lines
+    assert tomllib.loads(text)["sources"] == values["sources"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from findcli.data.reader.missing import IN_DATA
 
 DELIMITERS = (",", ";", "\t", "|")
-WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 DATA = re.compile(r"\s*[-+(]?\s*[$€£]?\s*\d[\d.,:/TZ +-]*%?\)?\s*")
 OPENING = re.compile(r'(?:^|[,;\t|])\s*"')
 SAMPLE = 200
@@ -93,6 +93,8 @@ def sniff(
         comment = "#"
     body = [lines[i] for i in _kept(lines, comment)]
     part = delimiter or _delimiter(body)
+    if part == " ":
+        lines, body = [closed_up(line) for line in lines], [closed_up(line) for line in body]
     spaced = _is_spaced(body, part)
     rows = list(_rows(body, part, spaced=spaced))
     width = _width(rows)
@@ -158,7 +160,21 @@ def _delimiter(lines: list[str]) -> str:
         if width > 1:
             alike = sum(len(row) == width for row in rows) / len(rows)
             ranked.append((alike >= 0.9, len(rows[0]) == width, round(alike, 2), width, part))
+    if not ranked and _is_aligned(lines):
+        return " "
     return max(ranked, key=lambda entry: entry[:-1])[-1] if ranked else ","
+
+
+def _is_aligned(lines: list[str]) -> bool:
+    """Whether spaces part columns: every line has as many words, three at least, and numbers or dates among them."""
+    rows = [line.split() for line in lines[:SAMPLE] if line.strip()]
+    width = len(rows[0]) if rows else 0
+    return len(rows) > 2 < width and all(len(row) == width for row in rows) and bool(_data_columns(rows[1:], width))
+
+
+def closed_up(line: str) -> str:
+    """A line of columns parted by spaces, with one space between two."""
+    return " ".join(line.split()) + "\n"
 
 
 def _is_spaced(lines: list[str], delimiter: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from findcli.data.reader.dialect import Dialect, with_counts
+from findcli.data.reader.dialect import Dialect, closed_up, with_counts
 from findcli.data.reader.files import Stored, new_file
 from findcli.errors import FindCLIError
 
@@ -48,7 +48,7 @@ class _Lines:
     """The lines of a text, with the number of the one that was read last; a comment stands only between rows."""
 
     def __init__(self, text: io.TextIOWrapper, dialect: Dialect) -> None:
-        self.text, self.comment = text, dialect.comment
+        self.text, self.comment, self.aligned = text, dialect.comment, dialect.delimiter == " "
         self.number = self.comments = 0
         self.between = True
         self.plain = dialect.escaped and re.compile(r"\\(.)")
@@ -61,6 +61,7 @@ class _Lines:
                 self.comments += 1
             else:
                 self.between = False
+                line = closed_up(line) if self.aligned else line
                 yield self.plain.sub(self._kept, line) if self.plain else line
 
     def _kept(self, pair: re.Match[str]) -> str:

@@ -129,7 +129,8 @@ def _read(file: Stored, encoding: str, form: TableForm, source: Path, what: str)
     seen = survey(store.chunks(file), dialect.delimiter, skip=_offset(start, dialect.skipped))
     if not seen.utf8:
         raise UnicodeDecodeError("utf-8", b"", 0, 1, "not UTF-8")
-    if seen.is_plain(len(dialect.names)) and not dialect.spaced and dialect.comment is None:
+    needs_care = dialect.spaced or dialect.comment is not None or dialect.delimiter == " "
+    if seen.is_plain(len(dialect.names)) and not needs_care:
         form_told = (dialect.delimiter, dialect.skipped, dialect.names)
         return Text(file.path, dialect, form_told, padded=seen.padded, has_marks=seen.marks)
     path, dialect = rewrite(file, dialect, source=source, what=what)

@@ -112,3 +112,13 @@ def test_what_a_later_part_needs_is_seen(tmp_path: Path) -> None:
     table = open_table([tmp_path / "1.csv", tmp_path / "2.csv"], what="a table")
     assert table.padded
     assert table.has_marks
+
+
+def test_columns_that_spaces_align(tmp_path: Path) -> None:
+    rows = [f" {i:05d} 19970{1 + i % 9}01 {i % 12:2d} {i * 1.5:7.2f}" for i in range(1, 30)]
+    (tmp_path / "master.txt").write_text("\n".join(rows) + "\n")
+    table = open_table([tmp_path / "master.txt"], what="t")
+    assert table.frame.collect().row(0) == ("00001", "19970201", "1", "1.50")
+    assert "fields are parted by spaces" in table.notes
+    (tmp_path / "names.txt").write_text("\n".join(f"Ann Lee Smith{i}" for i in range(9)))
+    assert len(open_table([tmp_path / "names.txt"], what="t").schema) == 1
