@@ -43,9 +43,23 @@ def describe_amounts(table: UnknownTable, overrides: Overrides) -> list[str]:
     free = [n for n in table.columns if n not in taken and (n not in table.times or table.times[n] == "digits")]
     pieces = [name for name in free if columns.is_quantity(table.sample[name])]
     quantity = max(pieces, key=lambda name: table.sample[name].n_unique(), default=None)
-    price, total = columns.best_price(table.sample, free), columns.best_total(table.sample, free)
     declared = overrides.amount_columns(table.sample.columns)
-    if declared:
+    _choose_amount(table, overrides, free, quantity)
+    if quantity is not None and quantity not in declared:
+        source["quantity"] = quantity
+        if "price" not in source:
+            table.why.append(f"quantity = {quantity!r}: a number whose name says so")
+    _find_sign(table)
+    _find_returns(table)
+    chosen = [*declared, source.get("amount") if not declared else None, source.get("quantity"), source.get("price")]
+    return list(dict.fromkeys(str(name).removeprefix("-").strip('"') for name in chosen if name is not None))
+
+
+def _choose_amount(table: UnknownTable, overrides: Overrides, free: list[str], quantity: str | None) -> None:
+    """Name the amount as declared, or the total, or quantity times price, or the price alone."""
+    source = table.source
+    price, total = columns.best_price(table.sample, free), columns.best_total(table.sample, free)
+    if overrides.amount_columns(table.sample.columns):
         source["amount"] = overrides.amount
         table.why.append(f"amount = {overrides.amount!r}: as you say")
     elif total is not None:
@@ -68,14 +82,6 @@ def describe_amounts(table: UnknownTable, overrides: Overrides) -> list[str]:
         source["amount"] = unnamed
         table.why.append(f"amount = {unnamed!r}: the one column of decimals")
         table.unsure.append(f"nothing in the name {unnamed!r} says that it is an amount")
-    if quantity is not None and quantity not in declared:
-        source["quantity"] = quantity
-        if "price" not in source:
-            table.why.append(f"quantity = {quantity!r}: a number whose name says so")
-    _find_sign(table)
-    _find_returns(table)
-    chosen = [*declared, source.get("amount") if not declared else None, source.get("quantity"), source.get("price")]
-    return list(dict.fromkeys(str(name).removeprefix("-").strip('"') for name in chosen if name is not None))
 
 
 def _is_of_a_piece(table: UnknownTable, price: str, quantity: str) -> bool:

@@ -21,8 +21,9 @@ USER_WORDS = (
 # They stand for a person where nothing better does.
 LIKE_USERS = ("msisdn", "email", "mail", "login", "card", "phone", "cookie", "device", "visit", "ip", "session")
 TIME_WORDS = (
-    "timestamp", "datetime", "time", "date", "when", "day", "at", "ts", "on", "created", "occurred", "epoch",
-    "datum", "zeit", "zeitpunkt", "tag", "jour", "heure", "fecha", "hora", "dia", "data", "ora", "tijd", "tijdstip",
+    "timestamp", "datetime", "time", "date", "when", "day", "at", "ts", "on", "created", "occurred", "epoch", "dt",
+    "dat", "datum", "zeit", "zeitpunkt", "tag", "jour", "heure", "fecha", "hora", "dia", "data", "ora", "tijd",
+    "tijdstip",
 )  # fmt: skip
 OTHER_TIMES = (
     "birth", "dob", "end", "until", "expires", "expiry", "updated", "modified", "due", "signup", "joined",
@@ -54,17 +55,17 @@ SLOT_WORDS = {
         "canale", "kanaal",
     ),
     "item": (
-        "description", "item", "product", "article", "goods", "bezeichnung", "beschreibung", "artikel", "produkt",
-        "ware", "designation", "libelle", "produit", "descripcion", "producto", "articulo", "descrizione", "prodotto",
-        "articolo", "omschrijving", "descricao", "produto", "title", "titel", "titre", "titulo", "titolo", "page",
-        "url", "app", "program", "coupon", "song", "track", "movie", "book", "course", "lesson", "service",
-        "verwendungszweck", "sku", "stock", "asin", "site", "path",
+        "description", "desc", "item", "product", "prod", "article", "goods", "bezeichnung", "beschreibung",
+        "artikel", "produkt", "ware", "designation", "libelle", "produit", "descripcion", "producto", "articulo",
+        "descrizione", "prodotto", "articolo", "omschrijving", "descricao", "produto", "title", "titel", "titre",
+        "titulo", "titolo", "page", "url", "app", "program", "coupon", "song", "track", "movie", "book", "course",
+        "lesson", "service", "verwendungszweck", "sku", "stock", "asin", "site", "path",
     ),
 }  # fmt: skip
 TOTAL_WORDS = (
-    "amount", "total", "value", "sale", "spend", "spent", "revenue", "paid", "fare", "turnover", "betrag", "umsatz",
-    "gesamt", "totaal", "summe", "wert", "zeilenwert", "montant", "somme", "importe", "monto", "importo", "totale",
-    "bedrag", "omzet", "valor", "sum", "gross", "net",
+    "amount", "total", "value", "sale", "spend", "spent", "revenue", "paid", "fare", "turnover", "money", "debit",
+    "soll", "betrag", "umsatz", "gesamt", "totaal", "summe", "wert", "zeilenwert", "montant", "somme", "importe",
+    "monto", "importo", "totale", "bedrag", "omzet", "valor", "sum", "gross", "net",
 )  # fmt: skip
 PRICE_WORDS = ("price", "preis", "einzelpreis", "prix", "tarif", "precio", "prezzo", "prijs", "preco", "cost")
 QUANTITY_WORDS = (
