@@ -317,9 +317,9 @@ def written_rows(one: Dialect, rows: list[Row]) -> list[list[str | None]]:
 
 def has_two_readings(one: Dialect, rows: list[Row]) -> bool:
     """Whether the rows before `train_until` read in two ways, and nothing is declared that decides."""
-    two_days = one.times in SLASHED and one.early_days and "day_first" not in one.declared
-    two_days = two_days and one.native.get("when", "text") == "text"
     early = [row for row in rows if row[1] is None or row[1] < TRAIN_UNTIL]
+    two_days = one.times in SLASHED and "day_first" not in one.declared and one.native.get("when", "text") == "text"
+    two_days = two_days and all(time.day <= 12 for _, time, _, _ in early if time is not None)
     texts = [written_amount(amount, one) for _, _, amount, _ in early if amount is not None]
     grouped = GROUPS[one.groups] in (",", ".") and one.digits == 0 and any(GROUPS[one.groups] in text for text in texts)
     many = any(text.count(GROUPS[one.groups]) > 1 for text in texts) if grouped else False
