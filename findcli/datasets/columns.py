@@ -21,6 +21,7 @@ _PIECES = re.compile(
 )
 MOST_VALUES, FEW_VALUES = 100, 20
 NUMBERS = 0.8
+MONEY = r"^[-+(]?[^\d\s]{0,4}\s?\d{1,3}(?:[ .,'\x{00A0}\x{202F}]?\d{3})*[.,]\d{1,2}\s?[^\d\s]{0,4}\)?$"
 NAMES = ("name", "nom", "nome", "naam")
 
 
@@ -38,7 +39,15 @@ def is_number_like(values: pl.Series) -> bool:
         return False
     numbers = [read_numbers(pl.col("x").str.strip_chars(), reading).count() for reading in READINGS]
     counts = present.to_frame().select(number.alias(str(i)) for i, number in enumerate(numbers)).row(0)
-    return bool(max(counts) >= NUMBERS * len(present))
+    return bool(max(counts) >= NUMBERS * len(present)) or is_money_like(values)
+
+
+def is_money_like(values: pl.Series) -> bool:
+    """Whether most values of a column of text are written as amounts are, in whatever unit, such as "1 890,19 zł"."""
+    present = values.drop_nulls().head(500) if values.dtype == pl.String else values.clear()
+    if present.is_empty() or present.str.contains(r"^\d+\.0+$").all():  # whole numbers of a decimal export
+        return False
+    return int(present.str.contains(MONEY).sum()) >= NUMBERS * len(present)
 
 
 def is_quantity(values: pl.Series) -> bool:

@@ -219,6 +219,7 @@ def _most_varied(table: UnknownTable, free: list[str]) -> str | None:
         unique = table.distinct[name] > 0.9 * table.filled[name]
         return (
             columns.is_id_type(table.sample.schema[name])
+            and not columns.is_money_like(table.sample[name])
             and table.distinct[name] > 1
             and not columns.is_quantity(table.sample[name])
             and words.names(name, (*other, *words.TOTAL_WORDS, *words.PRICE_WORDS, *words.NO_AMOUNT)) != 2

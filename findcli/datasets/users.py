@@ -9,11 +9,12 @@ import polars as pl
 
 from findcli.data.reader import nulls
 from findcli.datasets import words
-from findcli.datasets.columns import is_id_type
+from findcli.datasets.columns import is_id_type, is_money_like
 from findcli.datasets.decisions import quoted
 from findcli.datasets.unknown_tables import SAMPLE, UnknownTable
 
 OVERLAP, FEWEST = 0.5, 0.05
+ENOUGH = 10  # users; a column of fewer values is rather one of kinds
 MOST_IDS = 20_000
 NEARLY_ALL, MOST_OF_ONE, COUNTER = 0.9, 0.3, 0.2
 
@@ -109,7 +110,7 @@ def may_be_ids(values: pl.Series) -> bool:
     if values.dtype.is_float():
         present = values.fill_nan(None).drop_nulls()
         return len(present) > 0 and bool((present == present.floor()).all())
-    return is_id_type(values.dtype)
+    return is_id_type(values.dtype) and not is_money_like(values)
 
 
 def _nameless(table: UnknownTable) -> list[str]:
@@ -127,8 +128,7 @@ def _find_nameless_user(tables: list[UnknownTable], ids: Ids) -> None:
     """Start from the column whose values recur in the most tables, or else from the one that looks most like ids."""
     names = {table.path: _nameless(table) for table in tables}
     for table in tables:
-        if all(table.distinct[name] > NEARLY_ALL * table.filled[name] for name in names[table.path]):
-            names[table.path] += [name for name in id_columns(table) if words.is_bare_id(name)]
+        names[table.path] += [name for name in id_columns(table) if words.is_bare_id(name) and name not in table.times]
     candidates = [(table, name, ids(table, name)) for table in tables for name in names[table.path]]
     ranked = []
     for table, name, values in candidates:
@@ -138,10 +138,12 @@ def _find_nameless_user(tables: list[UnknownTable], ids: Ids) -> None:
         unique = table.distinct[name] > NEARLY_ALL * table.filled[name]
         # Rows are counted, and steps numbered, in the order of the rows.
         counter = table.sample[name].dtype.is_integer() and table.sample[name].is_sorted()
-        ranked.append((len(elsewhere), not unique, len(values) * (COUNTER if counter else 1), table, name))
+        enough, weight = table.distinct[name] >= ENOUGH, COUNTER if counter else 1
+        likely = (len(elsewhere), not unique, enough, words.is_bare_id(name), len(values) * weight)
+        ranked.append((likely, table, name))
     if not ranked:
         return
-    shared, _, _, table, name = max(ranked, key=lambda entry: entry[:3])
+    (shared, *_), table, name = max(ranked, key=lambda entry: entry[0])
     if not shared and any(_like_user(table) for table in tables):
         return
     table.user = name

@@ -15,7 +15,8 @@ USER_WORDS = (
     "reader", "visid", "ecid", "contact", "patron", "recipient", "borrower", "donor", "passenger", "learner",
     "participant", "listener", "viewer", "policyholder", "tenant", "kunde", "nutzer", "benutzer", "mitglied",
     "kaeufer", "kaufer", "kd", "besteller", "haushalt", "utilisateur", "usager", "abonne", "adherent", "acheteur",
-    "membre", "usuario", "cliente", "socio", "comprador", "utente", "acquirente", "utilizador", "klant", "gebruiker",
+    "membre", "usuario", "klient", "klienta", "uzytkownik", "zakaznik", "kund", "distinct", "payer",
+    "cliente", "socio", "comprador", "utente", "acquirente", "utilizador", "klant", "gebruiker",
     "lid", "koper",
 )  # fmt: skip
 # They stand for a person where nothing better does.

@@ -443,3 +443,21 @@ def test_a_price_that_grows_with_the_pieces_is_that_of_all(tmp_path: Path) -> No
     _, workspace, report = guess(tmp_path, write(tmp_path, "export.csv", "id,date,CDs,Price", rows))
     assert workspace.settings.sources[0].amount == "Price"
     assert report.sources[0].amount == pytest.approx(sum(float(row[3]) for row in rows))
+
+
+def test_amounts_of_an_unknown_unit_are_neither_users_nor_items(tmp_path: Path) -> None:
+    rows = [
+        f"{i * 7 % 60:08d};{1 + i % 28:02d}.{1 + i % 12:02d}.2022;{1 + i % 9} {100 + i},{10 + i % 89} zł"
+        for i in range(700)
+    ]
+    (tmp_path / "bank.csv").write_bytes("\r\n".join(["Nr;Data operacji;Suma", *rows]).encode("cp1250"))
+    (source,) = guess(tmp_path, str(tmp_path / "bank.csv"))[1].settings.sources
+    assert source.user == "Nr"
+    assert source.item != "Suma"
+
+
+def test_an_id_of_many_is_likelier_the_user_than_a_word_of_few(tmp_path: Path) -> None:
+    rows = [f"{('home', 'item', 'cart')[i % 3]},{1_700_000_000 + i * 3600},p-{i * 13 % 70}" for i in range(900)]
+    (tmp_path / "hits.csv").write_text("\n".join(["screen,ts,party_id", *rows]))
+    (source,) = guess(tmp_path, str(tmp_path / "hits.csv"))[1].settings.sources
+    assert source.user == "party_id"
