@@ -139,7 +139,9 @@ def _find_nameless_user(tables: list[UnknownTable], ids: Ids) -> None:
         # Rows are counted, and steps numbered, in the order of the rows.
         counter = table.sample[name].dtype.is_integer() and table.sample[name].is_sorted()
         enough, weight = table.distinct[name] >= ENOUGH, COUNTER if counter else 1
-        likely = (len(elsewhere), not unique, enough, words.is_bare_id(name), len(values) * weight)
+        # A table without names begins with who it is about.
+        leading = enough and "column_1" in table.columns and name == names[table.path][0]
+        likely = (len(elsewhere), not unique, enough, leading or words.is_bare_id(name), len(values) * weight)
         ranked.append((likely, table, name))
     if not ranked:
         return

@@ -25,7 +25,7 @@ from findcli.errors import FindCLIError, first_line
 Kind = Literal["parquet", "text", "jsonl", "excel"]
 SUFFIXES: dict[str, Kind] = {
     ".parquet": "parquet", ".pq": "parquet",
-    ".csv": "text", ".tsv": "text", ".txt": "text", ".tab": "text", ".psv": "text",
+    ".csv": "text", ".tsv": "text", ".txt": "text", ".tab": "text", ".psv": "text", ".dat": "text", ".data": "text",
     ".jsonl": "jsonl", ".ndjson": "jsonl",
     ".xlsx": "excel", ".xlsm": "excel", ".xlsb": "excel", ".xls": "excel", ".ods": "excel",
 }  # fmt: skip

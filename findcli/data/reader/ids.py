@@ -15,6 +15,7 @@ from findcli.workspace.table_form import TableForm
 
 IdKind = Literal["text", "integer", "decimal"]
 EXACT = 2**53
+DIGITS = 18  # the most characters of a float as a program writes it: 1166250520.1704067200 is no export of one
 DECIMAL = r"^[-+]?\d+(?:\.\d*)?(?:[eE]\+?\d+)?$"
 CANONICAL = r"^(?:0|-?[1-9]\d{0,18})$"  # as a whole number is written; 007 is another id than 7
 AS_TEXT = (
@@ -146,6 +147,7 @@ def settle_ids(frame: pl.LazyFrame, text: pl.Expr, *, what: str, column: str, ea
     """
     first = pl.lit(value=True) if early is None else early
     whole = text.str.contains(CANONICAL)
+    longer = text.str.contains(r"^[1-9]\d*\.\d+$") & (text.str.len_bytes() > DIGITS)
     decimal = text.str.contains(DECIMAL) & (text.str.contains(".", literal=True) | text.str.contains("(?i)e"))
     number = text.cast(pl.Float64, strict=False)
     unfit = ~(whole | decimal) | (number != number.floor()) | (~whole & (number.abs() >= EXACT))
@@ -153,11 +155,13 @@ def settle_ids(frame: pl.LazyFrame, text: pl.Expr, *, what: str, column: str, ea
         early=(first & text.is_not_null()).sum(),
         fit=(first & (whole | decimal)).sum(),
         decimal=(first & decimal).sum(),
+        longer=(first & longer).any(),
         unfit=unfit.sum(),
     ).collect(engine="streaming").row(0, named=True)  # fmt: skip
     if early is not None and not seen["early"]:
         return settle_ids(frame, text, what=what, column=column, early=None)
-    if not seen["early"] or seen["fit"] < seen["early"] or (seen["unfit"] and not seen["decimal"]):
+    undecided = seen["unfit"] and not seen["decimal"]
+    if not seen["early"] or seen["fit"] < seen["early"] or seen["longer"] or undecided:
         return "text"
     if seen["unfit"]:
         refuse_ids(frame.filter(unfit), text, what=what, column=column)
