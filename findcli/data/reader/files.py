@@ -31,7 +31,7 @@ SUFFIXES: dict[str, Kind] = {
 }  # fmt: skip
 PACKED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 KINDS = "CSV (also .tsv, .txt, .gz, .zst), Parquet, JSONL or Excel"
-CHUNK = 1 << 20
+CHUNK = 1 << 18  # bytes that the caches of a core hold, as masks too
 HEAD = 1 << 18
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
         (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip

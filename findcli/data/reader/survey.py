@@ -98,7 +98,7 @@ def _count(seen: Survey, lines: bytes, delimiter: int, *, inside: bool) -> bool:
     feeds = data == FEED
     parts = data == delimiter
     seen.marks = seen.marks or BACKSLASH in lines
-    seen.padded = seen.padded or _is_padded(lines, data, feeds | parts, delimiter)
+    seen.padded = seen.padded or _is_padded(lines, data, delimiter)
     seen.regular = seen.regular and _is_regular(lines, feeds)
     if QUOTE not in lines:
         if not inside:
@@ -115,18 +115,21 @@ def _count(seen: Survey, lines: bytes, delimiter: int, *, inside: bool) -> bool:
     return inside ^ bool(len(quotes) % 2)
 
 
-def _is_padded(lines: bytes, data: np.ndarray, ends: np.ndarray, delimiter: int) -> bool:
+def _is_padded(lines: bytes, data: np.ndarray, delimiter: int) -> bool:
     if delimiter != TAB and TAB in lines:
         return True
-    spaces = data == SPACE
-    if spaces[0] or (spaces[1:] & ends[:-1]).any() or (spaces[:-1] & ends[1:]).any():
+    if SPACE not in lines:
+        return False
+    spaces = np.flatnonzero(data == SPACE)
+    beside = data[spaces - 1], data[spaces + 1]  # the last byte is a line feed, and so no space
+    if any(((ends == delimiter) | (ends == FEED)).any() for ends in beside):
         return True
-    return RETURN in lines and b" \r" in lines
+    return bool(spaces[0] == 0) or (RETURN in lines and b" \r" in lines)
 
 
 def _is_regular(lines: bytes, feeds: np.ndarray) -> bool:
     """Whether no line is empty and no return stands alone."""
-    if feeds[0] or bool((feeds[1:] & feeds[:-1]).any()):
+    if bool((np.diff(np.flatnonzero(feeds), prepend=-1) == 1).any()):
         return False
     if RETURN not in lines:
         return True
