@@ -240,3 +240,36 @@ def test_what_reads_in_no_way_is_refused_with_the_value(
     assert not report.go
     assert told in report.problems[0].what
     assert report.problems[0].fix
+
+
+def test_a_byte_order_mark_in_the_settings_is_no_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    orders().write_csv(tmp_path / "orders.csv")
+    created(tmp_path, "orders.csv", capsys)
+    toml = tmp_path / "w/findcli.toml"
+    toml.write_bytes(b"\xef\xbb\xbf" + toml.read_bytes())
+    assert check_workspace(load_workspace(tmp_path / "w")).go
+
+
+def test_a_quote_that_nothing_closes_is_named_by_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = orders().write_csv(datetime_format="%Y-%m-%d %H:%M:%S")
+    lines = text.splitlines()
+    lines[400] = lines[400].replace("bread", 'bread "', 1).replace("1", '"1', 1)
+    (tmp_path / "orders.csv").write_text("\n".join(lines))
+    with pytest.raises(SystemExit) as done:
+        main(["init", str(tmp_path / "w"), "--from", "tables", str(tmp_path / "orders.csv")])
+    printed = " ".join(capsys.readouterr().err.split())
+    assert done.value.code == 1
+    assert "line 401" in printed
+    assert len(printed) < 500
+
+
+def test_ids_with_zeros_are_asked_for_as_the_table_has_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    padded = orders().with_columns(user_id=pl.format("0{}", IDS))
+    padded.write_csv(tmp_path / "orders.csv")
+    created(tmp_path, "orders.csv", capsys)
+    toml = tmp_path / "w/findcli.toml"
+    toml.write_text(toml.read_text().replace("[workspace]", '[workspace]\nuser_id = "text"', 1))
+    with pytest.raises(SystemExit) as done:
+        main(["describe", "01003", "--workspace", str(tmp_path / "w"), "--quiet"])
+    assert not done.value.code
+    assert "user 01003" in capsys.readouterr().out
