@@ -151,12 +151,6 @@ def id_type(workspace: Workspace) -> pl.DataType:
     return memory_type(kinds)
 
 
-def user_types(workspace: Workspace) -> dict[str, pl.DataType]:
-    """The type of user ids in every source, which is one for all."""
-    kind = id_type(workspace)
-    return {source.name: kind for source in workspace.settings.sources}
-
-
 def settle_source(workspace: Workspace, source: Source) -> SourceReading:
     """Decide how a source's columns read; of rows from `train_until` on, none changes how an earlier one reads.
 

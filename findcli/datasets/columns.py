@@ -58,29 +58,26 @@ def is_quantity(values: pl.Series) -> bool:
 
 def best_total(sample: pl.DataFrame, free: list[str]) -> str | None:
     """The column of amounts, such as "sales_value" or "Betrag"."""
-    numbers = [
+    others = [
         name
         for name in free
-        if words.names(name, words.TOTAL_WORDS)
-        and not words.names(name, words.NO_AMOUNT)
-        and not words.names(name, words.RETURN_WORDS)
-        and not words.is_code(name)
-        and not is_quantity(sample[name])
-        and is_number_like(sample[name])
+        if not words.names(name, words.RETURN_WORDS) and not words.is_code(name) and not is_quantity(sample[name])
     ]
-    return max(numbers, key=lambda name: words.rank_in(name, words.TOTAL_WORDS), default=None)
+    return _best_number(sample, others, words.TOTAL_WORDS)
 
 
 def best_price(sample: pl.DataFrame, free: list[str]) -> str | None:
     """The column of prices."""
+    return _best_number(sample, free, words.PRICE_WORDS)
+
+
+def _best_number(sample: pl.DataFrame, free: list[str], vocabulary: tuple[str, ...]) -> str | None:
     numbers = [
         name
         for name in free
-        if words.names(name, words.PRICE_WORDS)
-        and not words.names(name, words.NO_AMOUNT)
-        and is_number_like(sample[name])
+        if words.names(name, vocabulary) and not words.names(name, words.NO_AMOUNT) and is_number_like(sample[name])
     ]
-    return max(numbers, key=lambda name: words.rank_in(name, words.PRICE_WORDS), default=None)
+    return max(numbers, key=lambda name: words.rank_in(name, vocabulary), default=None)
 
 
 def best_slot(sample: pl.DataFrame, slot: str, free: list[str]) -> str | None:

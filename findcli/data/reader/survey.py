@@ -121,10 +121,13 @@ def _is_padded(lines: bytes, data: np.ndarray, delimiter: int) -> bool:
     if SPACE not in lines:
         return False
     spaces = np.flatnonzero(data == SPACE)
-    beside = data[spaces - 1], data[spaces + 1]  # the last byte is a line feed, and so no space
+    beside = (
+        data[spaces - 1],
+        data[spaces + 1],
+    )  # the last byte is a line feed: no space, and what stands before the first
     if any(((ends == delimiter) | (ends == FEED)).any() for ends in beside):
         return True
-    return bool(spaces[0] == 0) or (RETURN in lines and b" \r" in lines)
+    return RETURN in lines and b" \r" in lines
 
 
 def _is_regular(lines: bytes, feeds: np.ndarray) -> bool:
