@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from findcli.data.templates import BOUNDED, Measure, Template
+from findcli.data.templates import BOUNDED, SLOT, Measure, Template
 
-_SLOT = re.compile(r"\{(\w+)\}")
 _NUMBER = r"\d+(?:\.\d+)?(?:e\+?\d+)?"
 
 
@@ -46,7 +45,7 @@ class QuestionParser:
         for pattern, template in self._patterns:
             match = pattern.fullmatch(sentence)
             if match is not None:
-                single = _SLOT.sub(lambda slot, match=match: match[slot[1]], template.single)  # type: ignore[misc]
+                single = SLOT.sub(lambda slot, match=match: match[slot[1]], template.single)  # type: ignore[misc]
                 return Question((single,), template.measure, float(match["least"]) if template.bounded else 1.0)
         return Question((sentence,))
 
@@ -72,7 +71,7 @@ class QuestionWriter:
             )
             if match is not None:
                 values = match.groupdict() | dict.fromkeys(BOUNDED, f"{least:g}")
-                return _SLOT.sub(lambda slot, values=values: values[slot[1]], template.text)  # type: ignore[misc]
+                return SLOT.sub(lambda slot, values=values: values[slot[1]], template.text)  # type: ignore[misc]
         return sentence
 
 
@@ -83,7 +82,7 @@ def _distinct(templates: Iterable[Template]) -> Sequence[Template]:
 
 def _pattern(template: Template, *, text: str | None = None) -> re.Pattern[str]:
     """A pattern of a template's sentences, with a group for each slot and `least`."""
-    pieces = _SLOT.split(template.text if text is None else text)
+    pieces = SLOT.split(template.text if text is None else text)
     written = [
         re.escape(piece) if i % 2 == 0 else rf"(?P<least>{_NUMBER})" if piece in BOUNDED else rf"(?P<{piece}>.+)"
         for i, piece in enumerate(pieces)

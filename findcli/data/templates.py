@@ -64,7 +64,7 @@ TEMPLATES = {
 }  # fmt: skip
 PAID_FOR = frozenset(_ANYTHING + _OFTEN)  # of payments only where the same events are not purchases too
 RETURNED = "returned"
-_SLOT = re.compile(r"\{(\w+)\}")
+SLOT = re.compile(r"\{(\w+)\}")
 _MEASURES: dict[str, Measure] = {"amount": "amount", "count": "count", "distinct": "distinct"}
 
 
@@ -139,7 +139,7 @@ def _of_texts(
     templates = []
     for text in texts:
         filled = _fill(text, words)
-        slots = tuple(slot for slot in _SLOT.findall(filled) if slot in SLOTS)
+        slots = tuple(slot for slot in SLOT.findall(filled) if slot in SLOTS)
         templates.append(Template(family, name, filled, slots, _measure(text), filled, _counted(source)))
     singles: dict[tuple[str, ...], str] = {}
     for each in templates:
@@ -159,12 +159,12 @@ def _of(template: Template, single: str) -> Template:
 
 
 def _fill(text: str, words: dict[str, str]) -> str:
-    return _SLOT.sub(lambda match: words.get(match[1], match[0]), text)
+    return SLOT.sub(lambda match: words.get(match[1], match[0]), text)
 
 
 def _measure(text: str) -> Measure:
     """What a text measures: by its slots or, of the built-in ones, by their end."""
-    bounds = [_MEASURES[name] for name in _SLOT.findall(text) if name in _MEASURES]
+    bounds = [_MEASURES[name] for name in SLOT.findall(text) if name in _MEASURES]
     if bounds:
         return bounds[0]
     return "none" if text == _ANYTHING[1] else "first" if text in _FIRST else "any"
@@ -188,12 +188,12 @@ def sentence_text(template: Template) -> pl.Expr:
     Returns:
         A String expression; null where a slot is null.
     """
-    parts = _SLOT.split(template.text)
+    parts = SLOT.split(template.text)
     return _joined(parts, lambda name: _bound_text() if name in _MEASURES else pl.col(name).str.to_lowercase())
 
 
 def _joined(parts: list[str], value: Callable[[str], pl.Expr]) -> pl.Expr:
-    """Join words and slots in turn, as `_SLOT.split` returns them; null if a slot is null.
+    """Join words and slots in turn, as `SLOT.split` returns them; null if a slot is null.
 
     NOTE: polars 2.1's `pl.format` panics on some filtered columns with nulls ("assertion failed: i < self.len()").
     """
@@ -218,7 +218,7 @@ def event_text(source: Source, *, subject: str = "user") -> pl.Expr:
         subject: whom sentences are about.
     """
     if source.event is not None:
-        return _joined(_SLOT.split(source.event), lambda name: pl.col(name).str.to_lowercase().fill_null("something"))
+        return _joined(SLOT.split(source.event), lambda name: pl.col(name).str.to_lowercase().fill_null("something"))
     if is_search(source) and source.text is not None:
         return pl.col("text").str.to_lowercase().fill_null("")
     order = ("item", "category", "department", "merchant", "text", "status", "channel")

@@ -332,6 +332,7 @@ def _settings(*, salt: str, demographics: bool, text_model: str) -> dict[str, An
     return {
         "workspace": {"name": "complete-journey"},
         "windows": {"train_until": AS_OF.date(), "history": "26w", "future": "9w", "every": "4w"},
+        "ranker": {"history": "26w"},
         "split": {"salt": salt, "held_out_users": 5, "held_out_categories": 5},
         "text": {"model": text_model},
         "sources": [dict(source) for source in SOURCES],

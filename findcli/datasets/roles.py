@@ -90,7 +90,7 @@ def describe_source(table: UnknownTable, overrides: Overrides) -> None:
     numbers = decide_numbers(table.table, table.form, describe_amounts(table, overrides))
     _drop_unread(table, numbers.unread)
     _find_families(table)
-    _word_plain_events(table)
+    _explain_plain_events(table)
     ids = decide_ids(table.table, table.form, table.user, kind=table.id_kind) if table.user else Choice()
     _settle(table, table.source, merge(read or Choice(), numbers, ids))
     if table.user:
@@ -284,13 +284,11 @@ def _drop_prices(table: UnknownTable) -> None:
             )
 
 
-def _word_plain_events(table: UnknownTable) -> None:
-    """Give events without any slot a text and a sentence."""
-    if any(slot in table.source for slot in SLOTS):
-        return
-    event = f"The user {VERBS[table.source['families'][0]]} something"
-    table.source["event"] = event
-    table.why.append(f"no column says what happened: every event reads {event!r}")
+def _explain_plain_events(table: UnknownTable) -> None:
+    """Say what events without any slot are called."""
+    if not any(slot in table.source for slot in SLOTS):
+        event = f"The user {VERBS[table.source['families'][0]]} something"
+        table.why.append(f"no column says what happened: every event reads {event!r}")
 
 
 def _explain_unused(table: UnknownTable) -> None:

@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from findcli.data.questions import Question
+from findcli.data.templates import Measure
 from findcli.demands.grammar import Parsed, Part, Phrase, parse_demand
 from findcli.demands.retrieval import Encode, LetterLikeness, Retriever, VectorLikeness, Views, build_views, described
 from findcli.models.text.space import Space, TextSpace
@@ -62,12 +64,23 @@ class Clause:
         negated: whether it must not hold.
         any_of: the chosen sentences, likeliest first.
         others: other sentences it may mean.
+        measure: what is asked of the events of its sentences.
+        least: how much, if that is a level.
     """
 
     words: str
     negated: bool
     any_of: tuple[Meant, ...]
     others: tuple[Meant, ...] = ()
+    measure: Measure = "any"
+    least: float = 1.0
+
+    @property
+    def questions(self) -> list[tuple[Question, float]]:
+        """What it asks, with shares: one question where all its sentences are meant, else one for each."""
+        if all(meant.share == 1 for meant in self.any_of):
+            return [(Question(tuple(meant.sentence for meant in self.any_of), self.measure, self.least), 1.0)]
+        return [(Question((meant.sentence,), self.measure, self.least), meant.share) for meant in self.any_of]
 
     @property
     def closeness(self) -> float:

@@ -325,7 +325,7 @@ def _u_mlp(vectors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) ->
 def _rules(case: _Case, scorer: QueryScorer) -> dict[str, np.ndarray]:
     """The scores of rules over concepts, from the demand alone and with the seeds."""
     snapshot, query = scorer.snapshot, _sentence_query(scorer, case.task.demand)
-    levels: sparse.csr_matrix = snapshot.habits.levels["decay 1.0"]
+    levels: sparse.csr_matrix = snapshot.habits.log("decay 1.0")
     rule = partial(from_seeds.by_rule, levels, snapshot.habits.activity[:, 0], snapshot.concepts.vectors @ query)
     none = np.zeros(0, np.int64)
     plain = rule(none, none)

@@ -15,7 +15,7 @@ from findcli.errors import FindCLIError
 from findcli.evaluation.name_selection import chosen_names
 from findcli.models.align import input_digests
 from findcli.models.find.assemble import StageRuns, encoder_names
-from findcli.models.ranker.query_aware import GROUPS
+from findcli.models.ranker.features import GROUPS
 from findcli.progress import Progress, no_progress
 from findcli.workspace.folder import Workspace
 from findcli.workspace.other_settings import link_stages, under_other_settings

@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.data import events
 from findcli.data.histories import search_sources
+from findcli.data.questions import Question
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import POSSIBLE
@@ -189,7 +190,7 @@ def _scores(engine: Engine, task: Task) -> pl.DataFrame:
     names = [DEMAND, *(f"paraphrase {i}" for i in range(1, len(words)))]
     columns = {by: scores[:, i].astype(np.float64) for i, by in enumerate(names)} | rewritten
     if engine.scorer is not engine.vector_scorer:
-        columns[VECTOR] = engine.vector_scorer.score(words).scores[:, 0].astype(np.float64)
+        columns[VECTOR] = engine.vector_scorer.score([Question((task.demand,))]).scores[:, 0].astype(np.float64)
     return pl.DataFrame({"user_id": engine.users} | columns)
 
 

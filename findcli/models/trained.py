@@ -5,6 +5,7 @@ Tested in tests/models/test_tower.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -14,8 +15,9 @@ from safetensors.torch import load_file
 from findcli.data.profile_codes import ProfileCodes
 from findcli.models.find.tower import FusionTower
 from findcli.models.find.user_summary import Directions
+from findcli.models.ranker.candidates import COUNTS, NETWORK, TREES, Count, Kept, Trees, parts_of
 from findcli.models.ranker.co_occurrence import CoOccurrence
-from findcli.models.ranker.query_aware import Ranker
+from findcli.models.ranker.network import Ranker
 from findcli.models.text.encoder import load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
 from findcli.models.text.space import TextSpace
@@ -88,9 +90,20 @@ class TrainedModel:
         return encoder.to(self.device).eval().requires_grad_(requires_grad=False)
 
     @cached_property
-    def ranker(self) -> Ranker:
-        """The module that turns features of a user and a sentence into log odds."""
+    def network(self) -> Ranker:
+        """The network among the rankers; prompts move along its slopes, whatever ranks."""
         return load_module(self.aligned, "ranker", Ranker).requires_grad_(requires_grad=False)
+
+    @cached_property
+    def ranker(self) -> Kept:
+        """What turns features of a user and a question into log odds: the candidate that was kept."""
+        name = self.aligned.json("ranking.json")["kept"]
+        parts: dict[str, Callable[[], Ranker | Trees | Count]] = {
+            NETWORK: lambda: self.network,
+            TREES: lambda: Trees.from_tensors(self.aligned.tensors("trees.safetensors")),
+            COUNTS: lambda: load_module(self.aligned, "count", Count),
+        }
+        return Kept(name, [parts[part]() for part in parts_of(name)])
 
     @cached_property
     def co_occurrence(self) -> CoOccurrence:

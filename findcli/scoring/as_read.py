@@ -1,6 +1,7 @@
-"""Demands as read: the sentences behind them, and one score from the scores of several sentences.
+"""Demands as read: the questions behind them, and one score from the scores of several.
 
-Probabilities are taken as independent given the user: any is 1 - prod(1 - p), all is prod p, not is 1 - p. A sentence
+A broad demand is one question about a set of sentences, answered from the history of the set. Of several questions
+probabilities are taken as independent given the user: any is 1 - prod(1 - p), all is prod p, not is 1 - p. A sentence
 that is only likely to be meant counts by its share: 1 - prod(1 - share p). Cosines of FIND's single vector are not
 probabilities: any is their maximum, all their minimum, not the negative.
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
+from findcli.data.questions import Question
 from findcli.demands.expressions import parse_rewriting
 from findcli.demands.rewriter import Meant, Rewriting
 from findcli.models.tower import Unit
@@ -63,16 +65,23 @@ def language_model(workspace: Workspace) -> LanguageModel | None:
     return LanguageModel(settings.model, model, tokenizer, weight=settings.weight)
 
 
-def combined(scored: Scored, sentences: Sequence[str], rewritings: Sequence[Rewriting], *, unit: Unit) -> Scored:
+def asked(rewriting: Rewriting) -> list[Question]:
+    """The questions of a demand as read; of one that stands as it is, its own words."""
+    return [question for clause in rewriting.clauses for question, _ in clause.questions] or [
+        Question((rewriting.demand,))
+    ]
+
+
+def combined(scored: Scored, questions: Sequence[Question], rewritings: Sequence[Rewriting], *, unit: Unit) -> Scored:
     """Combine the scores of sentences into those of demands.
 
     Args:
-        scored: N users for S sentences.
-        sentences: the S sentences.
-        rewritings: the readings of Q demands, over these sentences.
+        scored: N users for S questions.
+        questions: the S questions.
+        rewritings: the readings of Q demands, over these questions.
         unit: the unit of the scores.
     """
-    column = {text: i for i, text in enumerate(sentences)}
+    column = {question: i for i, question in enumerate(questions)}
     likely = np.where(np.isnan(scored.probabilities), expit(scored.scores.astype(np.float64)), scored.probabilities)
     demands = Scored(
         np.empty((len(scored.scores), len(rewritings)), np.float32),
@@ -80,8 +89,8 @@ def combined(scored: Scored, sentences: Sequence[str], rewritings: Sequence[Rewr
         [],
     )
     for i, rewriting in enumerate(rewritings):
-        columns = [column[text] for text in rewriting.sentences or [rewriting.demand]]
-        if _is_one_sentence(rewriting):
+        columns = [column[question] for question in asked(rewriting)]
+        if _is_one_question(rewriting):
             demands.scores[:, i], demands.probabilities[:, i] = (
                 scored.scores[:, columns[0]],
                 scored.probabilities[:, columns[0]],
@@ -97,13 +106,13 @@ def combined(scored: Scored, sentences: Sequence[str], rewritings: Sequence[Rewr
     return demands
 
 
-def _is_one_sentence(rewriting: Rewriting) -> bool:
+def _is_one_question(rewriting: Rewriting) -> bool:
     clauses = rewriting.clauses
-    return not clauses or (len(clauses) == 1 and len(clauses[0].any_of) == 1 and not clauses[0].negated)
+    return not clauses or (len(clauses) == 1 and len(clauses[0].questions) == 1 and not clauses[0].negated)
 
 
-def _clauses(rewriting: Rewriting, column: dict[str, int]) -> Clauses:
-    return [(c.negated, [(column[meant.sentence], meant.share) for meant in c.any_of]) for c in rewriting.clauses]
+def _clauses(rewriting: Rewriting, column: dict[Question, int]) -> Clauses:
+    return [(c.negated, [(column[question], share) for question, share in c.questions]) for c in rewriting.clauses]
 
 
 def _read_as(rewriting: Rewriting, nearest: Nearest) -> Nearest:

@@ -14,10 +14,12 @@ from pathlib import Path
 import polars as pl
 
 from findcli.data.events import build_events
+from findcli.data.questions import QuestionParser
+from findcli.data.templates import workspace_templates
 from findcli.demands.rewriter import AS_IT_STANDS, Rewriter, Rewriting, open_rewriter
 from findcli.errors import FindCLIError
 from findcli.models.trained import TrainedModel
-from findcli.scoring.as_read import AUTO, OFF, combined, language_model, read_by_hand
+from findcli.scoring.as_read import AUTO, OFF, asked, combined, language_model, read_by_hand
 from findcli.scoring.embed import embed
 from findcli.scoring.population import Population, describe_users, open_population
 from findcli.scoring.scores import Scored, Scorer, VectorScorer, open_scorer
@@ -112,14 +114,19 @@ class Engine:
         vocabulary = set(self.run.table("vocabulary.parquet")["text"])
         return [read_by_hand(demands[0], rewrite, vocabulary)]
 
+    @cached_property
+    def parser(self) -> QuestionParser:
+        """Parses the workspace's sentences as questions."""
+        return QuestionParser(workspace_templates(self.workspace.settings))
+
     def score(self, sentences: Sequence[str]) -> Scored:
         """Score sentences as they stand."""
-        return self.scorer.score(sentences)
+        return self.scorer.score([self.parser.parse(sentence) for sentence in sentences])
 
     def score_read(self, rewritings: Sequence[Rewriting]) -> Scored:
         """Score demands as read; those that stand as they are, by their own words."""
-        sentences = list(dict.fromkeys(text for r in rewritings for text in (r.sentences or [r.demand])))
-        return combined(self.score(sentences), sentences, rewritings, unit=self.scorer.unit)
+        questions = list(dict.fromkeys(question for r in rewritings for question in asked(r)))
+        return combined(self.scorer.score(questions), questions, rewritings, unit=self.scorer.unit)
 
 
 def open_engine(

@@ -30,14 +30,12 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
-from findcli.models.ranker.query_aware import (
-    NAMED,
-    CoOccurrenceFeatures,
-    co_occurrence_features,
-    pick_concepts,
-    score,
-    score_slopes,
-)
+from findcli.data.questions import Question, QuestionWriter
+from findcli.data.templates import workspace_templates
+from findcli.models.ranker.features import UserFeatures, user_features
+from findcli.models.ranker.lessons import kind_of
+from findcli.models.ranker.odds import score, score_slopes
+from findcli.models.ranker.queries import LEVELS, NAMED, Pick, Query, rates_of, weigh
 from findcli.models.ranker.user_snapshot import Snapshot
 from findcli.models.text.encoder import TextEncoder
 from findcli.models.tower import Unit
@@ -45,6 +43,7 @@ from findcli.models.trained import TrainedModel
 from findcli.scoring.population import Population
 
 MOST_NEAREST = 3
+NEVER = 50.0  # log odds that a first time loses with whoever did it before
 Nearest = list[tuple[str, float | None]]
 
 
@@ -92,8 +91,8 @@ class Scorer(Protocol):
     def sentences(self) -> SentenceSide:
         """The sentence side."""
 
-    def score(self, demands: Sequence[str]) -> Scored:
-        """Score Q demands, with probabilities where they are calibrated, and the sentences nearest to each demand."""
+    def score(self, questions: Sequence[Question]) -> Scored:
+        """Score Q questions, with probabilities where they are calibrated, and the sentences nearest to each."""
 
     def nearest(self, vectors: np.ndarray) -> list[Nearest]:
         """The sentences nearest to e^q (Q, D)."""
@@ -183,11 +182,17 @@ class VectorScorer:
         self.model, self.sentences = model, VectorSentences(model)
         self.embeddings, self.summary = population.tensors["embeddings"], population.tensors["summary"]
 
-    def score(self, demands: Sequence[str]) -> Scored:
-        """Cosines, which are not probabilities."""
-        vectors = self.model.sentences.vectors(demands)  # (Q, D)
-        scores = (torch.from_numpy(self.embeddings) @ vectors.T).numpy()  # (N, Q)
-        return Scored(scores, np.full_like(scores, np.nan), self.nearest(vectors.numpy()))
+    def score(self, questions: Sequence[Question]) -> Scored:
+        """Cosines, which are not probabilities; of a set, the largest of its members."""
+        written = [self._written(question) for question in questions]
+        vectors = self.model.sentences.vectors([text for texts in written for text in texts])  # (sum of m, D)
+        cosines = (torch.from_numpy(self.embeddings) @ vectors.T).numpy()  # (N, sum of m)
+        starts = np.cumsum([0, *(len(texts) for texts in written[:-1])])
+        scores = np.maximum.reduceat(cosines, starts, axis=1)  # (N, Q)
+        return Scored(scores, np.full_like(scores, np.nan), self.nearest(vectors.numpy()[starts]))
+
+    def _written(self, question: Question) -> tuple[str, ...]:
+        return QuestionWriter(workspace_templates(self.model.workspace.settings)).write(question)
 
     def nearest(self, vectors: np.ndarray) -> list[Nearest]:
         """The training sentences with the highest cosine."""
@@ -211,7 +216,9 @@ class VectorScorer:
 
 
 class QueryScorer:
-    """The default: log odds by the concepts that a sentence picks from histories; see `models/ranker/query_aware.py`.
+    """The default: log odds by what a question picks from histories; see `models/ranker/features.py`.
+
+    Prompts move along the slopes of the network among the rankers, whichever of them ranks.
 
     Args:
         model: the model.
@@ -230,39 +237,84 @@ class QueryScorer:
         self.sentences, self.summary = QuerySentences(model), population.tensors["summary"]
 
     @cached_property
-    def _co_features(self) -> CoOccurrenceFeatures:
+    def _users(self) -> UserFeatures:
         snapshot = self.snapshot
-        return co_occurrence_features(
-            snapshot.habits, snapshot.concepts, self.model.co_occurrence, factors=snapshot.factors
-        )
+        return user_features(snapshot.habits, snapshot.concepts, self.model.co_occurrence, factors=snapshot.factors)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """The row of each concept by its text."""
+        return {text: row for row, text in enumerate(self.snapshot.texts)}
 
     def odds(self, vectors: np.ndarray) -> np.ndarray:
-        """The log odds of whitened unit vectors (Q, D) for all users: float32 (N, Q)."""
-        query = pick_concepts(vectors, self.snapshot.concepts)
-        return score(self.snapshot.habits, self._co_features, query, self.model.co_occurrence, self.model.ranker)
+        """The log odds of sentences by their whitened unit vectors (Q, D) for all users: float32 (N, Q)."""
+        return self._odds(self._weigh([Pick(vector[None]) for vector in vectors]))
 
-    def score(self, demands: Sequence[str]) -> Scored:
-        """Log odds; a concept's own sentence has probabilities too."""
-        vectors = self._vectors(demands)  # (Q, D)
-        odds = self.odds(vectors)  # (N, Q)
-        probabilities = np.full(odds.shape, np.nan)
-        if self.calibrated and self.model.aligned.files("calibration.json"):
-            line = self.model.aligned.json("calibration.json")
-            likely = expit(line["slope"] * odds.astype(np.float64) + line["intercept"])
-            nearest = (self.snapshot.concepts.vectors @ vectors.T).max(0)
-            probabilities = np.where(nearest >= NAMED, likely, np.nan)
-        return Scored(odds, probabilities, self.nearest(vectors))
+    def _odds(self, query: Query) -> np.ndarray:
+        return score(self._users, query, self.model.co_occurrence, self.model.ranker)
 
-    def _vectors(self, demands: Sequence[str]) -> np.ndarray:
+    def _weigh(self, picks: Sequence[Pick]) -> Query:
+        concepts = self.snapshot.concepts
+        return weigh(picks, concepts, rates=rates_of(picks, concepts, self.snapshot.habits))
+
+    def score(self, questions: Sequence[Question]) -> Scored:
+        """Log odds; questions about concepts have probabilities too."""
+        picks = self._picks(questions)
+        query = self._weigh(picks)
+        odds = self._odds(query)  # (N, Q)
+        likely = self._probabilities(odds, questions, picks, query)
+        for i, question in enumerate(questions):
+            if question.measure == "none":
+                odds[:, i], likely[:, i] = -odds[:, i], 1 - likely[:, i]
+            elif question.measure == "first":
+                met = (self.snapshot.habits.sums["latest"] @ query.about[:, [i]]).toarray()[:, 0] > 0
+                odds[met, i] -= NEVER
+                likely[met, i] *= 0
+        return Scored(odds, likely, self.nearest(np.stack([pick.vectors.mean(0) for pick in picks])))
+
+    def _picks(self, questions: Sequence[Question]) -> list[Pick]:
+        """What questions are about: one sentence by its likeness to concepts, sets and levels of concepts exactly."""
+        texts = list(dict.fromkeys(text for question in questions for text in question.sentences))
+        vectors = dict(zip(texts, self._vectors(texts), strict=True))
+        picks = []
+        for question in questions:
+            named = np.stack([vectors[text] for text in question.sentences])  # (m, D)
+            measure = question.measure if question.measure in LEVELS else "any"
+            members = None
+            if len(question.sentences) > 1 or measure != "any":
+                nearest = (self.snapshot.concepts.vectors @ named.T).argmax(0)
+                members = np.unique([self._rows.get(text, nearest[i]) for i, text in enumerate(question.sentences)])
+                named = self.snapshot.concepts.vectors[members]
+            picks.append(Pick(named, members, measure, question.least))
+        return picks
+
+    def _probabilities(
+        self, odds: np.ndarray, questions: Sequence[Question], picks: Sequence[Pick], query: Query
+    ) -> np.ndarray:
+        """Calibrated probabilities, float64 (N, Q); NaN where a question names what is no concept."""
+        likely = np.full(odds.shape, np.nan)
+        if not self.calibrated or not self.model.aligned.files("calibration.json"):
+            return likely
+        lines = self.model.aligned.json("calibration.json")
+        for i, (question, pick) in enumerate(zip(questions, picks, strict=True)):
+            known = all(text in self._rows for text in question.sentences) or (
+                pick.members is None and query.nearest[i] >= NAMED
+            )
+            if known:
+                anything = self._rows.get(question.sentences[0]) == query.scopes[i]
+                line = lines.get(kind_of(pick, anything=anything), lines["all"])
+                likely[:, i] = expit(line["slope"] * odds[:, i].astype(np.float64) + line["intercept"])
+        return likely
+
+    def _vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, (Q, D): a concept's own sentence has one already, the others are encoded."""
-        snapshot, space = self.snapshot, self.model.space
-        concept = {text: i for i, text in enumerate(snapshot.texts)}
-        others = [demand for demand in demands if demand not in concept]
-        vectors = np.empty((len(demands), space.width), np.float32)
+        space = self.model.space
+        others = [text for text in texts if text not in self._rows]
+        vectors = np.empty((len(texts), space.width), np.float32)
         if others:
-            vectors[[demand not in concept for demand in demands]] = space.encode(others)
-        rows = [i for i, demand in enumerate(demands) if demand in concept]
-        vectors[rows] = snapshot.concepts.vectors[[concept[demands[i]] for i in rows]]
+            vectors[[text not in self._rows for text in texts]] = space.encode(others)
+        rows = [i for i, text in enumerate(texts) if text in self._rows]
+        vectors[rows] = self.snapshot.concepts.vectors[[self._rows[texts[i]] for i in rows]]
         return vectors
 
     def nearest(self, vectors: np.ndarray) -> list[Nearest]:
@@ -273,18 +325,14 @@ class QueryScorer:
         return [[(texts[int(i)], float(row[i])) for i in chosen] for row, chosen in zip(cosine, best, strict=True)]
 
     def slopes(self, sentence: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """The slope of the log odds: (R, D)."""
+        """The slope of the network's log odds: (R, D)."""
         return self._slopes(sentence, np.eye(len(sentence), dtype=np.float32), rows)
 
     def _slopes(self, vector: np.ndarray, moves: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """How the log odds change as a vector (D,) moves along (K, D): (N, K), or (R, K)."""
-        habits, co_features = self.snapshot.habits, self._co_features
-        if rows is not None:
-            habits, co_features = habits.rows(rows), co_features.rows(rows)
+        """How the network's log odds change as a vector (D,) moves along (K, D): (N, K), or (R, K)."""
+        users = self._users if rows is None else self._users.rows(rows)
         model = self.model
-        return score_slopes(
-            habits, self.snapshot.concepts, co_features, vector, moves, model.co_occurrence, model.ranker
-        )  # fmt: skip
+        return score_slopes(users, self.snapshot.concepts, vector, moves, model.co_occurrence, model.network)
 
     def moved(self, sentence: np.ndarray, queries: np.ndarray, *, gain: float) -> np.ndarray:
         """The log odds of the sentence plus what each prompt changes: (N, P)."""

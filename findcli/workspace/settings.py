@@ -315,14 +315,21 @@ class Align(Training):
 class Ranker(Training):
     """The table [ranker]: query-aware scoring, trained by `findcli align`."""
 
+    history: Annotated[Duration, Doc("how far back it counts; further than the encoders, whose cost grows with it")] = (
+        "104w"
+    )
     vocabulary: Annotated[int, Ge(1), Le(1_000_000), Doc("concepts kept, the best supported")] = 20_000
     co_occurrence: Annotated[int, Ge(2), Le(100_000), Doc("concepts of which it learns what comes with what")] = 2000
     ridge: Annotated[float, Gt(0), Doc("penalty of that, a multiple of the number of users")] = 3.0
     factors: Annotated[int, Ge(1), Le(4_096), Doc("width of users' places among what comes with what")] = 32
     without: Annotated[
-        tuple[Literal["kernel", "co-occurrence", "factors", "activity", "base-rates"], ...],
+        tuple[Literal["kernel", "co-occurrence", "factors", "activity", "family", "rhythm", "base-rates"], ...],
         Doc("features that it does without, to see what each is worth"),
     ] = ()
+    candidate: Annotated[
+        Literal["auto", "network", "trees", "counts", "network and trees", "network, trees and counts"],
+        Doc("who ranks: 'auto' keeps the one that ranks validation users best"),
+    ] = "auto"
     ranking_weight: Annotated[float, Ge(0), Doc("weight of ranking users within a sentence, beside log loss")] = 0.5
     width: Annotated[int, Ge(1), Le(16_384), Doc("width of the perceptron")] = 128
     sentences: Annotated[int, Ge(1), Le(1_000_000), Doc("distinct sentences a step")] = 24

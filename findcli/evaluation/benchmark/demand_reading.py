@@ -23,7 +23,7 @@ from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.run import require_trained
 from findcli.metrics import Interval, bootstrap_weights, interval, resampled_means, weighted_auc_ks
 from findcli.models.ranker.concepts import concept_events
-from findcli.scoring.as_read import combined, language_model
+from findcli.scoring.as_read import language_model
 from findcli.scoring.engine import Engine, open_engine
 from findcli.scoring.scores import Scored
 from findcli.workspace.durations import parse_duration
@@ -261,9 +261,7 @@ def _rank(
     vocabulary: Vocabulary, excluded: set[str],
 ) -> tuple[DemandRanking | None, pl.DataFrame]:  # fmt: skip
     """Rank the held-out users both ways, for the demands that enough of them answered."""
-    sentences = list(dict.fromkeys(s for how in understood for s in (how.sentences or [how.demand])))
-    by_sentence, _ = _own_scores(engine, sentences)
-    read = combined(by_sentence, sentences, understood, unit=engine.scorer.unit).scores  # (N, demands)
+    read = engine.score_read(understood).scores[engine.users.is_in(users.implode()).to_numpy()]  # (N, demands)
     truth = Truth.of(engine.workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
     weights = bootstrap_weights(len(users), REPLICATES)
     rows, areas = [], []

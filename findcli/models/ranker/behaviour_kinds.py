@@ -14,15 +14,14 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from findcli.models.ranker.concepts import met_as_of
+from findcli.models.ranker.concepts import POWER, met_as_of
 from findcli.workspace.folder import Workspace
 
 KINDS = 8
-LEVELS = ("weeks", "recency")  # a subset of those in `concepts.py`
 
 
 def kind_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:
-    """Every event that the user caused, with its kind: event (row of the log), user_id, time, concept (the kind).
+    """Every event that the user caused, with its kind: event (row of the log), user_id, time, amount (0), concept.
 
     Args:
         workspace: says which sources are exposures.
@@ -32,7 +31,7 @@ def kind_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:
     status = pl.col("status") if "status" in log.columns else pl.lit(None, pl.String)
     kind = pl.concat_str("source", status, separator=": ", ignore_nulls=True)
     numbered = log.with_row_index("event_row").filter(pl.col("source").is_in(behaviour))
-    return numbered.select(event="event_row", user_id="user_id", time="time", concept=kind)
+    return numbered.select(event="event_row", user_id="user_id", time="time", amount=pl.lit(0.0), concept=kind)
 
 
 def common_kinds(workspace: Workspace, logs: Iterable[pl.DataFrame]) -> list[str]:
@@ -63,5 +62,7 @@ def rhythm(
         history: length of a history.
     """
     named = pl.Series("concept", list(kinds), dtype=pl.String)
-    habits = met_as_of(kind_events(workspace, log), users, cutoff, history).habits(named)
-    return np.concatenate([habits.levels[name].toarray() for name in LEVELS], axis=1).astype(np.float32)
+    habits = met_as_of(kind_events(workspace, log), users, cutoff, history, future=history).habits(named)
+    weeks, latest = habits.log("weeks").toarray(), habits.sums["latest"].toarray()
+    recency = np.log(latest, where=latest > 0, out=np.zeros_like(latest)) / POWER
+    return np.concatenate([weeks, recency], axis=1).astype(np.float32)

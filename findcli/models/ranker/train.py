@@ -1,7 +1,7 @@
-"""Trains query-aware scoring, a part of `findcli align`: co-occurrence, ranker and calibration.
+"""Trains query-aware scoring, a part of `findcli align`: co-occurrence, the candidates, the choice and calibration.
 
-It learns from training users, at every cutoff, whether each sentence came true; the sentences are those that a single
-event can make true. The last cutoff is kept for validation users, on whom nothing was fitted: they calibrate the odds.
+It learns from training users, at every cutoff, whether each lesson came true. The last cutoff is kept for validation
+users, on whom nothing was fitted: the candidate that ranks them best is kept, and its odds are calibrated on them.
 
 Tested in tests/test_no_leak.py.
 """
@@ -17,27 +17,19 @@ import numpy as np
 import polars as pl
 import torch
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from findcli.data import events
-from findcli.metrics import weighted_auc_ks
+from findcli.data.templates import workspace_templates
+from findcli.models.ranker.candidates import COUNTS, NETWORK, TREES, Count, Trees
+from findcli.models.ranker.choice import Trial, calibrate, choose
 from findcli.models.ranker.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
 from findcli.models.ranker.concepts import Habits, best_supported, concept_events, join_habits, met_as_of
-from findcli.models.ranker.query_aware import (
-    CO_LEVEL,
-    FEATURES,
-    Concepts,
-    CoOccurrenceFeatures,
-    Query,
-    Ranker,
-    co_occurrence_features,
-    columns_of,
-    pick_concepts,
-    query_features,
-    score,
-    translate,
-)
+from findcli.models.ranker.features import CO_SUM, FEATURES, UserFeatures, columns_of, query_features, user_features
+from findcli.models.ranker.lessons import DRAWN, write_lessons
+from findcli.models.ranker.network import Ranker
+from findcli.models.ranker.queries import Concepts, rates_of, translate, weigh
+from findcli.models.ranker.scopes import scopes_of
 from findcli.models.text.space import TextSpace
 from findcli.models.weights import new_module, save_module
 from findcli.progress import Progress
@@ -48,7 +40,8 @@ from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run
 
-RARE, COMMON = 0.005, 0.8  # a sentence is learned from at a cutoff if its share of users lies between these
+RARE, COMMON = 0.005, 0.8  # a lesson is learned from at a cutoff if its share of users lies between these
+EXAMPLES = 300_000  # that trees and counts learn from, at most
 
 
 @dataclass(frozen=True)
@@ -57,24 +50,22 @@ class Moment:
 
     Attributes:
         cutoff: the instant.
-        habits: of the users with a pair at this cutoff, one row per pair.
+        users: what is read of the users with a pair at this cutoff, one row per pair.
         pairs: their rows in the pairs table, int (n,).
         trains: whether each is a training user; the others validate, bool (n,).
         concepts: the concepts, with base rates of the training users.
-        co_features: the users' co-occurrence features.
         learned: the co-occurrence model of the training users.
-        query: the Q training sentences as weights over concepts.
-        chances: probability that a step draws each sentence, (Q,).
+        rates: of the Q lessons, among training users, float32 (2, Q).
+        chances: probability that a step draws each lesson, (Q,).
     """
 
     cutoff: datetime
-    habits: Habits
+    users: UserFeatures
     pairs: np.ndarray
     trains: np.ndarray
     concepts: Concepts
-    co_features: CoOccurrenceFeatures
     learned: CoOccurrence
-    query: Query
+    rates: np.ndarray
     chances: np.ndarray
 
 
@@ -91,30 +82,30 @@ class RankerTraining:
     def __init__(self, workspace: Workspace, log: Run, data: TrainingData, space: TextSpace) -> None:
         self.workspace, self.log, self.data = workspace, log, data
         self.settings, self.seed = workspace.settings.ranker, workspace.settings.workspace.seed
-        self.history: timedelta = parse_duration(workspace.settings.windows.history)
+        self.history: timedelta = parse_duration(workspace.settings.ranker.history)
+        self.future: timedelta = parse_duration(workspace.settings.windows.future)
         users = data.users.filter(pl.col("split") == "train")["user_id"]
         self.texts = self._vocabulary(users)
         self.vectors = space.vectors(self.texts.to_list())
-        sentences = data.run.table("sentences.parquet").with_row_index("sentence")
-        self.sentences = sentences.join(
-            pl.DataFrame({"text": self.texts}), on="text", how="semi", maintain_order="left"
-        )
-        rows = {text: row for row, text in enumerate(self.texts)}
-        self.sentence_vectors = self.vectors[[rows[text] for text in self.sentences["text"]]]
+        self.scopes = scopes_of(workspace.settings, self.texts)
+        self.lessons = write_lessons(
+            data.run.table("sentences.parquet")["text"], workspace_templates(workspace.settings),
+            {text: row for row, text in enumerate(self.texts)}, self.vectors, seed=self.seed,
+        )  # fmt: skip
 
     def run(self, draft: Draft, checkpoints: Path, progress: Progress | None) -> None:
-        """Train and fill the draft: `concepts.parquet`, `concepts.safetensors`, `ranker.*`, `calibration.json`."""
-        if self.sentences.is_empty():  # no training event makes a sentence true, so FIND's vector must score
+        """Train and fill the draft: `concepts.*`, the candidates, `ranking.json` and `calibration.json`."""
+        if not len(self.lessons):  # no training event makes a sentence true, so FIND's vector must score
             return
         past: list[sparse.csr_matrix] = []
         moments = [self._moment(cutoff, past) for cutoff in self.data.pairs["cutoff"].unique().sort()]
         columns, learned = self._at_the_end(past)
         draft.table("concepts.parquet", pl.DataFrame({"text": self.texts}))
         draft.tensors("concepts.safetensors", learned.tensors() | {"known": columns, "vectors": self.vectors[columns]})
-        calibrating = moments.pop() if len(moments) > 1 else moments[-1]
+        last = moments.pop() if len(moments) > 1 else moments[-1]
         made_of = {"features": len(FEATURES), "width": self.settings.width}
         ranker = new_module(Ranker, made_of, seed=self.seed)
-        examples = torch.cat([self._examples(moment) for moment in moments])
+        examples, true = self._examples(moments)
         ranker.set_scale(examples, without=columns_of(self.settings.without))
         history = fit(
             lambda step: self._loss(ranker, moments, step), {"ranker": ranker}, steps=self.settings.steps,
@@ -124,7 +115,21 @@ class RankerTraining:
         )  # fmt: skip
         draft.table("ranker_history.parquet", history.table())
         save_module(draft, "ranker", ranker, made_of)
-        self._calibrate(draft, ranker, calibrating)
+        parts: dict[str, Ranker | Trees | Count] = {NETWORK: ranker}
+        if true.any() and not true.all():
+            trees = Trees.learn(examples.numpy(), true.numpy(), seed=self.seed)
+            count = Count.learn(examples.numpy(), true.numpy())
+            draft.tensors("trees.safetensors", trees.tensors())
+            save_module(draft, "count", count, {"features": len(FEATURES)})
+            parts |= {TREES: trees, COUNTS: count}
+        trial = self._trial(last)
+        odds, report = choose(parts, trial, wanted=self.settings.candidate)
+        draft.json("ranking.json", report)
+        draft.metrics["ranker"] = report["kept"]
+        draft.metrics |= {f"auc of {name}": auc for name, auc in report["auc"].items()}
+        lines = calibrate(odds, trial)
+        if lines:
+            draft.json("calibration.json", lines)
 
     def _vocabulary(self, users: pl.Series) -> pl.Series:
         """The concepts that most training users met before `train_until`, sorted."""
@@ -144,7 +149,8 @@ class RankerTraining:
             )
             ids.append(log["user_id"].unique().sort())
             recent = concept_events(self.workspace, log.filter(pl.col("time") >= cutoff - self.history))
-            habits.append(met_as_of(recent, ids[-1], cutoff, self.history).habits(self.texts))
+            met = met_as_of(recent, ids[-1], cutoff, self.history, future=self.future)
+            habits.append(met.habits(self.texts))
         return pl.concat(ids), join_habits(habits)
 
     def _at_the_end(self, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
@@ -154,7 +160,7 @@ class RankerTraining:
 
     def _co_occurrence(self, habits: Habits, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
         """Fit a co-occurrence model: its concepts' columns (M,), and the model. Appends the habits to the past."""
-        past.append(habits.levels[CO_LEVEL])
+        past.append(habits.log(CO_SUM))
         columns = choose_concepts(past[-1], most=self.settings.co_occurrence)
         settings = self.settings
         return columns, fit_co_occurrence(
@@ -175,31 +181,54 @@ class RankerTraining:
         trains = (rows["split"] == "train").to_numpy()
         training = habits.rows(np.flatnonzero(trains))
         columns, learned = self._co_occurrence(training, past)
-        ever, late = training.shares()
-        concepts = Concepts(self.vectors, ever, late, translate(self.vectors, self.vectors[columns]))
+        translation = translate(self.vectors, self.vectors[columns])
+        concepts = Concepts(self.vectors, *training.shares(), translation, self.scopes)
         numbers = rows["pair"].to_numpy()
-        share = self.data.truth.dense(numbers[trains], self.sentences["sentence"].to_numpy()).mean(0)
-        chance = np.sqrt(share) * ((share >= RARE) & (share <= COMMON))
-        chance = chance if chance.any() else np.ones_like(chance)
         return Moment(
-            cutoff, habits, numbers, trains, concepts, co_occurrence_features(habits, concepts, learned), learned,
-            pick_concepts(self.sentence_vectors, concepts), chance / chance.sum(),
+            cutoff, user_features(habits, concepts, learned), numbers, trains, concepts, learned,
+            rates_of(self.lessons.picks, concepts, training), self._chances(numbers[trains]),
         )  # fmt: skip
 
+    def _chances(self, pairs: np.ndarray) -> np.ndarray:
+        """The probability that a step draws each lesson, by its kind and its share of pairs, (Q,)."""
+        every = np.arange(len(self.lessons))
+        share = np.concatenate([
+            self.lessons.true(self.data.truth, pairs, block).mean(0)
+            for block in np.array_split(every, max(1, len(every) // 1000))
+        ])  # fmt: skip
+        chance = np.sqrt(share) * ((share >= RARE) & (share <= COMMON))
+        chance = chance if chance.any() else np.ones_like(chance)
+        for kind, weight in DRAWN.items():
+            total = chance[self.lessons.kinds == kind].sum()
+            if total:
+                chance[self.lessons.kinds == kind] *= weight / total
+        scaled: np.ndarray = chance / chance.sum()
+        return scaled
+
     def _draw(self, moment: Moment, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Features (B, S, F) and truth (B, S) of random training users and sentences."""
+        """Features (B, S, F) and truth (B, S) of random training users and lessons."""
         trains = np.flatnonzero(moment.trains)
         users = np.sort(rng.choice(trains, min(self.settings.batch_size, len(trains)), replace=False))
         drawable = min(self.settings.sentences, int((moment.chances > 0).sum()))
         chosen = np.sort(rng.choice(len(moment.chances), drawable, replace=False, p=moment.chances))
-        query = some(moment.query, chosen)
-        features = query_features(moment.habits.rows(users), moment.co_features.rows(users), query, moment.learned)
-        true = self.data.truth.dense(moment.pairs[users], self.sentences["sentence"].to_numpy()[chosen])
-        return torch.from_numpy(features), torch.from_numpy(true)
+        query = weigh(self.lessons.some(chosen), moment.concepts, rates=moment.rates[:, chosen])
+        features = query_features(moment.users.rows(users), query, moment.learned)
+        return features, torch.from_numpy(self.lessons.true(self.data.truth, moment.pairs[users], chosen))
 
-    def _examples(self, moment: Moment) -> Tensor:
-        features, _ = self._draw(moment, np.random.default_rng(self.seed))
-        return features.flatten(0, 1)
+    def _examples(self, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
+        """Features (E, F) and truth (E,) of random users and lessons of every moment."""
+        rng, features, true = np.random.default_rng(self.seed), [], []
+        most = EXAMPLES // len(moments)
+        for moment in moments:
+            drawn = 0
+            while drawn < most:
+                x, y = self._draw(moment, rng)
+                features.append(x.flatten(0, 1))
+                true.append(y.flatten())
+                drawn += len(true[-1])
+                if drawn >= len(moment.pairs) * len(self.lessons):
+                    break  # a small world would only repeat itself
+        return torch.cat(features), torch.cat(true)
 
     def _loss(self, ranker: Ranker, moments: Sequence[Moment], step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng(step_seed(self.seed, step))
@@ -210,27 +239,14 @@ class RankerTraining:
             "truth": torch.nn.functional.binary_cross_entropy_with_logits(odds, true.float()),
         }
 
-    def _calibrate(self, draft: Draft, ranker: Ranker, moment: Moment) -> None:
-        """Calibrate the log odds on the validation users at one cutoff, and measure how well they are ranked."""
-        rows = np.flatnonzero(~moment.trains)
-        drawable = np.flatnonzero(moment.chances)
-        query = some(moment.query, drawable)
-        odds = score(moment.habits.rows(rows), moment.co_features.rows(rows), query, moment.learned, ranker)
-        true = self.data.truth.dense(moment.pairs[rows], self.sentences["sentence"].to_numpy()[drawable])
-        ranked = [i for i in range(len(drawable)) if 5 <= true[:, i].sum() <= len(rows) - 5]
-        if ranked:
-            each = np.ones((1, len(rows)))
-            aucs = [weighted_auc_ks(odds[:, i], true[:, i], each)[0][0] for i in ranked]
-            draft.metrics["ranker_auc"] = float(np.mean(aucs))
-        if len(np.unique(true)) < 2:
-            return
-        line = LogisticRegression(C=np.inf).fit(odds.reshape(-1, 1), true.ravel())
-        draft.json("calibration.json", {"slope": float(line.coef_[0, 0]), "intercept": float(line.intercept_[0])})
-
-
-def some(query: Query, chosen: np.ndarray) -> Query:
-    """Some of a query's demands, by column."""
-    return Query(
-        query.sharp[:, chosen], query.wide[:, chosen], query.translated[:, chosen], query.base[:, chosen],
-        query.nearest[chosen],
-    )  # fmt: skip
+    def _trial(self, moment: Moment) -> Trial:
+        """Validation users at one cutoff, and a fair number of lessons of each kind."""
+        rows, rng, chosen = np.flatnonzero(~moment.trains), np.random.default_rng(self.seed), []
+        for kind in DRAWN:
+            drawable = np.flatnonzero((moment.chances > 0) & (self.lessons.kinds == kind))
+            chosen.append(np.sort(rng.permutation(drawable)[: Trial.MOST]))
+        lessons = np.concatenate(chosen)
+        query = weigh(self.lessons.some(lessons), moment.concepts, rates=moment.rates[:, lessons])
+        features = query_features(moment.users.rows(rows), query, moment.learned)
+        true = self.lessons.true(self.data.truth, moment.pairs[rows], lessons)
+        return Trial(features, true, self.lessons.kinds[lessons])

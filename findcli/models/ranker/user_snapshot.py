@@ -12,7 +12,7 @@ from scipy import sparse
 
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.concepts import (
-    LEVELS,
+    SUMS,
     Habits,
     Met,
     best_supported,
@@ -20,7 +20,9 @@ from findcli.models.ranker.concepts import (
     join_habits,
     met_as_of,
 )
-from findcli.models.ranker.query_aware import Concepts, co_occurrence_features, translate
+from findcli.models.ranker.features import user_features
+from findcli.models.ranker.queries import Concepts, translate
+from findcli.models.ranker.scopes import scopes_of
 from findcli.models.text.space import TextSpace
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
@@ -57,7 +59,8 @@ class SnapshotReader:
     def __init__(self, workspace: Workspace, aligned: Run, space: TextSpace, as_of: datetime) -> None:
         self.workspace, self.aligned, self.space, self.as_of = workspace, aligned, space, as_of
         settings = aligned.manifest.settings
-        self.history: timedelta = parse_duration(settings["history"])
+        self.history: timedelta = parse_duration(settings["ranker"]["history"])
+        self.future: timedelta = parse_duration(settings["future"])
         self.most = int(settings["ranker"]["vocabulary"])
         self.met: list[Met] = []
 
@@ -69,7 +72,8 @@ class SnapshotReader:
             users: ids, one per row, whether they have an event or not.
         """
         recent = log.filter(pl.col("time") >= self.as_of - self.history)
-        self.met.append(met_as_of(concept_events(self.workspace, recent), users, self.as_of, self.history))
+        events = concept_events(self.workspace, recent)
+        self.met.append(met_as_of(events, users, self.as_of, self.history, future=self.future))
 
     def finish(self, order: np.ndarray) -> Snapshot:
         """Make the snapshot, of the concepts that most users met.
@@ -81,18 +85,19 @@ class SnapshotReader:
         habits = join_habits([met.habits(texts) for met in self.met]).rows(order)
         vectors = self.space.vectors(texts.to_list())
         learned = self.aligned.tensors("concepts.safetensors")
-        concepts = Concepts(vectors, *habits.shares(), translate(vectors, learned["vectors"]))
-        co_features = co_occurrence_features(habits, concepts, CoOccurrence.from_tensors(learned))
-        return Snapshot(texts, habits, concepts, co_features.factors)
+        scopes = scopes_of(self.workspace.settings, texts)
+        concepts = Concepts(vectors, *habits.shares(), translate(vectors, learned["vectors"]), scopes)
+        users = user_features(habits, concepts, CoOccurrence.from_tensors(learned))
+        return Snapshot(texts, habits, concepts, users.factors)
 
 
 def write_snapshot(snapshot: Snapshot, draft: Draft) -> None:
     """Write a snapshot into a draft of embeddings."""
     habits, concepts = snapshot.habits, snapshot.concepts
-    rates = {"ever": concepts.ever, "late": concepts.late}
+    rates = {"ever": concepts.ever, "late": concepts.late, "scope": concepts.scopes}
     draft.table("concepts.parquet", pl.DataFrame({"text": snapshot.texts, **rates}))
     draft.tensors("concepts.safetensors", {"vectors": concepts.vectors, **_csr("known", concepts.translation)})
-    draft.tensors("habits.safetensors", _pattern(habits) | {name: habits.levels[name].data for name in LEVELS})
+    draft.tensors("habits.safetensors", _pattern(habits) | {name: habits.sums[name].data for name in SUMS})
 
 
 def read_snapshot(run: Run) -> Snapshot:
@@ -101,18 +106,19 @@ def read_snapshot(run: Run) -> Snapshot:
     table, vectors = run.table("concepts.parquet"), run.tensors("concepts.safetensors")
     users = run.tensors("users.safetensors")
     shape = (len(users["activity"]), len(table))
-    levels = {name: sparse.csr_matrix((tensors[name], tensors["indices"], tensors["indptr"]), shape) for name in LEVELS}
+    sums = {name: sparse.csr_matrix((tensors[name], tensors["indices"], tensors["indptr"]), shape) for name in SUMS}
     translation = sparse.csr_matrix(
         (vectors["known_data"], vectors["known_indices"], vectors["known_indptr"]),
         (len(table), int(vectors["known_columns"][0])),
     )
-    concepts = Concepts(vectors["vectors"], table["ever"].to_numpy(), table["late"].to_numpy(), translation)
-    return Snapshot(table["text"], Habits(levels, users["activity"]), concepts, users["factors"])
+    ever, late, scopes = (table[name].to_numpy() for name in ("ever", "late", "scope"))
+    concepts = Concepts(vectors["vectors"], ever, late, translation, scopes)
+    return Snapshot(table["text"], Habits(sums, users["activity"]), concepts, users["factors"])
 
 
 def _pattern(habits: Habits) -> dict[str, np.ndarray]:
-    """The sparsity pattern, which all levels share: no level of a concept that was met is 0."""
-    first = habits.levels[LEVELS[0]]
+    """The sparsity pattern, which all sums share: a sum of a concept that was met is stored even where it is 0."""
+    first = habits.sums[SUMS[0]]
     return {"indptr": first.indptr.astype(np.int64), "indices": first.indices.astype(np.int32)}
 
 

@@ -22,7 +22,8 @@ from findcli.audiences.prompts.tune import tune_prompt
 from findcli.audiences.target import target
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
-from findcli.models.ranker.query_aware import co_occurrence_features, pick_concepts, query_features
+from findcli.models.ranker.features import query_features, user_features
+from findcli.models.ranker.queries import Pick, rates_of, weigh
 from findcli.scoring.engine import open_engine
 from findcli.scoring.scores import QueryScorer, Scorer
 from findcli.workspace.folder import Workspace
@@ -78,23 +79,23 @@ def test_a_prompt_that_took_no_step_is_the_sentence_on_both_models(trained_works
         np.testing.assert_allclose(scores, tuner.score(tuner.query[None])[:, 0], atol=1e-4)
 
 
-def test_slopes_are_those_of_the_log_odds(trained_workspace: Workspace) -> None:
+def test_slopes_are_those_of_the_networks_log_odds(trained_workspace: Workspace) -> None:
     """In double precision, by differences of what the numpy scoring itself computes."""
     scorer = scorers(trained_workspace)[0]
     assert isinstance(scorer, QueryScorer)
     snapshot, learned = scorer.snapshot, scorer.model.co_occurrence
-    among = co_occurrence_features(snapshot.habits, snapshot.concepts, learned, factors=snapshot.factors)
+    users = user_features(snapshot.habits, snapshot.concepts, learned, factors=snapshot.factors)
     side = scorer.sentences
     (query,) = side.query(side.encoder.embed(["The user purchased tea."])).detach().numpy()
     move = np.random.default_rng(0).normal(size=(1, len(query))).astype(np.float32)
     slopes = scorer.slopes(query, np.arange(60)) @ move[0]
-    ranker = copy.deepcopy(scorer.model.ranker).double()
+    ranker = copy.deepcopy(scorer.model.network).double()
 
     def odds(vector: np.ndarray) -> np.ndarray:
-        picked = pick_concepts(vector[None], snapshot.concepts)
-        features = query_features(snapshot.habits, among, picked, learned)
+        pick = Pick(vector[None])
+        query = weigh([pick], snapshot.concepts, rates=rates_of([pick], snapshot.concepts, snapshot.habits))
         with torch.no_grad():
-            return ranker(torch.from_numpy(features).double())[:, 0].numpy()
+            return ranker(query_features(users, query, learned).double())[:, 0].numpy()
 
     step = 2e-4
     found = (odds(query + step * move[0]) - odds(query - step * move[0])) / (2 * step)

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from findcli.data import events
-from findcli.models.ranker.concepts import DECAYS, FORGOTTEN, LEVELS, Habits, concept_events, join_habits, met_as_of
+from findcli.models.ranker.concepts import DECAYS, SUMS, Habits, concept_events, join_habits, latest_of, met_as_of
 from findcli.workspace.folder import Workspace
 
 CUTOFF = datetime(2024, 3, 1)
@@ -19,7 +19,7 @@ HISTORY = timedelta(weeks=10)
 def habits_as_of(
     events: pl.DataFrame, users: pl.Series, concepts: pl.Series, cutoff: datetime, history: timedelta
 ) -> Habits:
-    return met_as_of(events, users, cutoff, history).habits(concepts)
+    return met_as_of(events, users, cutoff, history, future=timedelta(weeks=2)).habits(concepts)
 
 
 def met(rows: list[tuple[int, float, str]]) -> pl.DataFrame:
@@ -29,20 +29,33 @@ def met(rows: list[tuple[int, float, str]]) -> pl.DataFrame:
             "event": pl.Series(range(len(rows)), dtype=pl.UInt32),
             "user_id": [row[0] for row in rows],
             "time": [CUTOFF - timedelta(days=row[1]) for row in rows],
+            "amount": [row[0] + 1.0 for row in rows],
             "concept": [row[2] for row in rows],
         }
     )
 
 
-def test_levels_are_logs_of_decayed_counts() -> None:
-    found = habits_as_of(
+def test_sums_are_of_decayed_events_times_and_amounts() -> None:
+    read = habits_as_of(
         met([(1, 7, "a"), (1, 14, "a"), (2, 1, "b")]), pl.Series([1, 2]), pl.Series(["a", "b"]), CUTOFF, HISTORY
     )
     for decay in DECAYS:
-        assert found.levels[f"decay {decay}"][0, 0] == pytest.approx(np.log1p(decay + decay**2), rel=1e-5)
-    assert found.levels["weeks"][0, 0] == pytest.approx(np.log1p(2))
-    assert found.levels["recency"][1, 1] == pytest.approx(np.log(FORGOTTEN + 1) - np.log(2), rel=1e-5)
-    assert found.levels["recency"][0, 1] == 0
+        assert read.sums[f"decay {decay}"][0, 0] == pytest.approx(decay + decay**2, rel=1e-5)
+    expected = {
+        "weeks": 2, "latest": latest_of(7), "first": 15**4, "window": 2, "times": 0.95 + 0.95**2, "times in window": 2,
+        "amount": 2 * 0.95 + 2 * 0.95**2, "amount in window": 4,
+    }  # fmt: skip
+    assert {name: read.sums[name][0, 0] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert read.sums["latest"][1, 1] == pytest.approx(latest_of(1), rel=1e-5)
+    assert read.sums["latest"][0, 1] == 0
+
+
+def test_what_is_bought_at_once_is_one_time() -> None:
+    read = habits_as_of(
+        met([(1, 7, "a"), (1, 7, "a"), (1, 20, "a")]), pl.Series([1]), pl.Series(["a"]), CUTOFF, HISTORY
+    )
+    assert read.sums["times in window"][0, 0] == 1
+    assert read.sums["window"][0, 0] == 2
 
 
 def test_an_event_that_says_several_things_is_one_activity() -> None:
@@ -52,6 +65,7 @@ def test_an_event_that_says_several_things_is_one_activity() -> None:
     assert found.activity[0, -1] == pytest.approx(np.log1p(2))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-20, 100), st.sampled_from("abc")), max_size=20))
 def test_nothing_outside_the_window_counts(rows: list[tuple[int, float, str]]) -> None:
     users, concepts = pl.Series([0, 1, 2, 3]), pl.Series(["a", "b", "c"])
@@ -60,7 +74,7 @@ def test_nothing_outside_the_window_counts(rows: list[tuple[int, float, str]]) -
     whole, cut = (
         habits_as_of(met(some) if some else empty, users, concepts, CUTOFF, HISTORY) for some in (rows, inside)
     )
-    assert all((whole.levels[name] != cut.levels[name]).nnz == 0 for name in LEVELS)
+    assert all((whole.sums[name] != cut.sums[name]).nnz == 0 for name in SUMS)
     assert np.array_equal(whole.activity, cut.activity)
 
 
@@ -69,7 +83,7 @@ def test_groups_of_users_join_and_part() -> None:
     whole = habits_as_of(rows, pl.Series([1, 2, 3]), concepts, CUTOFF, HISTORY)
     parts = [habits_as_of(rows, pl.Series(users), concepts, CUTOFF, HISTORY) for users in ([1], [2, 3])]
     joined = join_habits(parts)
-    assert all((whole.levels[name] != joined.levels[name]).nnz == 0 for name in LEVELS)
+    assert all((whole.sums[name] != joined.sums[name]).nnz == 0 for name in SUMS)
     assert np.array_equal(whole.rows(np.array([2])).activity, whole.activity[2:])
 
 

@@ -8,7 +8,7 @@ import pytest
 from findcli.audiences.target import target
 from findcli.data import events
 from findcli.metrics import weighted_auc_ks
-from findcli.models.ranker.concepts import LEVELS
+from findcli.models.ranker.concepts import SUMS
 from findcli.models.ranker.user_snapshot import read_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.scoring.engine import open_engine
@@ -24,7 +24,7 @@ def test_what_is_stored_is_what_was_described(trained_workspace: Workspace) -> N
     taken = describe_users(trained_workspace, TrainedModel(trained_workspace, device="cpu"), log, as_of).snapshot
     assert taken is not None
     assert stored.texts.to_list() == taken.texts.to_list()
-    assert all((stored.habits.levels[name] != taken.habits.levels[name]).nnz == 0 for name in LEVELS)
+    assert all((stored.habits.sums[name] != taken.habits.sums[name]).nnz == 0 for name in SUMS)
     assert np.array_equal(stored.habits.activity, taken.habits.activity)
     assert np.array_equal(stored.concepts.vectors, taken.concepts.vectors)
     assert (stored.concepts.translation != taken.concepts.translation).nnz == 0
@@ -47,7 +47,7 @@ def test_those_who_did_it_often_come_first(trained_workspace: Workspace) -> None
     snapshot = engine.population.snapshot
     assert snapshot is not None
     column = snapshot.texts.to_list().index("The user purchased tea.")
-    often = np.asarray(snapshot.habits.levels["decay 0.9"][:, [column]].todense()).ravel()
+    often = np.asarray(snapshot.habits.sums["decay 0.9"][:, [column]].todense()).ravel()
     fond = often >= np.quantile(often, 0.8)
     assert weighted_auc_ks(scores, fond, np.ones((1, len(fond))))[0][0] > 0.5
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from findcli.models.ranker.query_aware import Ranker
+from findcli.models.ranker.network import Ranker
 from findcli.training.loop import fit
 from findcli.training.losses import ranking_loss
 

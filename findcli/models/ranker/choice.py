@@ -1,0 +1,99 @@
+"""Which candidate ranks a workspace's validation users best, and what its odds are worth as probabilities.
+
+Legend: N validation users, Q lessons, F features.
+
+Tested in tests/models/ranker/test_train.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from findcli.metrics import weighted_auc_ks
+from findcli.models.ranker.candidates import MEANS, NETWORK, Kept, Trees, parts_of
+from findcli.models.ranker.lessons import DRAWN
+
+AUTO = "auto"
+FEWEST = 5  # users of whom a lesson must be true, and of whom it must not, to be ranked by
+FEWEST_TRUE = 50  # truths that a kind of lesson needs for a calibration of its own
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What candidates are compared on.
+
+    Attributes:
+        features: of validation users and lessons, (N, Q, F).
+        true: whether they came true, bool (N, Q).
+        kinds: the kind of each lesson, (Q,).
+    """
+
+    MOST: ClassVar[int] = 250  # lessons of a kind
+    features: Tensor
+    true: np.ndarray
+    kinds: np.ndarray
+
+    def auc(self, odds: np.ndarray) -> dict[str, float]:
+        """The mean AUC of the lessons of each kind, of those with enough truths either way."""
+        counts, users = self.true.sum(0), len(self.true)
+        ranked = np.flatnonzero((counts >= FEWEST) & (counts <= users - FEWEST))
+        each = np.ones((1, users))
+        aucs = {int(i): float(weighted_auc_ks(odds[:, i], self.true[:, i], each)[0][0]) for i in ranked}
+        by_kind = {kind: [aucs[int(i)] for i in ranked if self.kinds[i] == kind] for kind in DRAWN}
+        return {kind: float(np.mean(values)) for kind, values in by_kind.items() if values}
+
+
+def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """Choose the candidate that ranks best, kinds of lessons weighted as they are drawn.
+
+    Args:
+        parts: the trained candidates by name.
+        trial: what they are compared on.
+        wanted: the name of a candidate to keep whatever is measured, or "auto".
+
+    Returns:
+        The log odds of the candidate that is kept, (N, Q); and a report: `kept` (its name), `auc` (the mean of each
+        candidate), and `by_kind` (the same for each kind of lesson).
+    """
+    with torch.no_grad():
+        each = {name: part(trial.features) for name, part in parts.items()}
+    names = [*parts, *(name for name, of in MEANS.items() if set(of) <= set(parts))]
+    odds = {name: torch.stack([each[part] for part in parts_of(name)]).mean(0).numpy() for name in names}
+    by_kind = {name: trial.auc(odds[name]) for name in names}
+    mean = {
+        name: float(np.average(list(aucs.values()), weights=[DRAWN[kind] for kind in aucs]))
+        for name, aucs in by_kind.items()
+        if aucs
+    }
+    best = max(mean, key=lambda name: mean[name]) if mean else NETWORK
+    kept = wanted if wanted in odds else best
+    return odds[kept], {"kept": kept, "auc": mean, "by_kind": by_kind}
+
+
+def keep(name: str, parts: Mapping[str, nn.Module | Trees]) -> Kept:
+    """The candidate of this name, made of its parts."""
+    return Kept(name, [parts[part] for part in parts_of(name)])
+
+
+def calibrate(odds: np.ndarray, trial: Trial) -> dict[str, dict[str, float]]:
+    """Fit probabilities to log odds: a logistic line for each kind of lesson, and one for all ("all").
+
+    Args:
+        odds: of the candidate that is kept, (N, Q).
+        trial: the truths; where all are alike there is no line.
+    """
+    lines = {}
+    for kind in ("all", *DRAWN):
+        columns = np.ones(len(trial.kinds), bool) if kind == "all" else trial.kinds == kind
+        true = trial.true[:, columns].ravel()
+        if min(true.sum(), (~true).sum()) >= (1 if kind == "all" else FEWEST_TRUE):
+            line = LogisticRegression(C=np.inf).fit(odds[:, columns].reshape(-1, 1), true)
+            lines[kind] = {"slope": float(line.coef_[0, 0]), "intercept": float(line.intercept_[0])}
+    return lines

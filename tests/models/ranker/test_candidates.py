@@ -1,0 +1,51 @@
+"""The rankers that compete: trees as scikit-learn grew them, counts of what counters read, means of log odds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from findcli.models.ranker.candidates import COUNTED, Count, Kept, Trees
+from findcli.models.ranker.features import FEATURES
+
+
+def examples(n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(n, len(FEATURES))).astype(np.float32)
+    odds = 2 * features[:, FEATURES.index("level")] * (features[:, FEATURES.index("alike")] > 0)
+    return features, rng.random(n) < 1 / (1 + np.exp(-odds))
+
+
+def test_trees_answer_as_the_model_they_were_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown: list[HistGradientBoostingClassifier] = []
+    fit = HistGradientBoostingClassifier.fit
+
+    def remember(model: HistGradientBoostingClassifier, *rest: object) -> HistGradientBoostingClassifier:
+        grown.append(model)
+        return fit(model, *rest)
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", remember)
+    features, true = examples()
+    trees = Trees.from_tensors(Trees.learn(features, true, seed=0).tensors())
+    odds = trees(torch.from_numpy(features).reshape(30, 100, -1))
+    np.testing.assert_allclose(odds.flatten(), grown[0].decision_function(features), atol=1e-4)
+    assert np.mean((odds.flatten().numpy() > 0) == true) > 0.7
+
+
+def test_a_count_reads_what_counters_read_and_nothing_else() -> None:
+    features, true = examples()
+    count = Count.learn(features, true)
+    others = [i for i, name in enumerate(FEATURES) if name not in COUNTED]
+    changed = features.copy()
+    changed[:, others] = 100
+    assert torch.equal(count(torch.from_numpy(features)), count(torch.from_numpy(changed)))
+    assert count.weights[FEATURES.index("level")] > 0
+
+
+def test_a_mean_is_of_log_odds() -> None:
+    features, true = examples()
+    count, trees = Count.learn(features, true), Trees.learn(features, true, seed=0)
+    rows = torch.from_numpy(features)
+    assert torch.allclose(Kept("both", [count, trees])(rows), (count(rows) + trees(rows)) / 2)
