@@ -97,7 +97,10 @@ class TrainedModel:
     @cached_property
     def ranker(self) -> Kept:
         """What turns features of a user and a question into log odds: the candidate that was kept."""
-        name = self.aligned.json("ranking.json")["kept"]
+        return self.candidate(self.aligned.json("ranking.json")["kept"])
+
+    def candidate(self, name: str) -> Kept:
+        """One of the candidates that were trained, by its name."""
         parts: dict[str, Callable[[], Ranker | Trees | Count]] = {
             NETWORK: lambda: self.network,
             TREES: lambda: Trees.from_tensors(self.aligned.tensors("trees.safetensors")),

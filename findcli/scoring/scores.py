@@ -32,6 +32,7 @@ from torch.nn import functional
 
 from findcli.data.questions import Question, QuestionWriter
 from findcli.data.templates import workspace_templates
+from findcli.models.ranker.candidates import NETWORK, SINGLE
 from findcli.models.ranker.features import UserFeatures, user_features
 from findcli.models.ranker.lessons import kind_of
 from findcli.models.ranker.odds import score, score_slopes
@@ -271,6 +272,16 @@ class QueryScorer:
                 odds[met, i] -= NEVER
                 likely[met, i] *= 0
         return Scored(odds, likely, self.nearest(np.stack([pick.vectors.mean(0) for pick in picks])))
+
+    def by_candidate(self, questions: Sequence[Question]) -> dict[str, np.ndarray]:
+        """The scores by every single candidate that was trained, by its name, float32 (N, Q) each."""
+        query = self._weigh(self._picks(questions))
+        sign = np.array([-1 if question.measure == "none" else 1 for question in questions], np.float32)
+        names = [name for name in SINGLE if name == NETWORK or self.model.aligned.files("trees.safetensors")]
+        return {
+            name: sign * score(self._users, query, self.model.co_occurrence, self.model.candidate(name))
+            for name in names
+        }
 
     def _picks(self, questions: Sequence[Question]) -> list[Pick]:
         """What questions are about: one sentence by its likeness to concepts, sets and levels of concepts exactly."""

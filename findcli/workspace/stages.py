@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 LOSS = "loss {loss_first:.3g} → {loss_last:.3g} in {steps:.0f} steps"
+RANKS = (
+    "ranks by {ranker}; on validation users network {auc_network:.3f}, trees {auc_trees:.3f}, counts {auc_counts:.3f}"
+)
 VALIDATION = "validation AUC {validation_auc:.3f}, recall@10 {validation_recall_at_10:.3f}"
 
 
@@ -68,11 +71,11 @@ class Stage:
 
 _DECLARED = (
     Stage(
-        name="events", format=1, command="findcli build-pairs", seeded=False, on_device=False,
+        name="events", format=2, command="findcli build-pairs", seeded=False, on_device=False,
         headline=("{rows:,} events of {users:,} users",),
     ),
     Stage(
-        name="pairs", format=1, command="findcli build-pairs", needs=("events",), also=("events",), seeded=False,
+        name="pairs", format=2, command="findcli build-pairs", needs=("events",), also=("events",), seeded=False,
         on_device=False,
         headline=("{pairs:,} pairs of {users:,} users at {cutoffs} cutoffs, {sentences:,} sentences",),
     ),
@@ -83,11 +86,11 @@ _DECLARED = (
     Stage(name="sequence", format=1, command="findcli pretrain sequence", needs=("pairs", "text")),
     Stage(name="tabular", format=1, command="findcli pretrain tabular", needs=("pairs",)),
     Stage(
-        name="aligned", format=5, command="findcli align", headline=(VALIDATION, LOSS),
+        name="aligned", format=6, command="findcli align", headline=(RANKS, VALIDATION, LOSS),
         needs=("events", "pairs", "text", "sequence", "tabular"),
     ),
     Stage(
-        name="embeddings", format=5, command="findcli embed", needs=("events", "text", "aligned"), also=("events",),
+        name="embeddings", format=6, command="findcli embed", needs=("events", "text", "aligned"), also=("events",),
         folder="embeddings/*", seeded=False, headline=("{users:,} users, {d_embedding} dimensions",),
     ),
     Stage(

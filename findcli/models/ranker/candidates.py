@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from findcli.models.ranker.features import FEATURES
 
 COUNTS, TREES, NETWORK = "counts", "trees", "network"
+SINGLE = (NETWORK, TREES, COUNTS)
 MEANS: dict[str, tuple[str, ...]] = {
     "network and trees": (NETWORK, TREES),
     "network, trees and counts": (NETWORK, TREES, COUNTS),

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from findcli.data import events
 from findcli.data.templates import workspace_templates
-from findcli.models.ranker.candidates import COUNTS, NETWORK, TREES, Count, Trees
+from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, TREES, Count, Trees
 from findcli.models.ranker.choice import Trial, calibrate, choose
 from findcli.models.ranker.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
 from findcli.models.ranker.concepts import Habits, best_supported, concept_events, join_habits, met_as_of
@@ -126,7 +126,7 @@ class RankerTraining:
         odds, report = choose(parts, trial, wanted=self.settings.candidate)
         draft.json("ranking.json", report)
         draft.metrics["ranker"] = report["kept"]
-        draft.metrics |= {f"auc of {name}": auc for name, auc in report["auc"].items()}
+        draft.metrics |= {f"auc_{name}": report["auc"][name] for name in SINGLE if name in report["auc"]}
         lines = calibrate(odds, trial)
         if lines:
             draft.json("calibration.json", lines)
