@@ -5,8 +5,6 @@ Unlike the protocol over categories it works on any workspace: what is asked is 
 see the whole history of the very events that a question is about.
 
 Legend: N held-out users, Q questions, R replicates.
-
-Tested in tests/evaluation/benchmark/test_every_kind.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Which candidate ranks a workspace's validation users best, and what its odds are worth as probabilities.
 
 Legend: N validation users, Q lessons, F features.
-
-Tested in tests/models/ranker/test_train.py.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ Every training sentence that events of the history can answer is a lesson. To th
 alike or share a word, as broad demands are; their truth is that any member came true.
 
 Legend: Q lessons.
-
-Tested in tests/models/ranker/test_train.py.
 """
 
 from __future__ import annotations

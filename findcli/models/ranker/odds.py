@@ -1,6 +1,8 @@
 """Log odds of questions for users, and how those of a sentence change as its vector moves.
 
 Legend: N users, Q questions, K directions, D width of the text space.
+
+Tested in tests/audiences/prompts/test_store.py.
 """
 
 from __future__ import annotations

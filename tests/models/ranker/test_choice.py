@@ -1,0 +1,66 @@
+"""The choice among candidates on validation users, and what their odds are worth as probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+
+from findcli.models.ranker.candidates import COUNTS, NETWORK, TREES, Trees
+from findcli.models.ranker.choice import AUTO, Trial, calibrate, choose
+from findcli.models.ranker.lessons import LEVEL, THING
+
+
+class Reads(torch.nn.Module):
+    """A candidate that reads one feature."""
+
+    def __init__(self, column: int) -> None:
+        super().__init__()
+        self.column = column
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features[..., self.column]
+
+
+def trial() -> Trial:
+    """The first feature tells the truth, the second nothing."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(400, 20, 2)).astype(np.float32)
+    true = rng.random((400, 20)) < expit(2 * features[..., 0] - 1)
+    return Trial(torch.from_numpy(features), true, np.array([THING] * 10 + [LEVEL] * 10))
+
+
+def candidates(**columns: int) -> dict[str, torch.nn.Module | Trees]:
+    return {name: Reads(column) for name, column in columns.items()}
+
+
+def test_the_best_on_validation_users_is_kept() -> None:
+    parts = candidates(**{NETWORK: 1, TREES: 0, COUNTS: 1})
+    odds, report = choose(parts, trial(), wanted=AUTO)
+    assert report["kept"] == TREES
+    assert np.array_equal(odds, trial().features[..., 0].numpy())
+    assert report["auc"][TREES] > 0.8 > 0.6 > report["auc"][COUNTS]
+    assert set(report["by_kind"][TREES]) == {THING, LEVEL}
+
+
+def test_who_is_wanted_is_kept_whatever_is_measured() -> None:
+    parts = candidates(**{NETWORK: 1, TREES: 0, COUNTS: 1})
+    assert choose(parts, trial(), wanted=COUNTS)[1]["kept"] == COUNTS
+    odds, report = choose(parts, trial(), wanted="network and trees")
+    assert report["kept"] == "network and trees"
+    assert np.allclose(odds, trial().features.mean(-1).numpy())
+
+
+def test_where_nothing_can_be_ranked_the_network_is_kept() -> None:
+    blank = Trial(trial().features[:3], np.zeros((3, 20), bool), trial().kinds)
+    assert choose(candidates(**{NETWORK: 1, TREES: 0}), blank, wanted=AUTO)[1]["kept"] == NETWORK
+    assert calibrate(blank.features[..., 0].numpy(), blank) == {}
+
+
+def test_a_line_turns_odds_into_the_shares_that_come_true() -> None:
+    tried = trial()
+    lines = calibrate(tried.features[..., 0].numpy(), tried)
+    assert set(lines) == {"all", THING, LEVEL}
+    assert lines["all"]["slope"] == pytest.approx(2, abs=0.15)
+    assert lines["all"]["intercept"] == pytest.approx(-1, abs=0.15)
