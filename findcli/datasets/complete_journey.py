@@ -11,6 +11,7 @@ import polars as pl
 from findcli.datasets.creation import Summary, installed_text_model, new_workspace
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import write_settings
+from findcli.workspace.settings import SHIPPED
 
 AS_OF = datetime(2017, 10, 30)
 ACTIVE, LAPSE = timedelta(days=29), timedelta(days=30)
@@ -332,7 +333,7 @@ def _settings(*, salt: str, demographics: bool, text_model: str) -> dict[str, An
     return {
         "workspace": {"name": "complete-journey"},
         "windows": {"train_until": AS_OF.date(), "history": "26w", "future": "9w", "every": "4w"},
-        "ranker": {"history": "26w"},
+        "ranker": {"history": "26w", "start": SHIPPED[1]},
         "split": {"salt": salt, "held_out_users": 5, "held_out_categories": 5},
         "text": {"model": text_model},
         "sources": [dict(source) for source in SOURCES],

@@ -19,7 +19,9 @@ from findcli.data import events
 from findcli.errors import FindCLIError
 from findcli.models.find.assemble import StageRuns
 from findcli.models.ranker.behaviour_kinds import common_kinds
-from findcli.models.ranker.train import RankerTraining
+from findcli.models.ranker.moments import World
+from findcli.models.ranker.start import start_files
+from findcli.models.ranker.train import train_ranker
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.text.space import TextSpace
 from findcli.models.tower import UserTower
@@ -28,8 +30,8 @@ from findcli.models.weights import select_device
 from findcli.progress import Progress
 from findcli.training.examples import TrainingData
 from findcli.workspace.disk import hash_file
-from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_json
+from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.runs import Draft, Run, build, hash_json, open_run
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
@@ -58,7 +60,41 @@ def input_digests(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
     inputs["events"] = runs.events.manifest.digest("train/")
     inputs |= {name: run.manifest.digest() for name, run in runs.encoders.items()}
     tower = local_model_files(workspace.settings.align.tower, relative_to=workspace.folder)
-    return inputs | ({"tower": hash_json([hash_file(path) for path in tower])} if tower else {})
+    inputs |= {"tower": hash_json([hash_file(path) for path in tower])} if tower else {}
+    if workspace.settings.align.scorer == "query_aware":
+        inputs |= _start_digests(workspace)
+    return inputs
+
+
+def _start_digests(workspace: Workspace) -> dict[str, str]:
+    """Digests of the file that the ranker starts from, and of the workspaces that teach it.
+
+    Raises:
+        FindCLIError: one of them cannot be read.
+    """
+    try:
+        digests = {f"start {path.name}": hash_file(path) for path in start_files(workspace)}
+    except OSError as error:
+        hint = "correct start in [ranker]"
+        raise FindCLIError(f"the ranker's start {workspace.settings.ranker.start} cannot be read", hint=hint) from error
+    for teacher in _teachers(workspace):
+        runs = [open_run(teacher.run(name), name) for name in ("events", "pairs", "text")]
+        digests[f"world {teacher.folder}"] = hash_json([run.manifest.digest() for run in runs])
+    return digests
+
+
+def _teachers(workspace: Workspace) -> list[Workspace]:
+    return [load_workspace(workspace.path(folder)) for folder in workspace.settings.ranker.worlds]
+
+
+def open_world(workspace: Workspace, *, device: str) -> World:
+    """A workspace as a ranker learns from it.
+
+    Raises:
+        FindCLIError: its pairs or texts are missing.
+    """
+    log, pairs, text = (open_run(workspace.run(name), name) for name in ("events", "pairs", "text"))
+    return World(workspace, log, TrainingData(pairs), TextSpace(text, device=device))
 
 
 def align(workspace: Workspace, *, device: str = "auto", force: bool = False, progress: Progress | None = None) -> Run:
@@ -76,8 +112,8 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
         data = TrainingData(runs.pairs)
         draft.json("summary.json", {"kinds": common_kinds(workspace, _training_logs(runs.events, data))})
         if workspace.settings.align.scorer == "query_aware":
-            space = TextSpace(runs.text, device=place)
-            RankerTraining(workspace, runs.events, data, space).run(draft, checkpoints / "ranker", progress)
+            world, *others = (open_world(each, device=place) for each in (workspace, *_teachers(workspace)))
+            train_ranker(world, others, draft, checkpoints / "ranker", progress)
 
     return build(
         workspace.run("aligned"), write, kind="aligned",

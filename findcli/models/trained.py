@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from findcli.data.profile_codes import ProfileCodes
 from findcli.models.find.tower import FusionTower
 from findcli.models.find.user_summary import Directions
-from findcli.models.ranker.candidates import COUNTS, NETWORK, TREES, Count, Kept, Trees, parts_of
+from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Count, Kept, Trees, parts_of
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.network import Ranker
 from findcli.models.text.encoder import load_text_encoder
@@ -104,6 +104,7 @@ class TrainedModel:
         parts: dict[str, Callable[[], Ranker | Trees | Count]] = {
             NETWORK: lambda: self.network,
             TREES: lambda: Trees.from_tensors(self.aligned.tensors("trees.safetensors")),
+            START: lambda: load_module(self.aligned, "start", Ranker),
             COUNTS: lambda: load_module(self.aligned, "count", Count),
         }
         return Kept(name, [parts[part]() for part in parts_of(name)])

@@ -32,7 +32,7 @@ from torch.nn import functional
 
 from findcli.data.questions import Question, QuestionWriter
 from findcli.data.templates import workspace_templates
-from findcli.models.ranker.candidates import NETWORK, SINGLE
+from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES
 from findcli.models.ranker.features import UserFeatures, user_features
 from findcli.models.ranker.lessons import kind_of
 from findcli.models.ranker.odds import score, score_slopes
@@ -277,7 +277,8 @@ class QueryScorer:
         """The scores by every single candidate that was trained, by its name, float32 (N, Q) each."""
         query = self._weigh(self._picks(questions))
         sign = np.array([-1 if question.measure == "none" else 1 for question in questions], np.float32)
-        names = [name for name in SINGLE if name == NETWORK or self.model.aligned.files("trees.safetensors")]
+        stored = {TREES: "trees.safetensors", COUNTS: "count.json", START: "start.json", NETWORK: "ranker.json"}
+        names = [name for name in SINGLE if self.model.aligned.files(stored[name])]
         return {
             name: sign * score(self._users, query, self.model.co_occurrence, self.model.candidate(name))
             for name in names

@@ -27,6 +27,7 @@ Instant = datetime  # naive UTC; findcli.toml may also give a date (its midnight
 Duration = Annotated[str, Predicate(re.compile(PATTERN).fullmatch)]
 Share = Annotated[float, Ge(0), Lt(1)]
 PoolingChoice = Literal["auto", "mean", "last"]
+SHIPPED = ("shipped", "shipped, without Complete Journey", "shipped, without the demo")  # starts of the ranker
 _POOLING = "how tokens become one vector: 'auto' is the mean for encoders, the last token for decoder-only models"
 
 
@@ -327,9 +328,28 @@ class Ranker(Training):
         Doc("features that it does without, to see what each is worth"),
     ] = ()
     candidate: Annotated[
-        Literal["auto", "network", "trees", "counts", "network and trees", "network, trees and counts"],
+        Literal[
+            "auto",
+            "network",
+            "trees",
+            "counts",
+            "start",
+            "network and start",
+            "network and trees",
+            "network, trees and counts",
+        ],
         Doc("who ranks: 'auto' keeps the one that ranks validation users best"),
     ] = "auto"
+    start: Annotated[
+        str,
+        MinLen(1),
+        Doc(
+            "weights that the network begins with: 'shipped', learned in other worlds, or 'shipped, without Complete "
+            "Journey', or 'shipped, without the demo'; 'none'; a trained workspace, or a file"
+        ),
+    ] = SHIPPED[0]
+    start_lr: Annotated[float, Gt(0), Doc("learning rate from a start, as a share of lr")] = 0.3
+    worlds: Annotated[tuple[str, ...], Doc("further workspaces that teach the network, beside this one")] = ()
     ranking_weight: Annotated[float, Ge(0), Doc("weight of ranking users within a sentence, beside log loss")] = 0.5
     width: Annotated[int, Ge(1), Le(16_384), Doc("width of the perceptron")] = 128
     sentences: Annotated[int, Ge(1), Le(1_000_000), Doc("distinct sentences a step")] = 24

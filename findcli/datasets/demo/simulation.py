@@ -21,6 +21,7 @@ from findcli.datasets.demo.labels import RULES, draw_labels
 from findcli.datasets.demo.population import daily_rates, draw_population
 from findcli.datasets.demo.queries import Pool, build_pool
 from findcli.workspace.folder import write_settings
+from findcli.workspace.settings import SHIPPED
 
 SCENARIOS = ("city", "harbour")
 START = datetime(2025, 9, 1)
@@ -140,6 +141,7 @@ def _settings(words: dict[str, Any], *, scenario: str, days: int, text_model: st
     return {
         "workspace": {"name": f"demo-{scenario}", "currency": words["currency"]},
         "windows": {"train_until": as_of, "history": "8w", "future": "4w", "every": "2w", "min_history": "4w"},
+        "ranker": {"start": SHIPPED[2]},
         "text": {"model": text_model},
         "sources": [
             {"name": source["name"], "path": f"data/{source['name']}/*.parquet", **common, **source}

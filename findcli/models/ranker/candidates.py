@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from findcli.models.ranker.features import FEATURES
 
-COUNTS, TREES, NETWORK = "counts", "trees", "network"
-SINGLE = (NETWORK, TREES, COUNTS)
+COUNTS, TREES, NETWORK, START = "counts", "trees", "network", "start"
+SINGLE = (NETWORK, TREES, COUNTS, START)
 MEANS: dict[str, tuple[str, ...]] = {
+    "network and start": (NETWORK, START),
     "network and trees": (NETWORK, TREES),
     "network, trees and counts": (NETWORK, TREES, COUNTS),
 }  # candidates that are the mean log odds of others

@@ -37,7 +37,11 @@ class Ranker(nn.Module):
         """Standardise by examples, (N, features); the columns `without` always become 0."""
         self.mean.copy_(examples.mean(0))
         self.deviation.copy_(examples.std(0) + 1e-3)
-        self.deviation[list(without)] = torch.inf
+        self.leave_out(without)
+
+    def leave_out(self, columns: Sequence[int]) -> None:
+        """Make some columns always 0."""
+        self.deviation[list(columns)] = torch.inf
 
     def forward(self, features: Tensor) -> Tensor:
         """The log odds: (..., features) -> (...)."""

@@ -1,7 +1,8 @@
-"""Trains query-aware scoring, a part of `findcli align`: co-occurrence, the candidates, the choice and calibration.
+"""Trains query-aware scoring, a part of `findcli align`: the candidates, the choice among them, and calibration.
 
 It learns from training users, at every cutoff, whether each lesson came true. The last cutoff is kept for validation
-users, on whom nothing was fitted: the candidate that ranks them best is kept, and its odds are calibrated on them.
+users, on whom nothing was fitted: the candidate that ranks them best is kept, and its odds are calibrated on them. The
+network begins with weights learned in other worlds (`start.py`), and may learn from further workspaces beside its own.
 
 Tested in tests/test_no_leak.py.
 """
@@ -9,244 +10,128 @@ Tested in tests/test_no_leak.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
-from scipy import sparse
 from torch import Tensor
 
-from findcli.data import events
-from findcli.data.templates import workspace_templates
-from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, TREES, Count, Trees
-from findcli.models.ranker.choice import Trial, calibrate, choose
-from findcli.models.ranker.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
-from findcli.models.ranker.concepts import Habits, best_supported, concept_events, join_habits, met_as_of
-from findcli.models.ranker.features import CO_SUM, FEATURES, UserFeatures, columns_of, query_features, user_features
-from findcli.models.ranker.lessons import DRAWN, write_lessons
+from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES, Count, Trees
+from findcli.models.ranker.choice import calibrate, choose
+from findcli.models.ranker.features import FEATURES, columns_of
+from findcli.models.ranker.moments import Moment, World
 from findcli.models.ranker.network import Ranker
-from findcli.models.ranker.queries import Concepts, rates_of, translate, weigh
-from findcli.models.ranker.scopes import scopes_of
-from findcli.models.text.space import TextSpace
+from findcli.models.ranker.start import load_start
 from findcli.models.weights import new_module, save_module
 from findcli.progress import Progress
-from findcli.training.examples import TrainingData
-from findcli.training.loop import fit, step_seed
+from findcli.training.loop import History, fit, step_seed
 from findcli.training.losses import ranking_loss
-from findcli.workspace.durations import parse_duration
-from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run
+from findcli.workspace.runs import Draft
+from findcli.workspace.settings import Ranker as Settings
 
-RARE, COMMON = 0.005, 0.8  # a lesson is learned from at a cutoff if its share of users lies between these
-EXAMPLES = 300_000  # that trees and counts learn from, at most
+OWN_SHARE = 0.7  # of the steps that learn from the workspace itself, where others teach too
 
 
-@dataclass(frozen=True)
-class Moment:
-    """Training users as of one cutoff.
-
-    Attributes:
-        cutoff: the instant.
-        users: what is read of the users with a pair at this cutoff, one row per pair.
-        pairs: their rows in the pairs table, int (n,).
-        trains: whether each is a training user; the others validate, bool (n,).
-        concepts: the concepts, with base rates of the training users.
-        learned: the co-occurrence model of the training users.
-        rates: of the Q lessons, among training users, float32 (2, Q).
-        chances: probability that a step draws each lesson, (Q,).
-    """
-
-    cutoff: datetime
-    users: UserFeatures
-    pairs: np.ndarray
-    trains: np.ndarray
-    concepts: Concepts
-    learned: CoOccurrence
-    rates: np.ndarray
-    chances: np.ndarray
-
-
-class RankerTraining:
-    """One training of the ranker.
+def train_ranker(
+    world: World, others: Sequence[World], draft: Draft, checkpoints: Path, progress: Progress | None
+) -> None:
+    """Train and fill the draft: `concepts.*`, the candidates, `ranking.json` and `calibration.json`.
 
     Args:
-        workspace: gives settings and templates.
-        log: the event log; only its training side is read.
-        data: the opened pairs.
-        space: the space of texts.
+        world: the workspace.
+        others: workspaces that teach the network too.
+        draft: of `runs/aligned`.
+        checkpoints: a folder for this training alone.
+        progress: called after each step.
+
+    Raises:
+        FindCLIError: the start cannot be read, or training diverges.
     """
-
-    def __init__(self, workspace: Workspace, log: Run, data: TrainingData, space: TextSpace) -> None:
-        self.workspace, self.log, self.data = workspace, log, data
-        self.settings, self.seed = workspace.settings.ranker, workspace.settings.workspace.seed
-        self.history: timedelta = parse_duration(workspace.settings.ranker.history)
-        self.future: timedelta = parse_duration(workspace.settings.windows.future)
-        users = data.users.filter(pl.col("split") == "train")["user_id"]
-        self.texts = self._vocabulary(users)
-        self.vectors = space.vectors(self.texts.to_list())
-        self.scopes = scopes_of(workspace.settings, self.texts)
-        self.lessons = write_lessons(
-            data.run.table("sentences.parquet")["text"], workspace_templates(workspace.settings),
-            {text: row for row, text in enumerate(self.texts)}, self.vectors, seed=self.seed,
-        )  # fmt: skip
-
-    def run(self, draft: Draft, checkpoints: Path, progress: Progress | None) -> None:
-        """Train and fill the draft: `concepts.*`, the candidates, `ranking.json` and `calibration.json`."""
-        if not len(self.lessons):  # no training event makes a sentence true, so FIND's vector must score
-            return
-        past: list[sparse.csr_matrix] = []
-        moments = [self._moment(cutoff, past) for cutoff in self.data.pairs["cutoff"].unique().sort()]
-        columns, learned = self._at_the_end(past)
-        draft.table("concepts.parquet", pl.DataFrame({"text": self.texts}))
-        draft.tensors("concepts.safetensors", learned.tensors() | {"known": columns, "vectors": self.vectors[columns]})
-        last = moments.pop() if len(moments) > 1 else moments[-1]
-        made_of = {"features": len(FEATURES), "width": self.settings.width}
-        ranker = new_module(Ranker, made_of, seed=self.seed)
-        examples, true = self._examples(moments)
-        ranker.set_scale(examples, without=columns_of(self.settings.without))
-        history = fit(
-            lambda step: self._loss(ranker, moments, step), {"ranker": ranker}, steps=self.settings.steps,
-            lr=self.settings.lr, weight_decay=self.settings.weight_decay, warmup=self.settings.warmup,
-            clip=self.settings.clip, seed=self.seed, checkpoint_dir=checkpoints,
-            checkpoint_every=self.settings.checkpoint_every, progress=progress,
-        )  # fmt: skip
+    settings, seed = world.settings, world.seed
+    if not world.moments:  # no training event makes a sentence true, so FIND's vector must score
+        return
+    draft.table("concepts.parquet", pl.DataFrame({"text": world.texts}))
+    draft.tensors(
+        "concepts.safetensors", world.learned.tensors() | {"known": world.known, "vectors": world.vectors[world.known]}
+    )
+    moments = world.moments[:-1] or world.moments
+    examples, true = world.examples(moments)
+    start = load_start(world.workspace)
+    lessons = [(world, moments), *((other, other.moments) for other in others if other.moments)]
+    network, history = fit_network(
+        lessons, settings, start=start, seed=seed, checkpoints=checkpoints, progress=progress, scale=examples
+    )
+    if history.rows:
         draft.table("ranker_history.parquet", history.table())
-        save_module(draft, "ranker", ranker, made_of)
-        parts: dict[str, Ranker | Trees | Count] = {NETWORK: ranker}
-        if true.any() and not true.all():
-            trees = Trees.learn(examples.numpy(), true.numpy(), seed=self.seed)
-            count = Count.learn(examples.numpy(), true.numpy())
-            draft.tensors("trees.safetensors", trees.tensors())
-            save_module(draft, "count", count, {"features": len(FEATURES)})
-            parts |= {TREES: trees, COUNTS: count}
-        trial = self._trial(last)
-        odds, report = choose(parts, trial, wanted=self.settings.candidate)
-        draft.json("ranking.json", report)
-        draft.metrics["ranker"] = report["kept"]
-        draft.metrics |= {f"auc_{name}": report["auc"][name] for name in SINGLE if name in report["auc"]}
-        lines = calibrate(odds, trial)
-        if lines:
-            draft.json("calibration.json", lines)
+    parts: dict[str, Ranker | Trees | Count] = {NETWORK: network}
+    save_module(draft, "ranker", network, _made_of(network))
+    if start is not None:
+        parts[START] = start
+        save_module(draft, "start", start, _made_of(start))
+    if true.any() and not true.all() and settings.steps:
+        trees = Trees.learn(examples.numpy(), true.numpy(), seed=seed)
+        count = Count.learn(examples.numpy(), true.numpy())
+        draft.tensors("trees.safetensors", trees.tensors())
+        save_module(draft, "count", count, {"features": len(FEATURES)})
+        parts |= {TREES: trees, COUNTS: count}
+    trial = world.trial(world.moments[-1])
+    odds, report = choose(parts, trial, wanted=settings.candidate)
+    draft.json("ranking.json", report)
+    draft.metrics["ranker"] = report["kept"]
+    draft.metrics |= {f"auc_{name}": report["auc"][name] for name in SINGLE if name in report["auc"]}
+    lines = calibrate(odds, trial)
+    if lines:
+        draft.json("calibration.json", lines)
 
-    def _vocabulary(self, users: pl.Series) -> pl.Series:
-        """The concepts that most training users met before `train_until`, sorted."""
-        counts = []
-        for part in events.parts(self.log):
-            log = events.read_part(self.log, part).filter(pl.col("user_id").is_in(users.implode()))
-            met = concept_events(self.workspace, log).select("user_id", "concept").unique()
-            counts.append(met.group_by("concept").agg(users=pl.len()))
-        return best_supported(counts, most=self.settings.vocabulary)
 
-    def _habits(self, users: pl.Series, cutoff: datetime) -> tuple[pl.Series, Habits]:
-        """The users' ids, in order of partition and id, and their habits in this order."""
-        ids, habits = [], []
-        for part in events.parts(self.log):
-            log = events.read_part(self.log, part).filter(
-                pl.col("user_id").is_in(users.implode()), pl.col("time") < cutoff
-            )
-            ids.append(log["user_id"].unique().sort())
-            recent = concept_events(self.workspace, log.filter(pl.col("time") >= cutoff - self.history))
-            met = met_as_of(recent, ids[-1], cutoff, self.history, future=self.future)
-            habits.append(met.habits(self.texts))
-        return pl.concat(ids), join_habits(habits)
+def fit_network(
+    worlds: Sequence[tuple[World, Sequence[Moment]]], settings: Settings, *, start: Ranker | None, seed: int,
+    scale: Tensor, own_share: float = OWN_SHARE, checkpoints: Path | None = None, progress: Progress | None = None,
+) -> tuple[Ranker, History]:  # fmt: skip
+    """Train the network.
 
-    def _at_the_end(self, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
-        """`_co_occurrence` of the training users as of `train_until`."""
-        users = self.data.users.filter(pl.col("split") == "train")["user_id"]
-        return self._co_occurrence(self._habits(users, self.workspace.train_until)[1], past)
+    Args:
+        worlds: what to learn from, each with its moments.
+        settings: of the training.
+        start: weights to begin with; None begins with random ones.
+        seed: of weights and draws.
+        scale: examples to standardise features by where there is no start, (E, F).
+        own_share: of the steps, that of the first world.
+        checkpoints: where to leave checkpoints.
+        progress: called after each step.
 
-    def _co_occurrence(self, habits: Habits, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
-        """Fit a co-occurrence model: its concepts' columns (M,), and the model. Appends the habits to the past."""
-        past.append(habits.log(CO_SUM))
-        columns = choose_concepts(past[-1], most=self.settings.co_occurrence)
-        settings = self.settings
-        return columns, fit_co_occurrence(
-            [levels[:, columns] for levels in past], ridge=settings.ridge, factors=settings.factors, seed=self.seed
-        )
+    Returns:
+        The network in eval mode, and the record of its training.
+    """
+    if start is None:
+        network = new_module(Ranker, {"features": len(FEATURES), "width": settings.width}, seed=seed)
+        network.set_scale(scale, without=columns_of(settings.without))
+    else:
+        network = new_module(Ranker, _made_of(start), seed=seed)
+        network.load_state_dict(start.state_dict())
+        network.leave_out(columns_of(settings.without))
+    shares = np.full(len(worlds), (1 - own_share) / max(1, len(worlds) - 1))
+    shares[0] = own_share
 
-    def _moment(self, cutoff: datetime, past: list[sparse.csr_matrix]) -> Moment:
-        """Read users as of one cutoff.
-
-        Args:
-            cutoff: the instant.
-            past: training users' levels as of earlier cutoffs; this cutoff's are appended.
-        """
-        pairs = self.data.pairs.filter(pl.col("cutoff") == cutoff)
-        pairs = pairs.with_columns(user_id=self.data.users["user_id"].gather(pairs["user"]))
-        ids, habits = self._habits(pairs["user_id"], cutoff)
-        rows = pl.DataFrame({"user_id": ids}).join(pairs, on="user_id", maintain_order="left")
-        trains = (rows["split"] == "train").to_numpy()
-        training = habits.rows(np.flatnonzero(trains))
-        columns, learned = self._co_occurrence(training, past)
-        translation = translate(self.vectors, self.vectors[columns])
-        concepts = Concepts(self.vectors, *training.shares(), translation, self.scopes)
-        numbers = rows["pair"].to_numpy()
-        return Moment(
-            cutoff, user_features(habits, concepts, learned), numbers, trains, concepts, learned,
-            rates_of(self.lessons.picks, concepts, training), self._chances(numbers[trains]),
-        )  # fmt: skip
-
-    def _chances(self, pairs: np.ndarray) -> np.ndarray:
-        """The probability that a step draws each lesson, by its kind and its share of pairs, (Q,)."""
-        every = np.arange(len(self.lessons))
-        share = np.concatenate([
-            self.lessons.true(self.data.truth, pairs, block).mean(0)
-            for block in np.array_split(every, max(1, len(every) // 1000))
-        ])  # fmt: skip
-        chance = np.sqrt(share) * ((share >= RARE) & (share <= COMMON))
-        chance = chance if chance.any() else np.ones_like(chance)
-        for kind, weight in DRAWN.items():
-            total = chance[self.lessons.kinds == kind].sum()
-            if total:
-                chance[self.lessons.kinds == kind] *= weight / total
-        scaled: np.ndarray = chance / chance.sum()
-        return scaled
-
-    def _draw(self, moment: Moment, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Features (B, S, F) and truth (B, S) of random training users and lessons."""
-        trains = np.flatnonzero(moment.trains)
-        users = np.sort(rng.choice(trains, min(self.settings.batch_size, len(trains)), replace=False))
-        drawable = min(self.settings.sentences, int((moment.chances > 0).sum()))
-        chosen = np.sort(rng.choice(len(moment.chances), drawable, replace=False, p=moment.chances))
-        query = weigh(self.lessons.some(chosen), moment.concepts, rates=moment.rates[:, chosen])
-        features = query_features(moment.users.rows(users), query, moment.learned)
-        return features, torch.from_numpy(self.lessons.true(self.data.truth, moment.pairs[users], chosen))
-
-    def _examples(self, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
-        """Features (E, F) and truth (E,) of random users and lessons of every moment."""
-        rng, features, true = np.random.default_rng(self.seed), [], []
-        most = EXAMPLES // len(moments)
-        for moment in moments:
-            drawn = 0
-            while drawn < most:
-                x, y = self._draw(moment, rng)
-                features.append(x.flatten(0, 1))
-                true.append(y.flatten())
-                drawn += len(true[-1])
-                if drawn >= len(moment.pairs) * len(self.lessons):
-                    break  # a small world would only repeat itself
-        return torch.cat(features), torch.cat(true)
-
-    def _loss(self, ranker: Ranker, moments: Sequence[Moment], step: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng(step_seed(self.seed, step))
-        features, true = self._draw(moments[int(rng.integers(len(moments)))], rng)
-        odds = ranker(features)  # (B, S)
+    def loss(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng(step_seed(seed, step))
+        chosen = int(rng.choice(len(worlds), p=shares / shares.sum())) if len(worlds) > 1 else 0
+        world, moments = worlds[chosen]
+        features, true = world.draw(moments[int(rng.integers(len(moments)))], rng)
+        odds = network(features)  # (B, S)
         return {
-            "ranking": self.settings.ranking_weight * ranking_loss(odds, true),
+            "ranking": settings.ranking_weight * ranking_loss(odds, true),
             "truth": torch.nn.functional.binary_cross_entropy_with_logits(odds, true.float()),
         }
 
-    def _trial(self, moment: Moment) -> Trial:
-        """Validation users at one cutoff, and a fair number of lessons of each kind."""
-        rows, rng, chosen = np.flatnonzero(~moment.trains), np.random.default_rng(self.seed), []
-        for kind in DRAWN:
-            drawable = np.flatnonzero((moment.chances > 0) & (self.lessons.kinds == kind))
-            chosen.append(np.sort(rng.permutation(drawable)[: Trial.MOST]))
-        lessons = np.concatenate(chosen)
-        query = weigh(self.lessons.some(lessons), moment.concepts, rates=moment.rates[:, lessons])
-        features = query_features(moment.users.rows(rows), query, moment.learned)
-        true = self.lessons.true(self.data.truth, moment.pairs[rows], lessons)
-        return Trial(features, true, self.lessons.kinds[lessons])
+    history = fit(
+        loss, {"ranker": network}, steps=settings.steps, lr=settings.lr * (1 if start is None else settings.start_lr),
+        weight_decay=settings.weight_decay, warmup=settings.warmup, clip=settings.clip, seed=seed,
+        checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every, progress=progress,
+    )  # fmt: skip
+    return network, history
+
+
+def _made_of(network: Ranker) -> dict[str, int]:
+    return {"features": len(network.mean), "width": len(network.perceptron[0].bias)}  # type: ignore[arg-type]
