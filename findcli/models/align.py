@@ -23,7 +23,6 @@ from findcli.models.ranker.moments import World
 from findcli.models.ranker.start import start_files
 from findcli.models.ranker.train import train_ranker
 from findcli.models.text.pretrained import local_model_files
-from findcli.models.text.space import TextSpace
 from findcli.models.tower import UserTower
 from findcli.models.trained import TOWERS
 from findcli.models.weights import select_device
@@ -87,16 +86,6 @@ def _teachers(workspace: Workspace) -> list[Workspace]:
     return [load_workspace(workspace.path(folder)) for folder in workspace.settings.ranker.worlds]
 
 
-def open_world(workspace: Workspace, *, device: str) -> World:
-    """A workspace as a ranker learns from it.
-
-    Raises:
-        FindCLIError: its pairs or texts are missing.
-    """
-    log, pairs, text = (open_run(workspace.run(name), name) for name in ("events", "pairs", "text"))
-    return World(workspace, log, TrainingData(pairs), TextSpace(text, device=device))
-
-
 def align(workspace: Workspace, *, device: str = "auto", force: bool = False, progress: Progress | None = None) -> Run:
     """Train the user tower and the text tower's LoRA together on the pairs, then the ranker; write `runs/aligned`.
 
@@ -112,7 +101,7 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
         data = TrainingData(runs.pairs)
         draft.json("summary.json", {"kinds": common_kinds(workspace, _training_logs(runs.events, data))})
         if workspace.settings.align.scorer == "query_aware":
-            world, *others = (open_world(each, device=place) for each in (workspace, *_teachers(workspace)))
+            world, *others = (World.open(each, device=place) for each in (workspace, *_teachers(workspace)))
             train_ranker(world, others, draft, checkpoints / "ranker", progress)
 
     return build(

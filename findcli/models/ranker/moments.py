@@ -30,7 +30,7 @@ from findcli.models.text.space import TextSpace
 from findcli.training.examples import TrainingData
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run
+from findcli.workspace.runs import Run, open_run
 
 RARE, COMMON = 0.005, 0.8  # a lesson is learned from at a cutoff if its share of users lies between these
 EXAMPLES = 300_000  # that trees and counts learn from, at most
@@ -97,6 +97,16 @@ class World:
         self.moments = [self._moment(cutoff, past) for cutoff in cutoffs]
         if self.moments:
             self.known, self.learned = self._at_the_end(past)
+
+    @classmethod
+    def open(cls, workspace: Workspace, *, device: str) -> World:
+        """Open a workspace's runs and read them.
+
+        Raises:
+            FindCLIError: its pairs or texts are missing.
+        """
+        log, pairs, text = (open_run(workspace.run(name), name) for name in ("events", "pairs", "text"))
+        return cls(workspace, log, TrainingData(pairs), TextSpace(text, device=device))
 
     def _vocabulary(self, users: pl.Series) -> pl.Series:
         """The concepts that most training users met before `train_until`, sorted."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from findcli.errors import FindCLIError
-from findcli.models.align import open_world
+from findcli.models.ranker.moments import World
 from findcli.models.ranker.start import write_start
 from findcli.models.ranker.train import fit_network
 from findcli.models.weights import select_device
@@ -40,7 +40,7 @@ def pretrain_ranker(
     Raises:
         FindCLIError: a workspace lacks its pairs or texts, or none of them has a sentence about its events.
     """
-    worlds = [open_world(workspace, device=str(select_device(device))) for workspace in workspaces]
+    worlds = [World.open(workspace, device=str(select_device(device))) for workspace in workspaces]
     lessons = [(world, world.moments) for world in worlds if world.moments]
     if not lessons:
         hint = "give workspaces whose sources feed sentences"
