@@ -26,6 +26,7 @@ from findcli.cli.options import (
     WorkspaceDir,
 )
 from findcli.cli.stage import settle_threads
+from findcli.cli.tables import bounds, signed, signed_bounds
 from findcli.cli.towers import towers
 
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ HalfOf = Annotated[
 ]
 Without = Annotated[
     Path | None, typer.Option("--without", metavar="FILE", help="Categories to leave out of the ranking, one per line.")
+]
+
+From = Annotated[Path, typer.Option("--from", metavar="DIR", help="The trained workspace whose ranker is transferred.")]
+To = Annotated[Path, typer.Option("--to", metavar="DIR", help="The workspace whose held-out users are ranked.")]
+Sizes = Annotated[
+    str, typer.Option("--users", metavar="LIST", help="Numbers of users that train, comma-separated; 0 is all.")
 ]
 
 app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
@@ -186,3 +193,52 @@ def _command(salts: str | None, rivals: str, variants: str, report: Path, *, tun
 
 def _progress(folder: str, quiet: bool, stage: str) -> AbstractContextManager[Progress]:
     return console.progress(f"{folder} {stage}", quiet=quiet)
+
+
+@app.command("transfer", epilog="Example: findcli benchmark transfer --from groceries --to gifts")
+def transfer(
+    source: From,
+    to: To,
+    users: Sizes = "100,300,1000,0",
+    device: Device = None,
+    threads: Threads = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Rank one workspace's held-out users by another's ranker: as it is, adapted, and beside its own training.
+
+    Every kind of sentence is asked. Native is trained on its own users; transferred reads none of their outcomes;
+    adapted goes on from the other's weights; untrained are the weights that ship with findcli. The workspace that is
+    ranked needs a finished run; both keep their own models.
+    """
+    numbers = _numbers(users)
+    settle_threads(threads)
+    from findcli.evaluation.benchmark.transfer import transfer as measure
+    from findcli.workspace.folder import load_workspace
+
+    rows = measure(
+        load_workspace(source), load_workspace(to), sizes=numbers, device=device or "auto",
+        progress_for=lambda name: console.progress(name, quiet=quiet),
+    )  # fmt: skip
+    if as_json:
+        from dataclasses import asdict
+
+        console.print_json([asdict(row) for row in rows])
+        return
+    console.print_table(
+        ["users that train", "by", "AUC", "95 %", "less native", "95 % "],
+        [
+            [
+                f"{row.users:,}" if row.users else "all", row.by, row.auc.value, bounds(row.auc),
+                signed(row.less_native.value), signed_bounds(row.less_native),
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _numbers(text: str) -> list[int]:
+    pieces = [piece.strip() for piece in text.split(",")]
+    if not all(piece.isdigit() for piece in pieces):
+        raise typer.BadParameter(f"{text!r} is no list of numbers, such as 100,300,0", param_hint="--users")
+    return [int(piece) for piece in pieces]

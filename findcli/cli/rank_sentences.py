@@ -84,7 +84,7 @@ def _rank_every_kind(workspace: Workspace, *, output: Path | None, device: str, 
         from dataclasses import asdict
 
         plain = asdict(ranked)
-        console.print_json({name: value for name, value in plain.items() if name != "table"})
+        console.print_json({name: value for name, value in plain.items() if name not in ("table", "replicates")})
         return
     kinds = list(dict.fromkeys(row.kind for row in ranked.rows))
     counts = ", ".join(f"{row.questions} about {row.kind}" for row in ranked.rows if row.by == ranked.rows[0].by)

@@ -13,6 +13,7 @@ from findcli.errors import FindCLIError
 from findcli.workspace.folder import write_settings
 from findcli.workspace.settings import SHIPPED
 
+ONE_WORLD = "complete-journey"  # as the card of the shipped ranker calls it
 AS_OF = datetime(2017, 10, 30)
 ACTIVE, LAPSE = timedelta(days=29), timedelta(days=30)
 CAMPAIGN = 18

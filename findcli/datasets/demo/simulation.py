@@ -24,6 +24,7 @@ from findcli.workspace.folder import write_settings
 from findcli.workspace.settings import SHIPPED
 
 SCENARIOS = ("city", "harbour")
+ONE_WORLD = "demo"  # as the card of the shipped ranker calls it
 START = datetime(2025, 9, 1)
 OUTCOME = 28
 SHORTEST = 90

@@ -82,6 +82,7 @@ class EveryKind:
         differences: findcli less each other ranking, a kind each and their mean.
         promises: of findcli's probabilities.
         table: by, kind, question, users, positives, auc; one row each.
+        replicates: of each ranking, the mean over kinds as observed and under every resampling, (1 + R,).
     """
 
     users: int
@@ -90,6 +91,7 @@ class EveryKind:
     differences: list[Difference]
     promises: list[Promise]
     table: pl.DataFrame
+    replicates: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -300,7 +302,7 @@ def rank_every_kind(engine: Engine) -> EveryKind:
             Difference(OWN, name, kind, interval(means[OWN, kind] - each))
             for (name, kind), each in means.items() if name != OWN
         ],
-        _promises(likely, truth, kinds), table,
+        _promises(likely, truth, kinds), table, {name: means[name, EVERY] for name in aucs},
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from scipy import sparse
 from torch import Tensor
 
 from findcli.data import events
+from findcli.data.splits import bucket
 from findcli.data.templates import workspace_templates
 from findcli.models.ranker.choice import Trial
 from findcli.models.ranker.co_occurrence import CoOccurrence, choose_concepts, fit_co_occurrence
@@ -61,6 +62,16 @@ class Moment:
     chances: np.ndarray
 
 
+def _first_users(users: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:
+    """The users that teach: all of them or, if [ranker] sets a number, so many in the order of a hash."""
+    most = workspace.settings.ranker.users
+    if not most or most >= len(users):
+        return users
+    salt = workspace.settings.split.salt
+    order = [bucket("taught", user, salt=salt, buckets=2**32) for user in users["user_id"]]
+    return users.with_columns(pl.Series("order", order)).sort("order").head(most).sort("user").drop("order")
+
+
 class World:
     """A workspace as a ranker learns from it.
 
@@ -84,8 +95,8 @@ class World:
         self.settings, self.seed = workspace.settings.ranker, workspace.settings.workspace.seed
         self.history: timedelta = parse_duration(workspace.settings.ranker.history)
         self.future: timedelta = parse_duration(workspace.settings.windows.future)
-        users = data.users.filter(pl.col("split") == "train")["user_id"]
-        self.texts = self._vocabulary(users)
+        self.users = _first_users(data.users.with_row_index("user"), workspace)
+        self.texts = self._vocabulary(self.users.filter(pl.col("split") == "train")["user_id"])
         self.vectors = space.vectors(self.texts.to_list())
         self.scopes = scopes_of(workspace.settings, self.texts)
         self.lessons = write_lessons(
@@ -93,7 +104,8 @@ class World:
             {text: row for row, text in enumerate(self.texts)}, self.vectors, seed=self.seed,
         )  # fmt: skip
         past: list[sparse.csr_matrix] = []
-        cutoffs = data.pairs["cutoff"].unique().sort() if len(self.lessons) else ()
+        self.pairs = data.pairs.filter(pl.col("user").is_in(self.users["user"].implode()))
+        cutoffs = self.pairs["cutoff"].unique().sort() if len(self.lessons) else ()
         self.moments = [self._moment(cutoff, past) for cutoff in cutoffs]
         if self.moments:
             self.known, self.learned = self._at_the_end(past)
@@ -132,7 +144,7 @@ class World:
 
     def _at_the_end(self, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
         """`_co_occurrence` of the training users as of `train_until`."""
-        users = self.data.users.filter(pl.col("split") == "train")["user_id"]
+        users = self.users.filter(pl.col("split") == "train")["user_id"]
         return self._co_occurrence(self._habits(users, self.workspace.train_until)[1], past)
 
     def _co_occurrence(self, habits: Habits, past: list[sparse.csr_matrix]) -> tuple[np.ndarray, CoOccurrence]:
@@ -151,7 +163,7 @@ class World:
             cutoff: the instant.
             past: training users' levels as of earlier cutoffs; this cutoff's are appended.
         """
-        pairs = self.data.pairs.filter(pl.col("cutoff") == cutoff)
+        pairs = self.pairs.filter(pl.col("cutoff") == cutoff)
         pairs = pairs.with_columns(user_id=self.data.users["user_id"].gather(pairs["user"]))
         ids, habits = self._habits(pairs["user_id"], cutoff)
         rows = pl.DataFrame({"user_id": ids}).join(pairs, on="user_id", maintain_order="left")
