@@ -94,13 +94,19 @@ class Met:
         columns = pl.DataFrame({"concept": concepts}).with_row_index("column")
         kept = self.sums.join(columns, on="concept").sort("row", "column")
         places, shape = (kept["row"].to_numpy(), kept["column"].to_numpy()), (len(self.users), len(concepts))
-        sums = {name: sparse.csr_matrix((kept[name].to_numpy(), places), shape) for name in SUMS}
-        return Habits(sums, self.activity)
+        pattern = sparse.csr_matrix((np.ones(len(kept), np.float32), places), shape)
+        return Habits({name: with_values(pattern, kept[name].to_numpy()) for name in SUMS}, self.activity)
+
+
+def with_values(pattern: sparse.csr_matrix, values: np.ndarray) -> sparse.csr_matrix:
+    """A matrix of other values at the same places, whose indices it shares."""
+    return sparse.csr_matrix((values, pattern.indices, pattern.indptr), pattern.shape, copy=False)
 
 
 def join_habits(groups: Sequence[Habits]) -> Habits:
     """Stack the habits of several groups of users."""
-    sums = {name: sparse.vstack([group.sums[name] for group in groups], format="csr") for name in SUMS}
+    pattern = sparse.vstack([group.sums[SUMS[0]] for group in groups], format="csr")
+    sums = {name: with_values(pattern, np.concatenate([group.sums[name].data for group in groups])) for name in SUMS}
     return Habits(sums, np.concatenate([group.activity for group in groups]))
 
 
