@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from findcli.demands.horizons import Amount, Horizon, take_amount, take_horizon
+from findcli.demands.horizons import Horizon, take_horizon
+from findcli.demands.levels import MARKS, Level, levels_in, take_levels
+from findcli.demands.people import take_standing, take_traits
+from findcli.demands.tense import Before, take_past
 from findcli.errors import FindCLIError
 
 # The frame: words for people, function words, and the verbs of wishing and of the five families of sentences.
@@ -48,7 +51,8 @@ FRAME = frozenset(f"{PEOPLE} {FUNCTION} {WISHES}".split())
 CEASING = (
     r"(?:about\s+to\s+)?(?:stop(?:s|ped|ping)?|ceas(?:e|es|ed|ing)|quit(?:s|ting)?|g(?:ive|ives|iving|ave)\s+up|no\s+longer)\s+"
     r"(?=(?:buy|purchas|order|shop|spend|com(?:e|ing)|visit|us(?:e|ing)|pay|brows|click|search)\w*)"
-    r"|(?:churn(?:s|ed|ing)?|laps(?:e|es|ed|ing)|leav(?:e|es|ing)\s+us(?!\s+\w+s\b)|(?:go|going|become|becoming)\s+(?:inactive|dormant))\b"
+    r"|(?:churn(?:s|ed|ing|ers)?|laps(?:e|es|ed|ing)|leav(?:e|es|ing)\s+us(?!\s+\w+s\b)|leav(?:e|es|ing)(?=\s*$)|at\s+risk(?:\s+of\s+\w+(?:\s+us)?)?"
+    r"|drop(?:s|ping)?\s+off(?=\s*$)|(?:go|going|become|becoming)\s+(?:inactive|dormant))\b"
 )
 NEGATION = re.compile(
     r"[,;]?\s*\b(?:(?:but|and|yet|who|that|which)\s+)?"
@@ -57,12 +61,44 @@ NEGATION = re.compile(
     rf"|{CEASING})",
     re.IGNORECASE,
 )
-_AGAIN = re.compile(r"[,;]?\s*\bbut\s+(?!not|no|never|do|does)(?=\w)", re.IGNORECASE)
+# "Anything" names nothing in particular: alone it asks for any event.
+ANYTHING = frozenset(
+    "anything something things thing stuff products product items item goods article articles order orders purchase "
+    "purchases whatever nothing else everything merchandise transaction transactions visit visits online".split()
+)
+# What an event is done by: without a thing, it is any event that is asked for.
+ACTION = re.compile(
+    r"\b(?:buy\w*|bought|purchas\w+|order\w*|shop|shops|shopping|spend\w*|spent|pay|pays|paying|visit\w*|brows\w+|search\w*|click\w*|"
+    r"return\w*|refund\w*|active|engage|do|act|something|anything)\b",
+    re.IGNORECASE,
+)
+AGAIN = re.compile(
+    r"\b(?:again(?!st)|once more|one more time|another time|(?:come|comes|coming|be|keep|keeps) (?:back|coming back)|re-?order(?:s|ing)?|"
+    r"re-?purchas(?:e|es|ing)|re-?buy(?:s|ing)?|repeat(?=\s+(?:customers?|buyers?|purchasers?|purchases?|orders?|business|shoppers?|clients?))|"
+    r"returning(?=\s+(?:customers?|buyers?|shoppers?|clients?|users?))|(?:another|a second|second|next|a further|one more) (?:order|purchase)|"
+    r"returns?(?=\s*(?:$|[,.;?!]|(?:to (?:us|the (?:shop|store|site)|our \w+)|again|soon|for|and|but|or|who)\b)))(?!\w)",
+    re.IGNORECASE,
+)
+RETURNS = re.compile(
+    r"\b(?:return(?:s|ed|ing)?|(?:send|sends|sending|bring|brings|bringing|give|gives|giving)(?:\s+\w+){0,4}?\s+back|refund(?:s|ed|ing)?|"
+    r"(?:send|sends|sending|sent|bring|brings|bringing|brought)\s+back)\b",
+    re.IGNORECASE,
+)
+OFTEN = re.compile(r"\b(?:often|usually|regularly|frequently|always|every (?:day|week|month|year)|weekly|monthly|daily)\b", re.IGNORECASE)
+_AGAIN_AFTER = re.compile(r"[,;]?\s*\bbut\s+(?!not|no|never|do|does)(?=\w)", re.IGNORECASE)
 _BOTH = re.compile(
     r"\s*(?:,?\s*\bas well as\b|\btogether with\b|\balong with\b|\bplus\b|,?\s*\band also\b|&)\s*", re.IGNORECASE
 )
 _AND = re.compile(r"\s*,?\s*\band\b\s*", re.IGNORECASE)
 _OR = re.compile(r"\s*(?:,?\s*\b(?:and/or|or|nor)\b|[,;/])\s*", re.IGNORECASE)
+# After "and", these begin something of its own that must hold too; a noun goes on with the list.
+_OF_ITS_OWN = re.compile(
+    r"(?:who|that|which|will|would|'ll|also|then|to|are|is|likely|going|plan|want|need|buy|buys|buying|purchase|purchases|"
+    r"purchasing|order|orders|ordering|spend|spends|spending|pay|pays|paying|visit|visits|visiting|browse|browses|search|searches|"
+    r"searching|click|clicks|clicking|return|returns|send|use|drink|drinks|eat|eats|cook|cooks|come)\b",
+    re.IGNORECASE,
+)
+_SUCH_AS = re.compile(r",?\s*\b(?:such as|including|e\.g\.|for example|for instance)\s*", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?:['\u2019\-&][^\W_]+)*")
 
 
@@ -86,12 +122,35 @@ class Part:
     """Alternatives: any one of the things will do.
 
     Attributes:
-        phrases: the things; none means anything at all, which only a negated part can mean.
+        phrases: the things; none means anything at all.
         negated: whether none of them may hold.
+        level: how much of them there must be; None: any.
+        returns: whether things that come back are meant.
+        again: whether it was done before.
+        listed: whether "and" joins the things.
+        words: its words in the demand.
     """
 
     phrases: tuple[Phrase, ...]
     negated: bool
+    level: Level | None = None
+    returns: bool = False
+    again: bool = False
+    listed: bool = False
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Was:
+    """What a demand says of the past.
+
+    Attributes:
+        before: its words, and when.
+        parts: what was or was not done; all of them must hold.
+    """
+
+    before: Before
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -103,16 +162,20 @@ class Parsed:
         parts: all of them must hold; empty when the demand names nothing.
         whole: the demand without horizon, amount and negated parts.
         horizon: how far ahead it looks, if it says so.
-        amount: the least it asks for, if it says so.
+        past: what must have been before.
         stops: whether it asks for people who stop doing something.
+        traits: what it says of people that only a profile can tell.
+        unused: words of it that change nothing.
     """
 
     demand: str
     parts: tuple[Part, ...]
     whole: Phrase | None
     horizon: Horizon | None
-    amount: Amount | None
+    past: tuple[Was, ...] = ()
     stops: bool = False
+    traits: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
@@ -124,20 +187,32 @@ def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
     """
     plain = " ".join(demand.replace("\u2019", "'").split()).strip(" .?!:;,\"'")
     plain = re.sub(r"(?i)(?<=\b(?:rather|sooner|prefer)\b)(.*)\bthan\b", r"\1 rather than", plain)
-    without_time, horizon = take_horizon(plain)
-    request, amount = take_amount(without_time, currency)
-    wanted, unwanted = _split_negated(" ".join(request.split()))
-    parts = [part for text in wanted for part in _positive(text)]
-    head = parts[0].phrases[0].content if parts else ""
-    excluded = [phrase for text in unwanted for phrase in _phrases(text, head=head)]
+    ahead, past = take_past(plain)
+    was = tuple(Was(before, _parts_of_past(before, currency)) for before in past)
+    ahead, horizon = take_horizon(ahead)
+    ahead = re.sub(r"(?i)\b(buy|order|purchase|spend|do)\s+nothing\b", r"not \1 anything", ahead)
+    request, levels = take_levels(ahead, currency)
+    request, levels = take_standing(request, levels)
+    request, traits = take_traits(request)
+    request = " ".join(request.split())
+    wanted, unwanted = _split_negated(request)
+    parts = [part for text in wanted for part in _positive(text, levels)]
+    head = next((part.phrases[0].content for part in parts if part.phrases), "")
+    excluded = [part for text in unwanted for part in _excluded(text, levels, head=head)]
     stops = re.search(rf"\b(?:{CEASING})", request, re.IGNORECASE) is not None
+    if excluded or was:
+        parts = [part for part in parts if part.phrases or part.level or part.returns or not excluded]
     if not parts and not excluded and NEGATION.search(request):
-        return Parsed(demand, (Part((), negated=True),), None, horizon, amount, stops)
-    whole = _phrase(" ".join(wanted)) or (_phrase(plain) if not excluded else None)
-    if whole is not None and not parts:
-        parts = [Part((whole,), negated=False)]
-    parts += [Part((phrase,), negated=True) for phrase in excluded]
-    return Parsed(demand, tuple(parts), whole, horizon, amount, stops)
+        excluded = [Part((), negated=True, words=request)]
+    whole = _phrase(" ".join(wanted)) or (_phrase(request) if not excluded and not was else None)
+    unused = () if any(part.level for part in parts) else tuple(OFTEN.findall(request))
+    return Parsed(demand, (*parts, *excluded), whole, horizon, was, stops, tuple(traits), unused)
+
+
+def _parts_of_past(before: Before, currency: str) -> tuple[Part, ...]:
+    text, levels = take_levels(before.text, currency)
+    parts = _positive(text, levels) or [Part((), negated=False, words=before.words)]
+    return tuple(replace(part, negated=before.negated) for part in parts)
 
 
 def content_words(text: str) -> list[str]:
@@ -151,37 +226,83 @@ def _split_negated(text: str) -> tuple[list[str], list[str]]:
     first, *others = NEGATION.split(text)
     wanted, unwanted = [first], []
     for stretch in others:
-        negated, *resumed = _AGAIN.split(stretch)
+        negated, *resumed = _AGAIN_AFTER.split(stretch)
         unwanted.append(negated)
         wanted += resumed
     return [each.strip() for each in wanted if each.strip()], [each.strip() for each in unwanted if each.strip()]
 
 
-def _positive(text: str) -> list[Part]:
-    """The parts of a stretch: "and" separates parts, "or" alternatives; commas act as their list's last joint."""
-    text = re.sub(r"\b(?:either|both)\s+", "", text, flags=re.IGNORECASE)
-    together = [each for piece in _BOTH.split(text) for each in _AND.split(piece)]
-    if len(together) > 1 and "," in together[0] and not re.search(r"\bor\b", text, re.IGNORECASE):
-        together = [piece for each in together for piece in each.split(",")]
-    alternatives = (tuple(phrase for each in _OR.split(piece) if (phrase := _phrase(each))) for piece in together)
-    return [Part(phrases, negated=False) for phrases in alternatives if phrases]
+def _positive(text: str, levels: list[Level]) -> list[Part]:
+    """The parts of a stretch: "or" and lists of nouns are alternatives; "both" and a further verb make further parts."""
+    both = re.search(r"\b(?:both|together)\b", text, re.IGNORECASE) is not None
+    text = re.sub(r"\b(?:either|both|together(?!\s+with))\b", " ", text, flags=re.IGNORECASE)
+    text = _SUCH_AS.sub(" or ", text)
+    parts = []
+    for piece in _BOTH.split(text):
+        for stretch, listed in _apart(_AND.split(piece), both=both):
+            part = _part(stretch, levels, listed=listed)
+            if part is not None:
+                parts.append(part)
+    return parts
 
 
-def _phrases(text: str, *, head: str) -> list[Phrase]:
-    """The things that a negated stretch names; "one" and "them" mean the thing the demand asks for before it."""
-    pieces = [each for piece in _OR.split(text) for each in _AND.split(piece)]
-    if head and re.search(r"\b(?:one|ones|them|it)$", text, re.IGNORECASE):
-        pieces[-1] = f"{pieces[-1].rsplit(maxsplit=1)[0]} {head.split()[-1]}"
-    return [phrase for piece in pieces if (phrase := _phrase(piece))]
+def _apart(pieces: list[str], *, both: bool) -> list[tuple[str, bool]]:
+    """What "and" joins: each part by itself, or as a list of alternatives, and whether it is such a list."""
+    if both and "," in pieces[0] and not re.search(r"\bor\b", " ".join(pieces), re.IGNORECASE):
+        pieces = [each for piece in pieces for each in piece.split(",")]
+    joined: list[tuple[str, bool]] = []
+    for piece in pieces:
+        named = [bool(content_words(MARKS.sub(" ", each))) for each in (joined[-1][0], piece)] if joined else []
+        if not joined or both or _OF_ITS_OWN.match(piece.strip()) or not all(named):
+            joined.append((piece, False))
+        else:
+            joined[-1] = (f"{joined[-1][0]} or {piece}", True)
+    return joined
+
+
+def _part(text: str, levels: list[Level], *, listed: bool) -> Part | None:
+    rest, asked = levels_in(text, levels)
+    again = AGAIN.search(rest) is not None
+    rest = AGAIN.sub(" buy ", rest)
+    returns = RETURNS.search(rest) is not None
+    if returns:
+        rest = RETURNS.sub(lambda match: " ".join(["buy", *match[0].split()[1:-1]]), rest)
+    phrases = tuple(phrase for each in _OR.split(rest) if (phrase := _phrase(each)) and not _is_anything(phrase))
+    level = next((each for each in asked if each.measure != "count" or each.least != 1 or each.below), None)
+    if not phrases and not (asked or again or returns or ACTION.search(rest)):
+        return None
+    return Part(phrases, False, level, returns, again, listed, " ".join(rest.split()))
+
+
+def _excluded(text: str, levels: list[Level], *, head: str) -> list[Part]:
+    """What must not hold of a negated stretch, one part each; "one" and "them" mean the thing asked for before it."""
+    rest, asked = levels_in(text, levels)
+    returns = RETURNS.search(rest) is not None and not AGAIN.search(rest)
+    rest = (RETURNS if returns else AGAIN).sub(" buy ", rest)
+    pieces = [each for piece in _OR.split(rest) for each in _AND.split(piece)]
+    if head and re.search(r"\b(?:one|ones|them|it)$", rest.strip(), re.IGNORECASE):
+        pieces[-1] = f"{pieces[-1].strip().rsplit(maxsplit=1)[0]} {head.split()[-1]}"
+    phrases = [phrase for piece in pieces if (phrase := _phrase(piece))]
+    named = [phrase for phrase in phrases if not _is_anything(phrase)]
+    level = asked[0] if asked else None
+    if not named:
+        wanted = asked or phrases or returns or ACTION.search(rest)
+        return [Part((), negated=True, level=level, returns=returns, words=text)] if wanted else []
+    return [Part((phrase,), negated=True, level=level, returns=returns, words=phrase.words) for phrase in named]
+
+
+def _is_anything(phrase: Phrase) -> bool:
+    return set(phrase.content.split()) <= ANYTHING
 
 
 def _phrase(text: str) -> Phrase | None:
+    text = MARKS.sub(" ", text)
     content = " ".join(content_words(text))
     if not content:
         return None
     words = _WORD.findall(text)
     verb = max((i for i, word in enumerate(words) if word.lower() in ASKING), default=-1)
-    return Phrase(text.strip(), content, " ".join(content_words(" ".join(words[verb + 1 :]))) or content)
+    return Phrase(" ".join(text.split()), content, " ".join(content_words(" ".join(words[verb + 1 :]))) or content)
 
 
 def require_demands(demands: Sequence[str]) -> None:
