@@ -25,6 +25,7 @@ FRAMES = {
     "danish": "kunder købe køber købt bestille næste",
     "turkish": "müşteriler alacak satın alan",
 }
+ENGLISH = frozenset("or and but not".split())  # whatever other languages make of these words
 MULTILINGUAL = 100_000  # tokens in the vocabulary of a text model of many languages; models of English have 30-60,000
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -42,9 +43,9 @@ def foreign_language(demand: str, known: Collection[str] = ()) -> str | None:
         words = _WORD.findall(demand.lower())
         return None if any(word in known for word in words) else _script(scripts[0][0])
     words = [word for word in _WORD.findall(demand.lower()) if word not in known]
-    if any(word in _small_words("english") for word in words):
+    if any(word in ENGLISH or word in _small_words("english") for word in words):
         return None
-    counts = {language: sum(word in _small_words(language) for word in words) for language in LANGUAGES}
+    counts = {language: len(_small_words(language) & set(words)) for language in LANGUAGES}
     best = max(LANGUAGES, key=lambda language: counts[language])
     return best.capitalize() if counts[best] >= 2 else None
 
