@@ -73,7 +73,7 @@ ACTION = re.compile(
     re.IGNORECASE,
 )
 AGAIN = re.compile(
-    r"\b(?:again(?!st)|once more|one more time|another time|(?:come|comes|coming|be|keep|keeps) (?:back|coming back)|re-?order(?:s|ing)?|"
+    r"\b(?:(?:place|places|placing|make|makes|making)\s+)?(?:again(?!st)|once more|one more time|another time|(?:come|comes|coming|be|keep|keeps) (?:back|coming back)|re-?order(?:s|ing)?|"
     r"re-?purchas(?:e|es|ing)|re-?buy(?:s|ing)?|repeat(?=\s+(?:customers?|buyers?|purchasers?|purchases?|orders?|business|shoppers?|clients?))|"
     r"returning(?=\s+(?:customers?|buyers?|shoppers?|clients?|users?))|(?:another|a second|second|next|a further|one more) (?:order|purchase)|"
     r"returns?(?=\s*(?:$|[,.;?!]|(?:to (?:us|the (?:shop|store|site)|our \w+)|again|soon|for|and|but|or|who)\b)))(?!\w)",

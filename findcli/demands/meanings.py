@@ -219,9 +219,13 @@ class Meanings:
 
     def _wide_set(self, phrase: Phrase, reading: Reading, named: set[int], best: int) -> list[int]:
         """The rows at the best one's level that match about equally and share a word."""
-        said = frozenset(self.names.stems(phrase.object))
-        if any(self.names.of_row[row] == said and self.levels[row] in WIDE for row in named):
-            return []
+        said, whole = frozenset(self.names.stems(phrase.object)), frozenset(self.names.stems(phrase.content))
+        exact = [row for row in named if self.names.of_row[row] == said and self.levels[row] in WIDE]
+        if exact:
+            return exact
+        done = [row for row in np.flatnonzero((self.levels == "") & ~self.is_anything) if len(whole) > 1]
+        if events := [int(row) for row in done if whole <= self.names.of_row[row]]:
+            return events
         if self.levels[best] == "item" and best in named:
             items = [row for row in named if self.levels[row] == "item"]
             return items if len(items) > 1 else []
@@ -231,9 +235,10 @@ class Meanings:
             for row in np.flatnonzero(reading.log_share >= least)
             if self.levels[row] == self.levels[best] and self.families[row] == self.families[best]
         ]
-        if len(equal) < 2 or not (set(equal) <= named or self.names.shared(equal)):
-            return []
-        return equal
+        # What they share must be more than a word that only tells what kind of thing it is: "frozen" fish and pizza.
+        kinds = frozenset(self.names.stems(" ".join(phrase.object.split()[:-1])))
+        alike = len(equal) > 1 and (set(equal) <= named or self.names.shared(equal) - kinds)
+        return equal if alike else []
 
     def _meant(self, rows: np.ndarray) -> tuple[Meant, ...]:
         return tuple(Meant(self.texts[i], 1.0, None, events=int(self.events[i])) for i in rows)
