@@ -62,10 +62,11 @@ NEGATION = re.compile(
     re.IGNORECASE,
 )
 # "Anything" names nothing in particular: alone it asks for any event.
-ANYTHING = frozenset(
+_ANYTHING_WORDS = (
     "anything something things thing stuff products product items item goods article articles order orders purchase "
-    "purchases whatever nothing else everything merchandise transaction transactions visit visits online".split()
+    "purchases whatever nothing else everything merchandise transaction transactions visit visits online"
 )
+ANYTHING = frozenset(_ANYTHING_WORDS.split())
 # What an event is done by: without a thing, it is any event that is asked for.
 ACTION = re.compile(
     r"\b(?:buy\w*|bought|purchas\w+|order\w*|shop|shops|shopping|spend\w*|spent|pay|pays|paying|visit\w*|brows\w+|search\w*|click\w*|"
@@ -73,10 +74,14 @@ ACTION = re.compile(
     re.IGNORECASE,
 )
 AGAIN = re.compile(
-    r"\b(?:(?:place|places|placing|make|makes|making)\s+)?(?:again(?!st)|once more|one more time|another time|(?:come|comes|coming|be|keep|keeps) (?:back|coming back)|re-?order(?:s|ing)?|"
+    r"\b(?:(?:place|places|placing|make|makes|making)\s+)?(?:again(?!st)|once more|"
+    r"one more time|another time|(?:come|comes|coming|be|keep|keeps) (?:back|coming "
+    r"back)|re-?order(?:s|ing)?|"
     r"re-?purchas(?:e|es|ing)|re-?buy(?:s|ing)?|repeat(?=\s+(?:customers?|buyers?|purchasers?|purchases?|orders?|business|shoppers?|clients?))|"
-    r"returning(?=\s+(?:customers?|buyers?|shoppers?|clients?|users?))|(?:another|a second|second|next|a further|one more) (?:order|purchase)|"
-    r"returns?(?=\s*(?:$|[,.;?!]|(?:to (?:us|the (?:shop|store|site)|our \w+)|again|soon|for|and|but|or|who)\b)))(?!\w)",
+    r"returning(?=\s+(?:customers?|buyers?|shoppers?|clients?|users?))|(?:another|"
+    r"a second|second|next|a further|one more) (?:order|purchase)|"
+    r"returns?(?=\s*(?:$|[,.;?!]|(?:to (?:us|the (?:shop|store|site)|our \w+)|again|"
+    r"soon|for|and|but|or|who)\b)))(?!\w)",
     re.IGNORECASE,
 )
 RETURNS = re.compile(
@@ -84,7 +89,10 @@ RETURNS = re.compile(
     r"(?:send|sends|sending|sent|bring|brings|bringing|brought)\s+back)\b",
     re.IGNORECASE,
 )
-OFTEN = re.compile(r"\b(?:often|usually|regularly|frequently|always|every (?:day|week|month|year)|weekly|monthly|daily)\b", re.IGNORECASE)
+OFTEN = re.compile(
+    r"\b(?:often|usually|regularly|frequently|always|every (?:day|week|month|year)|weekly|monthly|daily)\b",
+    re.IGNORECASE,
+)
 _AGAIN_AFTER = re.compile(r"[,;]?\s*\bbut\s+(?!not|no|never|do|does)(?=\w)", re.IGNORECASE)
 _BOTH = re.compile(
     r"\s*(?:,?\s*\bas well as\b|\btogether with\b|\balong with\b|\bplus\b|,?\s*\band also\b|&)\s*", re.IGNORECASE
@@ -233,7 +241,7 @@ def _split_negated(text: str) -> tuple[list[str], list[str]]:
 
 
 def _positive(text: str, levels: list[Level]) -> list[Part]:
-    """The parts of a stretch: "or" and lists of nouns are alternatives; "both" and a further verb make further parts."""
+    """The parts of a stretch: "or" and lists are alternatives; "both" and a further verb make further parts."""
     both = re.search(r"\b(?:both|together)\b", text, re.IGNORECASE) is not None
     text = re.sub(r"\b(?:either|both|together(?!\s+with))\b", " ", text, flags=re.IGNORECASE)
     text = _SUCH_AS.sub(" or ", text)

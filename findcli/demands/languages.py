@@ -23,9 +23,10 @@ FRAMES = {
     "polish": "klienci kupią kupić kupują zamówić",
     "swedish": "kunder köpa köper köpt beställa nästa",
     "danish": "kunder købe køber købt bestille næste",
-    "turkish": "müşteriler alacak satın alan",
+    "turkish": "müşteriler alacak sat\u0131n alan",
 }
-ENGLISH = frozenset("or and but not".split())  # whatever other languages make of these words
+_ENGLISH_WORDS = "or and but not"
+ENGLISH = frozenset(_ENGLISH_WORDS.split())  # whatever other languages make of these words
 MULTILINGUAL = 100_000  # tokens in the vocabulary of a text model of many languages; models of English have 30-60,000
 _WORD = re.compile(r"[^\W\d_]{2,}")
 

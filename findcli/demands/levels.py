@@ -29,13 +29,16 @@ _NOUN = r"(?:orders?|purchases?|transactions?|visits?|bookings?|trips?|baskets?)
 _MAKE = r"(?:(?:place|places|placing|make|makes|making|have|having)\s+)?"
 _THINGS = r"(?:things?|products?|items?|articles?|goods)"
 _FORMS: tuple[tuple[Measure, str], ...] = (
-    ("first", r"for (?:the|their) (?:very )?first time|(?:the|their) (?:very )?first time|(?:are |is )?new to|first[- ]time"),
-    ("distinct", rf"(?:{_MORE}\s+)?{_N}(?:\+| or more)?\s+(?:different|distinct|various)(?:\s+(?:kinds|types|sorts) of)?(?:\s+{_THINGS})?"),
+    ("first", r"for (?:the|their) (?:very )?first time|(?:the|their) (?:very )?first time|(?:are "
+        r"|is )?new to|first[- ]time"),
+    ("distinct", rf"(?:{_MORE}\s+)?{_N}(?:\+| or more)?\s+(?:different|distinct|various)(?:\s+(?:kinds|"
+        rf"types|sorts) of)?(?:\s+{_THINGS})?"),
     ("distinct", rf"(?P<many>{_MANY})\s+(?:different|distinct)(?:\s+(?:kinds|types|sorts) of)?(?:\s+{_THINGS})?"),
     ("count", rf"(?P<above>{_ABOVE})\s+(?:(?P<once>once)|(?P<twice>twice)|{_N} times)"),
     ("count", rf"(?P<below>{_BELOW})\s+(?:(?P<once>once)|(?P<twice>twice)|{_N} (?:times|{_NOUN}))"),
     ("count", rf"(?P<most>{_MOST}|only)\s+(?:(?P<once>once)|(?P<twice>twice)|{_N} (?:times|{_NOUN}))"),
-    ("count", rf"(?:{_MORE}\s+)?(?:(?P<once>once)|(?P<twice>twice)|(?P<thrice>thrice)|{_N}\s?(?:\+\s*|or more )?(?:times|x\b))(?! a\b| per\b)(?: or more(?: often)?)?"),
+    ("count", rf"(?:{_MORE}\s+)?(?:(?P<once>once)|(?P<twice>twice)|(?P<thrice>thrice)|{_N}\s?(?:\+\s*|"
+        r"or more )?(?:times|x\b))(?! a\b| per\b)(?: or more(?: often)?)?"),
     ("count", rf"(?P<many>{_MANY}) times|(?P<rep>repeatedly|more and more)"),
     ("count", rf"{_MAKE}(?P<above>{_ABOVE})\s+{_N} {_NOUN}"),
     ("count", rf"{_MAKE}(?:{_MORE}\s+)?{_N}\s?(?:\+|or more)?\s*{_NOUN}(?: or more)?"),
@@ -44,7 +47,9 @@ _FORMS: tuple[tuple[Measure, str], ...] = (
 _PATTERNS = [(measure, re.compile(rf"(?<![\w-])(?:{form})(?!\w)", re.IGNORECASE)) for measure, form in _FORMS]
 _SIGN = r"[$£€¥]"
 _SPEND = r"(?:spend(?:s|ing)?|spent|pay(?:s|ing)?|paid|shell(?:s|ing)? out)"
-_WORTH = r"(?:\s+(?:worth(?: of)?|in total|altogether|or more|or above|and more|and above|per (?:order|customer|person)))*"
+_WORTH = (
+    r"(?:\s+(?:worth(?: of)?|in total|altogether|or more|or above|and more|and above|per (?:order|customer|person)))*"
+)
 _ON = r"(?:\s+(?:on|for|in|of|at)\b)?"
 
 
@@ -106,9 +111,13 @@ def levels_in(text: str, levels: list[Level]) -> tuple[str, list[Level]]:
 
 def _amounts(currency: str) -> list[re.Pattern[str]]:
     one = currency.lower().rstrip("s")
-    units = dict.fromkeys([f"{re.escape(one)}s?", "dollars?", "euros?", "pounds?", "usd", "eur", "gbp", "bucks?", "quid", "cents?", _SIGN])
+    units = dict.fromkeys(
+        [f"{re.escape(one)}s?", "dollars?", "euros?", "pounds?", "usd", "eur", "gbp", "bucks?", "quid", "cents?", _SIGN]
+    )
     unit = "|".join(units)
-    amount = rf"(?:(?P<sign>{_SIGN})\s?(?P<before>\d[\d,]*(?:\.\d+)?)(?P<k1>k)?|(?P<after>\d[\d,]*(?:\.\d+)?)(?P<k2>k)?\+?\s?(?P<unit>{unit}))"
+    number = r"\d[\d,]*(?:\.\d+)?"
+    signed = rf"(?P<sign>{_SIGN})\s?(?P<before>{number})(?P<k1>k)?"
+    amount = rf"(?:{signed}|(?P<after>{number})(?P<k2>k)?\+?\s?(?P<unit>{unit}))"
     bare = r"(?P<bare>\d[\d,]*(?:\.\d+)?)(?P<k3>k)?\+?"
     order = rf"(?:an?\s+)?{_NOUN}\s+(?:of|for|worth|above|over|exceeding)?"
     bound = rf"(?:(?P<below>{_BELOW}|{_MOST})|{_ABOVE}|{_MORE}|from|>=?|about|around)"

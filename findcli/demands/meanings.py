@@ -172,7 +172,8 @@ class Meanings:
         best = best[np.isfinite(reading.log_share[best])]
         kept = [i for i in best[:KEPT] if reading.log_share[i] >= reading.log_share[best[0]] + np.log(LEAST_SHARE)]
         total = np.exp(reading.log_share[kept]).sum()
-        chosen, others = [], []
+        chosen: list[Meant] = []
+        others: list[Meant] = []
         for i in best:
             share = float(np.exp(reading.log_share[i]) / (total if i in kept else 1.0))
             (chosen if i in kept else others).append(self._one(int(i), reading, share))
@@ -195,11 +196,10 @@ class Meanings:
             rows = np.flatnonzero(np.isin(self.families, sorted(families)) & ~self.is_anything & (self.levels != ""))
             if len(rows):
                 return set(map(int, rows))
-        rows = np.flatnonzero(~self.is_anything & (self.families != "return")) if not returns else ()
-        return set(map(int, rows))
+        return set() if returns else set(map(int, np.flatnonzero(~self.is_anything & (self.families != "return"))))
 
     def _set(self, phrase: Phrase, reading: Reading, among: set[int]) -> tuple[list[int], list[str], float]:
-        """The rows of a phrase that is broad, or surely one; the words that were not used; the share of shared words."""
+        """The rows of a phrase that is broad, or surely one; the words not used; the share of words shared."""
         named, unused = self.names.search(phrase, among)
         best = int(reading.log_share.argmax())
         levels = {self.levels[row] for row in among}

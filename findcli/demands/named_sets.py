@@ -15,10 +15,11 @@ from collections.abc import Iterable, Sequence
 from findcli.demands.grammar import ASKING, FRAME, Phrase
 
 # After a thing, these begin what it is for, where and when, which names seldom hold.
-BREAKS = frozenset(
+_BREAKS_WORDS = (
     "for with from in on at to this that these those who which because when while before after during by under as "
-    "into around near next over if since".split()
+    "into around near next over if since"
 )
+BREAKS = frozenset(_BREAKS_WORDS.split())
 IRREGULAR = {
     "children": "child", "childrens": "child", "men": "man", "women": "woman", "mice": "mouse", "feet": "foot",
     "teeth": "tooth", "geese": "goose", "knives": "knife", "wives": "wife", "lives": "life",
@@ -37,6 +38,7 @@ class Stems:
         self._stemmer, self._stems = stemmer("english"), dict[str, str]()
 
     def __call__(self, text: str) -> list[str]:
+        """The stems, in the order of the words."""
         words = _WORD.findall(text.lower())
         for word in words:
             if word not in self._stems:
@@ -118,7 +120,7 @@ class NameIndex:
 
 
 def named_words(phrase: Phrase) -> list[str]:
-    """The words of the thing that a phrase names, without what it is for: "a lunch bag for the kids" names a lunch bag."""
+    """The words of the thing that a phrase names: "a lunch bag for the kids" names a lunch bag."""
     tokens = [token.lower() for token in _TOKEN.findall(phrase.words)]
     last = max((i for i, token in enumerate(tokens) if token in ASKING), default=-1)
     words: list[str] = []

@@ -17,12 +17,15 @@ _PEOPLE = (
     r"families|persons?|students?|subscribers?|visitors?|ones)"
 )
 _GOOD = (
-    r"(?:(?:very |our |most |the |really )*(?:best|good|great|v\.?i\.?p\.?s?|top|valuable|valued|profitable|important|key|"
-    r"high[- ](?:value|spending|spend|ticket)|highest[- ](?:value|spending)|big[- ]spending|heavy|biggest|lucrative|a-list|prime))"
+    r"(?:(?:very |our |most |the |really )*(?:best|good|great|v\.?i\.?p\.?s?|top|valuable|"
+    r"valued|profitable|important|key|"
+    r"high[- ](?:value|spending|spend|ticket)|highest[- ](?:value|spending)|big[- "
+    r"]spending|heavy|biggest|lucrative|a-list|prime))"
 )
 _LOYAL = r"(?:(?:very |our |most |the |really )*(?:loyal|regular|frequent|faithful|committed|devoted|engaged|active))"
 _STANDING = re.compile(
-    rf"(?<![\w-])(?:(?P<good>{_GOOD})\s+(?:and\s+(?:{_LOYAL}|{_GOOD})\s+)?(?:{_PEOPLE})|(?P<vips>(?:our |the )?v\.?i\.?p'?s|v\.i\.p\.)(?!\s*\w)"
+    rf"(?<![\w-])(?:(?P<good>{_GOOD})\s+(?:and\s+(?:{_LOYAL}|{_GOOD})\s+)?(?:{_PEOPLE})|"
+    r"(?P<vips>(?:our |the )?v\.?i\.?p'?s|v\.i\.p\.)(?!\s*\w)"
     rf"|(?P<vips2>v\.?i\.?ps)\b|(?P<spenders>(?:big|high|heavy|top|best|biggest)[- ](?:spenders?|rollers?|payers?))"
     rf"|(?P<loyal>{_LOYAL})\s+(?:{_PEOPLE})|(?P<regulars>(?:our |the )?regulars|loyalists))(?![\w-])",
     re.IGNORECASE,
@@ -35,7 +38,8 @@ _TRAIT = re.compile(
     re.IGNORECASE,
 )
 _AGES = re.compile(
-    r"\b(?:aged?|over|under|above|below|older than|younger than)\s+(?:of\s+)?(?:over |under )?\d{2}(?:\s*(?:-|to|and)\s*\d{2}|\+)?(?:\s+years?(?: old| of age)?)?"
+    r"\b(?:aged?|over|under|above|below|older than|younger than)\s+(?:of\s+)?(?:over "
+    r"|under )?\d{2}(?:\s*(?:-|to|and)\s*\d{2}|\+)?(?:\s+years?(?: old| of age)?)?"
     r"(?!\s*(?:times|dollars|euros|pounds|%|[$£€]|\d))",
     re.IGNORECASE,
 )

@@ -11,14 +11,17 @@ from datetime import datetime, timedelta
 
 from findcli.demands.horizons import DAYS, WORDS
 
-MONTHS = ("january february march april may june july august september october november december").split()
+_MONTHS_WORDS = "january february march april may june july august september october november december"
+MONTHS = _MONTHS_WORDS.split()
 SEASONS = {"spring": (3, 3), "summer": (6, 3), "autumn": (9, 3), "fall": (9, 3), "christmas": (12, 1)}
-RECENT = timedelta(days=30)
+RECENT, LONG = timedelta(days=30), timedelta(days=182)  # "recently", and "for a long time"
 _UNIT = "|".join(DAYS)
 NUMBER = r"\d{1,3}|" + "|".join(sorted(WORDS, key=len, reverse=True))
 _MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "may"), r"sept\.?"])
 _YEAR = r"(?:19|20)\d\d"
-_DATE = rf"(?P<{{0}}d>{_YEAR}-\d\d-\d\d)|(?:(?P<{{0}}m>{_MONTH})(?:,? (?:of )?(?P<{{0}}my>{_YEAR}))?|(?P<{{0}}y>{_YEAR}))"
+_DATE = (
+    rf"(?P<{{0}}d>{_YEAR}-\d\d-\d\d)|(?:(?P<{{0}}m>{_MONTH})(?:,? (?:of )?(?P<{{0}}my>{_YEAR}))?|(?P<{{0}}y>{_YEAR}))"
+)
 
 
 def _date(name: str) -> str:
@@ -26,12 +29,14 @@ def _date(name: str) -> str:
 
 
 _FORMS = (
-    rf"(?:with)?(?:in|during|over|for|of|from) (?:the |these )?(?:last|past|previous) (?:(?P<n1>{NUMBER}) )?(?P<u1>{_UNIT})s?",
+    r"(?:with)?(?:in|during|over|for|of|from) (?:the |these )?(?:last|past|previous) "
+    rf"(?:(?P<n1>{NUMBER}) )?(?P<u1>{_UNIT})s?",
     rf"(?:the )?(?:last|past|previous) (?:(?P<n2>{NUMBER}) )?(?P<u2>{_UNIT})s?",
     rf"(?:more|longer|over) than (?P<n3>{NUMBER}) (?P<u3>{_UNIT})s? ago",
     rf"(?:less than|not more than|within) (?P<n4>{NUMBER}) (?P<u4>{_UNIT})s? ago",
     rf"(?:between|from) {_date('a')} (?:and|to|until|till) {_date('b')}",
-    rf"(?:ever )?since (?:the )?(?:last (?P<u5>{_UNIT})|(?P<season5>{'|'.join(SEASONS)})|last (?P<seas5>{'|'.join(SEASONS)})|{_date('s')})",
+    rf"(?:ever )?since (?:the )?(?:last (?P<u5>{_UNIT})|(?P<season5>{'|'.join(SEASONS)})|"
+    rf"last (?P<seas5>{'|'.join(SEASONS)})|{_date('s')})",
     rf"(?:in|during|on|at|back in|of|for|from) (?:last )?{_date('i')}",
     rf"last {_date('l')}",
     rf"(?:(?:in|during|over|at) )?last (?P<season>{'|'.join(SEASONS)})(?: (?P<season_year>{_YEAR}))?",
@@ -39,11 +44,13 @@ _FORMS = (
     rf"after {_date('f')}",
     r"(?P<yesterday>yesterday)",
     r"(?P<recent>recently|lately|of late)",
-    r"(?P<ever>ever before|ever|already|before now|before|so far|in the past|previously|until now|up to now|at some point)",
+    r"(?P<ever>ever before|ever|already|before now|before|so far|in the past|previously|"
+    r"until now|up to now|at some point)",
 )
 _ONLY_NEGATED = (
-    rf"(?:for|in) (?:more than |over |at least |about |the )?(?P<n6>{NUMBER}) (?P<u6>{_UNIT})s?(?: or (?:more|longer))?",
-    rf"(?:for|in) (?:a )?(?:long (?:time|while)|while|ages)",
+    rf"(?:for|in) (?:more than |over |at least |about |the )?(?P<n6>{NUMBER}) (?P<u6>{_UNIT})s?(?: "
+    r"or (?:more|longer))?",
+    r"(?:for|in) (?:a )?(?:long (?:time|while)|while|ages)",
 )
 _POSITIVE = re.compile(rf"\b(?:{'|'.join(_FORMS)})(?!\w)", re.IGNORECASE)
 _NEGATED = re.compile(rf"\b(?:{'|'.join(_ONLY_NEGATED)})(?!\w)", re.IGNORECASE)
@@ -114,7 +121,9 @@ def take_period(text: str, *, negated: bool = False) -> tuple[str, Period | None
 
 def _is_date(match: re.Match[str]) -> bool:
     """Whether a month is meant where "may" and "mar" are words too: a lone "may" needs a preposition, which it has."""
-    day = next((value for key, value in match.groupdict().items() if key.endswith("d") and value and key[0] in "absilxf"), None)
+    day = next(
+        (value for key, value in match.groupdict().items() if key.endswith("d") and value and key[0] in "absilxf"), None
+    )
     if day is None:
         return True
     try:
@@ -127,30 +136,29 @@ def _is_date(match: re.Match[str]) -> bool:
 def _period(match: re.Match[str]) -> Period:
     g = match.groupdict()
     words = " ".join(match[0].split())
-    for key in ("1", "2", "6"):
+    for key in ("1", "2", "4", "5", "6"):
         if g.get(f"u{key}"):
-            return Period(words, since=Moment(_length(g[f"n{key}"], g[f"u{key}"])))
+            return Period(words, since=Moment(_length(g.get(f"n{key}"), str(g[f"u{key}"]))))
     if "u6" in g:
-        return Period(words, since=Moment(timedelta(days=182)))
+        return Period(words, since=Moment(LONG))
     if g["u3"]:
         return Period(words, before=Moment(_length(g["n3"], g["u3"])))
-    if g["u4"]:
-        return Period(words, since=Moment(_length(g["n4"], g["u4"])))
-    if g["u5"]:
-        return Period(words, since=Moment(_length(None, g["u5"])))
-    season = g["season"] or g["season5"] or g["seas5"]
-    if season:
-        month, length = SEASONS[season.lower()]
-        year = int(g["season_year"]) if g["season_year"] else None
-        begin = Moment(year=year, month=month)
-        return Period(words, begin, None if g["season"] is None else Moment(year=year, month=month, after=length))
-    if g["yesterday"]:
-        return Period(words, Moment(timedelta(days=1)))
-    if g["recent"]:
-        return Period(words, Moment(RECENT))
+    lengths = {"yesterday": timedelta(days=1), "recent": RECENT}
+    for name, length in lengths.items():
+        if g[name]:
+            return Period(words, Moment(length))
+    if season := g["season"] or g["season5"] or g["seas5"]:
+        return _season(words, season.lower(), g)
     if g["ever"]:
         return Period("")
     return _calendar(g, words)
+
+
+def _season(words: str, season: str, g: dict[str, str | None]) -> Period:
+    month, length = SEASONS[season]
+    year = int(str(g["season_year"])) if g["season_year"] else None
+    begin = Moment(year=year, month=month)
+    return Period(words, begin, None if g["season"] is None else Moment(year=year, month=month, after=length))
 
 
 def _calendar(g: dict[str, str | None], words: str) -> Period:

@@ -12,8 +12,13 @@ from datetime import timedelta
 from findcli.demands.horizons import DAYS, WORDS
 from findcli.demands.periods import CERTAIN, NUMBER, Moment, Period, take_period
 
-_DONE = r"bought|purchased|ordered|reordered|spent|paid|returned|sent back|brought back|visited|browsed|clicked|searched|shopped"
-_SINCE_HAVE = rf"{_DONE}|tried|used|had|got|been (?:buying|purchasing|ordering|shopping|spending)|made|placed|seen|looked"
+_DONE = (
+    r"bought|purchased|ordered|reordered|spent|paid|returned|sent back|brought back|visited|browsed|clicked|"
+    r"searched|shopped"
+)
+_SINCE_HAVE = (
+    rf"{_DONE}|tried|used|had|got|been (?:buying|purchasing|ordering|shopping|spending)|made|placed|seen|looked"
+)
 _BASE = r"buy|purchase|order|reorder|spend|pay|return|send back|visit|browse|click|search|shop|place|make|come"
 _NOUN = r"order|purchase|transaction|visit|buy|shop"
 _UNIT = "|".join(DAYS)
@@ -27,7 +32,8 @@ _FORMS = (
     rf"(?P<no5>never|not|haven't|hasn't)\s+(?:{_ADVERB}\s+)*(?:{_DONE})",
     rf"(?:{_ADVERB}\s+)*(?:{_DONE})",
     rf"(?P<no6>no|without(?:\s+(?:an?|any))?|zero)\s+(?:{_NOUN})s?(?=\s+(?:(?:with)?in|for|since|during|over|this|last)\b)",
-    rf"(?:whose|with (?:a|the|their)|and (?:whose|the))?\s*(?:last|latest|most recent)\s+(?:{_NOUN})\s*(?:was|is|were|lies|dates(?: back)?|came|happened|took place|made|placed)?(?P<last>)",
+    rf"(?:whose|with (?:a|the|their)|and (?:whose|the))?\s*(?:last|latest|most recent)\s+(?:{_NOUN})\s*(?:was|"
+    r"is|were|lies|dates(?: back)?|came|happened|took place|made|placed)?(?P<last>)",
     r"(?:previous|past|former|existing|earlier|prior)\s+(?:buyers|purchasers|customers)\s+of",
 )
 _VERB = re.compile(rf"(?<![\w'-])(?:{'|'.join(_FORMS)})(?![\w-])", re.IGNORECASE)
@@ -43,9 +49,13 @@ _BOUNDARY = re.compile(
     rf"(?:(?:and|but|yet|who|that|which|also|then|now|still|therefore|so|people|customers|those)\s+)*(?=(?:{_MODAL})(?!\w))",
     re.IGNORECASE,
 )
-_ELLIPSIS = re.compile(r"^[\s,]*(?:but|and|yet)?\s*(?:not|never|nothing)\s+(?=since|in|for|after|during|over|within)", re.IGNORECASE)
+_ELLIPSIS = re.compile(
+    r"^[\s,]*(?:but|and|yet)?\s*(?:not|never|nothing)\s+(?=since|in|for|after|during|over|within)", re.IGNORECASE
+)
 _AGO = re.compile(
-    rf"(?P<more>more than|longer than|over|at least)?\s*(?P<less>less than|within|not more than|under)?\s*(?:the (?:last|past) )?(?P<n>{NUMBER}) (?P<u>{_UNIT})s?(?: ago| or (?:more|longer) ago)?",
+    r"(?P<more>more than|longer than|over|at least)?\s*(?P<less>less than|within|not "
+    rf"more than|under)?\s*(?:the (?:last|past) )?(?P<n>{NUMBER}) (?P<u>{_UNIT})s?(?: "
+    r"ago| or (?:more|longer) ago)?",
     re.IGNORECASE,
 )
 _DORMANT = re.compile(
@@ -54,11 +64,15 @@ _DORMANT = re.compile(
     re.IGNORECASE,
 )
 _NEWCOMERS = re.compile(
-    r"\b(?:new|newly (?:acquired|won)|recently acquired)\s+(?:customers|clients|users|shoppers|buyers|members|households)\b", re.IGNORECASE
+    r"\b(?:new|newly (?:acquired|won)|recently acquired)\s+(?:customers|clients|users|"
+    r"shoppers|buyers|members|households)\b",
+    re.IGNORECASE,
 )
 _ONCE = re.compile(
-    r"\b(?:one[- ]?(?:time|off)|single[- ]?(?:purchase|order|time))\s+(?:customers|buyers|shoppers|clients|purchasers|users)\b"
-    rf"|\b(?:(?:have|has)\s+)?(?:only\s+(?:ever\s+)?(?:bought|ordered|purchased|shopped)|(?:bought|ordered|purchased|shopped)\s+(?:only|just))\s+once\b",
+    r"\b(?:one[- ]?(?:time|off)|single[- ]?(?:purchase|order|time))\s+(?:customers|"
+    r"buyers|shoppers|clients|purchasers|users)\b"
+    r"|\b(?:(?:have|has)\s+)?(?:only\s+(?:ever\s+)?(?:bought|ordered|purchased|shopped)|"
+    r"(?:bought|ordered|purchased|shopped)\s+(?:only|just))\s+once\b",
     re.IGNORECASE,
 )
 
@@ -102,7 +116,9 @@ def take_past(demand: str) -> tuple[str, list[Before]]:
             tail = tail[ellipsis.end() + len(period_text[0]) :]
         head = re.sub(r"\s*\b(?:and|but|or|who|that|which|yet|people who|those who)\s*$", "", rest[: match.start()])
         joint = re.match(r"\s*(?:[,;]|and|but|yet|then|or)*\s*", tail, re.IGNORECASE)
-        tail = tail[joint.end() :] if joint and not re.match(r"\s*but\s+(?:no|not|never)\b", tail, re.IGNORECASE) else tail
+        tail = (
+            tail[joint.end() :] if joint and not re.match(r"\s*but\s+(?:no|not|never)\b", tail, re.IGNORECASE) else tail
+        )
         rest = f"{head} {tail}".strip()
     return _with_stray_period(rest, past)
 
@@ -123,7 +139,7 @@ def _before(match: re.Match[str], text: str) -> list[Before]:
 
 
 def _resolved(before: Before, past: list[Before]) -> Before:
-    """ "It" and "them" are what was bought before."""
+    """What was bought before, if that is what "it" and "them" mean."""
     return replace(before, text=past[-1].text) if past and before.text.strip().lower() in _IT else before
 
 
@@ -131,16 +147,16 @@ _IT = ("it", "them", "one", "any", "any of them", "this", "these")
 
 
 def _last_order(words: str, text: str) -> list[Before]:
-    """ "Whose last order was more than 6 months ago": none since; "in May": one then, and none after."""
+    """When a last order was: more than 6 months ago says none since, "in May" says one then and none after."""
     ago = _AGO.search(text)
     if ago:
         number = ago["n"].lower()
         count = int(number) if number.isdigit() else WORDS[number]
         period = Period(" ".join(ago[0].split()), since=Moment(timedelta(days=count * DAYS[ago["u"].lower()])))
-        return [Before(words, "", ago["less"] is None and "last" not in ago[0].lower() and "past" not in ago[0].lower(), period)]
-    _, period = take_period(text)
-    if period is None:
-        return [Before(words, "", negated=False, period=Period())]
+        within = ago["less"] is not None or re.search(r"\b(?:last|past)\b", ago[0], re.IGNORECASE) is not None
+        return [Before(words, "", not within, period)]
+    _, named = take_period(text)
+    period = named or Period()
     if period.before is None:
         return [Before(words, "", negated=False, period=period)]
     after = Before(words, "", negated=True, period=Period(period.words, since=period.before))
@@ -152,11 +168,17 @@ def _take_kinds_of_people(demand: str) -> tuple[str, list[Before]]:
     past: list[Before] = []
 
     def dormant(match: re.Match[str]) -> str:
-        if not match["who"] and not match["n"] and not re.search(r"\b(?:are|who're|been|is)\s+$", demand[: match.start()]):
+        if (
+            not match["who"]
+            and not match["n"]
+            and not re.search(r"\b(?:are|who're|been|is)\s+$", demand[: match.start()])
+        ):
             return match[0]
         number = (match["n"] or "").lower()
         count = int(number) if number.isdigit() else WORDS.get(number, 1)
-        period = None if not match["u"] else Period(match[0], since=Moment(timedelta(days=count * DAYS[match["u"].lower()])))
+        period = (
+            None if not match["u"] else Period(match[0], since=Moment(timedelta(days=count * DAYS[match["u"].lower()])))
+        )
         past.append(Before(match[0], "", negated=True, period=period))
         return "customers"
 
@@ -178,12 +200,17 @@ NEW = Period("new")  # of customers: none longer ago than the model looks ahead
 
 
 def _with_stray_period(rest: str, past: list[Before]) -> tuple[str, list[Before]]:
-    """A period of the past that stands apart from its verb ("last month bought tea"), or has none ("tea last month")."""
+    """Give a verb the period that stands apart from it ("last month bought tea"); "tea last month" needs no verb."""
     without, period = take_period(rest)
     if period is None or not period.words:
         return rest, past
     for i, before in enumerate(past):
-        if before.period is not None and not before.period.words and before.period.since is None and before.period is not NEW:
+        if (
+            before.period is not None
+            and not before.period.words
+            and before.period.since is None
+            and before.period is not NEW
+        ):
             return without, [*past[:i], replace(before, period=period), *past[i + 1 :]]
     if past or CERTAIN.search(rest) is None:
         return rest, past

@@ -1,9 +1,9 @@
 """Read what a demand says of people in the words of their profile: "women from France under 30 who buy tea".
 
-A value is exact where it and its column are unambiguous: beside its column's name; or beside a word for people, or after
-"from" and the like, if only one column has it; or alone, if no training sentence has it either. An age and the words for
-men and women are exact where one column holds ages, or the two genders. What is exact is a filter, and no longer part of
-what the demand asks for; `demand_filter.py` offers the rest.
+A value is exact where it and its column are unambiguous: beside its column's name; or beside a word for people or after
+"from" and the like, if only one column has it; or alone, if no training sentence has it either. An age and the words
+for men and women are exact where one column holds ages, or the two genders. What is exact is a filter and no longer
+part of what the demand asks for; `demand_filter.py` offers the rest.
 
 Tested in tests/audiences/where/test_profile_words.py.
 """
@@ -20,31 +20,42 @@ from findcli.audiences.where.filter import written
 from findcli.audiences.where.number_ranges import Band, parse_band
 from findcli.data.profiles import Column
 
-PEOPLE = frozenset(
-    "customer customers client clients shopper shoppers user users people person persons buyer buyers household households "
-    "consumer consumers member members families family guest guests adult adults subscriber subscribers student students "
-    "women men woman man ladies everyone anyone those residents".split()
+_PEOPLE_WORDS = (
+    "customer customers client clients shopper shoppers user users people person "
+    "persons buyer buyers household households "
+    "consumer consumers member members families family guest guests adult adults "
+    "subscriber subscribers student students "
+    "women men woman man ladies everyone anyone those residents"
 )
-PLACED = frozenset("from in of based living located outside near across within".split())
-AFTER = frozenset("who that which whose with from aged in living likely".split())
-DENIED = frozenset("not non except excluding outside without".split())
-FEMALE = frozenset("female f w woman women weiblich femme mujer donna".split())
-MALE = frozenset("male m man men männlich homme hombre uomo".split())
+PEOPLE = frozenset(_PEOPLE_WORDS.split())
+_PLACED_WORDS = "from in of based living located outside near across within"
+PLACED = frozenset(_PLACED_WORDS.split())
+_AFTER_WORDS = "who that which whose with from aged in living likely"
+AFTER = frozenset(_AFTER_WORDS.split())
+_DENIED_WORDS = "not non except excluding outside without"
+DENIED = frozenset(_DENIED_WORDS.split())
+_FEMALE_WORDS = "female f w woman women weiblich femme mujer donna"
+FEMALE = frozenset(_FEMALE_WORDS.split())
+_MALE_WORDS = "male m man men männlich homme hombre uomo"
+MALE = frozenset(_MALE_WORDS.split())
 GENDERS = {
     "women": FEMALE, "woman": FEMALE, "female": FEMALE, "females": FEMALE, "ladies": FEMALE, "girls": FEMALE,
     "men": MALE, "man": MALE, "male": MALE, "males": MALE, "gentlemen": MALE, "boys": MALE,
 }  # fmt: skip
 # Of countries whose people are not called by the first letters of their name.
 PEOPLES = {
-    "french": "france", "british": "united kingdom", "english": "united kingdom", "uk": "united kingdom", "irish": "ireland",
-    "dutch": "netherlands", "spanish": "spain", "swiss": "switzerland", "danish": "denmark", "swedish": "sweden",
-    "finnish": "finland", "polish": "poland", "turkish": "turkey", "greek": "greece", "welsh": "wales", "scottish": "scotland",
-    "portuguese": "portugal", "belgian": "belgium", "italian": "italy", "chinese": "china", "american": "united states",
-    "us": "united states", "usa": "united states", "norwegian": "norway", "czech": "czech republic", "hungarian": "hungary",
+    "american": "united states", "belgian": "belgium", "british": "united kingdom", "chinese": "china",
+    "czech": "czech republic", "danish": "denmark", "dutch": "netherlands", "english": "united kingdom",
+    "finnish": "finland", "french": "france", "greek": "greece", "hungarian": "hungary", "irish": "ireland",
+    "italian": "italy", "norwegian": "norway", "polish": "poland", "portuguese": "portugal", "scottish": "scotland",
+    "spanish": "spain", "swedish": "sweden", "swiss": "switzerland", "turkish": "turkey", "uk": "united kingdom",
+    "us": "united states", "usa": "united states", "welsh": "wales",
 }  # fmt: skip
 _AGE = re.compile(
-    r"(?:(?P<word>age|aged|ages)\s+)?(?:of\s+)?(?P<sign>over|under|above|below|older than|younger than|more than|less than|at least)?\s*"
-    r"(?P<low>\d{2})(?P<plus>\+| (?:years )?(?:or older|and over|or over|and older))?(?:\s*(?:-|–|to|and)\s*(?P<high>\d{2}))?(?P<years>\s+years?(?: old| of age)?)?$"
+    r"(?:(?P<word>age|aged|ages)\s+)?(?:of\s+)?(?P<sign>over|under|above|below|older "
+    r"than|younger than|more than|less than|at least)?\s*"
+    r"(?P<low>\d{2})(?P<plus>\+| (?:years )?(?:or older|and over|or over|and older))?(?:\s*(?:-|"
+    r"\u2013|to|and)\s*(?P<high>\d{2}))?(?P<years>\s+years?(?: old| of age)?)?$"
 )
 _SIGNS = {"older than": "over", "younger than": "under", "above": "over", "below": "under"}
 MOST_AGE_WORDS = 6
@@ -170,7 +181,11 @@ def _places(form: Sequence[str], words: Sequence[str]) -> list[tuple[int, int]]:
     country = " ".join(form)
     for i, word in enumerate(words):
         stem = len(word) >= 5 and country.startswith(word[:-1]) and len(word) >= len(country) - 2 and word != country
-        if (PEOPLES.get(word) == country or (stem and n == 1)) and (i, i + 1) not in places and _beside_people(words, i, i + 1):
+        if (
+            (PEOPLES.get(word) == country or (stem and n == 1))
+            and (i, i + 1) not in places
+            and _beside_people(words, i, i + 1)
+        ):
             places.append((i, i + 1))
     return places
 
@@ -183,7 +198,9 @@ def _is_of_people(words: Sequence[str], begin: int, end: int) -> bool:
     before = words[begin - 1] if begin else ""
     earlier = words[begin - 2] if begin > 1 else ""
     after = words[end] if end < len(words) else ""
-    placed = before in PLACED and (earlier in PEOPLE or earlier in AFTER or earlier in DENIED or earlier in ("living", "based", ""))
+    placed = before in PLACED and (
+        earlier in PEOPLE or earlier in AFTER or earlier in DENIED or earlier in ("living", "based", "")
+    )
     placed = placed or (before == "the" and earlier in PLACED)
     named = begin == 0 and (after in AFTER or not after)
     return placed or named or _beside_people(words, begin, end)
@@ -196,7 +213,11 @@ def _beside_people(words: Sequence[str], begin: int, end: int) -> bool:
 
 def _ages(columns: Sequence[Column], words: Sequence[str]) -> list[_Value]:
     """Ages without their column's name, where one column holds ages."""
-    aged = [column for column in columns if "age" in re.split(r"[\W_]+", column.name.lower()) and column.kind != "categorical"]
+    aged = [
+        column
+        for column in columns
+        if "age" in re.split(r"[\W_]+", column.name.lower()) and column.kind != "categorical"
+    ]
     found: list[_Value] = []
     for begin in range(len(words) if len(aged) == 1 else 0):
         for end in range(min(len(words), begin + MOST_AGE_WORDS), begin, -1):
@@ -215,17 +236,17 @@ def _is_age(match: re.Match[str], words: Sequence[str], begin: int) -> bool:
 
 def _age(match: re.Match[str], column: Column) -> str:
     name, low = written(column.name), match["low"]
-    exact = f"{low}-{match['high']}" if match["high"] else f"{low}+" if match["plus"] or match["sign"] == "at least" else ""
+    exact = (
+        f"{low}-{match['high']}" if match["high"] else f"{low}+" if match["plus"] or match["sign"] == "at least" else ""
+    )
     if exact in column.values:
         return f"{name} == {exact!r}"
     sign = _SIGNS.get(match["sign"] or "", match["sign"] or "")
-    band = parse_band(f"{sign} {low}".strip() if not exact else exact) or Band(float(low), float(low))
+    band = parse_band(exact or f"{sign} {low}".strip()) or Band(float(low), float(low))
     return condition_of(name, band) if band.low < band.high else f"{name} == {low}"
 
 
-def _genders(
-    columns: Sequence[Column], values: Mapping[str, Sequence[str]], words: Sequence[str]
-) -> list[_Value]:
+def _genders(columns: Sequence[Column], values: Mapping[str, Sequence[str]], words: Sequence[str]) -> list[_Value]:
     owners = []
     for column in columns:
         forms = {value.casefold(): value for value in column.values or values.get(column.name, ())}
