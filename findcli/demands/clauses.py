@@ -167,7 +167,16 @@ class ParsedDemand:
             for phrase in part.phrases
             if phrase in self.readings
         ]
-        merged = _merged(_without_unmatched(chosen) if len(chosen) > 1 else chosen)
+        if len(chosen) > 1:
+            kept = self._without_unlike(chosen)
+            if part.examples and chosen[0] in kept and len(kept) > 1 and not _is_named(chosen[0]):
+                kept.remove(chosen[0])
+            dropped = [p.content for p, c in zip(part.phrases, chosen, strict=False) if c not in kept]
+            self.notes += (
+                [f"not used: {_listed(dropped)}, which nothing is like"] if dropped and not part.examples else []
+            )
+            chosen = kept
+        merged = _merged(chosen)
         words = " or ".join(phrase.words for phrase in part.phrases)
         if not merged.any_of:
             self.why = NO_RETURNS if part.returns else f'no name in this workspace is like "{words}"'
@@ -175,6 +184,14 @@ class ParsedDemand:
         if merged.unused:
             self.notes.append(f"not used: {_listed(merged.unused)}, which no such name holds")
         return self._at_level(Clause(words, part.negated, merged.any_of, merged.others), part)
+
+    def _without_unlike(self, chosen: Sequence[Chosen]) -> list[Chosen]:
+        """The alternatives of a list that something is like; all of them, if that is none."""
+        floor = self.context.floor or 0.0
+        like = [
+            each for each in chosen if each.any_of and Clause("", negated=False, any_of=each.any_of).closeness >= floor
+        ]
+        return like or list(chosen)
 
     def _anything(self, part: Part) -> Clause:
         any_of = self.meanings.anything(part.words, returns=part.returns)
@@ -210,7 +227,8 @@ class ParsedDemand:
         if level.note:
             self.notes.append(level.note)
         if level.below:
-            self.notes.append(f'"{level.words}" counts users of none at all too')
+            if len(self.parsed.parts) == 1:
+                self.notes.append(f'"{level.words}" counts users of none at all too')
             clause = replace(clause, negated=not clause.negated)
         least = level.least if level.least is not None else 1.0
         return self.context.leveled(clause, level.measure, least)
@@ -289,10 +307,9 @@ def _as_one(part: Part) -> Phrase | None:
     return Phrase(part.words, " ".join(p.content for p in part.phrases), " ".join(p.object for p in part.phrases))
 
 
-def _without_unmatched(chosen: Sequence[Chosen]) -> Sequence[Chosen]:
-    """Without the phrases that no name holds, where others of the list have a set: "jewellery such as rings"."""
-    named = [each for each in chosen if each.any_of and all(m.share == 1 and m.shared == 1 for m in each.any_of)]
-    return named or chosen
+def _is_named(chosen: Chosen) -> bool:
+    """Whether names hold the words of a phrase."""
+    return bool(chosen.any_of) and all(meant.share == 1 and meant.shared == 1 for meant in chosen.any_of)
 
 
 def _merged(chosen: Sequence[Chosen]) -> Chosen:

@@ -20,17 +20,18 @@ from findcli.errors import FindCLIError
 PEOPLE = (
     "people persons person users user customers customer shoppers shopper buyers buyer clients client consumers "
     "consumer households household homes folks folk individuals guests members audience ppl those anyone anybody "
-    "someone somebody everyone everybody men women families"
+    "couple couples someone somebody everyone everybody men women families"
 )
 FUNCTION = (
     "a an the some any all each every this that these those which who whom whose who'll who'd what when where it "
     "its they them their theirs they'll he she his her we us our you your i me my one ones of for to from with at "
     "by on in into about as is are was were be been being am do does did have has had will would shall should can "
     "could may might must 'll 'd 's 're just also really very too so please pls then there here out up off down "
-    "over again always often usually regularly quite rather likely probably most more other"
+    "over again always often usually regularly lot lots much quite rather likely probably most more other"
 )
 WISHES = (
-    "find show give list get gets getting got need needs needing want wants wanting wanted would-be like likes "
+    "ask asks asking request requests requesting find show give list get gets getting "
+    "got need needs needing want wants wanting wanted would-be like likes "
     "liking love loves enjoy enjoys enjoying prefer prefers looking look looks interested keen fond fans fan "
     "lovers lover enthusiasts going go about ready planning plan plans intending intend intends hoping expected "
     "expecting willing bound prone apt buy buys buying bought purchase purchases purchasing purchased order "
@@ -64,7 +65,9 @@ NEGATION = re.compile(
 # "Anything" names nothing in particular: alone it asks for any event.
 _ANYTHING_WORDS = (
     "anything something things thing stuff products product items item goods article articles order orders purchase "
-    "purchases whatever nothing else everything merchandise transaction transactions visit visits online"
+    "purchases whatever nothing else everything day days week weeks month months "
+    "year years daily weekly monthly merchandise transaction transactions visit visits "
+    "online"
 )
 ANYTHING = frozenset(_ANYTHING_WORDS.split())
 # What an event is done by: without a thing, it is any event that is asked for.
@@ -90,7 +93,8 @@ RETURNS = re.compile(
     re.IGNORECASE,
 )
 OFTEN = re.compile(
-    r"\b(?:often|usually|regularly|frequently|always|every (?:day|week|month|year)|weekly|monthly|daily)\b",
+    r"\b(?:often|a lot|a great deal|usually|regularly|frequently|always|every (?:day|week|month|year)|"
+    r"(?:weekly|monthly|daily)(?=\s*(?:$|\band\b|\bor\b)))\b",
     re.IGNORECASE,
 )
 _AGAIN_AFTER = re.compile(r"[,;]?\s*\bbut\s+(?!not|no|never|do|does)(?=\w)", re.IGNORECASE)
@@ -136,6 +140,7 @@ class Part:
         returns: whether things that come back are meant.
         again: whether it was done before.
         listed: whether "and" joins the things.
+        examples: whether all things but the first are examples of it: "jewellery such as rings".
         words: its words in the demand.
     """
 
@@ -145,6 +150,7 @@ class Part:
     returns: bool = False
     again: bool = False
     listed: bool = False
+    examples: bool = False
     words: str = ""
 
 
@@ -202,7 +208,8 @@ def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
     request, levels = take_levels(ahead, currency)
     request, levels = take_standing(request, levels)
     request, traits = take_traits(request)
-    request = " ".join(request.split())
+    often = OFTEN.findall(request)
+    request = " ".join(OFTEN.sub(" ", request).split())
     wanted, unwanted = _split_negated(request)
     parts = [part for text in wanted for part in _positive(text, levels)]
     head = next((part.phrases[0].content for part in parts if part.phrases), "")
@@ -213,7 +220,7 @@ def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
     if not parts and not excluded and NEGATION.search(request):
         excluded = [Part((), negated=True, words=request)]
     whole = _phrase(" ".join(wanted)) or (_phrase(request) if not excluded and not was else None)
-    unused = () if any(part.level for part in parts) else tuple(OFTEN.findall(request))
+    unused = () if any(part.level for part in parts) else tuple(often)
     return Parsed(demand, (*parts, *excluded), whole, horizon, was, stops, tuple(traits), unused)
 
 
@@ -244,13 +251,12 @@ def _positive(text: str, levels: list[Level]) -> list[Part]:
     """The parts of a stretch: "or" and lists are alternatives; "both" and a further verb make further parts."""
     both = re.search(r"\b(?:both|together)\b", text, re.IGNORECASE) is not None
     text = re.sub(r"\b(?:either|both|together(?!\s+with))\b", " ", text, flags=re.IGNORECASE)
+    examples = _SUCH_AS.search(text) is not None
     text = _SUCH_AS.sub(" or ", text)
     parts = []
     for piece in _BOTH.split(text):
         for stretch, listed in _apart(_AND.split(piece), both=both):
-            part = _part(stretch, levels, listed=listed)
-            if part is not None:
-                parts.append(part)
+            parts += _part(stretch, levels, listed=listed, examples=examples)
     return parts
 
 
@@ -261,14 +267,16 @@ def _apart(pieces: list[str], *, both: bool) -> list[tuple[str, bool]]:
     joined: list[tuple[str, bool]] = []
     for piece in pieces:
         named = [bool(content_words(MARKS.sub(" ", each))) for each in (joined[-1][0], piece)] if joined else []
-        if not joined or both or _OF_ITS_OWN.match(piece.strip()) or not all(named):
+        leveled = joined and MARKS.search(joined[-1][0]) and MARKS.search(piece)
+        if not joined or both or leveled or _OF_ITS_OWN.match(piece.strip()) or not all(named):
             joined.append((piece, False))
         else:
             joined[-1] = (f"{joined[-1][0]} or {piece}", True)
     return joined
 
 
-def _part(text: str, levels: list[Level], *, listed: bool) -> Part | None:
+def _part(text: str, levels: list[Level], *, listed: bool, examples: bool) -> list[Part]:
+    """The part of a stretch; one for each level, all of which must hold."""
     rest, asked = levels_in(text, levels)
     again = AGAIN.search(rest) is not None
     rest = AGAIN.sub(" buy ", rest)
@@ -276,10 +284,11 @@ def _part(text: str, levels: list[Level], *, listed: bool) -> Part | None:
     if returns:
         rest = RETURNS.sub(lambda match: " ".join(["buy", *match[0].split()[1:-1]]), rest)
     phrases = tuple(phrase for each in _OR.split(rest) if (phrase := _phrase(each)) and not _is_anything(phrase))
-    level = next((each for each in asked if each.measure != "count" or each.least != 1 or each.below), None)
+    bounds = [each for each in asked if each.measure != "count" or each.least != 1 or each.below]
     if not phrases and not (asked or again or returns or ACTION.search(rest)):
-        return None
-    return Part(phrases, False, level, returns, again, listed, " ".join(rest.split()))
+        return []
+    part = Part(phrases, False, None, returns, again, listed, examples, " ".join(rest.split()))
+    return [replace(part, level=level) for level in bounds] or [part]
 
 
 def _excluded(text: str, levels: list[Level], *, head: str) -> list[Part]:

@@ -28,9 +28,13 @@ _MOST = r"(?:at most|up to|no more than|not more than|a maximum of|maximum)"
 _NOUN = r"(?:orders?|purchases?|transactions?|visits?|bookings?|trips?|baskets?)"
 _MAKE = r"(?:(?:place|places|placing|make|makes|making|have|having)\s+)?"
 _THINGS = r"(?:things?|products?|items?|articles?|goods)"
+_NO_THINGS = (
+    r"(?:day|week|month|year|hour|minute|percent|people|customer|kid|child|person|adult|user)s?\b|times|and\b|or\b"
+)
 _FORMS: tuple[tuple[Measure, str], ...] = (
     ("first", r"for (?:the|their) (?:very )?first time|(?:the|their) (?:very )?first time|(?:are "
-        r"|is )?new to|first[- ]time"),
+        r"|is )?new to|first[- ]time|(?:(?:place|make|makes|making)\s+)?(?:the|their|a) "
+        r"(?:very )?first (?:order|purchase)"),
     ("distinct", rf"(?:{_MORE}\s+)?{_N}(?:\+| or more)?\s+(?:different|distinct|various)(?:\s+(?:kinds|"
         rf"types|sorts) of)?(?:\s+{_THINGS})?"),
     ("distinct", rf"(?P<many>{_MANY})\s+(?:different|distinct)(?:\s+(?:kinds|types|sorts) of)?(?:\s+{_THINGS})?"),
@@ -43,6 +47,8 @@ _FORMS: tuple[tuple[Measure, str], ...] = (
     ("count", rf"{_MAKE}(?P<above>{_ABOVE})\s+{_N} {_NOUN}"),
     ("count", rf"{_MAKE}(?:{_MORE}\s+)?{_N}\s?(?:\+|or more)?\s*{_NOUN}(?: or more)?"),
     ("count", rf"{_MAKE}(?P<many>{_MANY}) {_NOUN}"),
+    ("count", rf"(?P<things>)(?:{_MORE}|(?P<above>{_ABOVE}))\s+{_N}(?=\s+(?!{_NO_THINGS})[a-z])"),
+    ("count", rf"(?P<things>){_N}(?:\+| or more)(?=\s+(?!{_NO_THINGS})[a-z])"),
 )  # fmt: skip
 _PATTERNS = [(measure, re.compile(rf"(?<![\w-])(?:{form})(?!\w)", re.IGNORECASE)) for measure, form in _FORMS]
 _SIGN = r"[$£€¥]"
@@ -81,13 +87,12 @@ def take_levels(text: str, currency: str) -> tuple[str, list[Level]]:
     """
     levels: list[Level] = []
 
-    def take(level: Callable[[re.Match[str]], Level | None]) -> Callable[[re.Match[str]], str]:
+    def take(level: Callable[[re.Match[str]], list[Level]]) -> Callable[[re.Match[str]], str]:
         def one(match: re.Match[str]) -> str:
             parsed = level(match)
-            if parsed is None:
-                return match[0]
-            levels.append(replace(parsed, words=" ".join(match[0].split())))
-            return f" {mark(len(levels) - 1)} "
+            levels.extend(replace(each, words=" ".join(match[0].split())) for each in parsed)
+            marks = range(len(levels) - len(parsed), len(levels))
+            return f" {''.join(map(mark, marks))} " if parsed else match[0]
 
         return one
 
@@ -122,36 +127,42 @@ def _amounts(currency: str) -> list[re.Pattern[str]]:
     order = rf"(?:an?\s+)?{_NOUN}\s+(?:of|for|worth|above|over|exceeding)?"
     bound = rf"(?:(?P<below>{_BELOW}|{_MOST})|{_ABOVE}|{_MORE}|from|>=?|about|around)"
     ends = rf"{_WORTH}{_ON}(?!\w)(?!\s+(?:times|different|{_NOUN}))"
+    between = rf"between\s+{_SIGN}?(?P<least>{number})\s+(?:and|to)\s+{_SIGN}?(?P<most>{number})(?:\s?(?:{unit}))?"
     return [
+        re.compile(rf"(?<![\w-])(?:(?:{_SPEND}|{order}|worth)\s+)(?:from\s+)?{between}{ends}", re.IGNORECASE),
         re.compile(rf"(?<![\w-])(?:(?:{_SPEND}|{order}|worth)\s+)?{bound}\s*{amount}{ends}", re.IGNORECASE),
         re.compile(rf"(?<![\w-])(?:{_SPEND}|{order}|worth)\s+(?:{bound}\s*)?(?:{amount}|{bare}){ends}", re.IGNORECASE),
         re.compile(rf"(?<![\w-]){order}\s*{bound}\s*{bare}{ends}", re.IGNORECASE),
     ]
 
 
-def _amount(match: re.Match[str]) -> Level | None:
+def _amount(match: re.Match[str]) -> list[Level]:
     g = match.groupdict()
+    if g.get("most"):
+        least, most = (float(str(g[name]).replace(",", "")) for name in ("least", "most"))
+        return [Level("", "amount", least), Level("", "amount", most, below=True)]
     number = next((g[key] for key in ("before", "after", "bare") if g.get(key)), None)
     if number is None:
-        return None
+        return []
     least = float(number.replace(",", "")) * (1000 if g.get("k1") or g.get("k2") or g.get("k3") else 1)
     order = re.match(rf"(?:an?\s+)?{_NOUN}", match[0], re.IGNORECASE)
     note = f'"{" ".join(match[0].split())}" is read as all purchases together, not each' if order else ""
-    return Level("", "amount", least, below=g.get("below") is not None, note=note)
+    return [Level("", "amount", least, below=g.get("below") is not None, note=note)]
 
 
-def _number(measure: Measure, match: re.Match[str]) -> Level | None:
+def _number(measure: Measure, match: re.Match[str]) -> list[Level]:
     if measure == "first":
-        return Level("", "first")
+        return [Level("", "first")]
     g = match.groupdict()
     words = " ".join(match[0].split())
     if g.get("many") or g.get("rep"):
-        return Level("", measure, SEVERAL, note=f'"{words}" is read as at least {SEVERAL:g}')
+        return [Level("", measure, SEVERAL, note=f'"{words}" is read as at least {SEVERAL:g}')]
     number = g.get("n") or ""
     least = next((n for name, n in (("once", 1.0), ("twice", 2.0), ("thrice", 3.0)) if g.get(name)), None)
     if least is None:
         least = float(number.replace(",", "")) if number[:1].isdigit() else _ONES[number.lower()]
     least += bool(g.get("above") or g.get("most"))
     if g.get("below") or g.get("most"):
-        return Level("", measure, least, below=True)
-    return Level("", measure, least)
+        return [Level("", measure, least, below=True)]
+    note = f'"{words}" is read as at least {least:g} times' if g.get("things") is not None else ""
+    return [Level("", measure, least, note=note)]

@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from findcli.demands.grammar import ASKING, FRAME, Phrase
+from findcli.demands.grammar import ANYTHING, ASKING, FRAME, Phrase
 
 # After a thing, these begin what it is for, where and when, which names seldom hold.
 _BREAKS_WORDS = (
@@ -83,14 +83,16 @@ class NameIndex:
     def _is_word(self, first: str) -> bool:
         return len(first) >= SHORTEST and (first in self._rows or len(first) > SHORTEST)
 
-    def with_all(self, stems: Sequence[str]) -> set[int]:
-        """The rows whose names hold every word."""
-        if not stems:
+    def with_all(self, text: str) -> set[int]:
+        """The rows whose names hold every word of a text."""
+        words = _WORD.findall(text.lower())
+        if not words:
             return set()
-        rows = set.intersection(*(self.rows(stem) for stem in stems))
-        for i in range(len(stems) - 1):  # "tea light" written as one word
-            if self._rows.get(stems[i] + stems[i + 1]):
-                rows |= self.with_all([*stems[:i], stems[i] + stems[i + 1], *stems[i + 2 :]])
+        rows = set.intersection(*(self.rows(stem) for stem in self.stems(text)))
+        for i in range(len(words) - 1):  # "tea light" written as one word
+            (joined,) = self.stems(words[i] + words[i + 1])
+            if joined in self._rows:
+                rows |= self.with_all(" ".join([*words[:i], words[i] + words[i + 1], *words[i + 2 :]]))
         return rows
 
     def search(self, phrase: Phrase, among: set[int]) -> tuple[set[int], list[str]]:
@@ -105,10 +107,10 @@ class NameIndex:
         """
         words = named_words(phrase)
         for begin in range(len(words)):
-            rows = self.with_all(self.stems(" ".join(words[begin:]))) & among
+            rows = self.with_all(" ".join(words[begin:])) & among
             if rows:
-                further = [word for word in phrase.content.split() if word not in words]
-                narrower = rows & self.with_all(self.stems(" ".join(further))) if further else set()
+                further = [word for word in phrase.content.split() if word not in words and word not in ANYTHING]
+                narrower = rows & self.with_all(" ".join(further)) if further else set()
                 if len(narrower) >= max(2, len(rows) // 10):
                     return narrower, words[:begin]
                 return rows, [*words[:begin], *further]
@@ -125,8 +127,9 @@ def named_words(phrase: Phrase) -> list[str]:
     last = max((i for i, token in enumerate(tokens) if token in ASKING), default=-1)
     words: list[str] = []
     content = set(phrase.content.split())
-    for token in tokens[last + 1 :] if content & set(tokens[last + 1 :]) else tokens:
-        if token in content:
+    particular = content - ANYTHING
+    for token in tokens[last + 1 :] if particular & set(tokens[last + 1 :]) else tokens:
+        if token in particular:
             words.append(token)
         elif words and token in BREAKS and token in FRAME | BREAKS:
             break

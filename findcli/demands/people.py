@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from findcli.demands.levels import Level, mark
+from findcli.demands.levels import SEVERAL, Level, mark
 
 _PEOPLE = (
     r"(?:customers?|clients?|shoppers?|users?|people|buyers?|households?|consumers?|members?|accounts?|guests?|"
@@ -23,18 +23,29 @@ _GOOD = (
     r"]spending|heavy|biggest|lucrative|a-list|prime))"
 )
 _LOYAL = r"(?:(?:very |our |most |the |really )*(?:loyal|regular|frequent|faithful|committed|devoted|engaged|active))"
+_MUCH = r"(?:spend|spends|spending|buy|buys|buying|purchase|order)\s+(?:a lot|lots|much|heavily|(?:the )?most)(?! of)"
+_TOP = rf"top\s+\d+\s*(?:%|percent)?(?:\s+of)?(?:\s+(?:our|the|all))*\s+(?:{_PEOPLE}|spenders|buyers)"
+# Of things: "best wine customers", "loyal coffee drinkers".
+_FANS = r"(?:customers|buyers|shoppers|clients|drinkers|eaters|lovers|users|fans|purchasers)"
+_OF_THINGS = re.compile(
+    rf"(?<![\w-])(?:our |the )?(?P<word>best|biggest|heaviest|most (?:loyal|frequent|valuable)|loyal|frequent|top)\s+"
+    rf"(?=(?!of\b)[\w-]+(?:\s+[\w-]+)?\s+{_FANS}\b)",
+    re.IGNORECASE,
+)
 _STANDING = re.compile(
     rf"(?<![\w-])(?:(?P<good>{_GOOD})\s+(?:and\s+(?:{_LOYAL}|{_GOOD})\s+)?(?:{_PEOPLE})|"
     r"(?P<vips>(?:our |the )?v\.?i\.?p'?s|v\.i\.p\.)(?!\s*\w)"
     rf"|(?P<vips2>v\.?i\.?ps)\b|(?P<spenders>(?:big|high|heavy|top|best|biggest)[- ](?:spenders?|rollers?|payers?))"
-    rf"|(?P<loyal>{_LOYAL})\s+(?:{_PEOPLE})|(?P<regulars>(?:our |the )?regulars|loyalists))(?![\w-])",
+    rf"|(?P<loyal>{_LOYAL})\s+(?:{_PEOPLE})|(?P<much>{_MUCH}|{_TOP})|(?P<regulars>(?:our "
+    r"|the )?regulars|loyalists))(?![\w-])",
     re.IGNORECASE,
 )
 _TRAIT = re.compile(
     rf"(?<![\w-])(?P<trait>(?:(?:very|really|our|most)\s+)*(?:rich|wealthy|affluent|well-off|poor|happy|unhappy|satisfied|"
     rf"dissatisfied|angry|young|younger|old|older|elderly|senior|middle-aged|single|divorced|male|female|local|foreign|rural|urban|"
     rf"potential|prospective|online|offline|educated|employed|unemployed|retired|healthy|smart|busy|"
-    rf"difficult|price-sensitive|environmentally conscious|tech-savvy|mobile|influential))\s+(?={_PEOPLE}\b)",
+    r"difficult|(?:low|lower|high|higher|middle)[- ](?:income|class|earning)|price-sensitive|"
+    rf"environmentally conscious|tech-savvy|mobile|influential))\s+(?={_PEOPLE}\b)",
     re.IGNORECASE,
 )
 _AGES = re.compile(
@@ -61,7 +72,13 @@ def take_standing(text: str, levels: list[Level]) -> tuple[str, list[Level]]:
         taken.append(Level(" ".join(match[0].split()), "count" if loyal else "amount", None))
         return f"customers {mark(len(taken) - 1)} "
 
-    return _STANDING.sub(one, text), taken
+    def of_things(match: re.Match[str]) -> str:
+        word = " ".join(match["word"].split())
+        note = f'"{word}" is read as at least {SEVERAL:g} times'
+        taken.append(Level(word, "count", SEVERAL, note=note))
+        return f"{mark(len(taken) - 1)} "
+
+    return _OF_THINGS.sub(of_things, _STANDING.sub(one, text)), taken
 
 
 def take_traits(text: str) -> tuple[str, list[str]]:

@@ -14,6 +14,7 @@ from findcli.demands.horizons import DAYS, WORDS
 _MONTHS_WORDS = "january february march april may june july august september october november december"
 MONTHS = _MONTHS_WORDS.split()
 SEASONS = {"spring": (3, 3), "summer": (6, 3), "autumn": (9, 3), "fall": (9, 3), "christmas": (12, 1)}
+ORDINALS = ("first", "second", "third", "fourth")
 RECENT, LONG = timedelta(days=30), timedelta(days=182)  # "recently", and "for a long time"
 _UNIT = "|".join(DAYS)
 NUMBER = r"\d{1,3}|" + "|".join(sorted(WORDS, key=len, reverse=True))
@@ -42,6 +43,8 @@ _FORMS = (
     rf"(?:(?:in|during|over|at) )?last (?P<season>{'|'.join(SEASONS)})(?: (?P<season_year>{_YEAR}))?",
     rf"(?:before|until|prior to|up to) {_date('x')}",
     rf"after {_date('f')}",
+    r"(?:(?:in|during|since) )?(?:the )?(?:(?P<quarter>q[1-4])|(?P<ordinal>first|second|"
+    rf"third|fourth) quarter)(?: (?:of )?(?P<quarter_year>{_YEAR}))?",
     r"(?P<yesterday>yesterday)",
     r"(?P<recent>recently|lately|of late)",
     r"(?P<ever>ever before|ever|already|before now|before|so far|in the past|previously|"
@@ -149,6 +152,8 @@ def _period(match: re.Match[str]) -> Period:
             return Period(words, Moment(length))
     if season := g["season"] or g["season5"] or g["seas5"]:
         return _season(words, season.lower(), g)
+    if g["quarter"] or g["ordinal"]:
+        return _quarter(words, g)
     if g["ever"]:
         return Period("")
     return _calendar(g, words)
@@ -159,6 +164,15 @@ def _season(words: str, season: str, g: dict[str, str | None]) -> Period:
     year = int(str(g["season_year"])) if g["season_year"] else None
     begin = Moment(year=year, month=month)
     return Period(words, begin, None if g["season"] is None else Moment(year=year, month=month, after=length))
+
+
+def _quarter(words: str, g: dict[str, str | None]) -> Period:
+    number = int(g["quarter"][1]) if g["quarter"] else ORDINALS.index(str(g["ordinal"]).lower()) + 1
+    year = int(g["quarter_year"]) if g["quarter_year"] else None
+    begin = Moment(year=year, month=3 * number - 2)
+    return Period(
+        words, begin, None if words.lower().startswith("since") else Moment(year=year, month=begin.month, after=3)
+    )
 
 
 def _calendar(g: dict[str, str | None], words: str) -> Period:

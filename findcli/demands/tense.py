@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from findcli.demands.horizons import DAYS, WORDS
+from findcli.demands.levels import MARKS, take_levels
 from findcli.demands.periods import CERTAIN, NUMBER, Moment, Period, take_period
 
 _DONE = (
@@ -17,7 +18,8 @@ _DONE = (
     r"searched|shopped"
 )
 _SINCE_HAVE = (
-    rf"{_DONE}|tried|used|had|got|been (?:buying|purchasing|ordering|shopping|spending)|made|placed|seen|looked"
+    rf"{_DONE}|come(?: back)?|been (?:back|active|buying|purchasing|ordering|shopping|spending)|tried|used|had|got|"
+    r"made|placed|seen|looked|heard from"
 )
 _BASE = r"buy|purchase|order|reorder|spend|pay|return|send back|visit|browse|click|search|shop|place|make|come"
 _NOUN = r"order|purchase|transaction|visit|buy|shop"
@@ -29,7 +31,9 @@ _FORMS = (
     rf"(?:have|has|had)n't\s+(?:{_ADVERB}\s+)*(?P<no1>)(?:{_SINCE_HAVE})",
     rf"{_HAVE}\s+(?:{_ADVERB}\s+)*(?:(?P<no2>{_NO})\s+(?:{_ADVERB}\s+)*)?(?:{_SINCE_HAVE})",
     rf"(?:did\s+(?P<no3>not|never)|did(?P<no4>n't))\s+(?:{_ADVERB}\s+)*(?:{_BASE})",
-    rf"(?P<no5>never|not|haven't|hasn't)\s+(?:{_ADVERB}\s+)*(?:{_DONE})",
+    rf"(?P<no5>never|not|haven't|hasn't)\s+(?:{_ADVERB}\s+)*(?:{_DONE}|tried|had|got)",
+    rf"(?P<used>used)\s+to\s+(?:{_BASE})",
+    rf"last\s+(?:{_DONE})(?P<last2>)",
     rf"(?:{_ADVERB}\s+)*(?:{_DONE})",
     rf"(?P<no6>no|without(?:\s+(?:an?|any))?|zero)\s+(?:{_NOUN})s?(?=\s+(?:(?:with)?in|for|since|during|over|this|last)\b)",
     rf"(?:whose|with (?:a|the|their)|and (?:whose|the))?\s*(?:last|latest|most recent)\s+(?:{_NOUN})\s*(?:was|"
@@ -40,8 +44,8 @@ _VERB = re.compile(rf"(?<![\w'-])(?:{'|'.join(_FORMS)})(?![\w-])", re.IGNORECASE
 # A form of "be" or "will have" before a participle makes it no past: "will have bought", "to be ordered".
 _PASSIVE = re.compile(r"\b(?:be|being|are|is|get|gets|will have|would have|were|was)\s+(?:\w+ly\s+)?$", re.IGNORECASE)
 _MODAL = (
-    r"will|would|'ll|won't|wouldn't|are|is|aren't|isn't|likely|going|plan\w*|want\w*|need\w*|about|expected|ready|should|may|"
-    r"might|could|can|do|does|don't|doesn't|have|has|haven't|hasn't|'ve|never|not|no|did|didn't|next|soon|again|whose|"
+    r"will|would|'ll|won't|wouldn't|are|is|aren't|isn't|likely|going|plan\w*|want\w*|need\w*|about|expected|ready|should|"
+    r"may(?=\s+[a-z])|might|could|can|do|does|don't|doesn't|have|has|haven't|hasn't|'ve|never|not|no|did|didn't|next|soon|again|whose|"
     rf"{_DONE}|buy|buys|buying|purchase|purchasing|order|orders|ordering|spend|spending|come|return|stop|quit"
 )
 _BOUNDARY = re.compile(
@@ -52,6 +56,12 @@ _BOUNDARY = re.compile(
 _ELLIPSIS = re.compile(
     r"^[\s,]*(?:but|and|yet)?\s*(?:not|never|nothing)\s+(?=since|in|for|after|during|over|within)", re.IGNORECASE
 )
+# "But no mug" after "bought a bag" says what else was not bought.
+_OTHER_THING = re.compile(
+    rf"^[\s,]*(?:but|and|yet)\s+(?:no|not|never|without)\s+(?!(?:{_MODAL}|{_BASE}|{_SINCE_HAVE})\b)"
+    rf"(?P<thing>(?:(?!\s*(?:[,;]|\b(?:and|but|who|that)\b)).)+)",
+    re.IGNORECASE,
+)
 _AGO = re.compile(
     r"(?P<more>more than|longer than|over|at least)?\s*(?P<less>less than|within|not "
     rf"more than|under)?\s*(?:the (?:last|past) )?(?P<n>{NUMBER}) (?P<u>{_UNIT})s?(?: "
@@ -59,12 +69,14 @@ _AGO = re.compile(
     re.IGNORECASE,
 )
 _DORMANT = re.compile(
-    rf"\b(?:inactive|dormant|lapsed|silent|sleeping|lost|idle)\b(?:\s+(?P<who>customers|customer|clients|users|shoppers|buyers|people|members|households))?"
+    r"\b(?:inactive|dormant|lapsed|silent|sleeping|lost|idle|win(?:ning)?[- ]?back|"
+    r"re-?activat(?:e|ed|ion))\b(?:\s+(?P<who>customers|customer|clients|users|shoppers|"
+    r"buyers|people|members|households))?"
     rf"(?:\s+(?:for|since)\s+(?:more than |over |at least |the last )?(?P<n>{NUMBER}) (?P<u>{_UNIT})s?)?",
     re.IGNORECASE,
 )
 _NEWCOMERS = re.compile(
-    r"\b(?:new|newly (?:acquired|won)|recently acquired)\s+(?:customers|clients|users|"
+    r"\b(?:new|newly (?:acquired|won)|recently acquired|first[- ]time)\s+(?:customers|clients|users|"
     r"shoppers|buyers|members|households)\b",
     re.IGNORECASE,
 )
@@ -112,8 +124,13 @@ def take_past(demand: str) -> tuple[str, list[Before]]:
             _, period = take_period(period_text[0], negated=True)
             if re.match(r"since(?: then)?$", period_text[0].strip(), re.IGNORECASE) and before[-1].period is not None:
                 period = Period(period_text[0].strip(), since=before[-1].period.before)
-            past.append(Before(tail[: ellipsis.end()] + period_text[0], before[-1].text, negated=True, period=period))
+            things = MARKS.sub(" ", take_levels(before[-1].text, "dollars")[0])
+            past.append(Before(tail[: ellipsis.end()] + period_text[0], things, negated=True, period=period))
             tail = tail[ellipsis.end() + len(period_text[0]) :]
+        other = None if ellipsis else _OTHER_THING.match(tail)
+        if other and past[-1].period is not None:
+            past.append(Before(other[0].strip(), other["thing"], negated=True, period=past[-1].period))
+            tail = tail[other.end() :]
         head = re.sub(r"\s*\b(?:and|but|or|who|that|which|yet|people who|those who)\s*$", "", rest[: match.start()])
         joint = re.match(r"\s*(?:[,;]|and|but|yet|then|or)*\s*", tail, re.IGNORECASE)
         tail = (
@@ -126,11 +143,15 @@ def take_past(demand: str) -> tuple[str, list[Before]]:
 def _before(match: re.Match[str], text: str) -> list[Before]:
     groups = match.groupdict()
     words = " ".join(f"{match[0]} {text}".split())
-    if groups["last"] is not None:
+    if groups["last"] is not None or groups["last2"] is not None:
         return _last_order(words, text)
+    if groups["used"] is not None:
+        return [Before(words, text, negated=False, period=Period()), Before(words, text, negated=True, period=None)]
     negated = any(groups[f"no{i}"] is not None for i in range(1, 7))
     spent = re.search(r"\b(?:spent|spend|paid)\b", match[0], re.IGNORECASE)
     back = re.search(r"\b(?:return\w*|sent back|send back|brought back)\b", match[0], re.IGNORECASE)
+    # "Have not returned since May" is of people who did not come back, not of things.
+    back = back if take_period(text, negated=negated)[0].strip() else None
     verb = "spent " if spent else "returned " if back else ""
     rest, period = take_period(f"{verb}{text}", negated=negated)
     # What is left of two periods, as in "ever bought before", says no more.
@@ -205,6 +226,12 @@ def _with_stray_period(rest: str, past: list[Before]) -> tuple[str, list[Before]
     if period is None or not period.words:
         return rest, past
     for i, before in enumerate(past):
+        if before.period is NEW:
+            return without, [
+                *past[:i],
+                replace(before, period=Period(period.words, before=period.since)),
+                *past[i + 1 :],
+            ]
         if (
             before.period is not None
             and not before.period.words

@@ -25,7 +25,7 @@ _PEOPLE_WORDS = (
     "persons buyer buyers household households "
     "consumer consumers member members families family guest guests adult adults "
     "subscriber subscribers student students "
-    "women men woman man ladies everyone anyone those residents"
+    "women men woman man couple couples ladies everyone anyone those residents"
 )
 PEOPLE = frozenset(_PEOPLE_WORDS.split())
 _PLACED_WORDS = "from in of based living located outside near across within"
@@ -146,7 +146,7 @@ def _without(raw: Sequence[str], words: Sequence[str], taken: Sequence[_Value]) 
 
 
 def _denied(words: Sequence[str], begin: int, taken: Sequence[_Value]) -> bool:
-    if DENIED & set(words[max(0, begin - 2) : begin]):
+    if DENIED & set(words[max(0, begin - 3) : begin]):
         return True
     joined = begin >= 2 and words[begin - 1] in ("or", "and", "nor")
     return joined and any(each.denied and each.end == begin - 1 for each in taken)
@@ -160,14 +160,21 @@ def _alone(
     found = []
     for column, value in every:
         form = words_of(value)
-        if not form or owners[value.casefold()] > 1 or column.kind == "numeric" or not any(map(str.isalpha, value)):
+        if not form or owners[value.casefold()] > 1 or column.kind == "numeric":
             continue
         for begin, end in _places(form, words):
-            near = _is_of_people(words, begin, end)
+            counts = column.kind == "ordered" and _counts(words, end, column)
+            near = counts or _is_of_people(words, begin, end)
             alone = column.kind == "categorical" and sum(map(str.isalpha, value)) >= FEW_LETTERS
             if near or (alone and not is_spoken(value, spoken)):
-                found.append(_Value(column.name, f"{written(column.name)} == {value!r}", begin, end))
+                found.append(_Value(column.name, f"{written(column.name)} == {value!r}", begin, end + counts))
     return found
+
+
+def _counts(words: Sequence[str], end: int, column: Column) -> bool:
+    """Whether a value counts what its column is named after: "3+ kids" of the column kids_count."""
+    counted = re.split(r"[\W_]+", column.name.lower())[0]
+    return len(counted) > 3 and end < len(words) and _one(words[end]) == _one(counted)
 
 
 def _places(form: Sequence[str], words: Sequence[str]) -> list[tuple[int, int]]:
@@ -184,7 +191,7 @@ def _places(form: Sequence[str], words: Sequence[str]) -> list[tuple[int, int]]:
         if (
             (PEOPLES.get(word) == country or (stem and n == 1))
             and (i, i + 1) not in places
-            and _beside_people(words, i, i + 1)
+            and _is_of_people(words, i, i + 1)
         ):
             places.append((i, i + 1))
     return places
@@ -241,6 +248,8 @@ def _age(match: re.Match[str], column: Column) -> str:
     )
     if exact in column.values:
         return f"{name} == {exact!r}"
+    if match["sign"] in ("over", "older than", "above") and f"{low}+" in column.values:
+        return f"{name} == {low + '+'!r}"
     sign = _SIGNS.get(match["sign"] or "", match["sign"] or "")
     band = parse_band(exact or f"{sign} {low}".strip()) or Band(float(low), float(low))
     return condition_of(name, band) if band.low < band.high else f"{name} == {low}"
