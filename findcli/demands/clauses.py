@@ -5,6 +5,7 @@ Tested in tests/demands/test_rewriter.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from findcli.demands.tense import NEW
 APART = -4.0  # things joined by "and" stay apart if one sentence for all of them costs this much log odds on average
 SPELT_ALIKE = 0.35  # without a text model a phrase means only what it nearly spells
 CLOSE = 0.55  # a phrase is read loosely when its sentences are less close than this
+_DIGIT = re.compile(r"\d")
 NO_RETURNS = "no event of this workspace is a return"
 
 
@@ -215,14 +217,13 @@ class ParsedDemand:
         level = part.level
         if level is None:
             return self.context.leveled(clause, "any", 1.0)
-        level = self._known(level) if level.least is None else level
-        family = self._family(clause)
-        if level is None or not self.context.has(family, level.measure):
-            words = part.level.words if part.level is not None else ""
-            if not part.phrases:
-                self.why = f'"{words}" asks for amounts, and no source of these events has any'
+        asked, level = level, self._known(level) if level.least is None else level
+        if level is None or not self.context.has(self._family(clause), level.measure):
+            lacking = "no source of these events has amounts" if level else "no bound of them was trained on"
+            if part.phrases:
+                self.notes.append(f'not used: "{asked.words}"; {lacking}')
             else:
-                self.notes.append(f'"{words}" is ignored: no source of these events has amounts')
+                self.why = f'"{asked.words}" asks how much or how often; {lacking}'
             return self.context.leveled(clause, "any", 1.0)
         if level.note:
             self.notes.append(level.note)
@@ -242,9 +243,11 @@ class ParsedDemand:
                 much = f"spend more than {least:g} {self.context.currency}" if measure == "amount" else (
                     f"buy at least {least:g} times"
                 )  # fmt: skip
-                note = f'"{level.words}" is read as those who will {much} within {in_words(self.context.future)}'
-                return Level(
-                    level.words, measure, least, note=f"{note}, the highest bound that the model was trained on"
+                within = f"within {in_words(self.context.future)}, the highest bound that the model was trained on"
+                note = f'"{level.words}" is read as those who will {much} {within}'
+                chosen = "; choose how many with --top-percent or --top-k"
+                return replace(
+                    level, measure=measure, least=least, note=note + chosen * bool(_DIGIT.search(level.words))
                 )
         return None
 

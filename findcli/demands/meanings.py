@@ -18,15 +18,16 @@ from typing import Protocol
 import numpy as np
 
 from findcli.demands.grammar import Phrase
-from findcli.demands.named_sets import NameIndex
+from findcli.demands.named_sets import Named, NameIndex
 from findcli.demands.reading import Meant
-from findcli.demands.retrieval import Retriever, described, spoken_families
+from findcli.demands.retrieval import LetterLikeness, Retriever, described, spoken_families
 
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
 SOFTER = 2.0  # log odds are divided by this before they become shares, because they are overconfident
 RERANKED, RERANKED_IN_ALL = 10, 20  # the likeliest readings that a language model weighs, per phrase and per demand
 EQUAL = 0.5  # sentences match about equally if their shares are at least this much of the best one's
 ALIKE, MOST_ALIKE = 0.1, 40  # items without shared words belong to a set down to this cosine below the best
+PARTLY = 0.45  # mean cosine of names that hold only the last words of a phrase, below which another thing is meant
 WIDE = ("category", "department")
 
 
@@ -163,7 +164,7 @@ class Meanings:
             best = np.argsort(-reading.log_share, kind="stable")[: len(rows) + SHOWN]
             rest = [int(row) for row in best if row not in rows and np.isfinite(reading.log_share[row])][:SHOWN]
             others = tuple(self._one(row, reading, float(np.exp(reading.log_share[row]))) for row in rest)
-            return Chosen(chosen, others, tuple(unused))
+            return Chosen(chosen, others, unused)
         return self.unsure(reading)
 
     def unsure(self, reading: Reading) -> Chosen:
@@ -198,18 +199,25 @@ class Meanings:
                 return set(map(int, rows))
         return set() if returns else set(map(int, np.flatnonzero(~self.is_anything & (self.families != "return"))))
 
-    def _set(self, phrase: Phrase, reading: Reading, among: set[int]) -> tuple[list[int], list[str], float]:
+    def _set(self, phrase: Phrase, reading: Reading, among: set[int]) -> tuple[list[int], tuple[str, ...], float]:
         """The rows of a phrase that is broad, or surely one; the words not used; the share of words shared."""
-        named, unused = self.names.search(phrase, among)
+        named = self.names.search(phrase, among)
+        if named.partly and not self._is_alike(named.rows, reading):
+            named = Named(set())
         best = int(reading.log_share.argmax())
         levels = {self.levels[row] for row in among}
         if levels & set(WIDE):
-            return self._wide_set(phrase, reading, named, best), [], 0.0
-        if named:
-            return self._particular(phrase, named) or sorted(named), unused, 1.0
+            return self._wide_set(phrase, reading, named.rows, best), (), 0.0
+        if named.rows:
+            return self._particular(phrase, named.rows) or sorted(named.rows), named.unused, 1.0
         alike = [row for row in among if reading.cosine[row] >= reading.cosine[best] - ALIKE] if best in among else []
         likely = sorted(alike, key=lambda row: -reading.cosine[row])[:MOST_ALIKE]
-        return (likely if len(likely) > 1 else []), [], 0.0
+        return (likely if len(likely) > 1 else []), (), 0.0
+
+    def _is_alike(self, rows: set[int], reading: Reading) -> bool:
+        """Whether rows that hold only the last words of a phrase are like the whole of it."""
+        by_letters = isinstance(self.retriever.likeness, LetterLikeness)
+        return by_letters or bool(reading.cosine[sorted(rows)].mean() >= PARTLY)
 
     def _particular(self, phrase: Phrase, named: set[int]) -> list[int]:
         """The one row whose whole name stands in a phrase, if that is more than a word or two that others have too."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from findcli.demands.grammar import ANYTHING, ASKING, FRAME, Phrase
 
@@ -50,6 +51,21 @@ def _singular(word: str) -> str:
     if word in IRREGULAR:
         return IRREGULAR[word]
     return f"{word[:-3]}f" if word.endswith("lves") or word.endswith("aves") else word
+
+
+@dataclass(frozen=True)
+class Named:
+    """The rows that a phrase names.
+
+    Attributes:
+        rows: the rows.
+        unused: the words of the phrase that they do not hold.
+        partly: whether these say what kind of thing is meant: a "dog food" is not any food.
+    """
+
+    rows: set[int]
+    unused: tuple[str, ...] = ()
+    partly: bool = False
 
 
 class NameIndex:
@@ -95,8 +111,8 @@ class NameIndex:
                 rows |= self.with_all(" ".join([*words[:i], words[i] + words[i + 1], *words[i + 2 :]]))
         return rows
 
-    def search(self, phrase: Phrase, among: set[int]) -> tuple[set[int], list[str]]:
-        """The rows that a phrase names, and the words of it that were not used.
+    def search(self, phrase: Phrase, among: set[int]) -> Named:
+        """The rows that a phrase names.
 
         All words of what it names, else those nearest to its end, which in English is the head: "scented bath candles"
         are candles, whatever else they are.
@@ -112,9 +128,9 @@ class NameIndex:
                 further = [word for word in phrase.content.split() if word not in words and word not in ANYTHING]
                 narrower = rows & self.with_all(" ".join(further)) if further else set()
                 if len(narrower) >= max(2, len(rows) // 10):
-                    return narrower, words[:begin]
-                return rows, [*words[:begin], *further]
-        return set(), []
+                    return Named(narrower, tuple(words[:begin]), begin > 0)
+                return Named(rows, (*words[:begin], *further), begin > 0)
+        return Named(set())
 
     def shared(self, rows: Iterable[int]) -> frozenset[str]:
         """The words that all of some names hold."""

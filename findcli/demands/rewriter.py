@@ -83,7 +83,7 @@ class Rewriter:
         note = f"it reads as {language}, whose grammar is not parsed: only what it names is looked for"
         meanings = self.meanings
         everything = set(map(int, np.flatnonzero(~meanings.is_anything)))
-        named, _ = meanings.names.search(phrase, everything)
+        named = meanings.names.search(phrase, everything).rows
         if not named and not self.multilingual:
             why = (
                 f"it reads as {language}, and the text model of this workspace knows English alone: write it in English"
