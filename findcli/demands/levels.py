@@ -124,15 +124,16 @@ def _amounts(currency: str) -> list[re.Pattern[str]]:
     signed = rf"(?P<sign>{_SIGN})\s?(?P<before>{number})(?P<k1>k)?"
     amount = rf"(?:{signed}|(?P<after>{number})(?P<k2>k)?\+?\s?(?P<unit>{unit}))"
     bare = r"(?P<bare>\d[\d,]*(?:\.\d+)?)(?P<k3>k)?\+?"
-    order = rf"(?:an?\s+)?{_NOUN}\s+(?:of|for|worth|above|over|exceeding)?"
+    order = rf"(?:an?\s+)?{_NOUN}(?:\s+(?:of|for|worth))?"
     bound = rf"(?:(?P<below>{_BELOW}|{_MOST})|{_ABOVE}|{_MORE}|from|>=?|about|around)"
-    ends = rf"{_WORTH}{_ON}(?!\w)(?!\s+(?:times|different|{_NOUN}))"
+    ends = rf"{_WORTH}{_ON}(?![\w+])(?!\s+(?:times|different|{_NOUN}))"
     between = rf"between\s+{_SIGN}?(?P<least>{number})\s+(?:and|to)\s+{_SIGN}?(?P<most>{number})(?:\s?(?:{unit}))?"
     return [
         re.compile(rf"(?<![\w-])(?:(?:{_SPEND}|{order}|worth)\s+)(?:from\s+)?{between}{ends}", re.IGNORECASE),
         re.compile(rf"(?<![\w-])(?:(?:{_SPEND}|{order}|worth)\s+)?{bound}\s*{amount}{ends}", re.IGNORECASE),
-        re.compile(rf"(?<![\w-])(?:{_SPEND}|{order}|worth)\s+(?:{bound}\s*)?(?:{amount}|{bare}){ends}", re.IGNORECASE),
-        re.compile(rf"(?<![\w-]){order}\s*{bound}\s*{bare}{ends}", re.IGNORECASE),
+        re.compile(rf"(?<![\w-])(?:{_SPEND}|worth)\s+(?:{bound}\s*)?(?:{amount}|{bare}){ends}", re.IGNORECASE),
+        re.compile(rf"(?<![\w-]){order}\s+{amount}{ends}", re.IGNORECASE),
+        re.compile(rf"(?<![\w-]){order}\s+{bound}\s*{bare}{ends}", re.IGNORECASE),
     ]
 
 

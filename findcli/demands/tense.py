@@ -42,7 +42,9 @@ _FORMS = (
 )
 _VERB = re.compile(rf"(?<![\w'-])(?:{'|'.join(_FORMS)})(?![\w-])", re.IGNORECASE)
 # A form of "be" or "will have" before a participle makes it no past: "will have bought", "to be ordered".
-_PASSIVE = re.compile(r"\b(?:be|being|are|is|get|gets|will have|would have|were|was)\s+(?:\w+ly\s+)?$", re.IGNORECASE)
+_PASSIVE = re.compile(
+    r"\b(?:be|being|are|is|get|gets|were|was|will|would|may|might|could|should|must)\s+(?:\w+ly\s+)?$", re.IGNORECASE
+)
 _MODAL = (
     r"will|would|'ll|won't|wouldn't|are|is|aren't|isn't|likely|going|plan\w*|want\w*|need\w*|about|expected|ready|should|"
     r"may(?=\s+[a-z])|might|could|can|do|does|don't|doesn't|have|has|haven't|hasn't|'ve|never|not|no|did|didn't|next|soon|again|whose|"
@@ -131,7 +133,7 @@ def take_past(demand: str) -> tuple[str, list[Before]]:
         if other and past[-1].period is not None:
             past.append(Before(other[0].strip(), other["thing"], negated=True, period=past[-1].period))
             tail = tail[other.end() :]
-        head = re.sub(r"\s*\b(?:and|but|or|who|that|which|yet|people who|those who)\s*$", "", rest[: match.start()])
+        head = re.sub(r"\s*\b(?:and|but|or|who|that|which|yet)\s*$", "", rest[: match.start()])
         joint = re.match(r"\s*(?:[,;]|and|but|yet|then|or)*\s*", tail, re.IGNORECASE)
         tail = (
             tail[joint.end() :] if joint and not re.match(r"\s*but\s+(?:no|not|never)\b", tail, re.IGNORECASE) else tail

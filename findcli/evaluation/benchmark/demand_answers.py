@@ -6,7 +6,7 @@ read and at least `ENOUGH` of the events read are of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -14,10 +14,13 @@ from pathlib import Path
 
 import polars as pl
 
+from findcli.audiences.read import Understood, read
 from findcli.demands.reading import Clause, Past, Rewriting
 from findcli.errors import FindCLIError, first_line
 from findcli.evaluation.benchmark.demand_reading import Asked, Half
+from findcli.scoring.engine import open_engine
 from findcli.workspace.durations import parse_duration
+from findcli.workspace.folder import Workspace
 
 ENOUGH = 0.7
 NEAR = timedelta(days=4)
@@ -204,21 +207,39 @@ def read_answers(path: Path, half: Half = "all") -> list[Answer]:
     return kept
 
 
-Read = Callable[[str], tuple[Rewriting, str | None]]
-
-
-def judge(answers: Sequence[Answer], judge: Judge, read: Read) -> pl.DataFrame:
-    """Read demands and judge each: demand, kind, right, answerable, expression, past and where.
+def measure_reading(
+    workspace: Workspace, path: Path, *, half: Half = "all", as_of: datetime | None = None, device: str = "auto"
+) -> pl.DataFrame:
+    """Read the demands of a file in a workspace, and judge each; see `judge`.
 
     Args:
-        answers: the demands, and what is right.
+        workspace: trained and embedded.
+        path: the file of demands and answers.
+        half: which half of them.
+        as_of: the date of the embeddings; default: the newest.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        FindCLIError: the file cannot be used, or no model is trained.
+    """
+    answers = read_answers(path, half)
+    engine = open_engine(workspace, as_of=as_of, device=device)
+    understood = read(engine, [answer.demand for answer in answers])
+    return judge(answers, Judge(engine.run.table("vocabulary.parquet"), engine.as_of), understood)
+
+
+def judge(answers: Sequence[Answer], judge: Judge, understood: Sequence[Understood]) -> pl.DataFrame:
+    """Judge readings: demand, kind, right, answerable, expression, past and where.
+
+    Args:
+        answers: what is right, of Q demands.
         judge: of their workspace.
-        read: reads one demand: its rewriting, and the filter that its words write.
+        understood: the Q demands as they were read.
     """
     rows = []
-    for answer in answers:
-        rewriting, where = read(answer.demand)
-        past = "; ".join(f"{each.clause.expression} ({each.words})" for each in rewriting.past)
+    for answer, each in zip(answers, understood, strict=True):
+        rewriting, where = each.rewriting, each.where
+        past = "; ".join(f"{was.clause.expression} ({was.words})" for was in rewriting.past)
         right = judge.is_right(answer, rewriting, where)
         rows.append((answer.demand, answer.kind, right, rewriting.answerable, rewriting.expression, past, where))
     schema = {
@@ -226,3 +247,10 @@ def judge(answers: Sequence[Answer], judge: Judge, read: Read) -> pl.DataFrame:
         "past": pl.String, "where": pl.String,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def by_kind(judged: pl.DataFrame) -> pl.DataFrame:
+    """Shares of demands read right or rightly refused: kind, demands, right; the last row is of all."""
+    counts = [pl.len().alias("demands"), pl.col("right").mean()]
+    kinds = judged.group_by("kind").agg(*counts).sort("kind")
+    return pl.concat([kinds, judged.select(kind=pl.lit("all"), demands=pl.len(), right=pl.col("right").mean())])
