@@ -1,7 +1,4 @@
-"""Read demands as users and sentences: what they say of people becomes filters, the rest becomes a rewriting.
-
-Tested in tests/audiences/test_read.py.
-"""
+"""Read demands as users and sentences: what they say of people becomes filters, the rest becomes a rewriting."""
 
 from __future__ import annotations
 

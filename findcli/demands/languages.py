@@ -1,7 +1,4 @@
-"""Recognise the language of a demand by its small words and its script; demands are parsed by English grammar alone.
-
-Tested in tests/demands/test_languages.py.
-"""
+"""Recognise the language of a demand by its small words and its script; demands are parsed by English grammar alone."""
 
 from __future__ import annotations
 

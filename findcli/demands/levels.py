@@ -2,8 +2,6 @@
 
 What is taken out of a demand leaves a mark, one character of Unicode's private use, so that the part of the demand
 that it belongs to is known once the demand is split. A number without a unit after "spend" is money.
-
-Tested in tests/demands/test_levels.py.
 """
 
 from __future__ import annotations

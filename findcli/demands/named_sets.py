@@ -2,8 +2,6 @@
 
 Words compare by stems; a compound holds the word that it ends in ("handbag" is a bag), and two words written as one are
 the same ("tea light", "tealight").
-
-Tested in tests/demands/test_named_sets.py.
 """
 
 from __future__ import annotations

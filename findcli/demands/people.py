@@ -2,8 +2,6 @@
 
 Such words stand before a word for people ("VIP customers") or alone ("our VIPs"); before anything else they say nothing
 of people ("a good book", "VIP purse").
-
-Tested in tests/demands/test_people.py.
 """
 
 from __future__ import annotations

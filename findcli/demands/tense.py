@@ -1,7 +1,4 @@
-"""Split what a demand says of the past from what it asks of the future: "bought candles in May and will buy mugs".
-
-Tested in tests/demands/test_tense.py.
-"""
+"""Split what a demand says of the past from what it asks of the future: "bought candles in May and will buy mugs"."""
 
 from __future__ import annotations
 

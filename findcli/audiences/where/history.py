@@ -1,7 +1,4 @@
-"""Who passes what a demand says of the past, computed from the event log: "has not bought for 3 months".
-
-Tested in tests/audiences/where/test_history.py.
-"""
+"""Who passes what a demand says of the past, computed from the event log: "has not bought for 3 months"."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ A value is exact where it and its column are unambiguous: beside its column's na
 "from" and the like, if only one column has it; or alone, if no training sentence has it either. An age and the words
 for men and women are exact where one column holds ages, or the two genders. What is exact is a filter and no longer
 part of what the demand asks for; `demand_filter.py` offers the rest.
-
-Tested in tests/audiences/where/test_profile_words.py.
 """
 
 from __future__ import annotations
