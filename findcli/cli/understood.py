@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from findcli.cli import console
@@ -68,8 +69,7 @@ def print_understood(rewriting: Rewriting, *, brief: bool, calibrated: bool = Fa
     console.print_line(f"understood (by {rewriting.by}) as: {_joined(rewriting.clauses)}")
     for clause in rewriting.clauses:
         if _is_large(clause):
-            largest = ", ".join(meant.sentence.removesuffix(".") for meant in clause.any_of[:LARGEST])
-            console.print_line(f'largest of "{clause.words}": {largest}')
+            console.print_line(f'largest of "{clause.words}": {_largest(clause)}')
     if brief:
         return
     for note in rewriting.notes:
@@ -129,6 +129,14 @@ def _clause(clause: Clause) -> str:
 
 def _is_large(clause: Clause) -> bool:
     return clause.is_set and len(clause.any_of) > SPELT_OUT
+
+
+def _largest(clause: Clause) -> str:
+    """The most frequent members of a set, without the words that all of them begin with."""
+    texts = [meant.sentence.removesuffix(".") for meant in clause.any_of]
+    common = commonprefix(texts)  # noqa: RUF071, of letters is what is meant
+    begin = common.rfind(" ") + 1
+    return ", ".join(text[begin:] for text in texts[:LARGEST])
 
 
 def _written(clause: Clause) -> Sequence[str]:

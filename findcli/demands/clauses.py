@@ -179,7 +179,8 @@ class ParsedDemand:
             )
             chosen = kept
         merged = _merged(chosen)
-        words = " or ".join(phrase.words for phrase in part.phrases)
+        named = bool(merged.any_of) and all(meant.share == 1 for meant in merged.any_of)
+        words = " or ".join(phrase.object if named else phrase.words for phrase in part.phrases)
         if not merged.any_of:
             self.why = NO_RETURNS if part.returns else f'no name in this workspace is like "{words}"'
             return Clause(words, part.negated, ())

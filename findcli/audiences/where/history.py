@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 
 from findcli.data import events
+from findcli.data.templates import sentence_text, workspace_templates
 from findcli.demands.reading import Past
-from findcli.models.ranker.concepts import concept_events
 from findcli.workspace.folder import Workspace
 
 
@@ -36,22 +36,37 @@ def passes_history(workspace: Workspace, users: pl.Series, as_of: datetime, past
         part_events = events.read_part(log, part, before=as_of)
         if since is not None:
             part_events = part_events.filter(pl.col("time") >= since)
-        met = concept_events(workspace, part_events).filter(pl.col("concept").is_in(sentences))
-        worth = part_events.with_row_index("event_row").select(
-            pl.col("event_row").alias("event"), *_measured(part_events)
-        )
-        met = met.join(worth, on="event").join(rows, on="user_id")
+        met = _met(workspace, part_events, sentences).join(rows, on="user_id")
         for i, each in enumerate(past):
             passes[_reached(met, each), i] = True
     negated = np.array([each.clause.negated for each in past])
     return np.asarray(passes ^ negated)
 
 
-def _measured(log: pl.DataFrame) -> list[pl.Expr]:
-    """What is summed and what is counted of an event: its amount, and the most particular thing that it names."""
-    amount = pl.col("amount") if "amount" in log.columns else pl.lit(None, pl.Float64)
+def _met(workspace: Workspace, log: pl.DataFrame, sentences: Collection[str]) -> pl.DataFrame:
+    """The events that make a sentence true: event (row of the log), user_id, time, concept, amount, thing.
+
+    Sentences are written of each distinct combination of slots, not of each event; the thing is the most particular
+    that an event names.
+    """
     things = [pl.col(slot) for slot in ("item", "category", "department") if slot in log.columns]
-    return [amount.alias("amount"), (pl.coalesce(things) if things else pl.lit(None, pl.String)).alias("thing")]
+    measured = log.with_row_index("event_row").with_columns(
+        amount=pl.col("amount") if "amount" in log.columns else pl.lit(None, pl.Float64),
+        thing=pl.coalesce(things) if things else pl.lit(None, pl.String),
+    )
+    columns = [pl.col("event_row").alias("event"), "user_id", "time", "concept", "amount", "thing"]
+    frames = [measured.clear().with_columns(concept=pl.lit(None, pl.String)).select(columns)]
+    for template in workspace_templates(workspace.settings):
+        if template.measure != "any":
+            continue
+        of_source, slots = measured.filter(pl.col("source") == template.source), list(template.slots)
+        if not slots:
+            asked = of_source if template.text in sentences else of_source.clear()
+            frames.append(asked.with_columns(concept=pl.lit(template.text)).select(columns))
+            continue
+        values = of_source.select(slots).unique().with_columns(concept=sentence_text(template))
+        frames.append(of_source.join(values.filter(pl.col("concept").is_in(sentences)), on=slots).select(columns))
+    return pl.concat(frames)
 
 
 def _reached(met: pl.DataFrame, past: Past) -> np.ndarray:
