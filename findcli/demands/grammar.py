@@ -18,12 +18,14 @@ from findcli.errors import FindCLIError
 
 # The frame: words for people, function words, and the verbs of wishing and of the five families of sentences.
 PEOPLE = (
-    "people persons person users user customers customer shoppers shopper buyers buyer clients client consumers "
+    "people persons person users user customers customer shoppers shopper buyers "
+    "buyer purchasers purchaser clients client consumers "
     "consumer households household homes folks folk individuals guests members audience ppl those anyone anybody "
     "couple couples someone somebody everyone everybody men women families"
 )
 FUNCTION = (
-    "a an the some any all each every this that these those which who whom whose who'll who'd what when where it "
+    "whoever a an the some any all each every this that these those which who whom "
+    "whose who'll who'd what when where it "
     "its they them their theirs they'll he she his her we us our you your i me my one ones of for to from with at "
     "by on in into about as is are was were be been being am do does did have has had will would shall should can "
     "could may might must 'll 'd 's 're just also really very too so please pls then there here out up off down "
@@ -62,11 +64,22 @@ NEGATION = re.compile(
     rf"|{CEASING})",
     re.IGNORECASE,
 )
+# The verbs of the families, in all their forms: "people who tap on flights" asks for clicks.
+VERBS = {
+    "click": "click clicks clicking clicked tap taps tapping tapped press presses pressing pressed",
+    "search": "search searches searching searched google googles googling look looks looking looked query querying",
+    "browse": "visit visits visiting visited browse browses browsing browsed open opens opening opened view views "
+    "viewing viewed check checks checking checked use uses using used",
+    "payment": "pay pays paying paid payment payments",
+    "return": "return returns returning returned refund refunds refunding refunded",
+    "purchase": "buy buys buying bought purchase purchases purchasing purchased order orders ordering ordered",
+}  # fmt: skip
+_DOING = frozenset(form for forms in VERBS.values() for form in forms.split())
 # "Anything" names nothing in particular: alone it asks for any event.
 _ANYTHING_WORDS = (
     "anything something things thing stuff products product items item goods article articles order orders purchase "
     "purchases whatever nothing else everything day days week weeks month months "
-    "year years daily weekly monthly merchandise transaction transactions visit visits "
+    "year years daily weekly monthly next merchandise transaction transactions visit visits "
     "online"
 )
 ANYTHING = frozenset(_ANYTHING_WORDS.split())
@@ -81,7 +94,7 @@ AGAIN = re.compile(
     r"one more time|another time|(?:come|comes|coming|be|keep|keeps) (?:back|coming "
     r"back)|re-?order(?:s|ing)?|"
     r"re-?purchas(?:e|es|ing)|re-?buy(?:s|ing)?|repeat(?=\s+(?:customers?|buyers?|purchasers?|purchases?|orders?|business|shoppers?|clients?))|"
-    r"returning(?=\s+(?:customers?|buyers?|shoppers?|clients?|users?))|(?:another|"
+    r"(?:returning|return|second[- ]time)(?=\s+(?:customers?|buyers?|shoppers?|clients?|users?))|(?:another|"
     r"a second|second|next|a further|one more) (?:order|purchase)|"
     r"returns?(?=\s*(?:$|[,.;?!]|(?:to (?:us|the (?:shop|store|site)|our \w+)|again|"
     r"soon|for|and|but|or|who)\b)))(?!\w)",
@@ -99,9 +112,9 @@ OFTEN = re.compile(
 )
 _AGAIN_AFTER = re.compile(r"[,;]?\s*\bbut\s+(?!not|no|never|do|does)(?=\w)", re.IGNORECASE)
 _BOTH = re.compile(
-    r"\s*(?:,?\s*\bas well as\b|\btogether with\b|\balong with\b|\bplus\b|,?\s*\band also\b|&)\s*", re.IGNORECASE
+    r"\s*(?:,?\s*\bas well as\b|\btogether with\b|\balong with\b|\bplus\b|,?\s*\band also\b)\s*", re.IGNORECASE
 )
-_AND = re.compile(r"\s*,?\s*\band\b\s*", re.IGNORECASE)
+_AND = re.compile(r"\s*,?\s*(?:\band\b|&)\s*", re.IGNORECASE)
 _OR = re.compile(r"\s*(?:,?\s*\b(?:and/or|or|nor)\b|[,;/])\s*", re.IGNORECASE)
 # After "and", these begin something of its own that must hold too; a noun goes on with the list.
 _OF_ITS_OWN = re.compile(
@@ -216,7 +229,7 @@ def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
     excluded = [part for text in unwanted for part in _excluded(text, levels, head=head)]
     stops = re.search(rf"\b(?:{CEASING})", request, re.IGNORECASE) is not None
     if excluded or was:
-        parts = [part for part in parts if part.phrases or part.level or part.returns or not excluded]
+        parts = [part for part in parts if part.phrases or part.level or part.returns or _does(part) or not excluded]
     if not parts and not excluded and NEGATION.search(request):
         excluded = [Part((), negated=True, words=request)]
     whole = _phrase(" ".join(wanted)) or (_phrase(request) if not excluded and not was else None)
@@ -308,8 +321,17 @@ def _excluded(text: str, levels: list[Level], *, head: str) -> list[Part]:
     return [Part((phrase,), negated=True, level=level, returns=returns, words=phrase.words) for phrase in named]
 
 
+def _does(part: Part) -> bool:
+    return not _DOING.isdisjoint(part.words.lower().split())
+
+
 def _is_anything(phrase: Phrase) -> bool:
-    return set(phrase.content.split()) <= ANYTHING
+    return not particular_words(phrase)
+
+
+def particular_words(phrase: Phrase) -> set[str]:
+    """The words of a phrase that name something in particular: neither "anything" nor what is done with it."""
+    return set(phrase.content.split()) - ANYTHING - _DOING
 
 
 def _phrase(text: str) -> Phrase | None:

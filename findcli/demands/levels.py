@@ -49,6 +49,7 @@ _FORMS: tuple[tuple[Measure, str], ...] = (
     ("count", rf"(?P<things>){_N}(?:\+| or more)(?=\s+(?!{_NO_THINGS})[a-z])"),
 )  # fmt: skip
 _PATTERNS = [(measure, re.compile(rf"(?<![\w-])(?:{form})(?!\w)", re.IGNORECASE)) for measure, form in _FORMS]
+_HUNDREDS = re.compile(rf"\b(?:(a|{'|'.join(_ONES)})\s+)?(hundred|thousand)(?!s)\b", re.IGNORECASE)
 _SIGN = r"[$£€¥]"
 _SPEND = r"(?:spend(?:s|ing)?|spent|pay(?:s|ing)?|paid|shell(?:s|ing)? out)"
 _WORTH = (
@@ -84,6 +85,7 @@ def take_levels(text: str, currency: str) -> tuple[str, list[Level]]:
         currency: the workspace's word for money, singular or plural.
     """
     levels: list[Level] = []
+    text = _HUNDREDS.sub(_hundreds, text)
 
     def take(level: Callable[[re.Match[str]], list[Level]]) -> Callable[[re.Match[str]], str]:
         def one(match: re.Match[str]) -> str:
@@ -99,6 +101,11 @@ def take_levels(text: str, currency: str) -> tuple[str, list[Level]]:
     for measure, pattern in _PATTERNS:
         text = pattern.sub(take(lambda match, measure=measure: _number(measure, match)), text)  # type: ignore[misc]
     return text, levels
+
+
+def _hundreds(match: re.Match[str]) -> str:
+    """A number of hundreds or thousands in digits."""
+    return f"{_ONES.get((match[1] or 'one').lower(), 1) * (100 if match[2].lower() == 'hundred' else 1000):g}"
 
 
 def mark(i: int) -> str:
@@ -119,7 +126,7 @@ def _amounts(currency: str) -> list[re.Pattern[str]]:
     )
     unit = "|".join(units)
     number = r"\d[\d,]*(?:\.\d+)?"
-    signed = rf"(?P<sign>{_SIGN})\s?(?P<before>{number})(?P<k1>k)?"
+    signed = rf"(?P<sign>{_SIGN})\s?(?P<before>{number})(?P<k1>k)?\+?"
     amount = rf"(?:{signed}|(?P<after>{number})(?P<k2>k)?\+?\s?(?P<unit>{unit}))"
     bare = r"(?P<bare>\d[\d,]*(?:\.\d+)?)(?P<k3>k)?\+?"
     order = rf"(?:an?\s+)?{_NOUN}(?:\s+(?:of|for|worth))?"

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from findcli.demands.grammar import ANYTHING, ASKING, FRAME, Phrase
+from findcli.demands.grammar import ASKING, FRAME, Phrase, particular_words
 
 # After a thing, these begin what it is for, where and when, which names seldom hold.
 _BREAKS_WORDS = (
@@ -123,7 +123,9 @@ class NameIndex:
         for begin in range(len(words)):
             rows = self.with_all(" ".join(words[begin:])) & among
             if rows:
-                further = [word for word in phrase.content.split() if word not in words and word not in ANYTHING]
+                further = [
+                    word for word in phrase.content.split() if word in particular_words(phrase) and word not in words
+                ]
                 narrower = rows & self.with_all(" ".join(further)) if further else set()
                 if len(narrower) >= max(2, len(rows) // 10):
                     return Named(narrower, tuple(words[:begin]), begin > 0)
@@ -141,7 +143,7 @@ def named_words(phrase: Phrase) -> list[str]:
     last = max((i for i, token in enumerate(tokens) if token in ASKING), default=-1)
     words: list[str] = []
     content = set(phrase.content.split())
-    particular = content - ANYTHING
+    particular = particular_words(phrase) or content
     for token in tokens[last + 1 :] if particular & set(tokens[last + 1 :]) else tokens:
         if token in particular:
             words.append(token)

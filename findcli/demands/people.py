@@ -22,7 +22,7 @@ _GOOD = (
 )
 _LOYAL = r"(?:(?:very |our |most |the |really )*(?:loyal|regular|frequent|faithful|committed|devoted|engaged|active))"
 _MUCH = r"(?:spend|spends|spending|buy|buys|buying|purchase|order)\s+(?:a lot|lots|much|heavily|(?:the )?most)(?! of)"
-_TOP = rf"top\s+\d+\s*(?:%|percent)?(?:\s+of)?(?:\s+(?:our|the|all))*\s+(?:{_PEOPLE}|spenders|buyers)"
+_TOP = rf"(?:top|best)\s+\d+\s*(?:%|percent)?(?:\s+of)?(?:\s+(?:our|the|all))*\s+(?:{_PEOPLE}|spenders|buyers)"
 # Of things: "best wine customers", "loyal coffee drinkers".
 _FANS = r"(?:customers|buyers|shoppers|clients|drinkers|eaters|lovers|users|fans|purchasers)"
 _OF_THINGS = re.compile(

@@ -18,19 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from findcli.demands.grammar import Phrase
+from findcli.demands.grammar import VERBS, Phrase
 from findcli.demands.named_sets import Stems
 
-# The verbs of the five families, in all their forms: "people who tap on flights" asks for clicks.
-VERBS = {
-    "click": "click clicks clicking clicked tap taps tapping tapped press presses pressing pressed",
-    "search": "search searches searching searched google googles googling look looks looking looked query querying",
-    "browse": "visit visits visiting visited browse browses browsing browsed open opens opening opened view views "
-    "viewing viewed check checks checking checked use uses using used",
-    "payment": "pay pays paying paid payment payments",
-    "return": "return returns returning returned refund refunds refunding refunded",
-    "purchase": "buy buys buying bought purchase purchases purchasing purchased order orders ordering ordered",
-}  # fmt: skip
 CONTEXT_ITEMS = 6
 Encode = Callable[[Sequence[str]], np.ndarray]
 

@@ -12,7 +12,7 @@ from findcli.demands.periods import CERTAIN, NUMBER, Moment, Period, take_period
 
 _DONE = (
     r"bought|purchased|ordered|reordered|spent|paid|returned|sent back|brought back|visited|browsed|clicked|"
-    r"searched|shopped"
+    r"searched|shopped|(?:made|placed)(?=\s+(?:[\w+]+\s+){0,4}(?:purchase|order|visit|booking)s?\b)"
 )
 _SINCE_HAVE = (
     rf"{_DONE}|come(?: back)?|been (?:back|active|buying|purchasing|ordering|shopping|spending)|tried|used|had|got|"
@@ -82,6 +82,7 @@ _NEWCOMERS = re.compile(
 _ONCE = re.compile(
     r"\b(?:one[- ]?(?:time|off)|single[- ]?(?:purchase|order|time))\s+(?:customers|"
     r"buyers|shoppers|clients|purchasers|users)\b"
+    r"|\b(?:only\s+)?(?:one|a single)\s+(?:purchase|order)\s+only\b|\bonly\s+(?:one|a single)\s+(?:purchase|order)\b"
     r"|\b(?:(?:have|has)\s+)?(?:only\s+(?:ever\s+)?(?:bought|ordered|purchased|shopped)|"
     r"(?:bought|ordered|purchased|shopped)\s+(?:only|just))\s+once\b",
     re.IGNORECASE,
@@ -151,7 +152,8 @@ def _before(match: re.Match[str], text: str) -> list[Before]:
     back = re.search(r"\b(?:return\w*|sent back|send back|brought back)\b", match[0], re.IGNORECASE)
     # "Have not returned since May" is of people who did not come back, not of things.
     back = back if take_period(text, negated=negated)[0].strip() else None
-    verb = "spent " if spent else "returned " if back else ""
+    other = _OTHER_FAMILY.search(match[0])
+    verb = "spent " if spent else "returned " if back else f"{other[0]} " if other else ""
     rest, period = take_period(f"{verb}{text}", negated=negated)
     # What is left of two periods, as in "ever bought before", says no more.
     further, second = take_period(rest, negated=negated)
@@ -163,6 +165,7 @@ def _resolved(before: Before, past: list[Before]) -> Before:
     return replace(before, text=past[-1].text) if past and before.text.strip().lower() in _IT else before
 
 
+_OTHER_FAMILY = re.compile(r"\b(?:visit|brows|click|search)\w*", re.IGNORECASE)
 _IT = ("it", "them", "one", "any", "any of them", "this", "these")
 
 
