@@ -1,31 +1,33 @@
 """`findcli target`: a sentence -> a ranked audience (FIND Eq 2).
 
 A demand is first rewritten into sentences of the workspace's vocabulary (`demands/rewriter.py`), unless that is turned
-off. If the model scores by query (the default), a score is the log odds that the demand, as understood, comes true of
-the user. The log odds of a concept's own sentence, and so of a rewritten demand, are calibrated into a probability; a
-demand that stands as it is is ranked only, and `probability` is null. If the model scores by FIND's single vector, a
-score is the cosine of the sentence's vector and the user's.
+off; what it says of people and of the past says which users are ranked at all (`read.py`). If the model scores by query
+(the default), a score is the log odds that the demand, as understood, comes true of the user. The log odds of a
+concept's own sentence, and so of a rewritten demand, are calibrated into a probability; a demand that stands as it is
+is ranked only, and `probability` is null. If the model scores by FIND's single vector, a score is the cosine of the
+sentence's vector and the user's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
 
+import numpy as np
 import polars as pl
 
 from findcli.audiences.prompts.store import open_prompt, score_prompt
+from findcli.audiences.read import Understood, read
 from findcli.audiences.select import Selection, rank
-from findcli.audiences.where.demand_filter import offered_filter
-from findcli.audiences.where.filter import parse_filter
+from findcli.audiences.where.filter import Filter, parse_filter
+from findcli.audiences.where.history import passes_history, said
 from findcli.data import events
 from findcli.data.profiles import profile_columns, profiles_as_of
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
 from findcli.scoring.as_read import AUTO
-from findcli.scoring.engine import Engine, open_engine
+from findcli.scoring.engine import open_engine
 from findcli.workspace.folder import Workspace
 
 
@@ -56,9 +58,10 @@ class Audience:
         nearest: the sentences that the demand was read as, with their cosine if they were searched for.
         embedded: how many users are embedded, whether they pass or not.
         where: the outcome of the filter; None without one.
+        conditions: the outcome of each filter that the demand itself writes: of the profile, then of the past.
+        offer: a filter suggested by the demand's own words; None if they name no profile value, or a filter is given.
         rewriting: how the demand was understood; a demand that the vocabulary cannot answer selects nobody.
         prompt: the name of the learned prompt that ranks instead of the sentence; None without one.
-        engine: the engine that scored it.
     """
 
     demand: str
@@ -70,12 +73,8 @@ class Audience:
     where: Passed | None = None
     rewriting: Rewriting | None = None
     prompt: str | None = None
-    engine: Engine | None = field(default=None, repr=False, compare=False)
-
-    @cached_property
-    def offer(self) -> str | None:
-        """A filter suggested by the demand's own words; None if they name no profile value, or a filter is given."""
-        return None if self.engine is None or self.where is not None else _offer(self.engine, self.demand)
+    conditions: tuple[Passed, ...] = ()
+    offer: str | None = None
 
 
 def target(
@@ -114,25 +113,64 @@ def target(
     require_demands(demands)
     chosen = None if where is None else parse_filter(where, profile_columns(workspace.settings.profile))
     engine = open_engine(workspace, as_of=as_of, model=model, device=device)
-    rewritings: Sequence[Rewriting | None] = [None]
+    understood: list[Understood | None] = [None]
     if prompt is None:
-        rewritings = engine.read(demands, rewrite)
-        scored = engine.score_read(rewritings)
+        understood = [*read(engine, demands, rewrite)]
+        scored = engine.score_read([each.rewriting for each in understood if each is not None])
     else:
         scored = score_prompt(engine, prompt)
-    ids, instant = engine.users, engine.as_of
-    passed, embedded = None, len(ids)
+    among = _Among(workspace, engine.users, engine.as_of)
+    passed, everyone = None, np.ones(len(engine.users), bool)
     if chosen is not None:
-        passes = chosen.passes(_profiles(workspace, ids, instant, chosen.columns))
-        ids, kept = ids.filter(passes), passes.to_numpy()
-        scored = replace(scored, scores=scored.scores[kept], probabilities=scored.probabilities[kept])
-        passed = Passed(chosen.text, len(ids), chosen.notes)
-    rankings = [rank(ids, scored.scores[:, i], scored.probabilities[:, i]) for i in range(len(demands))]
-    policy = selection or Selection()
-    return [
-        Audience(demand, instant, ranking, _selected(policy, ranking, how), near, embedded, passed, how, prompt, engine)
-        for demand, ranking, near, how in zip(demands, rankings, scored.nearest, rewritings, strict=True)
-    ]
+        everyone = among.filtered(chosen)
+        passed = Passed(chosen.text, int(everyone.sum()), chosen.notes)
+    policy, audiences = selection or Selection(), []
+    for i, (demand, each) in enumerate(zip(demands, understood, strict=True)):
+        conditions, kept = ((), everyone) if each is None else among.conditions(each, everyone)
+        how = None if each is None else each.rewriting
+        ranking = rank(engine.users.filter(pl.Series(kept)), scored.scores[kept, i], scored.probabilities[kept, i])
+        offer = each.offer if each is not None and passed is None else None
+        audiences.append(
+            Audience(
+                demand, engine.as_of, ranking, _selected(policy, ranking, how), scored.nearest[i], len(engine.users),
+                passed, how, prompt, conditions, offer,
+            )
+        )  # fmt: skip
+    return audiences
+
+
+@dataclass(frozen=True)
+class _Among:
+    """Chooses which of the embedded users are ranked.
+
+    Attributes:
+        workspace: whose users they are.
+        users: their ids, N of them.
+        as_of: the date of the embeddings.
+    """
+
+    workspace: Workspace
+    users: pl.Series
+    as_of: datetime
+
+    def filtered(self, chosen: Filter) -> np.ndarray:
+        """Who passes a filter over the profile, bool (N,)."""
+        profiles = _profiles(self.workspace, self.users, self.as_of, chosen.columns)
+        return np.asarray(chosen.passes(profiles).to_numpy())
+
+    def conditions(self, understood: Understood, everyone: np.ndarray) -> tuple[tuple[Passed, ...], np.ndarray]:
+        """The outcome of each filter that a demand writes, and who of some users passes all of them, bool (N,)."""
+        outcomes, kept, rewriting = [], everyone.copy(), understood.rewriting
+        if understood.where is not None:
+            written = parse_filter(understood.where, profile_columns(self.workspace.settings.profile))
+            passes = self.filtered(written)
+            kept &= passes
+            outcomes.append(Passed(written.text, int(passes.sum()), written.notes))
+        history = passes_history(self.workspace, self.users, self.as_of, rewriting.past)
+        for past, passes in zip(rewriting.past, history.T, strict=True):
+            kept &= passes
+            outcomes.append(Passed(said(past, self.as_of), int(passes.sum()), ()))
+        return tuple(outcomes), kept
 
 
 def explain(
@@ -143,25 +181,14 @@ def explain(
     model: Workspace | None = None,
     rewrite: str = AUTO,
     device: str = "auto",
-) -> list[Rewriting]:
+) -> list[Understood]:
     """Read demands without ranking anyone; arguments and errors as for `target`."""
     require_demands(demands)
-    return open_engine(workspace, as_of=as_of, model=model, device=device).read(demands, rewrite)
+    return read(open_engine(workspace, as_of=as_of, model=model, device=device), demands, rewrite)
 
 
 def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting | None) -> pl.DataFrame:
     return ranking.clear() if how is not None and how.answerable is False else policy.keep(ranking)
-
-
-def _offer(engine: Engine, demand: str) -> str | None:
-    """The filter that a demand's own words suggest, in the values that the model was trained on."""
-    # Aggregates are about events, as demands are: "will spend over 500" does not say who did.
-    columns = profile_columns(replace(engine.workspace.settings.profile, aggregates=()))
-    if not columns:
-        return None
-    values = {codes.name: codes.values for codes in engine.model.columns.columns}
-    spoken = engine.model.aligned.table("sentences.parquet")["text"].to_list()
-    return offered_filter(demand, columns, values=values, spoken=spoken)
 
 
 def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:

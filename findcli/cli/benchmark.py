@@ -14,6 +14,7 @@ import typer
 
 from findcli.cli import console, ranking
 from findcli.cli.options import (
+    AsOf,
     Device,
     Group,
     Json,
@@ -181,6 +182,37 @@ def rewriting(
     if output is not None:
         write_audience(result.table, output)
     ranking.report_rewriting(result, as_json=as_json)
+
+
+@app.command("reading")
+def reading(
+    demands: AskedDemands,
+    half: HalfOf = "all",
+    output: Output = None,
+    as_of: AsOf = None,
+    folder: WorkspaceDir = None,
+    device: Device = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how many demands are read right or rightly refused: sets, levels, the past and the profile.
+
+    Prints the share by kind, and each demand that was read wrong with its reading.
+
+    Example: findcli benchmark reading --demands examples/demands/grocer.tsv --half final
+    """
+    settle_threads(threads)
+    from findcli.audiences.export import write_audience
+    from findcli.evaluation.benchmark.demand_answers import by_kind, measure_reading
+    from findcli.workspace.durations import parse_instant
+    from findcli.workspace.folder import load_workspace
+
+    ranking.require_parquet(output)
+    instant = None if as_of is None else parse_instant(as_of)
+    judged = measure_reading(load_workspace(folder), demands, half=half, as_of=instant, device=device or "auto")
+    if output is not None:
+        write_audience(judged, output)
+    ranking.report_reading(judged, by_kind(judged), as_json=as_json)
 
 
 def _command(salts: str | None, rivals: str, variants: str, report: Path, *, tune: bool) -> str:

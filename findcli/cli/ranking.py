@@ -14,6 +14,8 @@ from findcli.cli.tables import bounds, print_compared, signed, signed_bounds
 from findcli.errors import FindCLIError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from findcli.evaluation.benchmark.calibration import Calibration
     from findcli.evaluation.benchmark.demand_reading import DemandReading
     from findcli.evaluation.benchmark.demands import DemandRow
@@ -155,6 +157,17 @@ def _print_demands(rows: Sequence[DemandRow]) -> None:
     table: list[list[object]] = [[r.demand, r.positives, *three] for r, three in zip(rows, figures, strict=True)]
     means = [sum(values) / len(rows) for values in zip(*figures, strict=True)]
     console.print_table(["demand", "buyers", "AUC", "rewritten", "of its templates"], [*table, ["mean", None, *means]])
+
+
+def report_reading(judged: pl.DataFrame, shares: pl.DataFrame, *, as_json: bool) -> None:
+    """Print how many demands were read right, by kind, and those that were not."""
+    if as_json:
+        console.print_json({"kinds": shares.to_dicts(), "demands": judged.to_dicts()})
+        return
+    console.print_table(["kind", "demands", "right"], [list(row) for row in shares.iter_rows()])
+    for row in judged.filter(~judged["right"]).iter_rows(named=True):
+        ways = [row["expression"], row["past"] and f"past: {row['past']}", row["where"] and f"where: {row['where']}"]
+        console.print_line(f'wrong: "{row["demand"]}": {"; ".join(filter(None, ways)) or "refused"}')
 
 
 def report_rewriting(result: DemandReading, *, as_json: bool) -> None:

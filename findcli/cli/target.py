@@ -117,8 +117,8 @@ def target(
     from findcli.audiences.target import target as choose
 
     if explain_query:
-        rewritings = explain(users, sentences, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
-        understood.report(rewritings, as_json=as_json)
+        read = explain(users, sentences, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
+        understood.report(read, as_json=as_json)
         return
     audiences = choose(
         users,
@@ -218,7 +218,13 @@ def print_audience(audience: Audience, *, brief: bool) -> None:
     learned = "" if audience.prompt is None else f", as learned by the prompt {audience.prompt}"
     console.print_line(f'"{audience.demand}"{learned}')
     day = f"{audience.as_of:%Y-%m-%d}"
-    users = "users" if audience.where is None else "users who pass"
+    everyone = audience.where is None and not audience.conditions
+    users = "users" if everyone else "users who pass"
+    for condition in audience.conditions:
+        passed = f"{condition.users:,} of {audience.embedded:,} users ({condition.users / audience.embedded:.1%})"
+        console.print_line(f"only users who pass, by the demand's own words: {condition.expression}: {passed}")
+        for note in condition.notes:
+            console.print_line(f"note: {note}")
     size = f"{len(selected):,} of {len(ranking):,} {users} ({share:.1%})"
     console.print_line(f"{size}, histories before {day}; {_strength(selected)}")
     if audience.offer is not None:
@@ -278,6 +284,7 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
         "as_of": audience.as_of.isoformat(),
         "users": audience.embedded,
         "where": None if audience.where is None else asdict(audience.where),
+        "conditions": [asdict(condition) for condition in audience.conditions],
         "offered_where": audience.offer,
         "selected": len(audience.selected),
         "rewriting": None if audience.rewriting is None else understood.plain(audience.rewriting),

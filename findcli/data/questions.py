@@ -13,6 +13,14 @@ from dataclasses import dataclass
 from findcli.data.templates import BOUNDED, SLOT, Measure, Template
 
 _NUMBER = r"\d+(?:\.\d+)?(?:e\+?\d+)?"
+# Levels of sentences that no template has one of, such as those of items.
+_PLAIN: dict[Measure, str] = {
+    "count": "{single} at least {count} times.",
+    "distinct": "{single} of at least {distinct} different things.",
+    "amount": "{single} amounting more than {amount} in all.",
+    "first": "{single} for the first time.",
+    "none": "{single} not once.",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,10 @@ class QuestionParser:
             if match is not None:
                 single = SLOT.sub(lambda slot, match=match: match[slot[1]], template.single)  # type: ignore[misc]
                 return Question((single,), template.measure, float(match["least"]) if template.bounded else 1.0)
+        for measure, text in _PLAIN.items():
+            match = _plain_pattern(text).fullmatch(sentence)
+            if match is not None:
+                return Question((f"{match['single']}.",), measure, float(match.groupdict().get("least") or 1))
         return Question((sentence,))
 
 
@@ -61,7 +73,7 @@ class QuestionWriter:
         self._levels = [t for t in _distinct(templates) if t.measure != "any" and t.single]
 
     def write(self, question: Question) -> tuple[str, ...]:
-        """The sentences of a question, one for each of its own; the sentence itself where no template has the level."""
+        """The sentences of a question, one for each of its own; in plain words where no template has the level."""
         return tuple(self._one(sentence, question.measure, question.least) for sentence in question.sentences)
 
     def _one(self, sentence: str, measure: Measure, least: float) -> str:
@@ -72,7 +84,9 @@ class QuestionWriter:
             if match is not None:
                 values = match.groupdict() | dict.fromkeys(BOUNDED, f"{least:g}")
                 return SLOT.sub(lambda slot, values=values: values[slot[1]], template.text)  # type: ignore[misc]
-        return sentence
+        if measure == "any":
+            return sentence
+        return _PLAIN[measure].format(single=sentence.removesuffix("."), **dict.fromkeys(BOUNDED, f"{least:g}"))
 
 
 def _distinct(templates: Iterable[Template]) -> Sequence[Template]:
@@ -82,9 +96,12 @@ def _distinct(templates: Iterable[Template]) -> Sequence[Template]:
 
 def _pattern(template: Template, *, text: str | None = None) -> re.Pattern[str]:
     """A pattern of a template's sentences, with a group for each slot and `least`."""
-    pieces = SLOT.split(template.text if text is None else text)
+    return _plain_pattern(template.text if text is None else text)
+
+
+def _plain_pattern(text: str) -> re.Pattern[str]:
     written = [
         re.escape(piece) if i % 2 == 0 else rf"(?P<least>{_NUMBER})" if piece in BOUNDED else rf"(?P<{piece}>.+)"
-        for i, piece in enumerate(pieces)
+        for i, piece in enumerate(SLOT.split(text))
     ]
     return re.compile("".join(written), re.DOTALL)

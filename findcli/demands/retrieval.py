@@ -18,17 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from findcli.demands.grammar import Phrase
+from findcli.demands.grammar import VERBS, Phrase
+from findcli.demands.named_sets import Stems
 
-# The verbs of the five families, in all their forms: "people who tap on flights" asks for clicks.
-VERBS = {
-    "click": "click clicks clicking clicked tap taps tapping tapped press presses pressing pressed",
-    "search": "search searches searching searched google googles googling look looks looking looked query querying",
-    "browse": "visit visits visiting visited browse browses browsing browsed open opens opening opened view views "
-    "viewing viewed check checks checking checked use uses using used",
-    "payment": "pay pays paying paid payment payments",
-    "purchase": "buy buys buying bought purchase purchases purchasing purchased order orders ordering ordered",
-}  # fmt: skip
 CONTEXT_ITEMS = 6
 Encode = Callable[[Sequence[str]], np.ndarray]
 
@@ -163,8 +155,8 @@ class Retriever:
         return [int(i) for i in np.argsort(-self.vocabulary["events"].to_numpy(), kind="stable")[:k]]
 
     def _verb(self, phrase: Phrase) -> np.ndarray:
-        words = set(re.findall(r"[a-z]+", phrase.words.lower()))
-        spoken = {family for family, forms in VERBS.items() if words & set(forms.split())}
+        words = phrase.words
+        spoken = spoken_families(words)
         odds: np.ndarray = self.weights.verb * np.isin(self._families, sorted(spoken))
         if not spoken - {"payment", "purchase"}:
             odds = odds + self.weights.plain * (self._families == "purchase")
@@ -266,6 +258,12 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return unit
 
 
+def spoken_families(text: str) -> set[str]:
+    """The families whose verbs a text has."""
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    return {family for family, forms in VERBS.items() if words & set(forms.split())}
+
+
 def described(name: str, items: Sequence[str]) -> str:
     """Write a name with a few of its items, for a language model to read: "hot drinks: tea, coffee"."""
     others = [item for item in items[:DESCRIBED] if item != name]
@@ -289,7 +287,7 @@ class SharedWords:
 
         below = [" ".join(items) for items in vocabulary["items"].to_list()]
         either = [f"{name} {items}" for name, items in zip(vocabulary["name"].to_list(), below, strict=True)]
-        self._stems = _Stems()
+        self._stems = Stems()
         words = TfidfVectorizer(analyzer=self._stems, binary=True, norm=None).fit([*either, _SOMETHING])
         self._row, self._weight = words.vocabulary_, words.idf_
         self._below = (words.transform(below) > 0).tocsc() if below else csc_array((0, len(self._row)))
@@ -307,19 +305,3 @@ class SharedWords:
         whole = self._weight[rows].sum() + self._weight.max() * (len(stems) - len(rows))
         covered: np.ndarray = np.asarray(self._below[:, rows] @ self._weight[rows])
         return covered / max(float(whole), 1e-12)
-
-
-class _Stems:
-    """The stems of a text's words of two letters or more; each distinct word is stemmed once."""
-
-    def __init__(self) -> None:
-        from snowballstemmer import stemmer
-
-        self._stemmer, self._stems = stemmer("english"), dict[str, str]()
-
-    def __call__(self, text: str) -> list[str]:
-        words = re.findall(r"[^\W\d_]{2,}", text.lower())
-        for word in words:
-            if word not in self._stems:
-                self._stems[word] = self._stemmer.stemWord(word)
-        return [self._stems[word] for word in words]

@@ -199,19 +199,31 @@ def test_a_filter_that_nobody_passes_leaves_an_empty_audience(trained_workspace:
     assert len(audience.ranking) == len(audience.selected) == 0
 
 
-def test_a_filter_is_offered_where_the_demand_names_profile_values(
+def test_profile_values_that_a_demand_names_are_a_filter(
     trained_workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     demands = ["gold tier users with age under 30 from the north who buy tea", "users with spend over 20"]
-    offered = "tier == 'gold' and age < 30 and city == 'north'"
+    written = "tier == 'gold' and age < 30 and city == 'north'"
     named, plain = target(trained_workspace, demands, device="cpu")
-    assert (named.offer, plain.offer) == (offered, None)
-    assert len(named.ranking) == 60
-    (filtered,) = target(trained_workspace, demands[:1], where=named.offer, device="cpu")
-    assert filtered.offer is None
+    assert [passed.expression for passed in named.conditions] == [written]
+    assert plain.conditions == ()
+    (by_hand,) = target(trained_workspace, ["users who buy tea"], where=written, device="cpu")
+    assert named.ranking["user_id"].equals(by_hand.ranking["user_id"])
+    assert 0 < len(named.ranking) == named.conditions[0].users < 60
     with pytest.raises(SystemExit):
         main(["target", demands[0], "-w", str(trained_workspace.folder)])
-    assert f'to rank only these users: --where "{offered}"' in capsys.readouterr().out
+    assert f"by the demand's own words: {written}: {len(named.ranking)} of 60 users" in capsys.readouterr().out
+
+
+def test_what_a_demand_says_of_the_past_chooses_who_is_ranked(trained_workspace: Workspace) -> None:
+    until = trained_workspace.train_until
+    orders = pl.read_parquet(trained_workspace.path("data/orders.parquet")).filter(pl.col("time") < until)
+    recent = orders.filter(pl.col("category") == "tea", pl.col("time") >= until - timedelta(days=14))
+    (audience,) = target(trained_workspace, ["users who have not bought tea in the last 2 weeks"], device="cpu")
+    assert set(audience.ranking["user_id"]) == set(range(60)) - set(recent["user_id"])
+    assert audience.rewriting is not None
+    assert audience.rewriting.sentences == ["The user purchased anything."]
+    assert any("nothing of the future" in note for note in audience.rewriting.notes)
 
 
 def test_a_filter_is_read_before_a_model_is_looked_for(tiny_workspace: Workspace) -> None:

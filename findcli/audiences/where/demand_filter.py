@@ -35,28 +35,28 @@ def offered_filter(
         values: the known values of each categorical column.
         spoken: the training sentences.
     """
-    words = list(takewhile(lambda word: word not in NEGATIONS, _words(demand)))
+    words = list(takewhile(lambda word: word not in NEGATIONS, words_of(demand)))
     conditions: dict[str, list[str]] = {}
     taken: set[int] = set()
     for column in columns:
-        for condition, places in _beside(column, column.values or values.get(column.name, ()), words):
-            if taken.isdisjoint(places) and _is_filter(condition, columns):
+        for condition, places in beside(column, column.values or values.get(column.name, ()), words):
+            if taken.isdisjoint(places) and is_filter(condition, columns):
                 taken |= places
                 conditions.setdefault(column.name, []).append(condition)
     for column, value, places in _alone(columns, values, words):
-        if taken.isdisjoint(places) and not _is_spoken(value, spoken):
+        if taken.isdisjoint(places) and not is_spoken(value, spoken):
             taken |= places
             conditions.setdefault(column.name, []).append(f"{written(column.name)} == {value!r}")
     by_column = [" or ".join(dict.fromkeys(each)) for each in conditions.values()]
     return " and ".join(f"({one})" if " or " in one and len(by_column) > 1 else one for one in by_column) or None
 
 
-def _beside(column: Column, values: Sequence[str], words: list[str]) -> Iterator[tuple[str, set[int]]]:
+def beside(column: Column, values: Sequence[str], words: list[str]) -> Iterator[tuple[str, set[int]]]:
     """The conditions next to a column's name, with the positions of their words."""
-    named = list(_occurrences(_words(column.name.replace("_", " ")), words))
+    named = list(_occurrences(words_of(column.name.replace("_", " ")), words))
     if not named:
         return
-    forms = sorted(((_words(value), value) for value in values), key=lambda each: -len(each[0]))
+    forms = sorted(((words_of(value), value) for value in values), key=lambda each: -len(each[0]))
     for begin, end in named:
         after = end + (words[end : end + 1] != [] and words[end] in LINKS)
         for form, value in forms:
@@ -67,7 +67,7 @@ def _beside(column: Column, values: Sequence[str], words: list[str]) -> Iterator
             for length in range(MOST_WORDS, 0, -1):
                 band = parse_band(" ".join(words[after : after + length]))
                 if band is not None and band.low < band.high and after + length <= len(words):
-                    yield _condition(written(column.name), band), set(range(begin, after + length))
+                    yield condition_of(written(column.name), band), set(range(begin, after + length))
 
 
 def _alone(
@@ -78,11 +78,12 @@ def _alone(
     for column, value in sorted(every, key=lambda each: -len(each[1])):
         long_enough = sum(map(str.isalpha, value)) >= FEW_LETTERS
         if column.kind == "categorical" and owners[value.casefold()] == 1 and long_enough:
-            for begin, end in _occurrences(_words(value), words):
+            for begin, end in _occurrences(words_of(value), words):
                 yield column, value, set(range(begin, end))
 
 
-def _condition(name: str, band: Band) -> str:
+def condition_of(name: str, band: Band) -> str:
+    """The condition that a column lies in a band."""
     low, high = (f"{end:.15g}" for end in (band.low, band.high))
     if math.isinf(band.low):
         return f"{name} {'<' if band.below else '<='} {high}"
@@ -91,7 +92,7 @@ def _condition(name: str, band: Band) -> str:
     return f"{low} <= {name} <= {high}"
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """The words of a text in lower case, without the punctuation around them."""
     stripped = (each.lstrip("\"'([").rstrip(".,;:!?\"')]") for each in text.casefold().split())
     return [word for word in stripped if word]
@@ -103,12 +104,14 @@ def _occurrences(form: list[str], words: list[str]) -> Iterator[tuple[int, int]]
             yield begin, begin + len(form)
 
 
-def _is_spoken(value: str, spoken: Collection[str]) -> bool:
-    form = _words(value)
-    return any(next(_occurrences(form, _words(sentence)), None) is not None for sentence in spoken)
+def is_spoken(value: str, spoken: Collection[str]) -> bool:
+    """Whether a training sentence has the words of a value."""
+    form = words_of(value)
+    return any(next(_occurrences(form, words_of(sentence)), None) is not None for sentence in spoken)
 
 
-def _is_filter(condition: str, columns: Sequence[Column]) -> bool:
+def is_filter(condition: str, columns: Sequence[Column]) -> bool:
+    """Whether a text is a filter over columns."""
     try:
         parse_filter(condition, columns)
     except FindCLIError:
