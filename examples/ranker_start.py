@@ -1,8 +1,8 @@
 """Make the weights that the ranker of every new workspace starts from: `python examples/ranker_start.py FOLDER`.
 
 The worlds are Complete Journey, simulated demo worlds, and *views* of Complete Journey that look like other people's
-The worlds are Complete Journey, simulated demo worlds, and *views* of Complete Journey that look like other tables of
-people: a boutique of its small departments, and tills that know nothing but who, when and how much. Of what a shop sells
+tables: a boutique of its small departments, and tills that know only who, when and how much. Of what a shop sells the
+ranker learns nothing by name; views teach it what counts, gaps and rates are worth where customers come rarely.
 
 Writes FOLDER/{all,without-complete-journey,without-demo}.safetensors; copy them to findcli/models/ranker/shipped.
 """
