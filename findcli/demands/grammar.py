@@ -207,14 +207,16 @@ class Parsed:
     unused: tuple[str, ...] = ()
 
 
-def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
+def parse_demand(demand: str, *, currency: str = "dollars", subject: str = "user") -> Parsed:
     """Parse a demand.
 
     Args:
         demand: the sentence, as typed.
         currency: the workspace's word for money.
+        subject: the workspace's word for its users, which frames a demand as "users" does.
     """
     plain = " ".join(demand.replace("\u2019", "'").split()).strip(" .?!:;,\"'")
+    plain = re.sub(rf"\b{re.escape(subject)}s?\b", "users", plain, flags=re.IGNORECASE)
     plain = re.sub(r"(?i)(?<=\b(?:rather|sooner|prefer)\b)(.*)\bthan\b", r"\1 rather than", plain)
     ahead, past = take_past(plain)
     was = tuple(Was(before, _parts_of_past(before, currency)) for before in past)

@@ -139,3 +139,8 @@ def test_what_is_said_of_the_past_is_no_part_of_the_future() -> None:
     parsed = parse_demand("customers who bought candles last month and will buy mugs")
     assert shape(parsed) == [(False, ["mugs"])]
     assert [phrase.content for was in parsed.past for part in was.parts for phrase in part.phrases] == ["candles"]
+
+
+def test_the_word_for_users_frames_a_demand() -> None:
+    assert shape(parse_demand("students who need a quiz", subject="student")) == [(False, ["quiz"])]
+    assert shape(parse_demand("students about to churn", subject="student")) == [(True, [])]
