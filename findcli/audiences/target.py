@@ -26,6 +26,7 @@ from findcli.data import events
 from findcli.data.profiles import profile_columns, profiles_as_of
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
+from findcli.errors import FindCLIError
 from findcli.scoring.as_read import AUTO
 from findcli.scoring.engine import open_engine
 from findcli.workspace.folder import Workspace
@@ -163,9 +164,13 @@ class _Among:
         outcomes, kept, rewriting = [], everyone.copy(), understood.rewriting
         if understood.where is not None:
             written = parse_filter(understood.where, profile_columns(self.workspace.settings.profile))
-            passes = self.filtered(written)
+            passes, notes = np.zeros(len(self.users), bool), written.notes
+            try:
+                passes = self.filtered(written)
+            except FindCLIError as error:  # nobody who is ranked has the value, though others had
+                notes = (*notes, str(error))
             kept &= passes
-            outcomes.append(Passed(written.text, int(passes.sum()), written.notes))
+            outcomes.append(Passed(written.text, int(passes.sum()), notes))
         history = passes_history(self.workspace, self.users, self.as_of, rewriting.past)
         for past, passes in zip(rewriting.past, history.T, strict=True):
             kept &= passes

@@ -47,7 +47,9 @@ def report(read: Sequence[Understood], *, as_json: bool) -> None:
         if any(_is_large(clause) for clause in rewriting.clauses):
             console.print_line("keep or change it with --rewrite: --json writes the whole expression")
         else:
-            console.print_line(f'keep or change it with: --rewrite "{rewriting.expression}"')
+            conditions = each.where is not None or bool(rewriting.past)
+            alone = " (which leaves out who is ranked at all)" if conditions else ""
+            console.print_line(f'keep or change it with: --rewrite "{rewriting.expression}"{alone}')
 
 
 def print_conditions(read: Understood) -> None:

@@ -139,7 +139,7 @@ class ParsedDemand:
     def _one_for_all(self, parts: Sequence[Part]) -> Clause | None:
         """One clause for several parts, if one sentence fits everything that they name."""
         phrases = [phrase for part in parts for phrase in part.phrases]
-        if len(parts) < 2 or any(part.level or part.returns or not part.phrases for part in parts):
+        if len(parts) < 2 or any(part.apart or part.level or part.returns or not part.phrases for part in parts):
             return None
         return self._joined(self.parsed.whole, phrases)
 

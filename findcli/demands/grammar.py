@@ -154,6 +154,7 @@ class Part:
         again: whether it was done before.
         listed: whether "and" joins the things.
         examples: whether all things but the first are examples of it: "jewellery such as rings".
+        apart: whether the demand says that it must hold beside others: "both tea and coffee".
         words: its words in the demand.
     """
 
@@ -164,6 +165,7 @@ class Part:
     again: bool = False
     listed: bool = False
     examples: bool = False
+    apart: bool = False
     words: str = ""
 
 
@@ -205,14 +207,16 @@ class Parsed:
     unused: tuple[str, ...] = ()
 
 
-def parse_demand(demand: str, *, currency: str = "dollars") -> Parsed:
+def parse_demand(demand: str, *, currency: str = "dollars", subject: str = "user") -> Parsed:
     """Parse a demand.
 
     Args:
         demand: the sentence, as typed.
         currency: the workspace's word for money.
+        subject: the workspace's word for its users, which frames a demand as "users" does.
     """
     plain = " ".join(demand.replace("\u2019", "'").split()).strip(" .?!:;,\"'")
+    plain = re.sub(rf"\b{re.escape(subject)}s?\b", "users", plain, flags=re.IGNORECASE)
     plain = re.sub(r"(?i)(?<=\b(?:rather|sooner|prefer)\b)(.*)\bthan\b", r"\1 rather than", plain)
     ahead, past = take_past(plain)
     was = tuple(Was(before, _parts_of_past(before, currency)) for before in past)
@@ -267,10 +271,11 @@ def _positive(text: str, levels: list[Level]) -> list[Part]:
     examples = _SUCH_AS.search(text) is not None
     text = _SUCH_AS.sub(" or ", text)
     parts = []
-    for piece in _BOTH.split(text):
+    pieces = _BOTH.split(text)
+    for piece in pieces:
         for stretch, listed in _apart(_AND.split(piece), both=both):
             parts += _part(stretch, levels, listed=listed, examples=examples)
-    return parts
+    return [replace(part, apart=True) for part in parts] if both or len(pieces) > 1 else parts
 
 
 def _apart(pieces: list[str], *, both: bool) -> list[tuple[str, bool]]:
@@ -300,7 +305,8 @@ def _part(text: str, levels: list[Level], *, listed: bool, examples: bool) -> li
     bounds = [each for each in asked if each.measure != "count" or each.least != 1 or each.below]
     if not phrases and not (asked or again or returns or ACTION.search(rest)):
         return []
-    part = Part(phrases, False, None, returns, again, listed, examples, " ".join(rest.split()))
+    words = " ".join(rest.split())
+    part = Part(phrases, False, None, returns, again, listed, examples, words=words)
     return [replace(part, level=level) for level in bounds] or [part]
 
 

@@ -1,6 +1,6 @@
-"""Parse how far ahead a demand looks ("next month", "in the next 6 weeks") and its least amount ("over 50 dollars").
+"""Parse how far ahead a demand looks: "next month", "in the next 6 weeks".
 
-A grammar of English durations and bounds, nothing else: whatever it does not understand stays in the demand.
+A grammar of English durations, nothing else: whatever it does not understand stays in the demand.
 
 Tested in tests/demands/test_grammar.py.
 """
@@ -35,13 +35,6 @@ _HORIZONS = (
     r"(?P<vague>(?:very )?soon|shortly|in the near future|before long|any day now)",
 )
 _HORIZON = re.compile(rf"\b(?:{'|'.join(_HORIZONS)})(?!\w)", re.IGNORECASE)
-_MORE = r"(?:more than|over|above|at least|upwards of|no less than|in excess of|exceeding|from|>=?)"
-_MONEY = r"(?:[$£€¥]\s?(?P<before>\d[\d,]*(?:\.\d+)?)|(?P<after>\d[\d,]*(?:\.\d+)?)\s?(?P<unit>[$£€¥]|[a-z]+))"
-_AMOUNT = re.compile(
-    rf"\b(?:(?:who |that )?(?:will |would |'ll |are going to )?spend(?:s|ing)? )?{_MORE}\s?{_MONEY}(?: or more)?"
-    r"(?: (?:worth of|on|of|for|in)\b)?",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -57,39 +50,10 @@ class Horizon:
     length: timedelta | None
 
 
-@dataclass(frozen=True)
-class Amount:
-    """The least that a demand asks for.
-
-    Attributes:
-        words: its words in the demand.
-        least: the number.
-    """
-
-    words: str
-    least: float
-
-
 def take_horizon(demand: str) -> tuple[str, Horizon | None]:
     """Take the horizon out of a demand: the rest, and the first horizon; all further ones are taken out too."""
     horizons = [_horizon(match) for match in _HORIZON.finditer(demand)]
     return (_HORIZON.sub(" ", demand), horizons[0]) if horizons else (demand, None)
-
-
-def take_amount(demand: str, currency: str) -> tuple[str, Amount | None]:
-    """Take the lower bound on money out of a demand: the rest, and the bound.
-
-    Args:
-        demand: the sentence.
-        currency: the workspace's word for money, singular or plural.
-    """
-    words = {currency.lower(), currency.lower().rstrip("s"), "dollars", "dollar", "euros", "euro", "pounds", "pound"}
-    for match in _AMOUNT.finditer(demand):
-        unit = (match["unit"] or "").lower()
-        if match["before"] or unit in words | {"$", "£", "€", "¥", "usd", "eur", "gbp", "bucks"}:
-            number = float((match["before"] or match["after"]).replace(",", ""))
-            return demand[: match.start()] + " " + demand[match.end() :], Amount(match[0].strip(), number)
-    return demand, None
 
 
 def _horizon(match: re.Match[str]) -> Horizon:

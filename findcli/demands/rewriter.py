@@ -46,14 +46,15 @@ class Rewriter:
         bounds: the highest amount and count of anything that the model was trained on, for "good customers".
         as_of: the date that periods of the past are relative to.
         multilingual: whether the text model knows other languages than English.
+        subject: the workspace's word for its users.
     """
 
     def __init__(
         self, retriever: Retriever, *, future: timedelta, currency: str, reranker: Reranker | None = None,
         floor: float | None = None, templates: Sequence[Template] = (), bounds: Mapping[Measure, float] | None = None,
-        as_of: datetime | None = None, multilingual: bool = False,
+        as_of: datetime | None = None, multilingual: bool = False, subject: str = "user",
     ) -> None:  # fmt: skip
-        self.retriever, self.future, self.multilingual = retriever, future, multilingual
+        self.retriever, self.future, self.multilingual, self.subject = retriever, future, multilingual, subject
         self.meanings = Meanings(retriever, reranker)
         by = BY_LIKENESS if reranker is None else reranker.name
         self.context = Context(self.meanings, by, future, currency, floor, templates, dict(bounds or {}), as_of)
@@ -73,7 +74,7 @@ class Rewriter:
         language = foreign_language(demand, self.meanings.words)
         if language is not None:
             return self._foreign(demand, language)
-        parsed = parse_demand(demand, currency=self.context.currency)
+        parsed = parse_demand(demand, currency=self.context.currency, subject=self.subject)
         return ParsedDemand(self.context, parsed).rewriting()
 
     def _foreign(self, demand: str, language: str) -> Rewriting:
@@ -153,6 +154,7 @@ def open_rewriter(workspace: Workspace, model: TrainedModel, run: Run, *, rerank
         bounds=highest_bounds(model.aligned.table("sentences.parquet")["text"], templates),
         as_of=datetime.fromisoformat(run.manifest.settings["as_of"]),
         multilingual=_is_multilingual(model.space),
+        subject=workspace.settings.workspace.subject,
     )
 
 

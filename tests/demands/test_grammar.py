@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from findcli.demands.grammar import FRAME, Parsed, content_words, parse_demand
-from findcli.demands.horizons import take_amount, take_horizon
+from findcli.demands.horizons import take_horizon
 
 THINGS = st.sampled_from(["marmalade", "green tea", "candles", "bicycles", "hair dye", "hammers", "paper", "violins"])
 
@@ -106,20 +106,41 @@ def test_any_number_of_units_is_a_horizon(count: int, unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("demand", "least"),
+    ("demand", "shapes"),
     [
-        ("people spending more than 20 dollars on cheese", 20),
-        ("customers who will spend over $50 on cheese", 50),
-        ("at least 1,000 crowns worth of cheese", 1000),
-        ("cheese for over 12.50 euros", 12.5),
+        ("candles and mugs", [["candles", "mugs"]]),
+        ("candles & mugs", [["candles", "mugs"]]),
+        ("both candles and mugs", [["candles"], ["mugs"]]),
+        ("candles as well as mugs", [["candles"], ["mugs"]]),
+        ("people who buy candles and drink wine", [["candles"], ["drink wine"]]),
+        ("jewellery such as rings and bracelets", [["jewellery", "rings", "bracelets"]]),
+        ("spend more than 500 and order at least 3 times", [[], []]),
+        ("over $20 on cheese and over $50 on meat", [["cheese"], ["meat"]]),
+        ("who will buy again", [[]]),
+        ("who will return next month", [[]]),
     ],
 )
-def test_amounts(demand: str, least: float) -> None:
-    rest, amount = take_amount(demand, "crowns")
-    assert amount is not None
-    assert amount.least == least
-    assert content_words(rest) == ["cheese"]
+def test_what_joins_things(demand: str, shapes: list[list[str]]) -> None:
+    assert [content for _, content in shape(parse_demand(demand))] == shapes
 
 
-def test_a_number_of_anything_else_is_no_amount() -> None:
-    assert take_amount("people over 30 years of age", "dollars")[1] is None
+def test_parts_know_their_level_and_what_came_back() -> None:
+    amount, count = parse_demand("spend more than 500 and order at least 3 times").parts
+    assert amount.level is not None
+    assert count.level is not None
+    assert [(each.measure, each.least) for each in (amount.level, count.level)] == [("amount", 500), ("count", 3)]
+    (back,) = parse_demand("people likely to return an item").parts
+    assert back.returns
+    (again,) = parse_demand("reorder candles").parts
+    assert (again.again, again.phrases[0].content) == (True, "candles")
+
+
+def test_what_is_said_of_the_past_is_no_part_of_the_future() -> None:
+    parsed = parse_demand("customers who bought candles last month and will buy mugs")
+    assert shape(parsed) == [(False, ["mugs"])]
+    assert [phrase.content for was in parsed.past for part in was.parts for phrase in part.phrases] == ["candles"]
+
+
+def test_the_word_for_users_frames_a_demand() -> None:
+    assert shape(parse_demand("students who need a quiz", subject="student")) == [(False, ["quiz"])]
+    assert shape(parse_demand("students about to churn", subject="student")) == [(True, [])]

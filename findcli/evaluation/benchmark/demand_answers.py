@@ -158,9 +158,13 @@ class Judge:
         things = " ".join(words)
         return (
             _near(past.since, since)
-            and (past.before is None if before is None or before >= self.as_of else _near(past.before, before))
+            and _near(self._end(past.before), self._end(before))
             and self._means(clause, things or ANYTHING)
         )
+
+    def _end(self, before: datetime | None) -> datetime:
+        """Where a period ends, which is the as-of date at the latest."""
+        return self.as_of if before is None else min(before, self.as_of)
 
     def _window(self, words: list[str]) -> tuple[datetime | None, datetime | None, list[str]]:
         if words[0] == "ever":
