@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from findcli.data import events, profiles
+from findcli.data import events, people, profiles
 from findcli.data.histories import flatten_events, search_sources, searched
 from findcli.data.reader.tables import declared
 from findcli.data.splits import bucket, held_out
@@ -53,7 +53,7 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     settings = workspace.settings
     return {
         "windows": asdict(settings.windows) | {"train_until": workspace.train_until.isoformat()},
-        "split": asdict(settings.split),
+        "split": people.declared_split(settings.split),
         "sentences": asdict(settings.sentences),
         "templates": [asdict(t) for source in settings.sources for t in source_templates(source)],
         "profile": declared(settings.profile),
@@ -76,6 +76,7 @@ def settings_files(workspace: Workspace) -> dict[str, str]:
     """
     split = workspace.settings.split
     named = {"users_file": split.users_file, "categories_file": split.categories_file}
+    named |= {f"group {i}": str(file) for i, file in enumerate(people.group_files(workspace))}
     try:
         return {key: hash_file(workspace.path(file)) for key, file in named.items() if file is not None}
     except OSError as error:
@@ -120,9 +121,7 @@ def training_cutoffs(workspace: Workspace, first_event: datetime) -> list[dateti
 
 def held_out_users(workspace: Workspace, users: pl.Series) -> set[object]:
     """The users that training never sees."""
-    split = workspace.settings.split
-    file = None if split.users_file is None else workspace.folder / split.users_file
-    return held_out("user", users, salt=split.salt, one_in=split.held_out_users, file=file)
+    return people.held_out_people(workspace, users)
 
 
 def require_known(what: str, file: str | None, held: set[object]) -> None:
@@ -202,7 +201,8 @@ def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
     if users.is_empty():
         raise FindCLIError("every user is held out", hint="hold out fewer users in [split]")
     salt, one_in = workspace.settings.split.salt, workspace.settings.split.validation_users
-    validates = [bucket("validation", user, salt=salt, buckets=one_in) == 0 for user in users["user_id"]]
+    groups = people.groups_of(workspace, users["user_id"])
+    validates = [bucket("validation", group, salt=salt, buckets=one_in) == 0 for group in groups]
     split = pl.Series("split", ["validation" if v else "train" for v in validates])
     return users.with_columns(split).with_row_index("user")
 

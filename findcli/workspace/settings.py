@@ -39,6 +39,9 @@ class General:
     user_id: Annotated[Literal["as found", "text"], Doc("compare user ids as found, or all as text")] = "as found"
     currency: Annotated[str, Doc("the word for money in sentences")] = "dollars"
     language: Annotated[Literal["en"], Doc("of the built-in sentences; write own `sentences` for another")] = "en"
+    origin: Annotated[
+        Instant | None, Doc("the date of day 0, in tables with time_format = 'days' that name no origin of their own")
+    ] = None
     seed: Annotated[int, Ge(0), Le(9_223_372_036_854_775_807), Doc("seed of every stage")] = 0
 
 
@@ -154,6 +157,8 @@ class Split:
     ] = 0
     users_file: Annotated[str | None, Doc("file of held-out users instead of the hash")] = None
     categories_file: Annotated[str | None, Doc("file of held-out categories instead of the hash")] = None
+    group: Annotated[str | None, Doc("column of the profile's table that says who is one person: on one side")] = None
+    group_pattern: Annotated[str | None, Doc("the same from the id: its part in brackets, as in '-(\\d+)$'")] = None
     validation_users: Annotated[int, Ge(2), Le(1_000_000), Doc("one training user in ... validates")] = 10
 
 

@@ -17,11 +17,12 @@ import polars as pl
 
 from findcli.data import events
 from findcli.data.pairs import held_out_users
+from findcli.data.people import groups_of
 from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting, open_rewriter
 from findcli.errors import FindCLIError, first_line
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.run import require_trained
-from findcli.metrics import Interval, bootstrap_weights, interval, resampled_means, weighted_auc_ks
+from findcli.metrics import Interval, grouped_weights, interval, resampled_means, weighted_auc_ks
 from findcli.models.ranker.concepts import concept_events
 from findcli.scoring.as_read import combined, language_model
 from findcli.scoring.engine import Engine, open_engine
@@ -265,7 +266,7 @@ def _rank(
     by_sentence, _ = _own_scores(engine, sentences)
     read = combined(by_sentence, sentences, understood, unit=engine.scorer.unit).scores  # (N, demands)
     truth = Truth.of(engine.workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
-    weights = bootstrap_weights(len(users), REPLICATES)
+    weights = grouped_weights(groups_of(engine.workspace, users).to_list(), REPLICATES)
     rows, areas = [], []
     for i, each in enumerate(asked):
         came = truth.answers(each, vocabulary)
