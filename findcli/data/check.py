@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from findcli.data import pairs, profiles, sources, tasks
+from findcli.data import pairs, profiles, sources, splits, tasks
 from findcli.data.strays import stray_from
-from findcli.data.templates import source_templates
+from findcli.data.templates import workspace_templates
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.workspace.durations import parse_duration
@@ -299,12 +299,12 @@ def _check_training(
     """How many users are held out and how many training cutoffs fit."""
     held_out, cutoffs = 0, 0
     with _noting(problems):
-        held = pairs.held_out_users(workspace, users["user_id"])
-        pairs.require_known("users", workspace.settings.split.users_file, held)
+        held = splits.held_out_users(workspace, users["user_id"])
+        splits.require_known("users", workspace.settings.split.users_file, held)
         held_out = len(held)
     if held_out and held_out == len(users):
         problems.append(Problem("every user is held out", "hold out fewer users in [split]"))
-    spoken = {source.name for source in workspace.settings.sources if source_templates(source)}
+    spoken = {template.source for template in workspace_templates(workspace.settings)}
     spans = [(r.first, r.last) for r in reports if r.first and r.last and r.name in spoken and r.before]
     if not spans and len(reports) < len(workspace.settings.sources):
         return held_out, cutoffs  # a source cannot be read: what that hides is no problem of its own

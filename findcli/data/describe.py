@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from findcli.data import events
-from findcli.data.pairs import held_out_users
 from findcli.data.profiles import profiles_as_of
+from findcli.data.splits import held_out_users
 from findcli.errors import FindCLIError
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace

@@ -41,14 +41,14 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
         "extras": extras,
         "train_until": workspace.train_until.isoformat(),
         "user_id": settings.workspace.user_id,
-    }
+    } | ({} if settings.workspace.subject == "user" else {"subject": settings.workspace.subject})
 
 
 def _described(source: Source) -> dict[str, Any]:
     """What of a source the event log depends on; how its table is written counts where it is declared."""
-    new = ("quantity", "price", "returned")
+    new = ("quantity", "price", "returned", "verb")
     values = {"time_format": None, "timezone": None} | declared(source)
-    return {k: v for k, v in values.items() if k != "sentences" and (k not in new or v is not None)}
+    return {k: v for k, v in values.items() if k not in ("sentences", "unit") and (k not in new or v is not None)}
 
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
@@ -173,7 +173,8 @@ def _scan_log(workspace: Workspace) -> pl.LazyFrame:
     frames = []
     for source in workspace.settings.sources:
         frame = sources.scan_source(workspace, source)
-        frames.append(frame.with_columns(event_text(source).alias("event")))
+        text = event_text(source, subject=workspace.settings.workspace.subject)
+        frames.append(frame.with_columns(text.alias("event")))
     return sources.union(frames)
 
 

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,28 +24,15 @@ import polars as pl
 from findcli.data import events, people, profiles
 from findcli.data.histories import flatten_events, search_sources, searched
 from findcli.data.reader.tables import declared
-from findcli.data.splits import bucket, held_out
-from findcli.data.templates import Template, round_bound, sentence_text, source_templates
+from findcli.data.sentences import choose_sentences, incidence, write_facts
+from findcli.data.splits import bucket, held_out_names, held_out_users, require_known
+from findcli.data.templates import workspace_templates
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.workspace.disk import hash_file
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
-from findcli.workspace.settings import SLOTS
-
-
-@dataclass(frozen=True)
-class Names:
-    """The names that held-out categories exclude from training.
-
-    Attributes:
-        categories: the held-out categories, whose events make no sentence true.
-        blocked: names of those categories and their items, in lower case, which no sentence may contain.
-    """
-
-    categories: list[str]
-    blocked: list[str]
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
@@ -55,9 +42,8 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
         "windows": asdict(settings.windows) | {"train_until": workspace.train_until.isoformat()},
         "split": people.declared_split(settings.split),
         "sentences": asdict(settings.sentences),
-        "templates": [asdict(t) for source in settings.sources for t in source_templates(source)],
+        "templates": [asdict(template) for template in workspace_templates(settings)],
         "profile": declared(settings.profile),
-        "currency": settings.workspace.currency,
     }
 
 
@@ -119,41 +105,6 @@ def training_cutoffs(workspace: Workspace, first_event: datetime) -> list[dateti
     return [last - i * every for i in reversed(range(count))]
 
 
-def held_out_users(workspace: Workspace, users: pl.Series) -> set[object]:
-    """The users that training never sees."""
-    return people.held_out_people(workspace, users)
-
-
-def require_known(what: str, file: str | None, held: set[object]) -> None:
-    """Refuse a file of [split] that matches nothing in the data: a typo would silently hold out nobody.
-
-    Raises:
-        FindCLIError: there is a file, and no line of it occurs in the data.
-    """
-    if file is not None and not held:
-        hint = "write one id or name per line, spelled as in the tables"
-        raise FindCLIError(f"none of the held-out {what} in {file} occurs in the data", hint=hint)
-
-
-def held_out_names(workspace: Workspace, log: Run) -> Names:
-    """The held-out categories, and the names, theirs and their items', that no training sentence may contain."""
-    columns = pl.scan_parquet(log.files("train/*.parquet"), glob=False).collect_schema()
-    if "category" not in columns:
-        return Names([], [])
-    named = [slot for slot in ("category", "item") if slot in columns]
-    combinations = (
-        pl.scan_parquet(log.files("train/*.parquet"), glob=False).select(named).unique().collect(engine="streaming")
-    )
-    split = workspace.settings.split
-    file = None if split.categories_file is None else workspace.folder / split.categories_file
-    categories = combinations["category"].drop_nulls().unique()
-    held = held_out("category", categories, salt=split.salt, one_in=split.held_out_categories, file=file)
-    require_known("categories", split.categories_file, held)
-    held_rows = combinations.filter(pl.col("category").is_in(list(held)))
-    blocked = {name.lower() for slot in named for name in held_rows[slot].drop_nulls()}
-    return Names(sorted(str(name) for name in held), sorted(blocked))
-
-
 def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> None:
     with log.reading("train/*.parquet"):
         users = _training_users(workspace, log)
@@ -161,7 +112,6 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
         pairs = _pair_table(users, cutoffs)
         names = held_out_names(workspace, log)
         texts = _distinct_texts(workspace, log, users)
-    templates = [t for source in workspace.settings.sources for t in source_templates(source)]
     parts = events.parts(log)
     profile_frames = []
     for i, part in enumerate(parts):
@@ -170,12 +120,12 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
         user_events = rows.join(users.select("user_id", "user"), on="user_id", maintain_order="left")
         part_pairs = pairs.filter(pl.col("part") == part)
         profile_frames.append(_profiles(workspace, user_events, part_pairs))
-        _write_facts(workspace, draft, part, user_events, part_pairs, templates, names)
+        write_facts(workspace, draft, part, user_events, part_pairs, names)
         progress(i + 1, len(parts), {})
-    predicates = _choose_sentences(workspace, draft, templates, n_pairs=len(pairs))
-    incidence = _incidence(draft, templates, predicates, parts)
+    predicates = choose_sentences(workspace, draft, n_pairs=len(pairs))
+    true = incidence(workspace, draft, predicates, parts)
     _write_tables(draft, users, pairs, pl.concat(profile_frames), texts)
-    _write_sentences(draft, predicates, incidence, n_pairs=len(pairs))
+    _write_sentences(draft, predicates, true, n_pairs=len(pairs))
     shutil.rmtree(draft.folder / "facts")
     draft.metrics |= {
         "users": len(users),
@@ -209,7 +159,7 @@ def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
 
 def _first_of_sentences(workspace: Workspace, log: Run) -> datetime:
     """The time of the first event that a sentence can be about; exposures may begin before behaviour does."""
-    with_sentences = [source.name for source in workspace.settings.sources if source_templates(source)]
+    with_sentences = sorted({template.source for template in workspace_templates(workspace.settings)})
     times = (
         pl.scan_parquet(log.files("train/*.parquet"), glob=False)
         .filter(pl.col("source").is_in(with_sentences))
@@ -262,118 +212,6 @@ def _profiles(workspace: Workspace, user_events: pl.DataFrame, pairs: pl.DataFra
     return pl.concat(frames).sort("pair")
 
 
-def _write_facts(
-    workspace: Workspace,
-    draft: Draft,
-    part: str,
-    user_events: pl.DataFrame,
-    pairs: pl.DataFrame,
-    templates: list[Template],
-    names: Names,
-) -> None:
-    """For each template, write the facts of the future windows: pair, slots and total amount."""
-    future = parse_duration(workspace.settings.windows.future)
-    rows = (
-        user_events
-        if "category" not in user_events.columns
-        else user_events.filter(~pl.col("category").is_in(names.categories).fill_null(value=False))
-    )
-    windows = [
-        rows.filter((pl.col("time") >= cutoff) & (pl.col("time") < cutoff + future)).join(
-            pairs.filter(pl.col("cutoff") == cutoff).select("user", "pair"), on="user", maintain_order="left"
-        )
-        for cutoff in pairs["cutoff"].unique().sort()
-    ]
-    ahead = pl.concat(windows)
-    for i, template in enumerate(templates):
-        facts = _facts(ahead, template, names)
-        facts.write_parquet(draft.path(f"facts/{i}/{part}"), compression="lz4")
-
-
-def _facts(ahead: pl.DataFrame, template: Template, names: Names) -> pl.DataFrame:
-    allowed = [pl.col(s).is_not_null() & ~pl.col(s).str.to_lowercase().is_in(names.blocked) for s in template.slots]
-    matching = ahead.filter(pl.col("source") == template.source, *allowed)
-    keys = ["pair", *template.slots]
-    if not template.bounded:
-        return matching.select(keys).unique().with_columns(total=pl.lit(None, pl.Float64)).sort(keys)
-    return matching.group_by(keys).agg(total=pl.col("amount").sum()).sort(keys)
-
-
-def _choose_sentences(workspace: Workspace, draft: Draft, templates: list[Template], *, n_pairs: int) -> pl.DataFrame:
-    """Choose the predicates to keep: sentence (row), rendered, family, template, source, slots, bound, support."""
-    settings = workspace.settings.sentences
-    frames = []
-    for i, template in enumerate(templates):
-        facts = pl.scan_parquet(sorted((draft.folder / f"facts/{i}").glob("*.parquet")), glob=False)
-        values = _bounds(facts, template, settings.amounts) if template.bounded else _supports(facts, template)
-        enough = values.filter(pl.col("support").is_between(settings.min_support, settings.max_share * n_pairs))
-        best = enough.sort("support", *template.slots, descending=[True] + [False] * len(template.slots)).head(
-            settings.max_per_template
-        )
-        text = sentence_text(template, currency=workspace.settings.workspace.currency)
-        frames.append(
-            best.with_columns(
-                rendered=text,
-                family=pl.lit(template.family),
-                template=pl.lit(i, pl.Int32),
-                source=pl.lit(template.source),
-            )
-        )
-    predicates = pl.concat(frames, how="diagonal_relaxed")
-    if predicates.is_empty():
-        hint = "lower min_support in [sentences], or check that the sources have item or category columns"
-        raise FindCLIError(f"no sentence is true of at least {settings.min_support} (user, cutoff) pairs", hint=hint)
-    sentences = predicates.select("rendered").unique().sort("rendered").with_row_index("sentence")
-    missing = [pl.lit(None, pl.String).alias(slot) for slot in SLOTS if slot not in predicates.columns]
-    order = ["sentence", "rendered", "family", "template", "source", *SLOTS, "bound", "support"]
-    return (
-        predicates.with_columns(missing)
-        .join(sentences, on="rendered")
-        .select(order)
-        .sort("sentence", "template", *SLOTS, "bound")
-    )
-
-
-def _supports(facts: pl.LazyFrame, template: Template) -> pl.DataFrame:
-    keys = list(template.slots)
-    counted = facts.group_by(keys).agg(support=pl.len()) if keys else facts.select(support=pl.len())
-    return counted.with_columns(bound=pl.lit(None, pl.Float64)).collect()
-
-
-def _bounds(facts: pl.LazyFrame, template: Template, quantiles: tuple[float, ...]) -> pl.DataFrame:
-    """The lower bounds of each slot value: quantiles of its totals, as round numbers."""
-    keys = list(template.slots)
-    totals = facts.filter(pl.col("total") > 0).with_columns(pl.lit(0).alias("all"))
-    bounds = [
-        totals.group_by([*keys, "all"]).agg(bound=round_bound(pl.col("total").quantile(q)), totals=pl.col("total"))
-        for q in quantiles
-    ]
-    frame = pl.concat(bounds).filter(pl.col("bound") > 0).unique([*keys, "bound"], keep="first")
-    counted = (
-        frame.explode("totals")
-        .filter(pl.col("totals") > pl.col("bound"))
-        .group_by([*keys, "bound"])
-        .agg(support=pl.len())
-    )
-    return counted.collect()
-
-
-def _incidence(draft: Draft, templates: list[Template], predicates: pl.DataFrame, parts: list[str]) -> pl.DataFrame:
-    """Every true (pair, sentence), once, in order."""
-    frames = []
-    for part in parts:
-        true = []
-        for i, template in enumerate(templates):
-            kept = predicates.filter(pl.col("template") == i).select("sentence", "bound", *template.slots).lazy()
-            facts = pl.scan_parquet(draft.folder / f"facts/{i}/{part}", glob=False)
-            keys = list(template.slots)
-            joined = facts.join(kept, on=keys) if keys else facts.join(kept, how="cross")
-            holds = pl.col("total") > pl.col("bound") if template.bounded else pl.lit(value=True)
-            true.append(joined.filter(holds).select("pair", "sentence"))
-        frames.append(pl.concat(true).unique().sort("pair", "sentence").collect())
-    return pl.concat(frames)
-
-
 def _write_tables(
     draft: Draft, users: pl.DataFrame, pairs: pl.DataFrame, pair_profiles: pl.DataFrame, texts: pl.DataFrame
 ) -> None:
@@ -383,8 +221,8 @@ def _write_tables(
     draft.table("texts.parquet", texts.select("text", "search"))
 
 
-def _write_sentences(draft: Draft, predicates: pl.DataFrame, incidence: pl.DataFrame, *, n_pairs: int) -> None:
-    support = incidence.group_by("sentence").agg(support=pl.len())
+def _write_sentences(draft: Draft, predicates: pl.DataFrame, true: pl.DataFrame, *, n_pairs: int) -> None:
+    support = true.group_by("sentence").agg(support=pl.len())
     sentences = (
         predicates.group_by("sentence", maintain_order=True)
         .agg(text=pl.col("rendered").first(), family=pl.col("family").first())
@@ -392,9 +230,7 @@ def _write_sentences(draft: Draft, predicates: pl.DataFrame, incidence: pl.DataF
     )
     draft.table("sentences.parquet", sentences.drop("sentence").with_columns(pl.col("support").fill_null(0)))
     draft.table("predicates.parquet", predicates.drop("rendered", "support"))
-    counts = np.bincount(incidence["pair"].to_numpy(), minlength=n_pairs)
+    counts = np.bincount(true["pair"].to_numpy(), minlength=n_pairs)
     indptr = np.concatenate([[0], counts.cumsum()]).astype(np.int64)
-    draft.tensors(
-        "incidence.safetensors", {"indptr": indptr, "indices": incidence["sentence"].to_numpy().astype(np.int32)}
-    )
-    draft.metrics |= {"sentences": len(sentences), "true": len(incidence)}
+    draft.tensors("incidence.safetensors", {"indptr": indptr, "indices": true["sentence"].to_numpy().astype(np.int32)})
+    draft.metrics |= {"sentences": len(sentences), "true": len(true)}

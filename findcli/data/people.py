@@ -15,7 +15,6 @@ import polars as pl
 from findcli.data import sources
 from findcli.data.reader.ids import ids_in_type
 from findcli.data.reader.tables import open_table, text_of
-from findcli.data.splits import held_out
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace, files_of
 from findcli.workspace.settings import Split
@@ -62,19 +61,6 @@ def is_grouped(workspace: Workspace) -> bool:
     """Whether [split] says which users are one person."""
     split = workspace.settings.split
     return split.group is not None or split.group_pattern is not None
-
-
-def held_out_people(workspace: Workspace, users: pl.Series) -> set[object]:
-    """The users that training never sees; a file that names one user of a group holds out all of it."""
-    split = workspace.settings.split
-    file = None if split.users_file is None else workspace.folder / split.users_file
-    groups = groups_of(workspace, users)
-    if file is None:
-        held = held_out("user", groups.unique(), salt=split.salt, one_in=split.held_out_users)
-    else:
-        listed = held_out("user", users, salt=split.salt, one_in=split.held_out_users, file=file)
-        held = set(groups.filter(users.is_in(list(listed)))) if listed else set()
-    return set(users.filter(groups.is_in(list(held)))) if held else set()
 
 
 def _column(workspace: Workspace, name: str) -> pl.DataFrame:

@@ -31,6 +31,7 @@ from findcli.data.reader.tables import reading as reading
 from findcli.data.reader.times import TIME as TIME
 from findcli.data.reader.times import TimeColumn, TimeReading, read_times, settle_times, time_candidates, time_probes
 from findcli.data.reader.typed import scan_table as scan_table
+from findcli.data.templates import returns_of
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import SLOTS, Source
@@ -74,7 +75,7 @@ def open_source(workspace: Workspace, source: Source) -> Table:
 
 
 def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> pl.LazyFrame:
-    """One source as canonical events, rows without user or time left out, and returns too where it has purchases.
+    """One source as canonical events, rows without user or time left out; returns are events of a source of their own.
 
     Args:
         workspace: whose source it is.
@@ -82,9 +83,9 @@ def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> p
         raw: keep all rows, for counting them; `returned` (Boolean) marks the returns of a source of purchases.
 
     Returns:
-        `user_id` (Int64 or String), `time` (Datetime us, UTC), `source`, the source's slots (String), `amount`
-        (Float64), `copies` (hash of the whole raw row, only when duplicates matter) and `source.column` for each column
-        an aggregate reads.
+        `user_id` (Int64 or String), `time` (Datetime us, UTC), `source` (of returns: `templates.returns_of` it), the
+        source's slots (String), `amount` (Float64; of returns without its sign), `copies` (hash of the whole raw row,
+        only when duplicates matter) and `source.column` for each column an aggregate reads.
 
     Raises:
         FindCLIError: a column is missing or of a wrong type, the times cannot be read or are ambiguous, a file is torn.
@@ -116,7 +117,11 @@ def scan_source(workspace: Workspace, source: Source, *, raw: bool = False) -> p
     if raw:
         return events
     events = events.filter(pl.col("user_id").is_not_null() & pl.col("time").is_not_null())
-    return events if returned is None else events.filter(~pl.col("returned")).drop("returned")
+    if returned is None:
+        return events
+    name = pl.when("returned").then(pl.lit(returns_of(source.name))).otherwise(pl.col("source")).alias("source")
+    worth = [] if amount is None else [pl.when("returned").then(pl.col("amount").abs()).otherwise("amount")]
+    return events.with_columns(name, *worth).drop("returned")
 
 
 def slot_columns(source: Source) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""Sentences and event texts: five families of templates, whose slots are the predicate behind a sentence (FIND Eq 4).
+"""Sentences and event texts: families of templates; slots and measure are the predicate of a sentence (FIND Eq 4).
 
-A sentence such as "The user purchased {category} amounting more than {amount} dollars." is true of a user if the events
-of the future window in that category sum to more than that amount; without `{amount}`, if there is one such event.
+A sentence says of the events of the future window that hold its slots ("The user purchased {category}.") how much of
+them there is: any at all, or a level of them, such as a sum or a number of times ("... at least {count} times.").
+A sentence without slots is about every event of its family ("The user purchased anything.").
 """
 
 from __future__ import annotations
@@ -9,40 +10,62 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
-from findcli.workspace.settings import SLOTS, Source
+from findcli.workspace.settings import SLOTS, Settings, Source
+
+# What a sentence measures: whether there is an event; how many instants with one; how many different items or
+# categories; the sum of amounts; whether it is the first ever; or that there is none.
+Measure = Literal["any", "count", "distinct", "amount", "first", "none"]
+MEASURES: tuple[Measure, ...] = ("any", "count", "distinct", "amount", "first", "none")
+BOUNDED: tuple[Measure, ...] = ("count", "distinct", "amount")
 
 VERBS = {
     "purchase": "purchased",
+    "return": "returned",
     "browse": "visited",
     "search": "searched for",
     "click": "clicked",
     "payment": "paid for",
     "exposure": "was sent",
 }
+_ANYTHING = ("The {subject} {verb} anything.", "The {subject} {verb} nothing.")
+_OFTEN = (
+    "The {subject} {verb} anything at least {count} times.",
+    "The {subject} {verb} {category} at least {count} times.",
+    "The {subject} {verb} at least {distinct} different things.",
+)
+_FIRST = (
+    "The {subject} {verb} anything for the first time.",
+    "The {subject} {verb} {category} for the first time.",
+)
+_THINGS = ("The {subject} {verb} {category}.", "The {subject} {verb} {item}.", "The {subject} {verb} {department}.")
+_SUMS = (
+    "The {subject} {verb} {category} amounting more than {amount} {unit}.",
+    "The {subject} {verb} {department} amounting more than {amount} {unit}.",
+)
+_SUM = "The {subject} {verb} things amounting more than {amount} {unit}."
 TEMPLATES = {
     "purchase": (
-        "The user purchased {category}.",
-        "The user purchased {item}.",
-        "The user purchased {department}.",
-        "The user bought at {merchant}.",
-        "The user purchased {category} amounting more than {amount} {currency}.",
-        "The user purchased {department} amounting more than {amount} {currency}.",
-        "The user made purchases amounting more than {amount} {currency}.",
+        *_THINGS, "The {subject} bought at {merchant}.", *_SUMS,
+        "The {subject} made purchases amounting more than {amount} {unit}.", *_ANYTHING, *_OFTEN, *_FIRST,
     ),
+    "return": (*_THINGS[:2], _ANYTHING[0]),
     "payment": (
-        "The user paid {status}.",
-        "The user paid by {channel}.",
-        "The user purchased {category} and paid {status}.",
+        "The {subject} paid {status}.", "The {subject} paid by {channel}.",
+        "The {subject} purchased {category} and paid {status}.", *_ANYTHING, _OFTEN[0],
     ),
-    "browse": ("The user visited {category}.", "The user visited {item}.", "The user visited {department}."),
-    "search": ("The user searched for {category}.", "The user searched for {item}.", "The user searched for {text}."),
-    "click": ("The user clicked {category}.", "The user clicked {item}.", "The user clicked {department}."),
+    "browse": (*_THINGS, *_SUMS[:1], _SUM, *_ANYTHING, *_OFTEN, *_FIRST),
+    "search": (*_THINGS[:2], "The {subject} {verb} {text}.", *_ANYTHING, _OFTEN[0], _FIRST[0]),
+    "click": (*_THINGS, *_SUMS[:1], _SUM, *_ANYTHING, *_OFTEN, *_FIRST),
     "exposure": (),
-}
+}  # fmt: skip
+PAID_FOR = frozenset(_ANYTHING + _OFTEN)  # of payments only where the same events are not purchases too
+RETURNED = "returned"
 _SLOT = re.compile(r"\{(\w+)\}")
+_MEASURES: dict[str, Measure] = {"amount": "amount", "count": "count", "distinct": "distinct"}
 
 
 @dataclass(frozen=True)
@@ -50,46 +73,123 @@ class Template:
     """One template over one source.
 
     Attributes:
-        family: purchase, payment, browse, search or click.
-        source: the source whose events it is about.
-        text: the words, with slots in braces.
-        slots: the slots that must match, in the order of the text, without `{amount}` and `{currency}`.
-        bounded: whether `{amount}` is a lower bound.
+        family: purchase, return, payment, browse, search or click.
+        source: the source whose events it is about, as the event log names it.
+        text: the words, with slots in braces; subject, verb and unit are filled in.
+        slots: the slots that must match, in the order of the text.
+        measure: what it says of the matching events.
+        single: the template of one such event, with the same slots: what a level is a level of.
+        counted: the slot whose different values are counted, if the measure is "distinct".
     """
 
     family: str
     source: str
     text: str
     slots: tuple[str, ...]
-    bounded: bool
+    measure: Measure = "any"
+    single: str = ""
+    counted: str | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the text has a least amount, count or number of different things."""
+        return self.measure in BOUNDED
 
 
-def source_templates(source: Source) -> list[Template]:
-    """The templates of a source: the sentences in its settings, or those of its families that its columns can fill."""
+def workspace_templates(settings: Settings) -> list[Template]:
+    """The templates of all sources of a workspace, source by source."""
+    return [template for source in settings.sources for template in source_templates(source, settings)]
+
+
+def source_templates(source: Source, settings: Settings) -> list[Template]:
+    """The templates of a source: the sentences in its settings, or those of its families that its columns can fill.
+
+    Args:
+        source: the source.
+        settings: gives the subject of sentences and the word for money.
+    """
+    words = {
+        "subject": settings.workspace.subject,
+        "unit": source.unit or settings.workspace.currency,
+        "currency": source.unit or settings.workspace.currency,
+    }
     if source.sentences is not None:
-        return [_template(source.families[0], source, text) for text in source.sentences]
-    templates = [_template(family, source, text) for family in source.families for text in TEMPLATES[family]]
-    return [t for t in templates if _fillable(t, source)]
+        return _of_texts(source, source.families[0], source.name, source.sentences, words)
+    templates = []
+    for family in (*source.families, *(("return",) if source.may_return else ())):
+        texts = [text for text in TEMPLATES[family] if not (text in PAID_FOR and _is_double(family, source))]
+        name = returns_of(source.name) if family == "return" else source.name
+        verb = source.verb if source.verb is not None and family == source.families[0] else VERBS[family]
+        templates += _of_texts(source, family, name, texts, words | {"verb": verb})
+    return [template for template in templates if _fillable(template, source)]
 
 
-def _template(family: str, source: Source, text: str) -> Template:
-    names = _SLOT.findall(text)
-    return Template(family, source.name, text, tuple(n for n in names if n in SLOTS), bounded="amount" in names)
+def _is_double(family: str, source: Source) -> bool:
+    return family == "payment" and len(source.families) > 1
+
+
+def returns_of(source: str) -> str:
+    """What the event log calls the returns of a source."""
+    return f"{source}, {RETURNED}"
+
+
+def _of_texts(
+    source: Source, family: str, name: str, texts: tuple[str, ...] | list[str], words: dict[str, str]
+) -> list[Template]:
+    templates = []
+    for text in texts:
+        filled = _fill(text, words)
+        slots = tuple(slot for slot in _SLOT.findall(filled) if slot in SLOTS)
+        templates.append(Template(family, name, filled, slots, _measure(text), filled, _counted(source)))
+    singles: dict[tuple[str, ...], str] = {}
+    for each in templates:
+        if each.measure == "any":
+            singles.setdefault(each.slots, each.text)
+    anything = _fill(_ANYTHING[0], {"verb": VERBS[family]} | words)
+    return [
+        each if each.measure == "any" else _of(each, singles.get(each.slots, "" if each.slots else anything))
+        for each in templates
+    ]
+
+
+def _of(template: Template, single: str) -> Template:
+    return Template(
+        template.family, template.source, template.text, template.slots, template.measure, single, template.counted
+    )
+
+
+def _fill(text: str, words: dict[str, str]) -> str:
+    return _SLOT.sub(lambda match: words.get(match[1], match[0]), text)
+
+
+def _measure(text: str) -> Measure:
+    """What a text measures: by its slots or, of the built-in ones, by their end."""
+    bounds = [_MEASURES[name] for name in _SLOT.findall(text) if name in _MEASURES]
+    if bounds:
+        return bounds[0]
+    return "none" if text == _ANYTHING[1] else "first" if text in _FIRST else "any"
+
+
+def _counted(source: Source) -> str | None:
+    """The slot whose values are different things: the most particular one."""
+    return next((slot for slot in ("item", "category", "department") if getattr(source, slot) is not None), None)
 
 
 def _fillable(template: Template, source: Source) -> bool:
     filled = all(getattr(source, slot) is not None for slot in template.slots)
-    return filled and (source.has_amount or not template.bounded)
+    if template.measure == "distinct":
+        return filled and template.counted is not None
+    return filled and (source.has_amount or template.measure != "amount")
 
 
-def sentence_text(template: Template, *, currency: str) -> pl.Expr:
+def sentence_text(template: Template) -> pl.Expr:
     """Render the sentence of rows that hold the template's slots (and `bound`), with names in lower case.
 
     Returns:
         A String expression; null where a slot is null.
     """
-    parts = _SLOT.split(template.text.replace("{currency}", currency))
-    return _joined(parts, lambda name: _bound_text() if name == "amount" else pl.col(name).str.to_lowercase())
+    parts = _SLOT.split(template.text)
+    return _joined(parts, lambda name: _bound_text() if name in _MEASURES else pl.col(name).str.to_lowercase())
 
 
 def _joined(parts: list[str], value: Callable[[str], pl.Expr]) -> pl.Expr:
@@ -108,10 +208,14 @@ def _bound_text() -> pl.Expr:
     )
 
 
-def event_text(source: Source) -> pl.Expr:
+def event_text(source: Source, *, subject: str = "user") -> pl.Expr:
     """Render an event of a history: the family's verb and every slot it has, from the particular to the general.
 
     Searches are their text alone, since they have their own encoder (Eq 10); slots that are null are left out.
+
+    Args:
+        source: the source; its returns, which `source` of the event log tells, read as such.
+        subject: whom sentences are about.
     """
     if source.event is not None:
         return _joined(_SLOT.split(source.event), lambda name: pl.col(name).str.to_lowercase().fill_null("something"))
@@ -119,12 +223,12 @@ def event_text(source: Source) -> pl.Expr:
         return pl.col("text").str.to_lowercase().fill_null("")
     order = ("item", "category", "department", "merchant", "text", "status", "channel")
     present = [pl.col(slot).str.to_lowercase() for slot in order if getattr(source, slot) is not None]
-    verb = f"The user {VERBS[source.families[0]]} "
-    return (
-        pl.lit(verb) + pl.concat_str(present, separator=", ", ignore_nulls=True)
-        if present
-        else pl.lit(verb + "something")
-    )
+    things = pl.concat_str(present, separator=", ", ignore_nulls=True) if present else pl.lit("something")
+    verb = pl.lit(f"The {subject} {source.verb or VERBS[source.families[0]]} ")
+    if source.may_return:
+        back = pl.lit(f"The {subject} {VERBS['return']} ")
+        verb = pl.when(pl.col("source") == returns_of(source.name)).then(back).otherwise(verb)
+    return verb + things
 
 
 def is_search(source: Source) -> bool:

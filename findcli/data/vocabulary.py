@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
 import polars as pl
 
 from findcli.data import events
-from findcli.data.templates import Template, sentence_text, source_templates
+from findcli.data.templates import Template, sentence_text, workspace_templates
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run
 from findcli.workspace.settings import SLOTS
@@ -59,26 +60,23 @@ def vocabulary_of(workspace: Workspace, counts: Sequence[pl.DataFrame]) -> pl.Da
     """
     slots = [name for name in SLOTS if name in counts[0].columns]
     named = pl.concat(counts).group_by("source", *slots).agg(pl.col("events").sum())
-    currency = workspace.settings.workspace.currency
     frames = []
-    for source in workspace.settings.sources:
-        of_source = named.filter(pl.col("source") == source.name)
-        if of_source.is_empty():
-            continue
-        for template in source_templates(source):
-            if not template.bounded and len(template.slots) <= 1:
-                frames.append(_sentences(of_source, template, currency=currency))
+    for source, templates in groupby(workspace_templates(workspace.settings), key=lambda template: template.source):
+        of_source = named.filter(pl.col("source") == source)
+        for template in templates if len(of_source) else ():
+            if template.measure == "any" and len(template.slots) <= 1:
+                frames.append(_sentences(of_source, template, subject=workspace.settings.workspace.subject))
     return _merged(pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA))
 
 
-def _sentences(named: pl.DataFrame, template: Template, *, currency: str) -> pl.DataFrame:
+def _sentences(named: pl.DataFrame, template: Template, *, subject: str) -> pl.DataFrame:
     """The sentences of one template, one row each."""
     level = template.slots[0] if template.slots else ""
-    plain = template.text.removeprefix("The user ").removesuffix(".")
+    plain = template.text.removeprefix(f"The {subject} ").removesuffix(".")
     lower = {name: pl.col(name).str.to_lowercase() for name in NAMES if name in named.columns}
     rows = named.select(
         "events",
-        text=sentence_text(template, currency=currency),
+        text=sentence_text(template),
         name=pl.col(level).str.to_lowercase() if level else pl.lit(plain),
         category=lower.get("category", pl.lit(None, pl.String)),
         item=lower.get("item", pl.lit(None, pl.String)),

@@ -37,7 +37,8 @@ FILES = {
     "courses": ("courses",),
     "vle": ("vle",),
 }
-KINDS = {"TMA": "tutor-marked assignment", "CMA": "computer-marked assignment", "Exam": "exam"}
+KINDS = {"TMA": "tutor-marked", "CMA": "computer-marked", "Exam": "exam"}
+WORK = {"early": "early work", "on time": "work on time", "late": "late work", "in an earlier attempt": "banked work"}
 ACTIVITIES = {
     "dataplus": "database", "dualpane": "dual pane", "externalquiz": "external quiz", "forumng": "forum",
     "homepage": "home page", "htmlactivity": "web activity", "oucollaborate": "online meeting",
@@ -83,22 +84,17 @@ SOURCES: tuple[dict[str, Any], ...] = (
         "families": ["click"],
         "category": "activity",
         "amount": "clicks",
-        "event": "The student clicked {category}.",
-        "sentences": ["The student clicked {category}.", "The student clicked {category} more than {amount} times."],
+        "unit": "clicks",
     },
     {
         "name": "submissions",
         "families": ["browse"],
         "item": "assessment",
         "category": "kind",
+        "department": "work",
         "status": "timing",
+        "verb": "submitted",
         "event": "The student submitted {item} {status}.",
-        "sentences": [
-            "The student submitted a {category}.",
-            "The student submitted a {category} {status}.",
-            "The student submitted {item}.",
-            "The student submitted {item} {status}.",
-        ],
     },
     {
         "name": "marks",
@@ -107,7 +103,7 @@ SOURCES: tuple[dict[str, Any], ...] = (
         "category": "kind",
         "status": "grade",
         "event": "The student got {status} for {item}.",
-        "sentences": ["The student got {status} for a {category}.", "The student got {status} for {item}."],
+        "sentences": ["The student got {status} for {category}.", "The student got {status} for {item}."],
     },
     {
         "name": "deadlines",
@@ -116,10 +112,7 @@ SOURCES: tuple[dict[str, Any], ...] = (
         "category": "kind",
         "status": "outcome",
         "event": "The student {status} the deadline of {item}.",
-        "sentences": [
-            "The student {status} the deadline of a {category}.",
-            "The student {status} the deadline of {item}.",
-        ],
+        "sentences": ["The student {status} a deadline.", "The student {status} the deadline of {item}."],
     },
     {
         "name": "registrations",
@@ -181,7 +174,7 @@ SUBMISSION = ("id_assessment", "id_student", "date_submitted", "is_banked", "sco
 TEXTS = {"code_module", "code_presentation", "assessment_type", "activity_type", "final_result", *WORDS}
 COLUMNS = {
     "clicks": ("activity", "clicks", "pages"),
-    "submissions": ("assessment", "kind", "timing", "days_early", "late"),
+    "submissions": ("assessment", "kind", "work", "timing", "days_early", "late"),
     "marks": ("assessment", "kind", "grade", "score", "weighted_score"),
     "deadlines": ("assessment", "kind", "outcome", "missed"),
     "registrations": ("module",),
@@ -241,11 +234,14 @@ def _assessments(tables: Path) -> pl.DataFrame:
     """Each assessment with its kind, its name (numbered by deadline within a presentation) and its deadline."""
     columns = ("id_assessment", *ENROLMENT[:2], "assessment_type", "date", "weight")
     order = pl.col("id_assessment").cum_count().over(*ENROLMENT[:2], "assessment_type")
-    kind = pl.col("assessment_type").replace(KINDS)
+    name = pl.col("assessment_type").replace(KINDS)
+    kind = pl.when(name == "exam").then(name).otherwise(name + " work")
     return (
         _read(tables, "assessments", *columns)
         .sort("date", "id_assessment", nulls_last=True)
-        .with_columns(kind=kind, assessment=pl.format("{} {}", kind, order), deadline="date")
+        .with_columns(
+            kind=kind, assessment=pl.format("{} {}", kind.str.replace("work", "assignment"), order), deadline="date"
+        )
         .drop("date", "assessment_type")
     )
 
@@ -261,25 +257,18 @@ def _submissions(submitted: pl.DataFrame) -> pl.DataFrame:
     """Submissions, early, on time or late; a banked one was made in an earlier attempt, before the course began."""
     early = pl.col("deadline") - pl.col("date_submitted")
     banked = pl.col("is_banked") == 1
-    timing = (
-        pl.when(banked)
-        .then(pl.lit("in an earlier attempt"))
-        .when(early >= EARLY_DAYS)
-        .then(pl.lit("early"))
-        .when(early < 0)
-        .then(pl.lit("late"))
-        .otherwise(pl.lit("on time"))
-    )
+    known = pl.when(banked).then(pl.lit("in an earlier attempt")).when(early >= EARLY_DAYS).then(pl.lit("early"))
+    timing = known.when(early < 0).then(pl.lit("late")).otherwise(pl.lit("on time"))
     days_early = pl.when(~banked).then(early)
-    return submitted.with_columns(
-        day="date_submitted", timing=timing, days_early=days_early, late=(days_early < 0).cast(pl.Int8)
-    )
+    late = (days_early < 0).cast(pl.Int8)
+    work = timing.replace(WORK)
+    return submitted.with_columns(day="date_submitted", timing=timing, work=work, days_early=days_early, late=late)
 
 
 def _marks(submitted: pl.DataFrame) -> pl.DataFrame:
     """Scores, from the day they are known: a banked one at once, a computer's at the deadline, a tutor's later."""
     closed = pl.max_horizontal("date_submitted", "deadline")
-    tutor = pl.col("kind") == KINDS["TMA"]
+    tutor = pl.col("kind") == "tutor-marked work"
     day = pl.when(pl.col("is_banked") == 1).then(pl.col("date_submitted")).otherwise(closed + tutor * MARKING_DAYS)
     grade = pl.lit(GRADES[0])
     for least, name in zip(range(40, 100, 15), GRADES[1:], strict=True):  # 40 of 100 is a pass
@@ -357,7 +346,7 @@ def _labels(info: pl.DataFrame, registration: pl.DataFrame) -> dict[str, pl.Data
 def _settings(*, text_model: str) -> dict[str, Any]:
     as_of = ORIGIN + timedelta(days=AS_OF_DAY)
     return {
-        "workspace": {"name": "oulad", "currency": "clicks", "origin": ORIGIN},
+        "workspace": {"name": "oulad", "subject": "student", "origin": ORIGIN},
         "windows": {"train_until": as_of, "history": "13w", "future": "2w", "every": "1w", "min_history": "4w"},
         "split": {"group": "student", "held_out_users": 5},
         "text": {"model": text_model},

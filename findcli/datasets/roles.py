@@ -12,6 +12,7 @@ import polars as pl
 from findcli.data.reader import nulls
 from findcli.data.reader.numbers import formula_columns
 from findcli.data.reader.time_formats import UNITS, has_clock
+from findcli.data.templates import VERBS
 from findcli.datasets import columns, words
 from findcli.datasets.amounts import describe_amounts
 from findcli.datasets.decisions import (
@@ -32,13 +33,6 @@ NEARLY_ALL = 0.95
 FEW_CODES = 50
 NO_USER = "no column of user ids; join it to a table that has one if its columns matter"
 NO_TIME = "users occur more than once but no column reads as the time of an event; join it to the table"
-VERBS = {
-    "purchase": ("The user made a purchase", "The user made purchases amounting more than {amount} {currency}."),
-    "click": ("The user clicked", ""),
-    "exposure": ("The user was sent something", ""),
-    "browse": ("The user made a visit", ""),
-    "search": ("The user searched for something", ""),
-}
 
 
 def find_role(table: UnknownTable, overrides: Overrides) -> None:
@@ -294,9 +288,8 @@ def _word_plain_events(table: UnknownTable) -> None:
     """Give events without any slot a text and a sentence."""
     if any(slot in table.source for slot in SLOTS):
         return
-    event, bounded = VERBS[table.source["families"][0]]
-    amounts = [bounded] if bounded and table.source.keys() & {"amount", "price"} else []
-    table.source |= {"event": event, "sentences": [f"{event}.", *amounts]}
+    event = f"The user {VERBS[table.source['families'][0]]} something"
+    table.source["event"] = event
     table.why.append(f"no column says what happened: every event reads {event!r}")
 
 

@@ -17,8 +17,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from findcli.data import events
-from findcli.data.pairs import held_out_users
-from findcli.data.splits import bucket
+from findcli.data.splits import bucket, held_out_users
 from findcli.data.vocabulary import build_vocabulary
 from findcli.demands.language_model import EXAMPLES, SHELF_LABEL, LanguageModel, asked_for, shelf
 from findcli.demands.retrieval import described

@@ -38,6 +38,7 @@ class General:
     runs: Annotated[str, Doc("folder of the run folders, relative to this file")] = "runs"
     user_id: Annotated[Literal["as found", "text"], Doc("compare user ids as found, or all as text")] = "as found"
     currency: Annotated[str, Doc("the word for money in sentences")] = "dollars"
+    subject: Annotated[str, MinLen(1), Doc("whom sentences are about: 'user', or such as 'student'")] = "user"
     language: Annotated[Literal["en"], Doc("of the built-in sentences; write own `sentences` for another")] = "en"
     origin: Annotated[
         Instant | None, Doc("the date of day 0, in tables with time_format = 'days' that name no origin of their own")
@@ -83,6 +84,10 @@ class Source(TableForm):
     duplicates: Annotated[
         Literal["error", "keep", "drop"], Doc("what to do with rows that are equal in every column")
     ] = "error"
+    verb: Annotated[
+        str | None, Doc("the verb of its sentences in the past, such as 'borrowed'; its family's own when not given")
+    ] = None
+    unit: Annotated[str | None, Doc("the word for its amounts in sentences; the currency when not given")] = None
     event: Annotated[str | None, Doc("how an event of a history reads; its family's own text when not given")] = None
     sentences: Annotated[
         tuple[str, ...] | None, Doc("sentences about its future; its families' own when not given")
@@ -92,6 +97,13 @@ class Source(TableForm):
     def has_amount(self) -> bool:
         """Whether its events have an amount: a column's, or quantity times price."""
         return self.amount is not None or self.price is not None
+
+    @property
+    def may_return(self) -> bool:
+        """Whether an event may be a return: purchases may, by a mark or by a sign."""
+        return "purchase" in self.families and (
+            self.has_amount or self.quantity is not None or self.returned is not None
+        )
 
 
 Measure = Literal["count", "sum", "mean", "distinct", "active_weeks", "days_since_last"]
@@ -172,8 +184,10 @@ class Sentences:
     max_share: Annotated[float, Gt(0), Le(1), Doc("a sentence true of a larger share of pairs is dropped")] = 0.95
     max_per_template: Annotated[int, Ge(1), Le(10_000_000), Doc("the best supported of one template are kept")] = 2000
     amounts: Annotated[
-        tuple[Annotated[float, Gt(0), Lt(1)], ...], Doc("quantiles of amounts that become lower bounds")
+        tuple[Annotated[float, Gt(0), Lt(1)], ...],
+        Doc("quantiles of amounts, and of numbers of different things, that become lower bounds"),
     ] = (0.5, 0.8)
+    counts: Annotated[tuple[Annotated[int, Ge(2)], ...], Doc("numbers of times that become lower bounds")] = (2, 3, 5)
 
 
 @dataclass(frozen=True, kw_only=True)

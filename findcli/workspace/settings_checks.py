@@ -21,6 +21,7 @@ from findcli.workspace.table_form import TableForm
 Problem = tuple[str, str]
 RESERVED = {"user_id", "time", "source", "pair", "cutoff"}
 TIME_WORDS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "days")
+WORDS = ("subject", "verb", "unit", "currency", "amount", "count", "distinct")  # of sentences, beside slots
 NEED_COLUMN = ("sum", "mean", "distinct")
 
 
@@ -72,14 +73,12 @@ def _source_name_problems(parts: Parts) -> Iterator[Problem]:
 
 
 def _source_problems(path: str, source: Source) -> Iterator[Problem]:
-    if source.event is None and all(getattr(source, slot) is None for slot in SLOTS):
-        yield path, f"events of {source.name!r} would have no text; name a column for one of {', '.join(SLOTS)}"
     if source.event is not None:
         yield from _slot_problems(f"{path}.event", source.event, source, SLOTS)
     if source.sentences and set(source.families) == {"exposure"}:
         yield f"{path}.sentences", "exposures are inputs only; give another family, or remove the sentences"
     for i, sentence in enumerate(source.sentences or ()):
-        yield from _slot_problems(f"{path}.sentences[{i}]", sentence, source, (*SLOTS, "amount", "currency"))
+        yield from _slot_problems(f"{path}.sentences[{i}]", sentence, source, (*SLOTS, *WORDS))
     if source.price is not None and source.quantity is None and source.amount is None:
         yield f"{path}.price", "needs quantity = ... beside it; or name it as the amount"
     if source.price is not None and source.amount is not None:
@@ -119,7 +118,7 @@ def _slot_problems(path: str, text: str, source: Source, slots: tuple[str, ...])
     for slot in [str(slot) for _, slot, _, _ in parts]:
         if slot not in slots:
             yield path, f"{{{slot}}} in {text!r} is not a slot; the slots are {listed}"
-        elif slot != "currency" and not (source.has_amount if slot == "amount" else getattr(source, slot) is not None):
+        elif (slot in SLOTS and getattr(source, slot) is None) or (slot == "amount" and not source.has_amount):
             yield path, f"{text!r} needs a column for {slot}; set {slot} = ... in source {source.name!r}"
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from findcli.data import events, pairs
-from findcli.data.templates import source_templates
+from findcli.data.templates import Template, workspace_templates
 from findcli.errors import FindCLIError
 from findcli.training.examples import TrainingData
 from findcli.workspace.folder import Workspace, load_workspace
@@ -78,20 +78,30 @@ def two_sources(folder: Path, rows: list[tuple[object, ...]], salt: str) -> Work
             windows=Windows(train_until=UNTIL, history="4w", future="1w", every="1w", min_history="3w"),
             sources=(bought, seen),
             split=Split(salt=salt, held_out_users=4, held_out_categories=3),
-            sentences=Sentences(min_support=1, max_share=1.0, amounts=(0.25, 0.75)),
+            sentences=Sentences(min_support=1, max_share=1.0, amounts=(0.25, 0.75), counts=(2,)),
         ),
     )
 
 
-def holds(predicate: dict[str, object], window: list[dict[str, object]], *, bounded: bool) -> bool:
+def holds(
+    predicate: dict[str, object], template: Template, before: list[dict[str, object]], window: list[dict[str, object]]
+) -> bool:
     """Whether a predicate holds of the events of one user in one window, row by row."""
     slots = {slot: predicate[slot] for slot in SLOTS if predicate[slot] is not None}
-    mine = [
-        row for row in window if row["source"] == predicate["source"] and all(row.get(s) == v for s, v in slots.items())
-    ]
-    if not bounded:
-        return bool(mine)
-    return bool(mine) and sum(row["amount"] or 0 for row in mine) > predicate["bound"]
+
+    def about(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+        of_source = [row for row in rows if row["source"] == predicate["source"]]
+        return [row for row in of_source if all(row.get(s) == v for s, v in slots.items())]
+
+    mine, bound = about(window), predicate["bound"]
+    return {
+        "any": bool(mine),
+        "none": not mine,
+        "first": bool(mine) and not about(before),
+        "count": bound is not None and len({row["time"] for row in mine}) >= bound,
+        "distinct": bound is not None and len({row["item"].lower() for row in mine if row["item"]}) >= bound,
+        "amount": bound is not None and bool(mine) and sum(row["amount"] or 0 for row in mine) > bound,
+    }[template.measure]
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -105,7 +115,7 @@ def test_truth_is_what_a_loop_over_raw_rows_finds(tmp_path: Path, seed: int) -> 
 
 def check_truth(space: Workspace, run: Run, log: list[dict[str, object]], salt: str) -> None:
     data = TrainingData(run)
-    templates = [t for source in space.settings.sources for t in source_templates(source)]
+    templates = workspace_templates(space.settings)
     held = {row["category"] for row in log if row["category"] and in_bucket_0("category", row["category"], salt, 3)}
     blocked = {
         str(row[slot]).lower() for row in log if row["category"] in held for slot in ("category", "item") if row[slot]
@@ -118,18 +128,19 @@ def check_truth(space: Workspace, run: Run, log: list[dict[str, object]], salt: 
     for pair in data.pairs.iter_rows(named=True):
         start = pair["cutoff"]
         mine = [row for row in log if row["user_id"] == users[pair["user"]] and row["category"] not in held]
-        windows.append([row for row in mine if start <= row["time"] < start + WEEK])
+        before = [row for row in mine if row["time"] < start]
+        windows.append((before, [row for row in mine if start <= row["time"] < start + WEEK]))
     truth = data.truth.dense(data.pairs["pair"].to_numpy())
     for sentence in range(len(texts)):
         alike = [p for p in predicates if p["sentence"] == sentence]
-        expected = [
-            any(holds(p, window, bounded=templates[p["template"]].bounded) for p in alike) for window in windows
-        ]
+        expected = [any(holds(p, templates[p["template"]], *window) for p in alike) for window in windows]
         assert truth[:, sentence].tolist() == expected, texts["text"][sentence]
     assert texts["support"].to_list() == truth.sum(0).tolist()
     named = {str(p[slot]).lower() for p in predicates for slot in SLOTS if p[slot] is not None}
     assert not named & blocked
-    bought = {row["item"].lower() for window in windows for row in window if row["source"] == "bought" and row["item"]}
+    bought = {
+        row["item"].lower() for _, window in windows for row in window if row["source"] == "bought" and row["item"]
+    }
     assert {f"The user purchased {item}." for item in bought - blocked} <= set(texts["text"])
 
 
@@ -145,17 +156,26 @@ def content(run: Run) -> dict[str, bytes]:
     return {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in names}
 
 
+def plain_truth(run: Run) -> dict[str, list[bool]]:
+    """The truth of all sentences except those on the first time, which are about the past too."""
+    data, texts = TrainingData(run), run.table("sentences.parquet")["text"]
+    truth = data.truth.dense(data.pairs["pair"].to_numpy())
+    return {text: truth[:, i].tolist() for i, text in enumerate(texts) if "for the first time" not in text}
+
+
 def test_what_happened_before_the_first_cutoff_changes_no_sentence_and_no_truth(tiny_workspace: Workspace) -> None:
     run = pairs.build_pairs(tiny_workspace)
-    before, first = content(run), run.table("pairs.parquet")["cutoff"].min()
+    before, truth, first = content(run), plain_truth(run), run.table("pairs.parquet")["cutoff"].min()
     past = pl.col("time") < first
     changed = {"item": pl.lit("a past thing"), "category": pl.lit("soap"), "amount": pl.col("amount") * 7}
     stand(
         tiny_workspace, **{name: pl.when(past).then(value).otherwise(pl.col(name)) for name, value in changed.items()}
     )
-    after = content(pairs.build_pairs(tiny_workspace))
+    run = pairs.build_pairs(tiny_workspace)
+    after, by_first = content(run), {"sentences.parquet", "predicates.parquet", "incidence.safetensors"}
     differing = {name for name in before if before[name] != after[name]}
-    assert differing == {"texts.parquet", "profiles.parquet", "histories/part-000.safetensors"}
+    assert differing - by_first == {"texts.parquet", "profiles.parquet", "histories/part-000.safetensors"}
+    assert plain_truth(run) == truth
 
 
 def test_what_happens_from_the_last_cutoff_on_changes_no_profile(tiny_workspace: Workspace) -> None:

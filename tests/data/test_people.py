@@ -9,6 +9,7 @@ import pytest
 
 from findcli.data import pairs
 from findcli.data.people import groups_of
+from findcli.data.splits import held_out_users
 from findcli.errors import FindCLIError
 from findcli.metrics import bootstrap_weights, grouped_weights
 from findcli.workspace.folder import Workspace
@@ -63,7 +64,7 @@ def test_a_file_that_names_one_user_holds_out_the_person(tiny_workspace: Workspa
     space = with_people(tiny_workspace)
     (space.folder / "users.txt").write_text("3\n")
     space = with_split(space, group="person", users_file="users.txt")
-    assert pairs.held_out_users(space, pl.Series(range(60))) == {3, 23, 43}
+    assert held_out_users(space, pl.Series(range(60))) == {3, 23, 43}
 
 
 def test_another_group_makes_the_pairs_out_of_date(tiny_workspace: Workspace) -> None:

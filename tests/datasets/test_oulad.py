@@ -134,7 +134,7 @@ def test_init_makes_a_workspace_that_can_be_trained(
     workspace = load_workspace(folder)
     assert workspace.train_until == datetime(2018, 3, 2) == datetime(2018, 1, 1) + timedelta(days=60)
     run = pairs.build_pairs(workspace)
-    assert "The student clicked quiz more than 25 times." in run.table("sentences.parquet")["text"].to_list()
+    assert "The student clicked quiz at least 5 times." in run.table("sentences.parquet")["text"].to_list()
     users = run.table("users.parquet")
     sides = users.with_columns(person=groups_of(workspace, users["user_id"])).group_by("person")
     assert (sides.agg(pl.col("split").n_unique())["split"] == 1).all()

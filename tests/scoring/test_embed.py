@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from findcli.data import events
-from findcli.data.pairs import held_out_users
+from findcli.data.splits import held_out_users
 from findcli.errors import FindCLIError
 from findcli.models.trained import TrainedModel
 from findcli.scoring import user_vectors as embedding

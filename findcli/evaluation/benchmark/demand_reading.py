@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from findcli.data import events
-from findcli.data.pairs import held_out_users
 from findcli.data.people import groups_of
+from findcli.data.splits import held_out_users
 from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting, open_rewriter
 from findcli.errors import FindCLIError, first_line
 from findcli.evaluation.benchmark.figures import FEWEST

@@ -14,9 +14,8 @@ import numpy as np
 import polars as pl
 
 from findcli.data import sources
-from findcli.data.pairs import held_out_users
 from findcli.data.people import groups_of
-from findcli.data.splits import held_out
+from findcli.data.splits import held_out, held_out_users
 from findcli.errors import FindCLIError
 from findcli.evaluation.rivals.ranking_inputs import RankingInputs, bought_in, window
 from findcli.models.text.cache import cached_vectors

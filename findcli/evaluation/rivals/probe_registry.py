@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from findcli.data import events, profiles
-from findcli.data.pairs import held_out_users
+from findcli.data.splits import held_out_users
 from findcli.data.templates import is_search
 from findcli.evaluation.name_selection import chosen_names
 from findcli.evaluation.rivals.aggregates import Aggregates, CategoryCounts

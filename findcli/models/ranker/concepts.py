@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-from findcli.data.templates import sentence_text, source_templates
+from findcli.data.templates import sentence_text, workspace_templates
 from findcli.workspace.folder import Workspace
 
 DECAYS = (1.0, 0.95, 0.9, 0.7, 0.4)  # the weight of an event a week later
@@ -101,17 +102,16 @@ def concept_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:
     """Every event with each sentence it makes true: event (row of the log), user_id, time, concept (text).
 
     Args:
-        workspace: gives the templates; those with a lower bound on an amount are about sums, and are left out.
+        workspace: gives the templates; those of several events, such as sums, are left out.
         log: events with their slots.
     """
     numbered = log.with_row_index("event_row")
-    currency = workspace.settings.workspace.currency
     frames = []
-    for source in workspace.settings.sources:
-        source_events = numbered.filter(pl.col("source") == source.name)
-        for template in source_templates(source):
-            if not template.bounded and not source_events.is_empty():
-                text = sentence_text(template, currency=currency)
+    for name, templates in groupby(workspace_templates(workspace.settings), key=lambda template: template.source):
+        source_events = numbered.filter(pl.col("source") == name)
+        for template in templates:
+            if template.measure == "any" and not source_events.is_empty():
+                text = sentence_text(template)
                 frames.append(source_events.select(event="event_row", user_id="user_id", time="time", concept=text))
     if not frames:
         empty = numbered.clear().select(event="event_row", user_id="user_id", time="time")

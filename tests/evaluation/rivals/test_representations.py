@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from findcli.data import events
-from findcli.data.pairs import held_out_users
+from findcli.data.splits import held_out_users
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe_protocol import fit_head
 from findcli.evaluation.rivals import coles
