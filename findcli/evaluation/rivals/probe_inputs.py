@@ -44,6 +44,7 @@ class UserInputs:
         step: length of a time step.
         searches: names of the search sources.
         profiles: the profile columns of `users` as of the date, (U, F); no column if the workspace has none.
+        attributes: the profile columns that are no aggregates of events.
         text_vectors: encodes distinct texts, float32 (n_texts, d_text).
         stage_one: computes the vectors of the workspace's own encoders of stage 1 by modality, (U, D) each.
         digests: digests of the runs that the last two read.
@@ -60,6 +61,7 @@ class UserInputs:
     step: timedelta
     searches: Sequence[str] = ()
     profiles: pl.DataFrame = field(default_factory=pl.DataFrame)
+    attributes: Sequence[str] = ()
     text_vectors: Callable[[Sequence[str]], np.ndarray] | None = None
     stage_one: Callable[[], Mapping[str, np.ndarray]] | None = None
     digests: Digests = field(default_factory=dict)
