@@ -75,6 +75,8 @@ AGGREGATES: tuple[dict[str, str], ...] = (
     {"name": "deadlines_missed", "source": "deadlines", "measure": "sum", "column": "missed"},
     {"name": "marks", "source": "marks", "measure": "count"},
     {"name": "mean_score", "source": "marks", "measure": "mean", "column": "score"},
+    {"name": "lowest_score", "source": "marks", "measure": "min", "column": "score"},
+    {"name": "best_score", "source": "marks", "measure": "max", "column": "score"},
     {"name": "weighted_scores", "source": "marks", "measure": "sum", "column": "weighted_score"},
 )
 
@@ -350,6 +352,8 @@ def _settings(*, text_model: str) -> dict[str, Any]:
         "windows": {"train_until": as_of, "history": "13w", "future": "2w", "every": "1w", "min_history": "4w"},
         "split": {"group": "student", "held_out_users": 5},
         "text": {"model": text_model},
+        "tabular": {"steps": 200},
+        "align": {"steps": 150},
         "sources": [_source(source) for source in SOURCES],
         "profile": {
             "path": "data/enrolments.parquet",

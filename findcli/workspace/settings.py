@@ -106,7 +106,7 @@ class Source(TableForm):
         )
 
 
-Measure = Literal["count", "sum", "mean", "distinct", "active_weeks", "days_since_last"]
+Measure = Literal["count", "sum", "mean", "min", "max", "distinct", "active_weeks", "days_since_last"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ class Aggregate:
     name: Annotated[str, MinLen(1), Doc("the column's name")]
     source: Annotated[str, Doc("the source it is computed from")]
     measure: Annotated[Measure, Doc("what is computed over the history window")]
-    column: Annotated[str | None, Doc("raw column for sum, mean and distinct")] = None
+    column: Annotated[str | None, Doc("raw column for sum, mean, min, max, distinct")] = None
     within: Annotated[Duration | None, Doc("only the last ... before the cutoff; the whole history when not given")] = (
         None
     )

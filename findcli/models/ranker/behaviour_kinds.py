@@ -17,7 +17,7 @@ import polars as pl
 from findcli.models.ranker.concepts import met_as_of
 from findcli.workspace.folder import Workspace
 
-KINDS = 8
+KINDS = 16
 LEVELS = ("weeks", "recency")  # a subset of those in `concepts.py`
 
 
