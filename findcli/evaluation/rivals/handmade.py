@@ -18,8 +18,7 @@ import polars as pl
 
 from findcli.data.sources import extra_name
 from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.aggregates import profile_numbers
-from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_values, vocabulary
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_values, profile_numbers, vocabulary
 
 RECENT = (7, 14, 28)  # days
 VALUES = ("category", "item", "status")
