@@ -278,6 +278,8 @@ class Align(Training):
     fusion: Annotated[Literal["attention", "concat"], Doc("cross-attention, or concatenation (the ablation)")] = (
         "attention"
     )
+    skip: Annotated[Share, Doc("share of the vector past the attention, a part for each modality; 0 is FIND's")] = 0.0
+    modality_weight: Annotated[float, Ge(0), Doc("weight of the same loss for each modality alone")] = 0.0
     layers: Annotated[int, Ge(1), Le(256), Doc("cross-attention layers")] = 5
     heads: Annotated[int, Ge(1), Le(256), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1
