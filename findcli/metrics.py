@@ -148,6 +148,19 @@ def bootstrap_weights(n: int, replicates: int, *, seed: int | np.random.Generato
     return np.vstack([np.ones(n, np.int64), draws])
 
 
+def grouped_weights(groups: Sequence[object], replicates: int) -> np.ndarray:
+    """How often each user counts where groups of them, such as the accounts of one person, are drawn together.
+
+    Args:
+        groups: the group of each user, (N,); where all differ, this is `bootstrap_weights`.
+        replicates: number of resamplings, R.
+
+    Returns:
+        int (1 + R, N), the first row all ones.
+    """
+    return Bootstrap(list(dict.fromkeys(groups)), replicates).weights(groups)
+
+
 class Bootstrap:
     """A bootstrap over users or categories, in which a member counts the same in every measurement.
 

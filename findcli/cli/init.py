@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TAKES = {
     "demo": ("seed", "users", "scenario"),
     "complete-journey": ("users", "salt", "demographics"),
+    "oulad": (),
     "tables": ("user", "time", "item", "amount", "profile"),
 }
 
@@ -30,11 +31,11 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace.")] = Path(),
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILES", help="Your CSV, Parquet, JSONL and Excel files, with --from tables."),
+        typer.Argument(metavar="FILES", help="With --from tables, your files; with oulad, its folder."),
     ] = None,
     *,
     origin: Annotated[
-        Literal["demo", "complete-journey", "tables"], typer.Option("--from", help="Source of the data.")
+        Literal["demo", "complete-journey", "oulad", "tables"], typer.Option("--from", help="Source of the data.")
     ],
     seed: Annotated[int | None, typer.Option(min=0, help="For demo: seed of the simulation.")] = None,
     scenario: Annotated[
@@ -68,9 +69,11 @@ def init(
     for name in chosen:
         if name not in TAKES[origin]:
             raise typer.BadParameter(f"it does not go with --from {origin}", param_hint=f"--{name}")
-    if files and origin != "tables":
-        raise typer.BadParameter("only --from tables takes files", param_hint="FILES")
-    if origin == "tables":
+    if files and origin not in ("tables", "oulad"):
+        raise typer.BadParameter("only --from tables and oulad take files", param_hint="FILES")
+    if origin == "oulad":
+        _report_summary(_read_oulad(folder, files or []), as_json=as_json)
+    elif origin == "tables":
         _report_guesses(_guess(folder, files or [], chosen), as_json=as_json)
     else:
         _report_summary(_create(origin, folder, chosen), as_json=as_json)
@@ -80,6 +83,14 @@ def _create(origin: str, folder: Path, options: dict[str, Any]) -> Summary:
     from findcli.datasets import complete_journey, demo
 
     return demo.create(folder, **options) if origin == "demo" else complete_journey.create(folder, **options)
+
+
+def _read_oulad(folder: Path, files: list[str]) -> Summary:
+    from findcli.datasets import oulad
+
+    if len(files) != 1 or not Path(files[0]).is_dir():
+        raise typer.BadParameter("name the folder of the dataset's files, after the new workspace", param_hint="FILES")
+    return oulad.create(folder, Path(files[0]))
 
 
 def _guess(folder: Path, files: list[str], chosen: dict[str, Any]) -> Guesses:

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 Untrained = Annotated[bool, typer.Option("--untrained", help="Add each encoder by itself, pre-trained and untrained.")]
 
+Folds = Annotated[
+    int | None, typer.Option("--folds", min=2, help="Cross-validate in so many folds instead of fitting a fifth.")
+]
+
 
 def probe(
     dataset: TaskName,
     untrained: Untrained = False,
     rivals: RivalNames = "none",
     rival_seconds: RivalSeconds = 900,
+    folds: Folds = None,
     output: Output = None,
     folder: WorkspaceDir = None,
     device: Device = None,
@@ -34,7 +39,8 @@ def probe(
 ) -> None:
     """Fit a linear model on the users' vectors: what frozen vectors are worth for a task, with labels.
 
-    A fifth of the task's users fit the model and the others evaluate it, in ten draws. Prints AUC with a 95 % interval,
+    A fifth of the task's users fit the model and the others evaluate it, in ten draws; with --folds, all folds but one
+    do, in turn. Users whom [split] says to be one person are drawn together. Prints AUC with a 95 % interval,
     KS and precision for every kind of vector; with --rivals, theirs on the same users and draws, and the differences.
 
     Example: findcli probe --dataset d1 --rivals aggregates,coles
@@ -57,7 +63,7 @@ def probe(
     with console.progress("probe", quiet=quiet or len(names) == 1) as progress:
         measured = measure_tasks(
             workspace, names, rivals=representations, seconds=rival_seconds, untrained=untrained,
-            device=device or "auto", progress=progress,
+            folds=folds, device=device or "auto", progress=progress,
         )  # fmt: skip
     if representations:
         compared = compare([workspace.settings.split.salt], [measured])

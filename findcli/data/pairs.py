@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from findcli.data import events, profiles
+from findcli.data import events, people, profiles
 from findcli.data.histories import flatten_events, search_sources, searched
 from findcli.data.reader.tables import declared
 from findcli.data.sentences import choose_sentences, incidence, write_facts
@@ -40,7 +40,7 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
     settings = workspace.settings
     return {
         "windows": asdict(settings.windows) | {"train_until": workspace.train_until.isoformat()},
-        "split": asdict(settings.split),
+        "split": people.declared_split(settings.split),
         "sentences": asdict(settings.sentences),
         "templates": [asdict(template) for template in workspace_templates(settings)],
         "profile": declared(settings.profile),
@@ -62,6 +62,7 @@ def settings_files(workspace: Workspace) -> dict[str, str]:
     """
     split = workspace.settings.split
     named = {"users_file": split.users_file, "categories_file": split.categories_file}
+    named |= {f"group {i}": str(file) for i, file in enumerate(people.group_files(workspace))}
     try:
         return {key: hash_file(workspace.path(file)) for key, file in named.items() if file is not None}
     except OSError as error:
@@ -150,7 +151,8 @@ def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:
     if users.is_empty():
         raise FindCLIError("every user is held out", hint="hold out fewer users in [split]")
     salt, one_in = workspace.settings.split.salt, workspace.settings.split.validation_users
-    validates = [bucket("validation", user, salt=salt, buckets=one_in) == 0 for user in users["user_id"]]
+    groups = people.groups_of(workspace, users["user_id"])
+    validates = [bucket("validation", group, salt=salt, buckets=one_in) == 0 for group in groups]
     split = pl.Series("split", ["validation" if v else "train" for v in validates])
     return users.with_columns(split).with_row_index("user")
 

@@ -71,7 +71,7 @@ def profiles_as_of(workspace: Workspace, events: pl.DataFrame, users: pl.Series,
         of_users = history.filter(pl.col("source") == source).group_by("user_id", maintain_order=True)
         measured = of_users.agg(_measure(a, cutoff) for a in chosen)
         frame = frame.join(measured, on="user_id", how="left", maintain_order="left")
-        counted = [a.name for a in chosen if a.measure not in ("mean", "days_since_last")]
+        counted = [a.name for a in chosen if a.measure not in ("mean", "min", "max", "days_since_last")]
         frame = frame.with_columns(pl.col(counted).fill_null(0.0))
     return frame.select("user_id", *(column.name for column in profile_columns(profile)))
 
@@ -85,6 +85,8 @@ def _measure(aggregate: Aggregate, cutoff: datetime) -> pl.Expr:
         "count": lambda: recent.sum(),
         "sum": lambda: value.filter(recent).sum(),
         "mean": lambda: value.filter(recent).mean(),
+        "min": lambda: value.filter(recent).min(),
+        "max": lambda: value.filter(recent).max(),
         "distinct": lambda: value.filter(recent).drop_nulls().n_unique(),
         "active_weeks": lambda: (age_us.filter(recent) // (7 * DAY_US)).n_unique(),
         "days_since_last": lambda: age_us.filter(recent).min() / DAY_US,

@@ -227,7 +227,10 @@ def _no_amount(source: Source, schema: pl.Schema, why: str) -> FindCLIError:
 
 def _is_summed(workspace: Workspace, source: Source, column: str) -> bool:
     aggregates = workspace.settings.profile.aggregates
-    return any(a.source == source.name and a.column == column and a.measure in ("sum", "mean") for a in aggregates)
+    return any(
+        a.source == source.name and a.column == column and a.measure in ("sum", "mean", "min", "max")
+        for a in aggregates
+    )
 
 
 def _require_columns(workspace: Workspace, source: Source, schema: pl.Schema) -> None:

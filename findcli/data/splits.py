@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from findcli.data.people import groups_of
 from findcli.data.reader.text import read_lines
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
@@ -65,10 +66,15 @@ def read_names(file: Path) -> set[str]:
 
 
 def held_out_users(workspace: Workspace, users: pl.Series) -> set[object]:
-    """The users that training never sees."""
+    """The users that training never sees; a file that names one user of a group holds out all of it."""
     split = workspace.settings.split
-    file = None if split.users_file is None else workspace.folder / split.users_file
-    return held_out("user", users, salt=split.salt, one_in=split.held_out_users, file=file)
+    groups = groups_of(workspace, users)
+    if split.users_file is None:
+        held = held_out("user", groups.unique(), salt=split.salt, one_in=split.held_out_users)
+    else:
+        listed = read_names(workspace.folder / split.users_file)
+        held = {group for user, group in zip(users, groups, strict=True) if str(user) in listed}
+    return {user for user, group in zip(users, groups, strict=True) if group in held}
 
 
 def require_known(what: str, file: str | None, held: set[object]) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from findcli.data.people import groups_of
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.evaluation.few_shot import PROMPT, FewShot, few_shot
 from findcli.evaluation.probe_protocol import REPLICATES
@@ -141,8 +142,9 @@ def _measured(
     prompts: Mapping[str, list[FewShot]],
 ) -> list[Ablation]:  # fmt: skip
     cases = [_case(workspace, name, scores[OWN][i]) for i, name in enumerate(names)]
-    bootstrap = Bootstrap(pl.concat([case.users for case in cases]).unique().sort().to_list(), REPLICATES)
-    weights = [bootstrap.weights(case.users.to_list()) for case in cases]
+    everybody = groups_of(workspace, pl.concat([case.users for case in cases]).unique().sort())
+    bootstrap = Bootstrap(everybody.unique(maintain_order=True).to_list(), REPLICATES)
+    weights = [bootstrap.weights(groups_of(workspace, case.users).to_list()) for case in cases]
     measured: list[dict[str, Figures]] = [
         {by: _figures(case, of_tasks[i], weights[i]) for by, of_tasks in scores.items()} for i, case in enumerate(cases)
     ]

@@ -26,6 +26,7 @@ from scipy import sparse
 from findcli.audiences.prompts.descent import PromptTuner
 from findcli.audiences.prompts.seeds import LOOKALIKE_SHARE, Seeds, mine_hard_negatives
 from findcli.data import events
+from findcli.data.people import groups_of
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import STORED, vector_kinds
@@ -33,14 +34,7 @@ from findcli.evaluation.rivals import from_seeds
 from findcli.evaluation.rivals.one4all import One4all, u_mlp
 from findcli.evaluation.rivals.probe_registry import rival_vectors, user_inputs
 from findcli.evaluation.zero_shot import DEMAND, VECTOR, task_engine
-from findcli.metrics import (
-    Interval,
-    bootstrap_weights,
-    interval,
-    resampled_means,
-    weighted_auc_ks,
-    weighted_selection,
-)
+from findcli.metrics import Interval, grouped_weights, interval, resampled_means, weighted_auc_ks, weighted_selection
 from findcli.progress import Progress, no_progress
 from findcli.scoring.scores import QueryScorer, Scorer
 from findcli.workspace.folder import Workspace
@@ -125,6 +119,7 @@ class _Case:
     name: str
     task: Task
     rows: np.ndarray
+    people: np.ndarray
     truth: np.ndarray
     hard: np.ndarray
     marked: bool
@@ -207,7 +202,8 @@ def _case(
         for _ in range(draws)
     ]
     pretrained = _one4all(workspace, task, users, device=device) if one4all else None
-    return _Case(name, task, rows, truth, hard, marked, tensors, scorers, drawn, pretrained)
+    people = groups_of(workspace, labelled["user_id"]).rank("dense").to_numpy()
+    return _Case(name, task, rows, people, truth, hard, marked, tensors, scorers, drawn, pretrained)
 
 
 def _one4all(workspace: Workspace, task: Task, users: pl.Series, *, device: str) -> np.ndarray:
@@ -337,10 +333,10 @@ def _rules(case: _Case, scorer: QueryScorer) -> dict[str, np.ndarray]:
 
 def _measure(case: _Case, scores: np.ndarray) -> Figures:
     """The figures of every draw, by the names of `FIGURES`: (draws, 1 + REPLICATES), as observed first."""
-    weights = bootstrap_weights(len(case.rows), REPLICATES)
+    weights = grouped_weights(case.people.tolist(), REPLICATES)
     figures: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
     for i, draw in enumerate(case.draws):
-        kept = ~np.isin(case.rows, draw.rows)
+        kept = ~np.isin(case.people, case.people[np.isin(case.rows, draw.rows)])
         kept_scores, truth, kept_weights = scores[case.rows[kept], i], case.truth[kept], weights[:, kept]
         figures["auc"].append(weighted_auc_ks(kept_scores, truth, kept_weights)[0])
         selection = weighted_selection(kept_scores, truth, kept_weights)

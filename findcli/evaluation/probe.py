@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 
 from findcli.data import events
+from findcli.data.people import groups_of, is_grouped
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
-from findcli.evaluation.probe_protocol import REPLICATES, Ceiling, ProbeRow, ceiling, probe_vectors
+from findcli.evaluation.probe_protocol import REPLICATES, Ceiling, ProbeRow, ceiling, probe_draws, probe_vectors
 from findcli.evaluation.rivals.probe_inputs import Head, Representation
 from findcli.evaluation.rivals.probe_registry import SECONDS, rival_vectors, user_inputs
 from findcli.evaluation.untrained import untrained_vectors
@@ -103,6 +104,7 @@ def measure_tasks(
     rivals: Sequence[Representation] = (),
     seconds: float = SECONDS,
     untrained: bool = False,
+    folds: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[ProbedTask]:
@@ -114,6 +116,7 @@ def measure_tasks(
         rivals: rivals to probe on the same users and draws as the workspace's own vectors.
         seconds: the time limit of a rival on one date.
         untrained: add rows for each encoder of stage 1 alone, pre-trained and untrained.
+        folds: fit all folds but one and evaluate that one, in turn; default: the ten draws of the protocol.
         device: "auto", "cpu", "cuda" or "mps".
         progress: called after each task.
 
@@ -130,11 +133,14 @@ def measure_tasks(
         partial(_read_kinds, workspace, log, rivals=rivals, seconds=seconds, untrained=untrained, device=device)
     )
     everybody = pl.concat([frame["user_id"] for frame in labels.values()]).unique().sort()
-    bootstrap = Bootstrap(everybody.to_list(), REPLICATES)
+    people = pl.DataFrame({"user_id": everybody, "person": groups_of(workspace, everybody)})
+    bootstrap = Bootstrap(people["person"].unique(maintain_order=True).to_list(), REPLICATES)
+    grouped = is_grouped(workspace)
     results = []
     for name, task in tasks.items():
         users, kinds, notes = read(task.as_of, task.without_sources)
-        result, replicates = _evaluate(name, task, labels[name], users, kinds, bootstrap)
+        of_task = labels[name].join(people, on="user_id")
+        result, replicates = _evaluate(name, task, of_task, users, kinds, bootstrap, grouped=grouped, folds=folds)
         results.append(ProbedTask(result, replicates, notes))
         (progress or no_progress)(len(results), len(tasks), {})
     return results
@@ -172,7 +178,15 @@ def _read_kinds(
 
 
 def _evaluate(
-    name: str, task: Task, labels: pl.DataFrame, users: pl.Series, kinds: Mapping[str, Kind], bootstrap: Bootstrap
+    name: str,
+    task: Task,
+    labels: pl.DataFrame,
+    users: pl.Series,
+    kinds: Mapping[str, Kind],
+    bootstrap: Bootstrap,
+    *,
+    grouped: bool,
+    folds: int | None,
 ) -> tuple[ProbeResult, dict[str, np.ndarray]]:
     embedded = pl.DataFrame({"user_id": users}).with_row_index("row")
     rows = labels.join(embedded, on="user_id", how="inner").sort("user_id")
@@ -183,14 +197,15 @@ def _evaluate(
             f"task {name!r}: {truth.sum()} positive and {(~truth).sum()} negative users are too few for ten draws",
             hint=hint,
         )
-    weights = bootstrap.weights(rows["user_id"].to_list())  # (1 + R, N)
+    weights = bootstrap.weights(rows["person"].to_list())  # (1 + R, N)
+    draws = list(probe_draws(truth, rows["person"] if grouped else None, folds=folds))
     figures, replicates = [], {}
     for kind, described in kinds.items():
         row, replicates[kind] = probe_vectors(
-            kind, described.vectors[index], truth, head=described.head, weights=weights
+            kind, described.vectors[index], truth, head=described.head, weights=weights, draws=draws
         )
         figures.append(replace(row, rival=described.rival, seconds=described.seconds))
-    possible = ceiling(rows["truth"].to_numpy(), truth) if "truth" in rows.columns else None
+    possible = ceiling(rows["truth"].to_numpy(), truth, draws) if "truth" in rows.columns else None
     result = ProbeResult(name, task.title or name, task.demand, len(truth), int(truth.sum()), figures, possible)
     return result, replicates
 

@@ -71,6 +71,7 @@ VARIANTS = (
     _vector("find-sigmoid", "pairwise sigmoid", loss="sigmoid"),
     _vector("find-frozen-tower", "without LoRA", lora_rank=0),
     _vector("find-concat", "concatenation for attention", fusion="concat"),
+    _vector("find-skip", "each modality past the attention too", skip=0.75, modality_weight=1.0),
     _vector("find-without-sequence", "without behaviour", modalities=("tabular", "search")),
     _vector("find-without-table", "without the table", modalities=("sequence", "search")),
     _vector("find-without-search", "without searches", modalities=("sequence", "tabular")),

@@ -12,12 +12,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.data import events
 from findcli.data.histories import search_sources
+from findcli.data.people import groups_of
 from findcli.data.questions import Question
 from findcli.data.tasks import find_task, read_labels, refuse_forbidden_columns
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import POSSIBLE
 from findcli.evaluation.probe_protocol import REPLICATES
-from findcli.metrics import Interval, bootstrap_weights, interval, r_precision, weighted_auc_ks
+from findcli.metrics import Interval, bootstrap_weights, grouped_weights, interval, r_precision, weighted_auc_ks
 from findcli.progress import Progress, no_progress
 from findcli.scoring.engine import Engine, describe_engine, open_engine, open_model
 from findcli.scoring.population import embed_users
@@ -119,7 +120,7 @@ def evaluate(
         scores = _scores(engine, task)
         if untrained:
             scores = scores.join(_untrained(engine, task), on="user_id")
-        results.append(_evaluation(name, task, labels[name], scores))
+        results.append(_evaluation(workspace, name, labels[name], scores))
         (progress or no_progress)(len(results), len(tasks), {})
     return results
 
@@ -207,11 +208,13 @@ def _untrained(engine: Engine, task: Task) -> pl.DataFrame:
     return pl.DataFrame({"user_id": users, UNTRAINED: cosine.astype(np.float64)})
 
 
-def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: pl.DataFrame) -> Evaluation:
+def _evaluation(workspace: Workspace, name: str, labels: pl.DataFrame, scores: pl.DataFrame) -> Evaluation:
+    task = find_task(workspace, name)
     rows = labels.join(scores, on="user_id", how="inner").sort("user_id")
     columns = {by: by for by in scores.columns if by != "user_id"}
     columns |= {POSSIBLE: "truth"} if "truth" in labels.columns else {}
     label = rows["label"].to_numpy()
+    weights = grouped_weights(groups_of(workspace, rows["user_id"]).to_list(), REPLICATES)
     hard = rows["hard_negative"].to_numpy() & ~label if "hard_negative" in rows.columns else None
     return Evaluation(
         task=name,
@@ -221,11 +224,13 @@ def _evaluation(name: str, task: Task, labels: pl.DataFrame, scores: pl.DataFram
         users=len(rows),
         positives=int(label.sum()),
         hard_negatives=None if hard is None else int(hard.sum()),
-        rankings=[rank_quality(by, rows[column].to_numpy(), label, hard) for by, column in columns.items()],
+        rankings=[rank_quality(by, rows[column].to_numpy(), label, hard, weights) for by, column in columns.items()],
     )
 
 
-def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None) -> RankingFigures:
+def rank_quality(
+    by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> RankingFigures:
     """Measure one ranking, with intervals by bootstrap over users.
 
     Args:
@@ -233,8 +238,10 @@ def rank_quality(by: str, scores: np.ndarray, truth: np.ndarray, hard: np.ndarra
         scores: (N,).
         truth: bool (N,), with both labels.
         hard: which negatives are hard, bool (N,), if that is known.
+        weights: how often each user counts, the first row all ones, (1 + R, N); default: users drawn one by one.
     """
-    auc, ks = weighted_auc_ks(scores, truth, bootstrap_weights(len(truth), REPLICATES))
+    counts = bootstrap_weights(len(truth), REPLICATES) if weights is None else weights
+    auc, ks = weighted_auc_ks(scores, truth, counts)
     return RankingFigures(
         by,
         interval(auc),

@@ -20,7 +20,7 @@ from findcli.errors import FindCLIError
 from findcli.models.find.assemble import StageRuns
 from findcli.models.ranker.behaviour_kinds import common_kinds
 from findcli.models.ranker.moments import World
-from findcli.models.ranker.start import start_files
+from findcli.models.ranker.start import start_file
 from findcli.models.ranker.train import train_ranker
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.tower import UserTower
@@ -72,7 +72,8 @@ def _start_digests(workspace: Workspace) -> dict[str, str]:
         FindCLIError: one of them cannot be read.
     """
     try:
-        digests = {f"start {path.name}": hash_file(path) for path in start_files(workspace)}
+        path = start_file(workspace)
+        digests = {} if path is None else {"start": hash_file(path)}
     except OSError as error:
         hint = "correct start in [ranker]"
         raise FindCLIError(f"the ranker's start {workspace.settings.ranker.start} cannot be read", hint=hint) from error

@@ -41,6 +41,9 @@ class General:
     currency: Annotated[str, Doc("the word for money in sentences")] = "dollars"
     subject: Annotated[str, MinLen(1), Doc("whom sentences are about: 'user', or such as 'student'")] = "user"
     language: Annotated[Literal["en"], Doc("of the built-in sentences; write own `sentences` for another")] = "en"
+    origin: Annotated[
+        Instant | None, Doc("the date of day 0, in tables with time_format = 'days' that name no origin of their own")
+    ] = None
     seed: Annotated[int, Ge(0), Le(9_223_372_036_854_775_807), Doc("seed of every stage")] = 0
 
 
@@ -104,7 +107,7 @@ class Source(TableForm):
         )
 
 
-Measure = Literal["count", "sum", "mean", "distinct", "active_weeks", "days_since_last"]
+Measure = Literal["count", "sum", "mean", "min", "max", "distinct", "active_weeks", "days_since_last"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +117,7 @@ class Aggregate:
     name: Annotated[str, MinLen(1), Doc("the column's name")]
     source: Annotated[str, Doc("the source it is computed from")]
     measure: Annotated[Measure, Doc("what is computed over the history window")]
-    column: Annotated[str | None, Doc("raw column for sum, mean and distinct")] = None
+    column: Annotated[str | None, Doc("raw column for sum, mean, min, max, distinct")] = None
     within: Annotated[Duration | None, Doc("only the last ... before the cutoff; the whole history when not given")] = (
         None
     )
@@ -167,6 +170,8 @@ class Split:
     ] = 0
     users_file: Annotated[str | None, Doc("file of held-out users instead of the hash")] = None
     categories_file: Annotated[str | None, Doc("file of held-out categories instead of the hash")] = None
+    group: Annotated[str | None, Doc("column of the profile's table that says who is one person: on one side")] = None
+    group_pattern: Annotated[str | None, Doc("the same from the id: its part in brackets, as in '-(\\d+)$'")] = None
     validation_users: Annotated[int, Ge(2), Le(1_000_000), Doc("one training user in ... validates")] = 10
 
 
@@ -274,6 +279,8 @@ class Align(Training):
     fusion: Annotated[Literal["attention", "concat"], Doc("cross-attention, or concatenation (the ablation)")] = (
         "attention"
     )
+    skip: Annotated[Share, Doc("share of the vector past the attention, a part for each modality; 0 is FIND's")] = 0.0
+    modality_weight: Annotated[float, Ge(0), Doc("weight of the same loss for each modality alone")] = 0.0
     layers: Annotated[int, Ge(1), Le(256), Doc("cross-attention layers")] = 5
     heads: Annotated[int, Ge(1), Le(256), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1

@@ -5,6 +5,7 @@ Tested in tests/workspace/test_folder.py.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +20,9 @@ from findcli.workspace.table_form import TableForm
 
 Problem = tuple[str, str]
 RESERVED = {"user_id", "time", "source", "pair", "cutoff"}
-TIME_WORDS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
+TIME_WORDS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "days")
 WORDS = ("subject", "verb", "unit", "currency", "amount", "count", "distinct")  # of sentences, beside slots
-NEED_COLUMN = ("sum", "mean", "distinct")
+NEED_COLUMN = ("sum", "mean", "min", "max", "distinct")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def cross_problems(parts: Parts) -> Iterator[Problem]:
         yield from _form_problems(path, task)
         for name in task.without_sources:
             yield from _unknown_source(f"{path}.without_sources", name, parts.source_names)
+    yield from _group_problems(parts.tables)
     yield from _size_problems(parts.tables)
 
 
@@ -89,8 +91,12 @@ def _form_problems(path: str, form: TableForm) -> Iterator[Problem]:
     if form.time_format is not None and form.time_format not in TIME_WORDS and "%" not in form.time_format:
         yield (
             f"{path}.time_format",
-            f"{form.time_format!r} is not a time format; write one such as '%d/%m/%Y', 'epoch_s' or 'epoch_ms'",
+            f"{form.time_format!r} is not a time format; write one such as '%d/%m/%Y', 'epoch_s' or 'days'",
         )
+    if form.time_format == "days" and form.origin is None:
+        yield f"{path}.origin", "missing; write the date of day 0, such as 2020-01-01, here or in [workspace]"
+    if form.time_format != "days" and form.origin is not None:
+        yield f"{path}.origin", "is the date of day 0; set time_format = 'days' too, or take it out"
     if form.timezone is not None and not _is_timezone(form.timezone):
         yield f"{path}.timezone", f"{form.timezone!r} is not a time zone; write one such as 'Europe/Berlin' or 'UTC'"
     if form.delimiter is not None and (len(form.delimiter) != 1 or not form.delimiter.isascii()):
@@ -150,6 +156,27 @@ def _column_name_problems(profile: Profile, aggregates: dict[str, Aggregate]) ->
         yield "profile", f"the column name {name!r} is reserved by findcli; rename the column"
     for name in sorted({str(profile.user), str(profile.time)} & set(columns)):
         yield "profile", f"the column {name!r} is the user or the time; remove it from the attributes"
+
+
+def _group_problems(tables: dict[str, Any]) -> Iterator[Problem]:
+    """What cannot be in how [split] says which users are one person."""
+    split, profile = tables.get("split"), tables.get("profile")
+    if split is None:
+        return
+    if split.group is not None and split.group_pattern is not None:
+        yield "split.group", "group_pattern is given too: take one of the two out"
+    if split.group is not None and profile is not None and profile.path is None:
+        yield "split.group", f"{split.group!r} needs a table; set path = ... in [profile], or use group_pattern"
+    if split.group_pattern is not None and not _has_group(split.group_pattern):
+        problem = f"{split.group_pattern!r} should be a regular expression with one part in round brackets"
+        yield "split.group_pattern", f"{problem}, such as '-(\\d+)$'"
+
+
+def _has_group(pattern: str) -> bool:
+    try:
+        return re.compile(pattern).groups == 1
+    except re.error:
+        return False
 
 
 def _aggregate_problems(path: str, aggregate: Aggregate, source_names: list[Any]) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ Tested in tests/data/reader/test_tables.py.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Literal
 
 from annotated_doc import Doc
@@ -29,7 +30,13 @@ class TableForm:
     ] = field(default_factory=dict)
     time_format: Annotated[
         str | None,
-        Doc("of times held as text or numbers: 'iso', '%d/%m/%Y', or 'epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns'"),
+        Doc(
+            "of times held as text or numbers: 'iso', '%d/%m/%Y', 'epoch_s', 'epoch_ms', 'epoch_us' or 'epoch_ns'; "
+            "'days' counts them from `origin`"
+        ),
+    ] = None
+    origin: Annotated[
+        datetime | None, Doc("the date of day 0, with time_format = 'days'; default: that of [workspace]")
     ] = None
     timezone: Annotated[
         str | None, Doc("zone of times without one, such as 'Europe/Berlin'; times are kept in UTC")

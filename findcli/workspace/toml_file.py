@@ -20,6 +20,7 @@ from findcli.workspace import settings
 from findcli.workspace.durations import in_calendar
 from findcli.workspace.settings import FORMAT, PAPER_SIZES, Aggregate, Profile, Settings, Source, Task
 from findcli.workspace.settings_checks import Parts, cross_problems
+from findcli.workspace.table_form import TableForm
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -66,7 +67,7 @@ def parse_settings(raw: Mapping[str, Any], *, name: str) -> Settings:
         hint = "use the findcli version that wrote it, or make a new workspace with: findcli init"
         raise FindCLIError(f"{name} has format {version!r}; this findcli reads format {FORMAT}", hint=hint)
     problems: Problems = {}
-    parts = _read_parts(_with_paper_sizes(raw), problems)
+    parts = _with_origin(_read_parts(_with_paper_sizes(raw), problems))
     for path, problem in cross_problems(parts):
         problems.setdefault(path, problem)
     if problems:
@@ -111,6 +112,24 @@ def _read_parts(raw: dict[str, Any], problems: Problems) -> Parts:
     )
 
 
+def _with_origin(parts: Parts) -> Parts:
+    """The same, where tables of relative days without an origin of their own have that of [workspace]."""
+    general = parts.tables.get("workspace")
+    if general is None or general.origin is None:
+        return parts
+
+    def dated(table: Any) -> Any:
+        relative = isinstance(table, TableForm) and table.time_format == "days" and table.origin is None
+        return replace(table, origin=general.origin) if relative else table
+
+    return replace(
+        parts,
+        tables={name: dated(table) for name, table in parts.tables.items()},
+        sources={path: dated(source) for path, source in parts.sources.items()},
+        tasks={path: dated(task) for path, task in parts.tasks.items()},
+    )
+
+
 def _top_level_problems(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
     keys = [field.name for field in fields(Settings)]
     for key, value in raw.items():
@@ -147,7 +166,7 @@ def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
     quoted = {
         f"{path}.{key}": f"{value[key]!r} is text; {FIXES['datetime_type']}"
         for key, hint in get_type_hints(kind).items()
-        if hint is datetime and isinstance(value.get(key), str)
+        if hint in (datetime, datetime | None) and isinstance(value.get(key), str)
     }
     beyond = {f"{path}.{key}": problem for key, instant in value.items() if (problem := _beyond_calendar(instant))}
     if beyond:

@@ -17,7 +17,8 @@ from findcli.workspace.settings import Aggregate, Profile, Settings, Source, Win
 
 CUTOFF = datetime(2024, 6, 1)
 HISTORY, WITHIN = timedelta(weeks=4), timedelta(weeks=1)
-MEASURES = {"count": None, "sum": "a", "mean": "a", "distinct": "a", "active_weeks": None, "days_since_last": None}
+MEASURES = dict.fromkeys(("sum", "mean", "min", "max", "distinct"), "a")
+MEASURES |= dict.fromkeys(("count", "active_weeks", "days_since_last"))
 AGGREGATES = tuple(
     Aggregate(name=f"{measure} {within}", source="s", measure=measure, column=column, within=within)
     for measure, column in MEASURES.items()
@@ -53,6 +54,8 @@ def naive(measure: str, events: list[tuple[datetime, float | None]]) -> float | 
         "count": lambda: len(events),
         "sum": lambda: sum(values),
         "mean": lambda: sum(values) / len(values) if values else None,
+        "min": lambda: min(values, default=None),
+        "max": lambda: max(values, default=None),
         "distinct": lambda: len(set(values)),
         "active_weeks": lambda: len({age // timedelta(weeks=1) for age in ages}),
         "days_since_last": lambda: min(ages) / timedelta(days=1) if ages else None,

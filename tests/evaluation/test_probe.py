@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from findcli.data.tasks import read_labels
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import CONCATENATED, LEARNED, POSSIBLE, STORED, averages, probe
-from findcli.evaluation.probe_protocol import ceiling, linear_probe
+from findcli.evaluation.probe_protocol import ceiling, linear_probe, probe_draws
 from findcli.models.find.user_summary import DIRECTIONS, FACTORS
 from findcli.workspace.folder import Workspace
 
@@ -93,6 +93,28 @@ def test_a_source_left_out_changes_the_vectors_and_loses_no_user(trained_workspa
     assert areas[1]["search"] == pytest.approx(0.5)
     assert areas[0]["search"] != areas[1]["search"]
     assert areas[0]["sequence"] == pytest.approx(areas[1]["sequence"])
+
+
+@pytest.mark.parametrize("folds", [None, 5])
+def test_users_of_one_person_are_fitted_or_evaluated_together(folds: int | None) -> None:
+    people = pl.Series([f"person {i % 40}" for i in range(100)])
+    truth = np.random.default_rng(0).random(100) < 0.4
+    draws = list(probe_draws(truth, people, folds=folds))
+    assert len(draws) == (folds or 10)
+    for fitted, evaluated in draws:
+        assert sorted([*fitted, *evaluated]) == list(range(100))
+        assert set(people[fitted]).isdisjoint(people[evaluated])
+        assert abs(len(fitted) - (80 if folds else 20)) < 8
+
+
+def test_intervals_are_over_people(trained_workspace: Workspace) -> None:
+    alone, together = (
+        replace(trained_workspace, settings=replace(trained_workspace.settings, split=replace(split, **groups)))
+        for split in [trained_workspace.settings.split]
+        for groups in ({}, {"group_pattern": r"(\d)$"})
+    )
+    widths = [row.auc.high - row.auc.low for space in (alone, together) for row in probe(space, "tea").rows[:1]]
+    assert widths[0] != widths[1]
 
 
 def test_a_task_on_strangers_alone_is_refused(trained_workspace: Workspace) -> None:

@@ -70,9 +70,23 @@ def test_instants_become_utc_without_a_zone(given: date, expected: datetime) -> 
     assert settings.windows.train_until == settings.tasks["d1"].as_of == to_utc(given) == expected
 
 
+def test_relative_days_begin_at_their_own_origin_or_the_workspace_s() -> None:
+    days = BILLS | {"time_format": "days"}
+    sources = [days, days | {"name": "late", "origin": date(2021, 1, 1)}, BILLS | {"name": "dated"}]
+    read_in = read(sources=sources, workspace={"origin": date(2020, 1, 1)})
+    assert [one.origin for one in read_in.sources] == [datetime(2020, 1, 1), datetime(2021, 1, 1), None]
+
+
 @pytest.mark.parametrize(
     ("changes", "key", "told"),
     [
+        ({"sources": source(time_format="days")}, "sources[0].origin", "the date of day 0"),
+        ({"sources": source(origin=date(2020, 1, 1))}, "sources[0].origin", "set time_format = 'days' too"),
+        ({"split": {"group_pattern": "-\\d+$"}}, "split.group_pattern", "one part in round brackets"),
+        ({"split": {"group_pattern": "("}}, "split.group_pattern", "one part in round brackets"),
+        ({"split": {"group": "person"}}, "split.group", "set path = ... in [profile]"),
+        ({"split": {"group": "person", "group_pattern": "(a)"}}, "split.group", "take one of the two out"),
+        ({"workspace": {"origin": "2020-01-01"}}, "workspace.origin", "without quotes"),
         ({"windows": {}}, "windows.train_until", "missing; no event at or after this instant"),
         ({"windows": {"train_until": "2024-03-01"}}, "windows.train_until", "without quotes"),
         ({"windows": {"train_until": date(2024, 3, 1), "history": "0w"}}, "windows.history", "'0w' is not a duration"),

@@ -98,7 +98,8 @@ def open_table(
 def declared(settings: TableForm) -> dict[str, Any]:
     """The values of a table of the workspace file; how its files are written is left out where that is not said."""
     form = asdict(TableForm())
-    return {key: value for key, value in asdict(settings).items() if key not in form or value not in (None, (), {})}
+    values = {key: value for key, value in asdict(settings).items() if key not in form or value not in (None, (), {})}
+    return values | ({} if settings.origin is None else {"origin": settings.origin.isoformat()})
 
 
 @contextmanager

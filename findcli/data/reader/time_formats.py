@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 CLOCK = re.compile(r"%-?[HIklTRXrcMS+sfpP]|%[.\d]*f")
 OFFSET = re.compile(r"%(?:[:#]{0,3}z|\+)")
 YEAR_4 = re.compile(r"%[YFvc+]")
+DAYS = "days"  # since an origin that is declared
 UNITS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 # Seconds: 1980 to 2100. The ranges of the units are far apart, so that a number tells its unit.
 PLAUSIBLE = (315_532_800, 4_102_444_800)

@@ -5,9 +5,10 @@ Tested in tests/data/reader/test_cells.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import NoReturn
 
@@ -22,7 +23,9 @@ from findcli.workspace.table_form import TableForm
 TIME = pl.Datetime("us")
 OLDEST_YEAR = datetime(1000, 1, 1)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999)
+DAY, DAY_US = timedelta(days=1), 86_400_000_000
 SAMPLE = 1000
+_WHOLE = re.compile(r"[+-]?\d{1,5}(?:\.0*)?")
 ISO = ("%Y-%m-%d", "%Y%m%d")
 
 
@@ -35,12 +38,14 @@ class TimeReading:
         zones: what the names of zones mean, where formats have them: minutes east of UTC, or a zone of its own.
         timezone: the zone of times that name none.
         family: the form of the date that the formats share, where nothing was declared.
+        origin: the date of day 0, where the format is "days".
     """
 
     formats: tuple[str, ...] = ()
     zones: tuple[tuple[str, int | str], ...] = ()
     timezone: str | None = None
     family: str = ""
+    origin: datetime | None = None
 
     @property
     def has_zones(self) -> bool:
@@ -109,7 +114,8 @@ def time_candidates(column: TimeColumn) -> list[TimeReading]:
         hint = "times are dates, timestamps, texts, or seconds since 1970"
         raise FindCLIError(f"{column.table.what}: the time column {column.name!r} is of type {column.kind}", hint=hint)
     if form.time_format not in (None, "iso"):
-        return [_with_zones(column, TimeReading((str(form.time_format),), timezone=form.timezone))]
+        declared = TimeReading((str(form.time_format),), timezone=form.timezone, origin=form.origin)
+        return [_with_zones(column, declared)]
     sample = (
         column.table.frame.select(column.text.alias("x"))
         .head(SAMPLE)
@@ -233,6 +239,8 @@ def _strange(column: TimeColumn, reading: TimeReading) -> list[str]:
 def _read(text: pl.Expr, form: str, reading: TimeReading) -> pl.Expr:
     if form in forms.UNITS:
         return _read_epoch(text, forms.UNITS[form])
+    if form == forms.DAYS and reading.origin is not None:
+        return _to_utc(_read_days(text, reading.origin), TIME, reading.timezone)
     if forms.has_offset(form):
         zoned = text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
         return zoned.dt.replace_time_zone(None)
@@ -253,6 +261,14 @@ def _read_epoch(text: pl.Expr, unit: int) -> pl.Expr:
     return pl.from_epoch(
         pl.when(fits).then(pl.coalesce(exact, rounded.cast(pl.Int64, strict=False))), time_unit="us"
     ).cast(TIME)
+
+
+def _read_days(text: pl.Expr, origin: datetime) -> pl.Expr:
+    """Days since the origin, negative before it, as whole numbers or decimals; null beyond the calendar."""
+    days = text.cast(pl.Float64, strict=False)
+    first, last = (datetime.min - origin) / DAY, (LAST - origin) / DAY
+    microseconds = (pl.when(days.is_between(first, last)).then(days) * DAY_US).round().cast(pl.Int64, strict=False)
+    return (pl.lit(origin, TIME) + pl.duration(microseconds=microseconds)).cast(TIME)
 
 
 def _read_zoned(local: pl.Expr, names: pl.Expr, reading: TimeReading) -> pl.Expr:
@@ -334,6 +350,8 @@ def refuse_times(column: TimeColumn, tried: Sequence[TimeReading], values: Seque
         hint = f"say time_format = {units.pop()!r}"
         raise FindCLIError(f"{where} reach the year {year} as {declared}: {shown}; is the unit right?", hint=hint)
     hint = "write all times in one format, or give time_format in findcli.toml, such as '%d/%m/%Y %H:%M'"
+    if values and all(_WHOLE.fullmatch(value.strip()) for value in values):
+        hint = "are they days since some date? Then say time_format = 'days' and origin = that date in findcli.toml"
     how = f"as {' or '.join(tried[0].formats)}" if tried else "in any known format"
     raise FindCLIError(f"{where} do not read {how}: {shown}", hint=hint)
 

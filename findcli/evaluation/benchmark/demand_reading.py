@@ -16,12 +16,13 @@ import numpy as np
 import polars as pl
 
 from findcli.data import events
+from findcli.data.people import groups_of
 from findcli.data.splits import held_out_users
 from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, Rewriting, open_rewriter
 from findcli.errors import FindCLIError, first_line
 from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.run import require_trained
-from findcli.metrics import Interval, bootstrap_weights, interval, resampled_means, weighted_auc_ks
+from findcli.metrics import Interval, grouped_weights, interval, resampled_means, weighted_auc_ks
 from findcli.models.ranker.concepts import concept_events
 from findcli.scoring.as_read import language_model
 from findcli.scoring.engine import Engine, open_engine
@@ -263,7 +264,7 @@ def _rank(
     """Rank the held-out users both ways, for the demands that enough of them answered."""
     read = engine.score_read(understood).scores[engine.users.is_in(users.implode()).to_numpy()]  # (N, demands)
     truth = Truth.of(engine.workspace, users, [s for each in asked for s in vocabulary.sentences(_all_of(each))])
-    weights = bootstrap_weights(len(users), REPLICATES)
+    weights = grouped_weights(groups_of(engine.workspace, users).to_list(), REPLICATES)
     rows, areas = [], []
     for i, each in enumerate(asked):
         came = truth.answers(each, vocabulary)

@@ -88,7 +88,7 @@ class Resampling:
 def resampling_of(cases: Sequence[Case], *, replicates: int = REPLICATES) -> Resampling:
     """The bootstraps over the users and categories of several splits."""
     rng = np.random.default_rng(0)
-    users = sorted({user for case in cases for user in case.inputs.users})
+    users = sorted({person for case in cases for person in case.people or case.inputs.users})
     categories = sorted({name for case in cases for name in case.inputs.categories})
     return Resampling(Bootstrap(users, replicates, seed=rng), Bootstrap(categories, replicates, seed=rng))
 
@@ -111,7 +111,7 @@ def measure(case: Case, rankers: Sequence[RankerScores], resampling: Resampling)
     Raises:
         FindCLIError: there is nothing to measure.
     """
-    weights = resampling.users.weights(case.inputs.users.to_list())  # (1 + R, U)
+    weights = resampling.users.weights(case.people or case.inputs.users.to_list())  # (1 + R, U)
     tables, replicates = [], {}
     for column in COLUMNS:
         chosen = {i: m for i in range(len(case.inputs.categories)) if (m := members(case, column, i)) is not None}

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.people import groups_of
 from findcli.data.splits import held_out, held_out_users
 from findcli.errors import FindCLIError
 from findcli.evaluation.rivals.ranking_inputs import RankingInputs, bought_in, window
@@ -37,6 +39,7 @@ class Case:
         truth: whether a user bought a category in the outcome window, bool (U, C).
         new: whether a user had not bought a category before the test date, bool (U, C).
         base_rates: share of training users who bought a category in the last such window before the test date, (C,).
+        people: the person of each user, (U,); empty if users are people.
     """
 
     split: str
@@ -44,6 +47,7 @@ class Case:
     truth: np.ndarray
     new: np.ndarray
     base_rates: np.ndarray
+    people: Sequence[Any] = ()
 
 
 def template_demand(category: str) -> str:
@@ -87,7 +91,7 @@ def build_case(workspace: Workspace, *, without: Iterable[str] = (), scored: Ite
     return Case(
         workspace.settings.split.salt, _with_encoder(workspace, inputs),
         bought_in(outcome, users, categories), ~bought_in(before, users, categories),
-        bought_in(lately, training, categories).mean(0),
+        bought_in(lately, training, categories).mean(0), groups_of(workspace, users).to_list(),
     )  # fmt: skip
 
 

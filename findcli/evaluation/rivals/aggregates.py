@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from findcli.errors import FindCLIError
-from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_values, vocabulary
+from findcli.evaluation.rivals.probe_inputs import Head, UserInputs, encode_values, profile_numbers, vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,27 +63,6 @@ class CategoryCounts:
         """Float32 (U, columns); without a profile, the counts alone."""
         numbers = [profile_numbers(inputs, logs=self.logs)] if inputs.profiles.width else []
         return np.concatenate([*numbers, np.log1p(category_counts(inputs, most=self.most))], axis=1)
-
-
-def profile_numbers(inputs: UserInputs, *, logs: bool) -> np.ndarray:
-    """The profile as numbers: float32 (U, columns).
-
-    Raises:
-        FindCLIError: the workspace has no profile.
-    """
-    columns = []
-    for column in inputs.profiles:
-        if column.dtype == pl.String:
-            values = vocabulary(column, most=20)
-            columns += [(column == value).fill_null(value=False).cast(pl.Float64).to_numpy() for value in values]
-            continue
-        numbers = column.cast(pl.Float64).fill_nan(None)
-        filled = numbers.fill_null(numbers.median() or 0.0).to_numpy()
-        columns.append(np.log1p(filled) if logs and filled.min(initial=0) >= 0 else filled)
-    if not columns:
-        hint = "name a table or aggregates in [profile], or leave aggregates out of --rivals"
-        raise FindCLIError("this workspace has no profile columns", hint=hint)
-    return np.column_stack(columns).astype(np.float32)
 
 
 def category_counts(inputs: UserInputs, *, most: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from findcli.data.histories import flatten_events
+from findcli.errors import FindCLIError
 from findcli.training.batches import Histories
 from findcli.workspace.runs import hash_json
 from findcli.workspace.settings import SLOTS
@@ -44,6 +45,7 @@ class UserInputs:
         step: length of a time step.
         searches: names of the search sources.
         profiles: the profile columns of `users` as of the date, (U, F); no column if the workspace has none.
+        attributes: the profile columns that are no aggregates of events.
         text_vectors: encodes distinct texts, float32 (n_texts, d_text).
         stage_one: computes the vectors of the workspace's own encoders of stage 1 by modality, (U, D) each.
         digests: digests of the runs that the last two read.
@@ -60,6 +62,7 @@ class UserInputs:
     step: timedelta
     searches: Sequence[str] = ()
     profiles: pl.DataFrame = field(default_factory=pl.DataFrame)
+    attributes: Sequence[str] = ()
     text_vectors: Callable[[Sequence[str]], np.ndarray] | None = None
     stage_one: Callable[[], Mapping[str, np.ndarray]] | None = None
     digests: Digests = field(default_factory=dict)
@@ -146,6 +149,27 @@ def levels(events: pl.DataFrame) -> list[str]:
     """The columns that say what an event is, from coarse to fine: the source, and each slot that any event fills."""
     said = ("department", "category", "item", "merchant", "status", "channel")
     return ["source", *(name for name in said if name in SLOTS and name in events.columns and events[name].count())]
+
+
+def profile_numbers(inputs: UserInputs, *, logs: bool) -> np.ndarray:
+    """The profile as numbers: float32 (U, columns).
+
+    Raises:
+        FindCLIError: the workspace has no profile.
+    """
+    columns = []
+    for column in inputs.profiles:
+        if column.dtype == pl.String:
+            values = vocabulary(column, most=20)
+            columns += [(column == value).fill_null(value=False).cast(pl.Float64).to_numpy() for value in values]
+            continue
+        numbers = column.cast(pl.Float64).fill_nan(None)
+        filled = numbers.fill_null(numbers.median() or 0.0).to_numpy()
+        columns.append(np.log1p(filled) if logs and filled.min(initial=0) >= 0 else filled)
+    if not columns:
+        hint = "name a table or aggregates in [profile], or leave aggregates out of --rivals"
+        raise FindCLIError("this workspace has no profile columns", hint=hint)
+    return np.column_stack(columns).astype(np.float32)
 
 
 def vocabulary(values: pl.Series, *, most: int) -> pl.Series:

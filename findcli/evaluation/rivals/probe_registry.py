@@ -22,6 +22,7 @@ from findcli.evaluation.rivals.aggregates import Aggregates, CategoryCounts
 from findcli.evaluation.rivals.cache import computed_or_kept
 from findcli.evaluation.rivals.coles import Coles
 from findcli.evaluation.rivals.cpc import Cpc
+from findcli.evaluation.rivals.handmade import PREFIX, HandMade, handmade_of
 from findcli.evaluation.rivals.msdp import Msdp
 from findcli.evaluation.rivals.one4all import One4all
 from findcli.evaluation.rivals.probe_inputs import Head, Representation, UserInputs
@@ -34,9 +35,15 @@ from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, hash_json, open_run
 
+HEADS: tuple[Head, ...] = ("linear", "boosted")
 PROBE_RIVALS: dict[str, tuple[Representation, ...]] = {
     "aggregates": (Aggregates(), Aggregates(logs=True)),
     "category_counts": (CategoryCounts(), CategoryCounts(head="boosted")),
+    "handmade": tuple(
+        HandMade(events=events, attributes=attributes, head=head)
+        for events, attributes in ((False, True), (True, False), (True, True))
+        for head in HEADS
+    ),
     "coles": (Coles(),),
     "cpc": (Cpc(),),
     "msdp": (Msdp(),),
@@ -73,8 +80,10 @@ def chosen_rivals(wanted: str) -> tuple[Representation, ...]:
     Raises:
         FindCLIError: a name is unknown.
     """
-    names = chosen_names(wanted, PROBE_RIVALS, what="rival of the probe")
-    return tuple(rival for name in names for rival in PROBE_RIVALS[name])
+    words = [word.strip() for word in wanted.split(",")]
+    of_sources = {word: handmade_of(word) for word in words if word.startswith(PREFIX)}
+    names = chosen_names(wanted, {**PROBE_RIVALS, **of_sources}, what="rival of the probe")
+    return tuple(rival for name in names for rival in {**PROBE_RIVALS, **of_sources}[name])
 
 
 def user_inputs(
@@ -102,6 +111,7 @@ def user_inputs(
     log_before = log_before.sort("user_id", "time", maintain_order=True)
     everybody = log_before["user_id"].unique().sort()
     held = held_out_users(workspace, everybody)
+    named = [column.name for column in profiles.profile_columns(workspace.settings.profile)]
     text = open_run(workspace.run("text"), "text")
     runs = [text, *(open_run(workspace.run(name), name) for name in encoder_names(workspace))]
     return UserInputs(
@@ -110,6 +120,7 @@ def user_inputs(
         step=parse_duration(workspace.settings.sequence.step),
         searches=[source.name for source in workspace.settings.sources if is_search(source)],
         profiles=profiles.profiles_as_of(workspace, log_before, users, as_of).drop("user_id"),
+        attributes=[c for c in named if c not in {a.name for a in workspace.settings.profile.aggregates}],
         text_vectors=TextSpace(text, device=str(select_device(device))).vectors,
         stage_one=partial(
             stage_one_vectors, workspace, log, as_of, without_sources=tuple(without_sources), device=device

@@ -93,6 +93,7 @@ def new_user_encoder(
             "layers": settings.layers,
             "heads": settings.heads,
             "dropout": settings.dropout,
+            "skip": int(settings.skip * settings.d_embedding / len(modalities)),
         },
         "d_embedding": settings.d_embedding,
     }
@@ -110,7 +111,7 @@ def assemble(
     Args:
         encoders: constructor arguments of the "sequence" and "tabular" encoders in use.
         d_search: width of a search vector; 0 leaves searches out.
-        fusion: "kind" ("attention" or "concat"), "layers", "heads", "dropout".
+        fusion: "kind" ("attention" or "concat"), "layers", "heads", "dropout", "skip".
         d_embedding: width of the user's vector.
     """
     sequence = SequenceEncoder(**encoders["sequence"]) if "sequence" in encoders else None

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from findcli import metrics
 from findcli.errors import FindCLIError
 from findcli.models.find.assemble import StageRuns, modalities_of, new_user_encoder
+from findcli.models.find.user import Modalities
 from findcli.models.find.user_summary import Directions
 from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
@@ -82,6 +83,17 @@ class PairBatch:
     sentences: np.ndarray
     true: Tensor
     positive: Tensor
+
+
+def alone(modalities: Modalities) -> list[Modalities]:
+    """For each modality, the same users as if they had no other."""
+    return [
+        {
+            other: (vector, has if other == name else torch.zeros_like(has))
+            for other, (vector, has) in modalities.items()
+        }
+        for name in modalities
+    ]
 
 
 class PairSampler:
@@ -192,8 +204,14 @@ class Alignment:
             seed = step_seed(self.seed, step)
             batch = self.sampler.draw("train", users=settings.batch_size, sentences=settings.sentences, seed=seed)
             with mixed_precision(self.device):
-                users, texts = self.users(batch.users), encode(batch.sentences)  # (B, D), (S, D)
-            return {"alignment": self.objective(users.float(), texts.float(), batch.true, batch.positive)}
+                modalities = self.users.modalities(batch.users)
+                views = [modalities, *(alone(modalities) if settings.modality_weight else [])]
+                users, texts = [self.users.fuse(view) for view in views], encode(batch.sentences)  # (B, D), (S, D)
+            one, *others = [
+                self.objective(vectors.float(), texts.float(), batch.true, batch.positive) for vectors in users
+            ]
+            weighted = settings.modality_weight * torch.stack(others).mean() if others else None
+            return {"alignment": one} | ({} if weighted is None else {"alone": weighted})
 
         history = fit(
             loss, {"users": self.users, "sentences": self.sentences, "objective": self.objective}, steps=settings.steps,

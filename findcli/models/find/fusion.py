@@ -17,12 +17,15 @@ class Fusion(nn.Module):
         layers: cross-attention layers, 5 in the paper.
         heads: attention heads.
         dropout: share dropped.
+        skip: columns of the user's vector that each modality has to itself, past the attention; 0 is the paper's form.
 
     Shape:
         vectors {name: (B, d_inputs[name])}, present {name: (B,)} -> (B, d_model), not normalised
     """
 
-    def __init__(self, *, d_inputs: Mapping[str, int], d_model: int, layers: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self, *, d_inputs: Mapping[str, int], d_model: int, layers: int, heads: int, dropout: float, skip: int = 0
+    ) -> None:
         super().__init__()
         # The bias of each map serves as the modality's embedding.
         self.project = nn.ModuleDict({name: nn.Linear(width, d_model) for name, width in d_inputs.items()})
@@ -32,6 +35,12 @@ class Fusion(nn.Module):
             _CrossAttention(d_model=d_model, heads=heads, dropout=dropout) for _ in range(layers)
         )
         self.norm = nn.LayerNorm(d_model)
+        self.beside = nn.ModuleDict(
+            {name: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, skip)) for name, width in d_inputs.items()}
+            if skip
+            else {}
+        )
+        self.narrow = nn.Linear(d_model, d_model - skip * len(d_inputs)) if skip else nn.Identity()
 
     def forward(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Fuse the modalities.
@@ -52,8 +61,8 @@ class Fusion(nn.Module):
         query = self.query.expand(users, 1, -1)  # (B, 1, d_model)
         for layer in self.layers:
             query = layer(query, tokens, absent)
-        fused: Tensor = self.norm(query.squeeze(1))
-        return fused
+        own = [project(masked[name]) * present[name].unsqueeze(1) for name, project in self.beside.items()]
+        return torch.cat([self.narrow(self.norm(query.squeeze(1))), *own], 1)
 
 
 class Concatenation(nn.Module):

@@ -17,7 +17,7 @@ import polars as pl
 from findcli.models.ranker.concepts import POWER, met_as_of
 from findcli.workspace.folder import Workspace
 
-KINDS = 8
+KINDS = 16
 
 
 def kind_events(workspace: Workspace, log: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,6 @@ by what command); a file for each world that benchmarks run on was learned witho
 from __future__ import annotations
 
 import json
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from findcli.workspace.settings import SHIPPED
 NONE = "none"
 SHIPPED_FILES = dict(zip(SHIPPED, ("all", "without-complete-journey", "without-demo"), strict=True))
 RANKER = "runs/aligned/ranker.safetensors"
+_SHIPPED = Path(__file__).parent / "shipped"
 
 
 def load_start(workspace: Workspace) -> Ranker | None:
@@ -33,23 +33,19 @@ def load_start(workspace: Workspace) -> Ranker | None:
     Raises:
         FindCLIError: there is no such file, or its features are not those of this version.
     """
+    path = start_file(workspace)
+    return None if path is None else read_start(path)
+
+
+def start_file(workspace: Workspace) -> Path | None:
+    """The file that the start is read from; None for none."""
     start = workspace.settings.ranker.start
     if start == NONE:
         return None
     if start in SHIPPED_FILES:
-        with as_file(files(__package__) / "shipped" / f"{SHIPPED_FILES[start]}.safetensors") as path:
-            return read_start(path)
+        return _SHIPPED / f"{SHIPPED_FILES[start]}.safetensors"
     path = workspace.path(start)
-    return read_start(path / RANKER if path.is_dir() else path)
-
-
-def start_files(workspace: Workspace) -> list[Path]:
-    """The files that the start is read from, for digests; shipped ones change with the version alone."""
-    start = workspace.settings.ranker.start
-    if start == NONE or start in SHIPPED_FILES:
-        return []
-    path = workspace.path(start)
-    return [path / RANKER if path.is_dir() else path]
+    return path / RANKER if path.is_dir() else path
 
 
 def read_start(path: Path) -> Ranker:
@@ -84,5 +80,5 @@ def write_start(network: Ranker, path: Path) -> None:
 
 def shipped_card() -> dict[str, Any]:
     """What the shipped weights were learned from: for each file the worlds, and the command."""
-    card: dict[str, Any] = json.loads((files(__package__) / "shipped" / "card.json").read_text(encoding="utf-8"))
+    card: dict[str, Any] = json.loads((_SHIPPED / "card.json").read_text(encoding="utf-8"))
     return card

@@ -47,6 +47,22 @@ DAY = datetime(2024, 3, 13)
 EPOCH = 1_710_333_005
 
 
+@pytest.mark.parametrize("values", [["0", "-3", "59.5", ""], [0.0, -3.0, 59.5, None]])
+def test_days_count_from_the_origin(values: list[object], tmp_path: Path) -> None:
+    read = times(values, tmp_path, time_format="days", origin=datetime(2020, 1, 1))
+    assert read == [datetime(2020, 1, 1), datetime(2019, 12, 29), datetime(2020, 2, 29, 12), None]
+    berlin = times([0], tmp_path, time_format="days", origin=datetime(2020, 1, 1), timezone="Europe/Berlin")
+    assert berlin == [datetime(2019, 12, 31, 23)]
+
+
+def test_small_whole_numbers_are_not_guessed_to_be_days(tmp_path: Path) -> None:
+    with pytest.raises(FindCLIError, match="'12'") as error:
+        times(["12", "-3"], tmp_path)
+    assert "time_format = 'days'" in error.value.hint
+    with pytest.raises(FindCLIError, match="do not read as days: 'soon'"):
+        times(["12", "soon"], tmp_path, time_format="days", origin=datetime(2020, 1, 1))
+
+
 @pytest.mark.parametrize(
     ("value", "read"),
     [

@@ -22,6 +22,7 @@ from findcli.evaluation.rivals import coles
 from findcli.evaluation.rivals.aggregates import Aggregates, CategoryCounts
 from findcli.evaluation.rivals.coles import Coles
 from findcli.evaluation.rivals.cpc import Cpc
+from findcli.evaluation.rivals.handmade import HandMade
 from findcli.evaluation.rivals.msdp import Msdp
 from findcli.evaluation.rivals.one4all import One4all, u_mlp
 from findcli.evaluation.rivals.probe_inputs import Representation, UserInputs, streams
@@ -36,7 +37,10 @@ MSDP = Msdp(d_model=16, types=20, days=(7, 14), steps=40, batch_size=32)
 COLES = Coles(d_model=16, d_level=4, epochs=12, batch_size=8, shortest=5, longest=30)
 WITH_LIFESTREAM = pytest.mark.skipif(find_spec("ptls") is None, reason="pytorch-lifestream is not installed")
 TRAINED = [ONE4ALL, CPC, MSDP, pytest.param(COLES, marks=WITH_LIFESTREAM)]
-UNTRAINED: list[Representation] = [Aggregates(), CategoryCounts(), TextModel(), TabTransformer(), Concatenated()]
+HAND_MADE, HAND_MADE_PROFILE = HandMade(), HandMade(events=False, attributes=True)
+UNTRAINED: list[Representation] = [
+    Aggregates(), CategoryCounts(), HAND_MADE, HandMade(attributes=True), TextModel(), TabTransformer(), Concatenated(),
+]  # fmt: skip
 
 
 def given_of(workspace: Workspace) -> UserInputs:
@@ -71,9 +75,9 @@ def area(vectors: np.ndarray, truth: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("rival", "planted"),
     [
-        *((rival, favours_food) for rival in (CategoryCounts(), TextModel(), ONE4ALL, CPC, MSDP)),
+        *((rival, favours_food) for rival in (CategoryCounts(), HAND_MADE, TextModel(), ONE4ALL, CPC, MSDP)),
         pytest.param(COLES, favours_food, marks=WITH_LIFESTREAM),
-        *((rival, lives_north) for rival in (Aggregates(), TabTransformer())),
+        *((rival, lives_north) for rival in (Aggregates(), HAND_MADE_PROFILE, TabTransformer())),
     ],
     ids=lambda value: getattr(value, "name", "planted"),
 )
@@ -180,3 +184,25 @@ def test_rivals_are_chosen_by_name() -> None:
     with pytest.raises(FindCLIError, match="rival of the probe 'word2vec'") as error:
         chosen_rivals("word2vec")
     assert "coles" in error.value.hint
+
+
+def test_hand_made_features_are_of_the_sources_that_are_named(given: UserInputs) -> None:
+    of_orders, boosted = chosen_rivals("handmade:orders")
+    assert [rival.name for rival in (of_orders, boosted)] == ["hand-made: orders", "hand-made: orders, LightGBM"]
+    both = chosen_rivals("handmade:orders+searches")[0].vectors(given)
+    apart = [HandMade(sources=(name,)).vectors(given) for name in ("orders", "searches")]
+    assert np.array_equal(both, np.concatenate(apart, axis=1))
+    assert np.array_equal(both, HandMade().vectors(given))
+    counts = given.window().filter(pl.col("source") == "orders").group_by("user_id").len()
+    expected = pl.DataFrame({"user_id": given.users}).join(counts, on="user_id", how="left")["len"].fill_null(0)
+    assert np.allclose(np.expm1(apart[0][:, 0]), expected.to_numpy())
+    with pytest.raises(FindCLIError, match="no source 'letters'") as error:
+        chosen_rivals("handmade:letters")[0].vectors(given)
+    assert "orders, searches" in error.value.hint
+
+
+def test_hand_made_attributes_leave_aggregates_out(given: UserInputs) -> None:
+    assert set(given.profiles.columns) - set(given.attributes) == {"spend"}
+    changed = given.profiles.with_columns(pl.col("spend") + 1)
+    again = replace(given, profiles=changed)
+    assert np.array_equal(HAND_MADE_PROFILE.vectors(again), HAND_MADE_PROFILE.vectors(given))

@@ -40,3 +40,16 @@ def test_alignment_starts_from_the_pretrained_encoders(trained_workspace: Worksp
     for name, run in runs.encoders.items():
         for key, weight in load_module(run, "encoder", ENCODERS[name]).state_dict().items():
             assert torch.equal(getattr(encoder, name).state_dict()[key], weight)
+
+
+def test_a_share_of_the_vector_is_parted_among_the_modalities(trained_workspace: Workspace) -> None:
+    align = replace(trained_workspace.settings.align, skip=0.75, d_embedding=16)
+    made_of, encoder = new_user_encoder(
+        align, StageRuns.open(trained_workspace), ["sequence", "tabular", "search"], seed=0
+    )
+    assert made_of["fusion"]["skip"] == 4
+    assert {name: layer[1].out_features for name, layer in encoder.fusion.beside.items()} == {
+        "sequence": 4, "tabular": 4, "search": 4,
+    }  # fmt: skip
+    plain, _ = new_user_encoder(replace(align, skip=0.0), StageRuns.open(trained_workspace), ["sequence"], seed=0)
+    assert plain["fusion"]["skip"] == 0

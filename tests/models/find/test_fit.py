@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from findcli.models.find.fit import Objective, PairSampler
+from findcli.models.find.fit import Objective, PairSampler, alone
 from findcli.training import losses
 from findcli.training.examples import TrainingData
 from findcli.workspace.folder import Workspace
@@ -65,3 +65,12 @@ def test_the_temperature_stays_within_its_bound() -> None:
     objective.logit_scale.data.fill_(99.0)
     objective(torch.eye(3), torch.eye(3), torch.eye(3, dtype=torch.bool), torch.arange(3))
     assert objective.logit_scale.item() == pytest.approx(losses.MAX_LOGIT_SCALE)
+
+
+def test_each_modality_stands_alone_once() -> None:
+    has = torch.tensor([True, False])
+    views = alone({"sequence": (torch.ones(2, 1), has), "tabular": (torch.ones(2, 1), ~has)})
+    assert [{name: there.tolist() for name, (_, there) in view.items()} for view in views] == [
+        {"sequence": [True, False], "tabular": [False, False]},
+        {"sequence": [False, False], "tabular": [False, True]},
+    ]
