@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import expit
 
 from findcli.data.questions import Question
+from findcli.data.templates import Template
 from findcli.demands.expressions import parse_rewriting
 from findcli.demands.rewriter import Meant, Rewriting
 from findcli.models.tower import Unit
@@ -30,13 +31,21 @@ AUTO, OFF = "auto", "off"
 NONE, TUNED = "none", "tuned"
 
 
-def read_by_hand(demand: str, sentences: str, vocabulary: Collection[str]) -> Rewriting:
+def read_by_hand(
+    demand: str, sentences: str, vocabulary: Collection[str], templates: Sequence[Template] = ()
+) -> Rewriting:
     """Read a demand as the sentences that the user wrote for it, with a note on each that is not in the vocabulary.
+
+    Args:
+        demand: the demand.
+        sentences: of single events or of levels, joined by or, and, and not.
+        vocabulary: the sentences of single events that are known.
+        templates: of the workspace, for its levels.
 
     Raises:
         FindCLIError: the sentences cannot be parsed.
     """
-    rewriting = parse_rewriting(demand, sentences)
+    rewriting = parse_rewriting(demand, sentences, templates)
     notes = (
         f'"{text}" is not in the vocabulary: it is ranked by similar sentences, without a probability'
         for text in rewriting.sentences

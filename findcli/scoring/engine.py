@@ -112,7 +112,7 @@ class Engine:
             hint = "for a file of demands, use --rewrite auto or --rewrite off"
             raise FindCLIError(f"one rewriting cannot stand for {len(demands)} demands", hint=hint)
         vocabulary = set(self.run.table("vocabulary.parquet")["text"])
-        return [read_by_hand(demands[0], rewrite, vocabulary)]
+        return [read_by_hand(demands[0], rewrite, vocabulary, workspace_templates(self.workspace.settings))]
 
     @cached_property
     def parser(self) -> QuestionParser:
