@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,16 @@ def test_a_stage_of_many_folders_lists_those_that_only_left_something(tmp_path: 
     assert STAGES["aligned"].folders(tmp_path) == [tmp_path / "aligned"]
 
 
+@pytest.fixture
+def restored_stages() -> Iterator[None]:
+    """The table of stages, put back in its order at the end."""
+    declared = dict(STAGES)
+    yield
+    STAGES.clear()
+    STAGES.update(declared)
+
+
+@pytest.mark.usefixtures("restored_stages")
 def test_a_declared_and_bound_stage_is_run_told_and_cleaned(
     tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,8 +68,8 @@ def test_a_declared_and_bound_stage_is_run_told_and_cleaned(
 
     toy = Stage(name="toy", format=1, command="findcli run", seeded=False, on_device=False, headline=("{rows} rows",))
     for name in ("pairs", "text", "sequence", "tabular", "aligned", "embeddings"):
-        monkeypatch.delitem(STAGES, name)
-    monkeypatch.setitem(STAGES, "toy", toy)
+        del STAGES[name]
+    STAGES["toy"] = toy
     monkeypatch.setitem(pipeline.BUILDERS, "toy", pipeline.Builder(lambda _: {}, lambda _: {}, count))
     assert [status.state for status in pipeline.plan(tiny_workspace)] == ["missing", "missing"]
     made = pipeline.run(tiny_workspace)

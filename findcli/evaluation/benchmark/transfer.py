@@ -7,8 +7,6 @@ Each way ranks the same held-out users of the second workspace for every kind of
   adapted      trained on its users from the other workspace's weights
   untrained    the weights that ship with findcli, as they are
   counts, trees  the native training's recency-weighted count and boosted trees
-
-Tested in tests/evaluation/benchmark/test_transfer.py.
 """
 
 from __future__ import annotations
