@@ -554,11 +554,11 @@ def test_a_rewriting_that_cannot_be_read_is_refused(
 def test_what_cannot_be_answered_is_said_and_spoils_no_file(
     finished_workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from findcli.demands.rewriter import Rewriter
+    from findcli.demands.clauses import ParsedDemand
 
-    known = Rewriter._answerable
+    known = ParsedDemand._answerable
     monkeypatch.setattr(
-        Rewriter, "_answerable", lambda self, clauses: bool(known(self, clauses))
+        ParsedDemand, "_answerable", lambda self, clauses: bool(known(self, clauses))
     )  # as a workspace whose text model knows words
     where = ("-w", str(finished_workspace.folder))
     assert exit_code("target", "people who vote", *where) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from dataclasses import replace
 from importlib.resources import files
@@ -22,6 +23,8 @@ from findcli.models.trained import TrainedModel
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import read_manifest
 from findcli.workspace.settings import SHIPPED
+
+ROOT = Path(__file__).parents[3]
 
 
 def with_ranker(workspace: Workspace, **keys: object) -> Workspace:
@@ -126,3 +129,15 @@ def test_fewer_users_teach_where_a_number_is_set(trained_workspace: Workspace) -
     assert {len(moment.pairs) for moment in few.moments} <= set(range(1, 11))
     whole = World.open(trained_workspace, device="cpu")
     assert max(len(moment.pairs) for moment in whole.moments) > 10
+
+
+@pytest.mark.slow
+def test_the_example_makes_a_start_from_worlds_and_views_of_them(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("ranker_start", ROOT / "examples/ranker_start.py")
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    example.main(tmp_path, households=60, users=200, steps=3)
+    for name in SHIPPED_FILES.values():
+        assert read_start(tmp_path / f"{name}.safetensors")(torch.zeros(1, len(FEATURES))).shape == (1,)
