@@ -174,8 +174,9 @@ class Ranker(Training):
             "network and start",
             "network and trees",
             "network, trees and counts",
+            "all four",
         ],
-        Doc("who ranks: 'auto' keeps the one that ranks validation users best"),
+        Doc("who ranks: 'auto' keeps the mean of all, or the one that surely ranks validation users better"),
     ] = "auto"
     start: Annotated[
         str,

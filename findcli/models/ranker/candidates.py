@@ -23,7 +23,8 @@ MEANS: dict[str, tuple[str, ...]] = {
     "network and start": (NETWORK, START),
     "network and trees": (NETWORK, TREES),
     "network, trees and counts": (NETWORK, TREES, COUNTS),
-}  # candidates that are the mean log odds of others
+    "all four": (NETWORK, TREES, COUNTS, START),
+}  # candidates that are the mean log odds of others, the widest last
 COUNTED = ("level", "decay 0.9", "decay 0.7", "recency", "family's decay 0.7", "user's decay 0.7", "rate lately")
 PENALTY = 1.0  # of the count's weights, which are in standard deviations
 ROUNDS, LEAVES, DEPTH, RATE, SMALLEST_LEAF, SHARE = 150, 15, 5, 0.06, 100, 0.5  # of the trees

@@ -14,12 +14,13 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from findcli.metrics import weighted_auc_ks
-from findcli.models.ranker.candidates import MEANS, NETWORK, Kept, Trees, parts_of
+from findcli.metrics import bootstrap_weights, weighted_auc_ks
+from findcli.models.ranker.candidates import MEANS, Kept, Trees, parts_of
 from findcli.models.ranker.lessons import DRAWN
 
 AUTO = "auto"
 FEWEST = 5  # users of whom a lesson must be true, and of whom it must not, to be ranked by
+REPLICATES = 100
 FEWEST_TRUE = 50  # truths that a kind of lesson needs for a calibration of its own
 
 
@@ -38,18 +39,28 @@ class Trial:
     true: np.ndarray
     kinds: np.ndarray
 
-    def auc(self, odds: np.ndarray) -> dict[str, float]:
-        """The mean AUC of the lessons of each kind, of those with enough truths either way."""
+    def auc(self, odds: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """The mean AUC of the lessons of each kind, of those with enough truths either way.
+
+        Args:
+            odds: (N, Q).
+            weights: of the users: ones, then those of each resampling, (1 + R, N).
+
+        Returns:
+            By kind, as observed and under every resampling, (1 + R,).
+        """
         counts, users = self.true.sum(0), len(self.true)
         ranked = np.flatnonzero((counts >= FEWEST) & (counts <= users - FEWEST))
-        each = np.ones((1, users))
-        aucs = {int(i): float(weighted_auc_ks(odds[:, i], self.true[:, i], each)[0][0]) for i in ranked}
+        aucs = {int(i): weighted_auc_ks(odds[:, i], self.true[:, i], weights)[0] for i in ranked}
         by_kind = {kind: [aucs[int(i)] for i in ranked if self.kinds[i] == kind] for kind in DRAWN}
-        return {kind: float(np.mean(values)) for kind, values in by_kind.items() if values}
+        return {kind: np.mean(np.nan_to_num(values, nan=0.5), 0) for kind, values in by_kind.items() if values}
 
 
 def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str) -> tuple[np.ndarray, dict[str, Any]]:
     """Choose the candidate that ranks best, kinds of lessons weighted as they are drawn.
+
+    The mean of all candidates is kept unless another ranks better by more than its standard error over validation
+    users: few of them cannot tell candidates apart, and then a mean is the safest.
 
     Args:
         parts: the trained candidates by name.
@@ -64,15 +75,32 @@ def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str)
         each = {name: part(trial.features) for name, part in parts.items()}
     names = [*parts, *(name for name, of in MEANS.items() if set(of) <= set(parts))]
     odds = {name: torch.stack([each[part] for part in parts_of(name)]).mean(0).numpy() for name in names}
-    by_kind = {name: trial.auc(odds[name]) for name in names}
-    mean = {
-        name: float(np.average(list(aucs.values()), weights=[DRAWN[kind] for kind in aucs]))
+    weights = bootstrap_weights(len(trial.true), REPLICATES)
+    by_kind = {name: trial.auc(odds[name], weights) for name in names}
+    means = {
+        name: np.average(list(aucs.values()), axis=0, weights=[DRAWN[kind] for kind in aucs])
         for name, aucs in by_kind.items()
         if aucs
     }
-    best = max(mean, key=lambda name: mean[name]) if mean else NETWORK
-    kept = wanted if wanted in odds else best
-    return odds[kept], {"kept": kept, "auc": mean, "by_kind": by_kind}
+    kept = wanted if wanted in odds else _surely_best(means, widest=names[-1])
+    observed = {name: {kind: float(auc[0]) for kind, auc in aucs.items()} for name, aucs in by_kind.items()}
+    return odds[kept], {
+        "kept": kept, "auc": {name: float(each[0]) for name, each in means.items()}, "by_kind": observed,
+    }  # fmt: skip
+
+
+def _surely_best(means: Mapping[str, np.ndarray], *, widest: str) -> str:
+    """The best candidate if it is better than the widest mean by more than a standard error, else the widest mean.
+
+    Args:
+        means: the AUC of each candidate as observed and under every resampling, (1 + R,).
+        widest: the mean of all candidates.
+    """
+    if not means:
+        return widest
+    best = max(means, key=lambda name: float(means[name][0]))
+    ahead = means[best] - means[widest]
+    return best if ahead[0] > ahead[1:].std() else widest
 
 
 def keep(name: str, parts: Mapping[str, nn.Module | Trees]) -> Kept:

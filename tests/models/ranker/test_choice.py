@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.special import expit
 
-from findcli.models.ranker.candidates import COUNTS, NETWORK, TREES, Trees
+from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Trees
 from findcli.models.ranker.choice import AUTO, Trial, calibrate, choose
 from findcli.models.ranker.lessons import LEVEL, THING
 
@@ -52,9 +52,17 @@ def test_who_is_wanted_is_kept_whatever_is_measured() -> None:
     assert np.allclose(odds, trial().features.mean(-1).numpy())
 
 
-def test_where_nothing_can_be_ranked_the_network_is_kept() -> None:
+def test_few_users_cannot_tell_candidates_apart_and_the_mean_of_all_is_kept() -> None:
+    few = Trial(trial().features[:24], trial().true[:24], trial().kinds)
+    noise = few.features[..., 0] + 0.1 * few.features[..., 1]
+    alike = Trial(torch.stack([few.features[..., 0], noise], -1), few.true, few.kinds)
+    parts = candidates(**{NETWORK: 0, TREES: 1, COUNTS: 0, START: 1})
+    assert choose(parts, alike, wanted=AUTO)[1]["kept"] == "all four"
+
+
+def test_where_nothing_can_be_ranked_the_mean_of_all_is_kept() -> None:
     blank = Trial(trial().features[:3], np.zeros((3, 20), bool), trial().kinds)
-    assert choose(candidates(**{NETWORK: 1, TREES: 0}), blank, wanted=AUTO)[1]["kept"] == NETWORK
+    assert choose(candidates(**{NETWORK: 1, TREES: 0}), blank, wanted=AUTO)[1]["kept"] == "network and trees"
     assert calibrate(blank.features[..., 0].numpy(), blank) == {}
 
 
