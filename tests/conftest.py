@@ -107,6 +107,7 @@ lora_rank = 2
 
 [ranker]
 steps = 40
+trees = 10
 batch_size = 32
 width = 16
 

@@ -189,6 +189,7 @@ class Ranker(Training):
     start_lr: Annotated[float, Gt(0), Doc("learning rate from a start, as a share of lr")] = 0.3
     users: Annotated[int, Ge(0), Doc("at most so many users teach and validate it; 0 takes all")] = 0
     worlds: Annotated[tuple[str, ...], Doc("further workspaces that teach the network, beside this one")] = ()
+    trees: Annotated[int, Ge(0), Le(10_000), Doc("boosted trees of the candidate that has them; 0 grows none")] = 150
     ranking_weight: Annotated[float, Ge(0), Doc("weight of ranking users within a sentence, beside log loss")] = 0.5
     width: Annotated[int, Ge(1), Le(16_384), Doc("width of the perceptron")] = 128
     sentences: Annotated[int, Ge(1), Le(1_000_000), Doc("distinct sentences a step")] = 24

@@ -27,7 +27,7 @@ MEANS: dict[str, tuple[str, ...]] = {
 }  # candidates that are the mean log odds of others, the widest last
 COUNTED = ("level", "decay 0.9", "decay 0.7", "recency", "family's decay 0.7", "user's decay 0.7", "rate lately")
 PENALTY = 1.0  # of the count's weights, which are in standard deviations
-ROUNDS, LEAVES, DEPTH, RATE, SMALLEST_LEAF, SHARE = 150, 15, 5, 0.06, 100, 0.5  # of the trees
+LEAVES, DEPTH, RATE, SMALLEST_LEAF, SHARE = 15, 5, 0.06, 100, 0.5  # of the trees
 
 
 class Count(nn.Module):
@@ -90,12 +90,19 @@ class Trees:
     depth: np.ndarray
 
     @classmethod
-    def learn(cls, examples: np.ndarray, true: np.ndarray, *, seed: int) -> Trees:
-        """Fit scikit-learn's histogram gradient boosting to E examples, (E, F), and whether they came true, (E,)."""
+    def learn(cls, examples: np.ndarray, true: np.ndarray, *, rounds: int, seed: int) -> Trees:
+        """Fit scikit-learn's histogram gradient boosting.
+
+        Args:
+            examples: features, (E, F).
+            true: whether they came true, bool (E,).
+            rounds: number of trees.
+            seed: of the features that each split is offered.
+        """
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         model = HistGradientBoostingClassifier(
-            max_iter=ROUNDS, max_leaf_nodes=LEAVES, max_depth=DEPTH, learning_rate=RATE, min_samples_leaf=SMALLEST_LEAF,
+            max_iter=rounds, max_leaf_nodes=LEAVES, max_depth=DEPTH, learning_rate=RATE, min_samples_leaf=SMALLEST_LEAF,
             max_features=SHARE, l2_regularization=1.0, early_stopping=False, random_state=seed,
         ).fit(examples, true)  # fmt: skip
         # NOTE: scikit-learn has no public view of these trees; a test compares the arrays with the model's own odds.

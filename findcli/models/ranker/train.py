@@ -70,11 +70,12 @@ def train_ranker(
         parts[START] = start
         save_module(draft, "start", start, _made_of(start))
     if true.any() and not true.all() and settings.steps:
-        trees = Trees.learn(examples.numpy(), true.numpy(), seed=seed)
-        count = Count.learn(examples.numpy(), true.numpy())
-        draft.tensors("trees.safetensors", trees.tensors())
+        if settings.trees:
+            trees = Trees.learn(examples.numpy(), true.numpy(), rounds=settings.trees, seed=seed)
+            draft.tensors("trees.safetensors", trees.tensors())
+            parts[TREES] = trees
+        parts[COUNTS] = count = Count.learn(examples.numpy(), true.numpy())
         save_module(draft, "count", count, {"features": len(FEATURES)})
-        parts |= {TREES: trees, COUNTS: count}
     trial = world.trial(world.moments[-1])
     odds, report = choose(parts, trial, wanted=settings.candidate)
     draft.json("ranking.json", report)

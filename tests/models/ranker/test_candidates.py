@@ -28,7 +28,7 @@ def test_trees_answer_as_the_model_they_were_read_from(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(HistGradientBoostingClassifier, "fit", remember)
     features, true = examples()
-    trees = Trees.from_tensors(Trees.learn(features, true, seed=0).tensors())
+    trees = Trees.from_tensors(Trees.learn(features, true, rounds=60, seed=0).tensors())
     odds = trees(torch.from_numpy(features).reshape(30, 100, -1))
     np.testing.assert_allclose(odds.flatten(), grown[0].decision_function(features), atol=1e-4)
     assert np.mean((odds.flatten().numpy() > 0) == true) > 0.7
@@ -46,6 +46,6 @@ def test_a_count_reads_what_counters_read_and_nothing_else() -> None:
 
 def test_a_mean_is_of_log_odds() -> None:
     features, true = examples()
-    count, trees = Count.learn(features, true), Trees.learn(features, true, seed=0)
+    count, trees = Count.learn(features, true), Trees.learn(features, true, rounds=60, seed=0)
     rows = torch.from_numpy(features)
     assert torch.allclose(Kept("both", [count, trees])(rows), (count(rows) + trees(rows)) / 2)
