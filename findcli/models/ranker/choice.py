@@ -21,6 +21,7 @@ from findcli.models.ranker.lessons import DRAWN
 AUTO = "auto"
 FEWEST = 5  # users of whom a lesson must be true, and of whom it must not, to be ranked by
 REPLICATES = 100
+SURE = 2.0  # standard errors
 FEWEST_TRUE = 50  # truths that a kind of lesson needs for a calibration of its own
 
 
@@ -59,7 +60,7 @@ class Trial:
 def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str) -> tuple[np.ndarray, dict[str, Any]]:
     """Choose the candidate that ranks best, kinds of lessons weighted as they are drawn.
 
-    The mean of all candidates is kept unless another ranks better by more than its standard error over validation
+    The mean of all candidates is kept unless another ranks better by more than two standard errors over validation
     users: few of them cannot tell candidates apart, and then a mean is the safest.
 
     Args:
@@ -90,7 +91,7 @@ def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str)
 
 
 def _surely_best(means: Mapping[str, np.ndarray], *, widest: str) -> str:
-    """The best candidate if it is better than the widest mean by more than a standard error, else the widest mean.
+    """The best candidate if it is better than the widest mean by more than two standard errors, else the widest mean.
 
     Args:
         means: the AUC of each candidate as observed and under every resampling, (1 + R,).
@@ -100,7 +101,7 @@ def _surely_best(means: Mapping[str, np.ndarray], *, widest: str) -> str:
         return widest
     best = max(means, key=lambda name: float(means[name][0]))
     ahead = means[best] - means[widest]
-    return best if ahead[0] > ahead[1:].std() else widest
+    return best if ahead[0] > SURE * ahead[1:].std() else widest
 
 
 def keep(name: str, parts: Mapping[str, nn.Module | Trees]) -> Kept:
