@@ -293,7 +293,7 @@ class QueryScorer:
             named = np.stack([vectors[text] for text in question.sentences])  # (m, D)
             measure = question.measure if question.measure in LEVELS else "any"
             members = None
-            if len(question.sentences) > 1 or measure != "any":
+            if len(question.sentences) > 1 or question.measure != "any":
                 nearest = (self.snapshot.concepts.vectors @ named.T).argmax(0)
                 members = np.unique([self._rows.get(text, nearest[i]) for i, text in enumerate(question.sentences)])
                 named = self.snapshot.concepts.vectors[members]

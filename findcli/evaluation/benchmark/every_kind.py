@@ -95,7 +95,7 @@ class EveryKind:
 
 
 @dataclass(frozen=True)
-class Past:
+class Tallies:
     """Users by concepts, sparse (N, n_concepts) each, before or after the test date.
 
     Attributes:
@@ -145,7 +145,7 @@ class Asked:
         self._anything = {t.text for t in templates if t.measure == "any" and not t.slots}
         self._frame = {word for t in templates for word in _WORD.findall(SLOT.sub(" ", t.text).lower())}
 
-    def _table(self, done: pl.DataFrame) -> Past:
+    def _table(self, done: pl.DataFrame) -> Tallies:
         rows = pl.DataFrame({"user_id": self.users}).with_row_index("row")
         columns = pl.DataFrame({"concept": self.concepts}).with_row_index("column")
         age = (pl.lit(self.date) - pl.col("time")).dt.total_microseconds() / WEEK_US
@@ -167,7 +167,7 @@ class Asked:
             return sparse.csr_matrix((cells[name].to_numpy(), places), shape)
 
         decayed = {decay: matrix(f"decayed {decay}") for decay in DECAYS}
-        return Past(matrix("times"), matrix("amount"), decayed, matrix("latest"))
+        return Tallies(matrix("times"), matrix("amount"), decayed, matrix("latest"))
 
     @cached_property
     def _share(self) -> np.ndarray:
@@ -200,7 +200,7 @@ class Asked:
         measures = {t.measure for t in self._levels if _is_level_of(t.single, text)}
         asked = [Question((text,), "count", least) for least in (2.0, 3.0) if "count" in measures]
         if "amount" in measures:
-            amounts = self.lately.amounts[:, [self.concepts.index_of(text)]].data
+            amounts = self.lately.amounts[:, [self._places[text]]].data
             bounds = np.quantile(amounts[amounts > 0], (0.5, 0.8)) if (amounts > 0).any() else []
             asked += [Question((text,), "amount", float(f"{bound:.2g}")) for bound in bounds]
         return asked
@@ -223,9 +223,12 @@ class Asked:
             asked += [(LEVEL, question) for question in self._levels_of(text)]
         return asked
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {text: i for i, text in enumerate(self.concepts)}
+
     def _columns(self, question: Question) -> list[int]:
-        places = {text: i for i, text in enumerate(self.concepts)}
-        return [places[text] for text in question.sentences]
+        return [self._places[text] for text in question.sentences]
 
     def truth(self, question: Question) -> np.ndarray:
         """Whether it came true of each held-out user in the outcome window, bool (N,)."""

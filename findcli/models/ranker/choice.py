@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from findcli.metrics import bootstrap_weights, weighted_auc_ks
-from findcli.models.ranker.candidates import MEANS, Kept, Trees, parts_of
+from findcli.models.ranker.candidates import MEANS, Trees, parts_of
 from findcli.models.ranker.lessons import DRAWN
 
 AUTO = "auto"
@@ -102,11 +102,6 @@ def _surely_best(means: Mapping[str, np.ndarray], *, widest: str) -> str:
     best = max(means, key=lambda name: float(means[name][0]))
     ahead = means[best] - means[widest]
     return best if ahead[0] > SURE * ahead[1:].std() else widest
-
-
-def keep(name: str, parts: Mapping[str, nn.Module | Trees]) -> Kept:
-    """The candidate of this name, made of its parts."""
-    return Kept(name, [parts[part] for part in parts_of(name)])
 
 
 def calibrate(odds: np.ndarray, trial: Trial) -> dict[str, dict[str, float]]:

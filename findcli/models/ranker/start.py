@@ -63,8 +63,8 @@ def read_start(path: Path) -> Ranker:
             features = (opened.metadata() or {}).get("features")
     except (OSError, SafetensorError) as error:
         raise FindCLIError(f"the ranker's start {path} cannot be read: {first_line(error)}", hint=hint) from error
-    read = json.loads(features) if features else [*FEATURES][: weights["mean"].shape[0]]
-    if read != list(FEATURES) or len(weights["mean"]) != len(FEATURES):
+    other = features is not None and json.loads(features) != list(FEATURES)  # a trained workspace's says none
+    if other or len(weights["mean"]) != len(FEATURES):
         raise FindCLIError(f"the ranker's start {path} reads other features than this version", hint=hint)
     with torch.random.fork_rng(devices=[]):
         network = Ranker(features=len(FEATURES), width=weights["perceptron.0.bias"].shape[0])
@@ -73,7 +73,7 @@ def read_start(path: Path) -> Ranker:
 
 
 def write_start(network: Ranker, path: Path) -> None:
-    """Write a network for `read_start`; half precision would move log odds by .01 at most, and is not used."""
+    """Write a network for `read_start`, with the names of its features."""
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     save_file(weights, path, metadata={"features": json.dumps(list(FEATURES))})
 

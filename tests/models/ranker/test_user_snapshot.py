@@ -79,3 +79,15 @@ def test_the_single_vector_stays_selectable(trained_workspace: Workspace) -> Non
     (audience,) = target(workspace, ["The user purchased tea."], as_of=workspace.train_until, device="cpu")
     assert audience.ranking["score"].is_between(-1.001, 1.001).all()
     assert audience.ranking["probability"].null_count() == len(audience.ranking)
+
+
+def test_a_first_time_is_lost_by_whoever_did_it_and_by_nobody_else(trained_workspace: Workspace) -> None:
+    engine = open_engine(trained_workspace, as_of=trained_workspace.train_until, device="cpu")
+    snapshot = engine.population.snapshot
+    assert snapshot is not None
+    text = "The user purchased plain tea."
+    column = snapshot.texts.to_list().index(text)
+    met = snapshot.habits.sums["latest"][:, [column]].toarray()[:, 0] > 0
+    scored = engine.score([text, text.replace(".", " for the first time.")])
+    assert met.any()
+    assert np.array_equal(scored.probabilities[:, 1] == 0, met)
