@@ -20,7 +20,7 @@ from findcli.errors import FindCLIError
 from findcli.models.find.assemble import StageRuns
 from findcli.models.ranker.behaviour_kinds import common_kinds
 from findcli.models.ranker.moments import World
-from findcli.models.ranker.start import start_file
+from findcli.models.ranker.start import NONE, start_file
 from findcli.models.ranker.train import train_ranker
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.tower import UserTower
@@ -31,6 +31,7 @@ from findcli.training.examples import TrainingData
 from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import Draft, Run, build, hash_json, open_run
+from findcli.workspace.settings import SHIPPED
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
@@ -71,12 +72,11 @@ def _start_digests(workspace: Workspace) -> dict[str, str]:
     Raises:
         FindCLIError: one of them cannot be read.
     """
-    try:
-        path = start_file(workspace)
-        digests = {} if path is None else {"start": hash_file(path)}
-    except OSError as error:
-        hint = "correct start in [ranker]"
-        raise FindCLIError(f"the ranker's start {workspace.settings.ranker.start} cannot be read", hint=hint) from error
+    path = start_file(workspace)
+    if path is not None and not path.is_file():
+        hint = f'set start in [ranker] to "{SHIPPED[0]}", "{NONE}", a trained workspace or a file of weights'
+        raise FindCLIError(f"start in [ranker] names {path}, which is not there", hint=hint)
+    digests = {} if path is None else {"start": hash_file(path)}
     for teacher in _teachers(workspace):
         runs = [open_run(teacher.run(name), name) for name in ("events", "pairs", "text")]
         digests[f"world {teacher.folder}"] = hash_json([run.manifest.digest() for run in runs])
