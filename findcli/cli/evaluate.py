@@ -55,6 +55,10 @@ class Evaluate(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command("evaluate", cls=Evaluate)
 def evaluate(
     dataset: TaskName = "all",
     model: Model = None,
