@@ -22,7 +22,7 @@ from scipy import sparse
 from findcli.data import events
 from findcli.data.questions import Question
 from findcli.data.splits import held_out_users
-from findcli.data.templates import BOUNDED, SLOT, Measure, workspace_templates
+from findcli.data.templates import BOUNDED, SLOT, Measure, template_pattern, workspace_templates
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.figures import FEWEST, Difference
 from findcli.metrics import Interval, bootstrap_weights, interval, weighted_auc_ks
@@ -257,9 +257,7 @@ class Asked:
 
 
 def _is_level_of(single: str, text: str) -> bool:
-    pieces = SLOT.split(single)
-    pattern = "".join(re.escape(piece) if i % 2 == 0 else "(.+)" for i, piece in enumerate(pieces))
-    return bool(single) and re.fullmatch(pattern, text, re.DOTALL) is not None
+    return bool(single) and template_pattern(single).fullmatch(text) is not None
 
 
 def rank_every_kind(engine: Engine) -> EveryKind:
