@@ -58,9 +58,9 @@ app = typer.Typer(
 )
 
 
-def _add(command: Callable[..., None], name: str, *, panel: str, example: str, text: str | None = None) -> None:
+def _add(command: Callable[..., None], name: str, *, panel: str, example: str) -> None:
     """Add a command; its help ends with an example, in the words after its name."""
-    app.command(name, rich_help_panel=panel, help=text, epilog=f"Example: findcli {name} {example}")(command)
+    app.command(name, rich_help_panel=panel, epilog=f"Example: findcli {name} {example}")(command)
 
 
 _add(quickstart.quickstart, "quickstart", panel=WORKSPACE, example="demo --users 2000")
@@ -72,7 +72,7 @@ _add(clean.clean, "clean", panel=WORKSPACE, example="--dry-run")
 _add(run.run, "run", panel=BUILD, example="--set align.steps=500")
 _add(build_pairs.build_pairs, "build-pairs", panel=BUILD, example="--dry-run")
 app.add_typer(pretrain.app, name="pretrain", rich_help_panel=BUILD, epilog="Example: findcli pretrain text")
-_add(align.align, "align", panel=BUILD, text=align.HELP, example="--set align.steps=500")
+_add(align.align, "align", panel=BUILD, example="--with ../other-shop")
 _add(embed.embed, "embed", panel=BUILD, example="--as-of 2017-10-30")
 _add(tune_rewriter.tune_rewriter, "tune-rewriter", panel=BUILD, example="--steps 500")
 _add(target.target, "target", panel=USE, example='"people who rent phones" --top-k 50 -o renters.csv')
