@@ -97,12 +97,13 @@ class ParsedDemand:
         """The rewriting."""
         parsed, demand = self.parsed, self.parsed.demand
         if not (parsed.parts or parsed.past) or not self.meanings.texts:
-            why = f"{_listed(parsed.traits)} is something that only a profile tells" if parsed.traits else ""
-            nothing = [] if parsed.traits else ["it names nothing to look for"]
+            of_people = (*parsed.traits, *parsed.places)
+            why = f"{_listed(of_people)} is something that only a profile tells" if of_people else ""
+            nothing = [] if of_people else ["it names nothing to look for"]
             return self.context.refused(demand, why, [*nothing, *self._horizon()])
         clauses, past = self._clauses(), [each for was in parsed.past for each in self._was(was)]
         if self.why:
-            return self.context.refused(demand, self.why, self._horizon())
+            return self.context.refused(demand, self.why, [*self._horizon(), *self._unused()])
         past += self._implied(clauses)
         if not clauses:
             clauses = [self._anything(Part((), negated=False))]
@@ -297,6 +298,8 @@ class ParsedDemand:
         notes = [f'not used: "{word}"; say how often, such as "at least 3 times"' for word in parsed.unused]
         if parsed.traits:
             notes.append(f"not used: {_listed(parsed.traits)}, which only a profile tells: filter by it with --where")
+        if parsed.places:
+            notes.append(f"not used: {_listed(parsed.places)}, since no attribute of the profile holds such a value")
         return notes
 
     def _horizon(self) -> list[str]:

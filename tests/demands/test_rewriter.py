@@ -341,3 +341,13 @@ def test_minilm_understands_most_demands_over_a_real_vocabulary() -> None:
     ]
     assert len(kept) > 20
     assert sum(right) / len(right) >= 0.75
+
+
+def test_where_people_are_from_is_not_used_and_the_rest_is_read() -> None:
+    read = rewriter().rewrite("customers from France who will buy tea")
+    assert read.answerable
+    assert first(read) == "The user purchased tea."
+    assert read.notes == ('not used: "from France", since no attribute of the profile holds such a value',)
+    alone = rewriter().rewrite("customers from France")
+    assert alone.answerable is False
+    assert alone.why == '"from France" is something that only a profile tells'
