@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -365,6 +366,47 @@ def test_a_dry_run_says_what_would_run_and_why(
     found = json.loads(capsys.readouterr().out)
     assert [(step["stage"], step["reason"]) for step in found] == expected
     assert files() == before
+
+
+def test_other_workspaces_teach_the_ranker_now_and_later(
+    finished_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `--set` does: the next command holds to it and says so, until another ends it."""
+    others = [shutil.copytree(finished_workspace.folder, tmp_path / name) for name in ("köln", "other shop")]
+    few = ("--set", "ranker.steps=2", "--set", "ranker.trees=0", "--set", "align.steps=1")
+    words = ("align", "-w", str(finished_workspace.folder), "-q", "--device", "cpu")
+    assert exit_code(*words, *few, "--with", str(others[0]), "--with", str(others[1])) == 0
+    inputs = json.loads((finished_workspace.run("aligned") / "manifest.json").read_text())["inputs"]
+    assert {f"world {other}" for other in others} <= set(inputs)
+    capsys.readouterr()
+    assert exit_code(*words, "--dry-run", "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == []
+    assert "ranker.worlds=" in err
+    assert str(others[1]) in "".join(err.split("\n"))
+    assert exit_code(*words, "--dry-run", "--json", "--set", "ranker.worlds=[]") == 0
+    assert [step["reason"] for step in json.loads(capsys.readouterr().out)] == ["settings changed: ranker"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("--with", "{folder}"), 1, "is this workspace"),
+        (("--with", "{folder}/nowhere"), 1, "there is no findcli.toml"),
+        (("--with", "{other}"), 1, "findcli run --workspace {other}"),
+        (("--with", "{other}", "--set", "align.scorer=vector"), 1, "scorer is 'vector'"),
+        (("--with", "{other}", "--set", "ranker.worlds=[]"), 2, "ranker.worlds"),
+    ],
+)
+def test_a_workspace_that_cannot_teach_is_refused(
+    words: tuple[str, ...], code: int, text: str, finished_workspace: Workspace, tiny_workspace: Workspace,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    shutil.rmtree(tiny_workspace.folder / "runs", ignore_errors=True)
+    folders = {"folder": finished_workspace.folder, "other": tiny_workspace.folder}
+    filled = [word.format(**folders) for word in words]
+    assert exit_code("align", "-w", str(finished_workspace.folder), *filled) == code
+    assert text.format(**folders) in "".join(capsys.readouterr().err.split("\n"))
 
 
 def test_a_missing_stage_names_its_command(tiny_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,8 +69,8 @@ COMMANDS = (
         "align",
         "align:align",
         BUILD,
-        "Fuse the encoders, and align users with sentences about their future.",
-        "--set align.steps=500",
+        "Fuse the encoders, and align users with sentences about their future; then train the ranker.",
+        "--with ../other-shop",
     ),
     Command(
         "embed",
