@@ -33,10 +33,11 @@ from torch.nn import functional
 from findcli.data.questions import Question, QuestionWriter
 from findcli.data.templates import workspace_templates
 from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES
-from findcli.models.ranker.features import UserFeatures, user_features
+from findcli.models.ranker.concepts import Habits
+from findcli.models.ranker.features import UserFeatures, query_features, user_features
 from findcli.models.ranker.lessons import kind_of
 from findcli.models.ranker.odds import score, score_slopes
-from findcli.models.ranker.queries import LEVELS, NAMED, Pick, Query, rates_of, weigh
+from findcli.models.ranker.queries import LEVELS, NAMED, ROWS, Pick, Query, rates_of, weigh
 from findcli.models.ranker.user_snapshot import Snapshot
 from findcli.models.text.encoder import TextEncoder
 from findcli.models.tower import Unit
@@ -260,15 +261,50 @@ class QueryScorer:
 
     def score(self, questions: Sequence[Question]) -> Scored:
         """Log odds; questions about concepts have probabilities too."""
+        return self.score_histories(questions, self._users)
+
+    def score_histories(self, questions: Sequence[Question], users: UserFeatures) -> Scored:
+        """Score histories other than the population's own, such as a user's without an event, as if among it.
+
+        Args:
+            questions: Q questions.
+            users: what is read of N users.
+        """
         picks = self._picks(questions)
         query = self._weigh(picks)
-        odds = self._odds(query)  # (N, Q)
+        odds = score(users, query, self.model.co_occurrence, self.model.ranker)  # (N, Q)
+        return self._scored(questions, picks, query, odds, users.habits)
+
+    def features(self, questions: Sequence[Question], users: UserFeatures) -> Tensor:
+        """What the ranker reads of histories and questions: (N, Q, F), in the order of `FEATURES`."""
+        return query_features(users, self._weigh(self._picks(questions)), self.model.co_occurrence)
+
+    def mean_features(self, questions: Sequence[Question]) -> Tensor:
+        """The features of the mean user: (Q, F)."""
+        query, co_occurrence = self._weigh(self._picks(questions)), self.model.co_occurrence
+        blocks = np.array_split(np.arange(len(self._users)), -(-len(self._users) // ROWS))
+        totals = [query_features(self._users.rows(rows), query, co_occurrence).sum(0) for rows in blocks]
+        return torch.stack(totals).sum(0) / len(self._users)
+
+    def weights_of_concepts(self, questions: Sequence[Question]) -> np.ndarray:
+        """How much any of the questions is about each concept, the most 1: (n_concepts,)."""
+        return np.asarray(self._weigh(self._picks(questions)).about.max(1).todense()).ravel()
+
+    def score_features(self, questions: Sequence[Question], features: Tensor, habits: Habits) -> Scored:
+        """Score features (N, Q, F) that may be of nobody; habits of N users tell who did it before."""
+        picks = self._picks(questions)
+        return self._scored(questions, picks, self._weigh(picks), self.model.ranker(features).numpy(), habits)
+
+    def _scored(
+        self, questions: Sequence[Question], picks: Sequence[Pick], query: Query, odds: np.ndarray, habits: Habits
+    ) -> Scored:
+        """The scores of log odds, (N, Q); negated where nothing is asked for, and a first time only of the new."""
         likely = self._probabilities(odds, questions, picks, query)
         for i, question in enumerate(questions):
             if question.measure == "none":
                 odds[:, i], likely[:, i] = -odds[:, i], 1 - likely[:, i]
             elif question.measure == "first":
-                met = (self.snapshot.habits.sums["latest"] @ query.about[:, [i]]).toarray()[:, 0] > 0
+                met = (habits.sums["latest"] @ query.about[:, [i]]).toarray()[:, 0] > 0
                 odds[met, i] -= NEVER
                 likely[met, i] *= 0
         return Scored(odds, likely, self.nearest(np.stack([pick.vectors.mean(0) for pick in picks])))
