@@ -17,16 +17,19 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from findcli.audiences.answered import why_no_number
 from findcli.audiences.conditions import Among, Passed
 from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.audiences.read import Understood, read
 from findcli.audiences.select import Selection, rank
+from findcli.audiences.sizes import Goal, Size, size_of
 from findcli.audiences.where.filter import parse_filter
 from findcli.data.profiles import profile_columns
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
 from findcli.scoring.as_read import AUTO
 from findcli.scoring.engine import open_engine
+from findcli.scoring.reliability import Reliability
 from findcli.workspace.folder import Workspace
 
 
@@ -46,6 +49,9 @@ class Audience:
         offer: a filter suggested by the demand's own words; None if they name no profile value, or a filter is given.
         rewriting: how the demand was understood; a demand that the vocabulary cannot answer selects nobody.
         prompt: the name of the learned prompt that ranks instead of the sentence; None without one.
+        size: what the selected users are expected to bring; None where no number answers the demand.
+        unanswered: why no number does, where one would answer another question; empty if there is one.
+        reliability: of the probabilities; None where there is none.
     """
 
     demand: str
@@ -59,6 +65,9 @@ class Audience:
     prompt: str | None = None
     conditions: tuple[Passed, ...] = ()
     offer: str | None = None
+    size: Size | None = None
+    unanswered: str = ""
+    reliability: Reliability | None = None
 
 
 def target(
@@ -67,6 +76,7 @@ def target(
     *,
     prompt: str | None = None,
     selection: Selection | None = None,
+    goal: Goal | None = None,
     where: str | None = None,
     as_of: datetime | None = None,
     model: Workspace | None = None,
@@ -80,6 +90,7 @@ def target(
         demands: sentences.
         prompt: the name of a learned prompt that ranks instead of sentences; its scores are ranked only.
         selection: which of the ranked users make the audience; default: all.
+        goal: what the audience is to reach; it holds no more users than that allows.
         where: which users are ranked at all: an expression over the columns of the profile as of the same date, such
             as "age >= 25 and region in ('north', 'east')"; see `where/filter.py`. Default: all.
         as_of: the date of the embeddings, which are made if missing; default: the newest.
@@ -112,12 +123,19 @@ def target(
     for i, (demand, each) in enumerate(zip(demands, understood, strict=True)):
         conditions, kept = ((), everyone) if each is None else among.conditions(each, everyone)
         how = None if each is None else each.rewriting
-        ranking = rank(engine.users.filter(pl.Series(kept)), scored.scores[kept, i], scored.probabilities[kept, i])
+        unanswered = "" if each is None else why_no_number(engine, each.rewriting, where=each.where)
+        likely = scored.probabilities[kept, i]
+        likely = np.full_like(likely, np.nan) if unanswered else likely
+        ranking = rank(engine.users.filter(pl.Series(kept)), scored.scores[kept, i], likely)
         offer = each.offer if each is not None and passed is None else None
+        kind = scored.kinds[i] if scored.kinds and not unanswered else ""
+        reliability = Reliability.of(engine.model, kind)
+        selected = _selected(policy, ranking, how)
+        selected = selected if goal is None else selected.head(goal.most(ranking, reliability))
         audiences.append(
             Audience(
-                demand, engine.as_of, ranking, _selected(policy, ranking, how), scored.nearest[i], len(engine.users),
-                passed, how, prompt, conditions, offer,
+                demand, engine.as_of, ranking, selected, scored.nearest[i], len(engine.users), passed, how, prompt,
+                conditions, offer, size_of(ranking, len(selected), reliability), unanswered, reliability,
             )
         )  # fmt: skip
     return audiences

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from findcli.audiences.target import Audience
 from findcli.audiences.why.deletion import History, open_histories, query_scorer
 from findcli.data.questions import Question
 from findcli.demands.reading import Rewriting
@@ -219,6 +220,34 @@ class Explainer:
         scores = self._as_read(self.scorer.score_features(self.questions, versions, repeated))
         value = {frozenset(each): float(score) for each, score in zip(coalitions, scores, strict=True)}
         return {part: _shapley(part, value) for part in PARTS}
+
+
+def explain_audience(
+    engine: Engine, audience: Audience, users: Sequence[str] | None = None, *, examples: int = 3
+) -> list[Reasons]:
+    """Explain users of an audience.
+
+    Args:
+        engine: that ranked it.
+        audience: the answer to one demand.
+        users: ids as typed; None: the best few.
+        examples: how many those are.
+
+    Raises:
+        FindCLIError: a user is not in it, or it was ranked by a learned prompt or by FIND's single vector.
+    """
+    if audience.rewriting is None:
+        raise FindCLIError("an audience that a learned prompt ranks has no reasons", hint="ask by a demand")
+    selected = audience.selected
+    if not len(selected):
+        return []
+    by_text = {str(user): user for user in selected["user_id"]}
+    for user in users or ():
+        if user not in by_text:
+            hint = "select more users, such as with --top-percent, or name one who is in it"
+            raise FindCLIError(f"user {user} is not in this audience of {len(selected):,}", hint=hint)
+    chosen = [by_text[user] for user in users] if users else selected["user_id"].head(examples).to_list()
+    return Explainer(engine, audience.rewriting).explain(chosen, float(selected["score"][-1]))
 
 
 def _from_both(features: Tensor, mean: Tensor, parts: Sequence[str]) -> Tensor:
