@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from findcli.models.ranker.reliability import ALL
+from findcli.models.ranker.reliability import ALL, shift
 from findcli.models.trained import TrainedModel
 
 FILE = "reliability.parquet"
@@ -45,8 +45,8 @@ class Reliability:
 
     Attributes:
         share: the depths, (D,).
-        bias: users of whom it came true over those expected, (D,).
-        spread: what sentences add to chance, as a share of the expectation, (D,).
+        bias: what log odds lack, on average, (D,).
+        spread: by how much sentences differ beyond chance, in log odds, (D,).
         low: 5 % of the sentences were further below the expectation, in standard deviations, (D,).
         least: 10 % were, (D,).
         high: 5 % were further above it, (D,).
@@ -92,7 +92,7 @@ class Reliability:
             np.interp(depth, np.log(self.share), each)
             for each in (self.bias, self.spread, self.low, self.least, self.high)
         )
-        responders = np.minimum(bias * sums, users)
-        deviation = np.sqrt(chance + (spread * responders) ** 2)
+        responders = shift(sums, users, bias)
+        deviation = np.sqrt(chance + (spread * responders * (1 - responders / users)) ** 2)
         bounds = (np.clip(responders + far * deviation, 0, users) for far in (low, high, least))
         return Expected(users, responders, *bounds)

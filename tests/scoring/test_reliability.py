@@ -13,14 +13,14 @@ from tests.models.ranker.test_reliability import tried
 
 
 def reliability(**figures: float) -> Reliability:
-    values = {"bias": 1.0, "spread": 0.3, "low": -1.6, "least": -1.3, "high": 1.7} | figures
+    values = {"bias": 0.0, "spread": 0.3, "low": -1.6, "least": -1.3, "high": 1.7} | figures
     columns = {name: np.full(2, value) for name, value in values.items()}
     return Reliability(share=np.array([0.02, 1.0]), **columns)
 
 
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=200),
-    st.floats(0.5, 2),
+    st.floats(-1, 1),
     st.floats(0, 2),
     st.data(),
 )
@@ -33,7 +33,7 @@ def test_numbers_stay_within_what_is_possible(p: list[float], bias: float, sprea
 
 
 def test_what_was_promised_too_little_is_corrected_at_its_depth() -> None:
-    measured = Reliability(np.array([0.1, 1.0]), np.array([1.5, 1.0]), *(np.zeros(2) for _ in range(4)))
+    measured = Reliability(np.array([0.1, 1.0]), np.array([np.log(12 / 7), 0.0]), *(np.zeros(2) for _ in range(4)))
     p = np.full(100, 0.2)
     assert measured.expected(p, np.array([10, 100])).responders.tolist() == pytest.approx([3, 20])
 

@@ -4,8 +4,8 @@ Both are measured on validation users, on whom nothing was fitted, at every cuto
 for each kind of lesson turns odds into probabilities; it is steeper within a sentence than between sentences, or the
 best users of each would be promised too little. The probabilities of the best users, summed, are then compared with
 what came true of them, sentence by sentence: how far off they are on average (bias), and how much more sentences differ
-than chance alone would have them (spread), since each has its season. Spread is a share of the expectation, so it holds
-for larger populations too.
+than chance alone would have them (spread), since each has its season. Both are in log odds, so they hold for larger
+populations too, and promise nobody more than there are.
 
 Legend: N validation users, Q lessons, D depths.
 """
@@ -28,10 +28,14 @@ SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the users, best first
 FEWEST_TRUE = 50  # truths that a kind of lesson needs for a line of its own
 FEWEST_SENTENCES = 40  # sentences, at all cutoffs together, that a kind needs for figures of its own
 LEAST, MOST = 0.02, 0.6  # share of users of whom a sentence came true, for it to be one that is asked
-INTERVAL, ONE_SIDED = 0.9, 0.9
-WIDEST = 3.0  # spread, at most
+INTERVAL = 0.9
+ONE_SIDED = 0.92  # a little more than nine in ten, since the largest of many sizes is taken
+NORMAL = 1.645  # nine normal draws in ten are nearer
+WIDEST = 3.0  # spread and bias, at most, in log odds
+TINY = 1e-9
 LEAST_SLOPE = 1e-3  # of odds that tell nothing, or the opposite
-PRIOR = 20.0  # responders by which a bias is drawn to 1
+PRIOR = 20.0  # responders by which a bias is drawn to 0
+Sums = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -111,43 +115,64 @@ def measure(tried: Sequence[Tried], lines: dict[str, dict[str, float]]) -> pl.Da
     rows = []
     for kind in (ALL, *DRAWN):
         sums = [_sums(each, kind, lines.get(kind, lines[ALL])) for each in tried]
-        expected, realised, chance = (np.concatenate(each, 1) for each in zip(*sums, strict=True))  # (D, sentences)
-        if expected.shape[1] >= FEWEST_SENTENCES:
-            depths = zip(SHARES, expected, realised, chance, strict=True)
-            rows += [{"kind": kind, "share": share, **_row(e, o, v)} for share, e, o, v in depths]
+        at_depth = [np.concatenate(each, 1) for each in zip(*sums, strict=True)]  # (D, sentences) each
+        if at_depth[0].shape[1] >= FEWEST_SENTENCES:
+            rows += [
+                {"kind": kind, "share": share, **_row(*each)} for share, *each in zip(SHARES, *at_depth, strict=True)
+            ]
     names = ("share", "bias", "spread", "low", "least", "high")
     schema = {"kind": pl.String, **dict.fromkeys(names, pl.Float64), "sentences": pl.Int64}
     return pl.DataFrame(rows, schema=schema)
 
 
-def _sums(tried: Tried, kind: str, line: dict[str, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Expected and realised responders and the variance by chance, at each depth of each sentence: (D, Q) each."""
+def _sums(tried: Tried, kind: str, line: dict[str, float]) -> Sums:
+    """Users, expected and realised responders and the variance by chance, at each depth of each sentence: (D, Q)."""
     odds, true = tried.of(kind)
     asked = (true.mean(0) >= LEAST) & (true.mean(0) <= MOST)
     odds, true = odds[:, asked], true[:, asked]
     order = np.argsort(-odds, 0, kind="stable")
     likely, came = (np.take_along_axis(each, order, 0) for each in (to_probabilities(odds, line), true))
-    last = np.maximum(1, np.round(len(odds) * np.array(SHARES)).astype(int)) - 1
-    return tuple(np.cumsum(each, 0)[last] for each in (likely, came, likely * (1 - likely)))  # type: ignore[return-value]
+    users = np.maximum(1, np.round(len(odds) * np.array(SHARES)).astype(int))
+    expected, realised, chance = (np.cumsum(each, 0)[users - 1] for each in (likely, came, likely * (1 - likely)))
+    return np.broadcast_to(users[:, None], expected.shape), expected, realised, chance
 
 
-def _row(expected: np.ndarray, realised: np.ndarray, chance: np.ndarray) -> dict[str, float]:
+def _row(users: np.ndarray, expected: np.ndarray, realised: np.ndarray, chance: np.ndarray) -> dict[str, float]:
     """The figures of one depth."""
-    bias = (realised.sum() + PRIOR) / (expected.sum() + PRIOR)
-    expected = bias * expected
-    spread = _spread(realised - expected, expected, chance)
-    far = (realised - expected) / np.sqrt(chance + (spread * expected) ** 2)
+    bias = _bias(users, expected, realised)
+    expected = shift(expected, users, bias)
+    unsure = expected * (1 - expected / users)
+    spread = _spread(realised - expected, unsure, chance)
+    far = (realised - expected) / np.sqrt(chance + (spread * unsure) ** 2 + TINY)
     low, least, high = (_quantile(far, share) for share in ((1 - INTERVAL) / 2, 1 - ONE_SIDED, (1 + INTERVAL) / 2))
     return {"bias": bias, "spread": spread, "low": low, "least": least, "high": high, "sentences": len(expected)}
 
 
-def _spread(error: np.ndarray, expected: np.ndarray, chance: np.ndarray) -> float:
+def shift(expected: np.ndarray, users: np.ndarray, bias: np.ndarray | float) -> np.ndarray:
+    """Expected responders among some users, with a bias added to their log odds; never more than there are users."""
+    share = np.clip(expected / users, 1e-9, 1 - 1e-9)
+    shifted: np.ndarray = users * expit(np.log(share / (1 - share)) + bias)
+    return shifted
+
+
+def _bias(users: np.ndarray, expected: np.ndarray, realised: np.ndarray) -> float:
+    """What log odds lack, for as many to respond as did; drawn to 0 by a few who respond as expected."""
+    lowest, highest = -WIDEST, WIDEST
+    prior = PRIOR / max(PRIOR, expected.sum())
+    wanted = realised.sum() + prior * (expected.sum() - realised.sum())
+    for _ in range(40):
+        bias = (lowest + highest) / 2
+        lowest, highest = (bias, highest) if shift(expected, users, bias).sum() < wanted else (lowest, bias)
+    return highest
+
+
+def _spread(error: np.ndarray, unsure: np.ndarray, chance: np.ndarray) -> float:
     """The spread with which nine sentences in ten are as near as nine normal draws in ten."""
     lowest, highest = 0.0, WIDEST
     for _ in range(40):
         spread = (lowest + highest) / 2
-        far = np.quantile(np.abs(error) / np.sqrt(chance + (spread * expected) ** 2), INTERVAL)
-        lowest, highest = (spread, highest) if far > 1.645 else (lowest, spread)
+        far = np.quantile(np.abs(error) / np.sqrt(chance + (spread * unsure) ** 2 + TINY), INTERVAL)
+        lowest, highest = (spread, highest) if far > NORMAL else (lowest, spread)
     return highest
 
 

@@ -45,19 +45,19 @@ def test_a_line_never_turns_the_ranking_around() -> None:
 
 
 def test_the_best_users_are_promised_what_comes_true_of_them() -> None:
-    """Probabilities that are right at every depth have a bias of 1 and no spread beyond chance."""
+    """Probabilities that are right at every depth have no bias and no spread beyond chance."""
     trials = [tried(seed=seed) for seed in range(4)]
     table = measure(trials, calibrate(trials))
     things = table.filter(table["kind"] == THING)
     assert things["share"].to_list() == list(SHARES)
-    assert things["bias"].to_numpy() == pytest.approx(1, abs=0.06)
+    assert things["bias"].to_numpy() == pytest.approx(0, abs=0.1)
     assert things["spread"].max() < 0.12
 
 
 def test_sentences_with_a_season_stray_further_than_chance() -> None:
     trials = [tried(spread=0.5, seed=seed) for seed in range(4)]
     table = measure(trials, calibrate(trials))
-    assert table.filter(table["kind"] == THING)["spread"].to_list()[-1] > 0.25
+    assert table.filter(table["kind"] == THING)["spread"].to_list()[-1] > 0.15
 
 
 def test_too_few_sentences_measure_nothing() -> None:
