@@ -50,7 +50,7 @@ def test_the_best_users_are_promised_what_comes_true_of_them() -> None:
     table = measure(trials, calibrate(trials))
     things = table.filter(table["kind"] == THING)
     assert things["share"].to_list() == list(SHARES)
-    assert things["bias"].to_numpy() == pytest.approx(0, abs=0.1)
+    assert things["bias"].to_numpy() == pytest.approx(0, abs=0.2)
     assert things["spread"].max() < 0.12
 
 
