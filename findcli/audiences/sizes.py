@@ -107,8 +107,8 @@ class Goal:
         if not self.needs_numbers or not len(ranking):
             return most
         if reliability is None or ranking["probability"].null_count():
-            hint = "--top-k, --top-percent and a budget with its cost need no probability"
-            raise FindCLIError("this demand is ranked only: no size of it has an expected precision", hint=hint)
+            hint = "--top-k, --top-percent and a budget with its cost need no expected number"
+            raise FindCLIError("this demand has no expected number that was measured: it sets no size", hint=hint)
         if self.break_even is not None:
             likely = likely_at_depth(ranking, reliability)
             most = min(most, int((likely >= self.break_even).sum()))

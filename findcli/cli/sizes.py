@@ -6,7 +6,8 @@ Tested in tests/audiences/test_sizes.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,6 +29,32 @@ Cost = Annotated[float | None, typer.Option("--cost", help="What a message to on
 Value = Annotated[
     float | None, typer.Option("--value", help="What a response is worth: select nobody who costs more; with --cost.")
 ]
+
+LockOption = Annotated[
+    Literal["reach", "score"] | None,
+    typer.Option("--lock", help="Keep the reach or the last score of an audience that was written before."),
+]
+Earlier = Annotated[
+    Path | None, typer.Option("--earlier", metavar="FILE", help="That audience: its file, or its folder if saved.")
+]
+
+
+def lock_limits(lock: Literal["reach", "score"] | None, earlier: Path | None, *, limited: bool) -> dict[str, Any]:
+    """The limits that keep what an earlier audience had; none without a lock.
+
+    Raises:
+        BadParameter: the earlier audience or the lock is missing, or other limits stand beside it.
+        FindCLIError: the earlier audience cannot be read.
+    """
+    if (lock is None) != (earlier is None):
+        raise typer.BadParameter("give both --lock and --earlier", param_hint="--lock")
+    if lock is None or earlier is None:
+        return {}
+    if limited:
+        raise typer.BadParameter("it sets the size already: leave other limits out", param_hint="--lock")
+    from findcli.audiences.lock import locked
+
+    return {name: value for name, value in vars(locked(lock, earlier)).items() if value is not None}
 
 
 def print_sizes(sizes: Sequence[Size]) -> None:

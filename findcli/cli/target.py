@@ -14,7 +14,7 @@ import typer
 
 from findcli.cli import console, sizes, understood, why
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
-from findcli.cli.sizes import Budget, Cost, TargetPrecision, Value
+from findcli.cli.sizes import Budget, Cost, Earlier, LockOption, TargetPrecision, Value
 from findcli.cli.stage import limit_threads, settle_threads
 from findcli.workspace.durations import parse_instant
 
@@ -86,6 +86,8 @@ def target(
     budget: Budget = None,
     cost: Cost = None,
     value: Value = None,
+    lock: LockOption = None,
+    earlier: Earlier = None,
     why_them: why.Why = False,
     why_users: why.WhyUsers = None,
     output: Output = None,
@@ -109,9 +111,9 @@ def target(
     """
     explained = why.wanted(why_them, why_users, one_demand=demand is not None)
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
-    _refuse_contradictions(
-        demand, demands, prompt, everyone=everyone, limited=any(v is not None for v in limits.values())
-    )
+    limited = any(value is not None for value in limits.values())
+    _refuse_contradictions(demand, demands, prompt, everyone=everyone, limited=limited)
+    limits |= sizes.lock_limits(lock, earlier, limited=limited or everyone)
     aims = {"precision": target_precision, "budget": budget, "cost": cost, "value": value}
     if not everyone and all(value is None for value in [*limits.values(), *aims.values()]):
         limits["top_k"] = DEFAULT_TOP

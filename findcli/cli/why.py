@@ -58,16 +58,10 @@ class Explained:
         """In words of history."""
         if self.marks:
             console.print_line("what sets this audience apart from the others who were ranked:")
-            console.print_table(
-                ["", "of the audience", "of the others", "times as often", "90 % interval"],
-                [
-                    [
-                        self._what(mark), f"{mark.share:.0%}", f"{mark.others:.0%}", f"{mark.ratio:.1f}",
-                        f"{mark.low:.1f} to {mark.high:.1f}",
-                    ]
-                    for mark in self.marks
-                ],
-            )  # fmt: skip
+            for mark in self.marks:
+                shares = f"{mark.share:.0%} of it, {mark.others:.0%} of the others"
+                ratio = f"{mark.ratio:.1f} times as often ({mark.low:.1f} to {mark.high:.1f})"
+                console.print_line(f"  {self._what(mark)}: {shares}, {ratio}")
         for each in self.users:
             self._print_user(each)
 

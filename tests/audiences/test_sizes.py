@@ -95,7 +95,7 @@ def test_figures_that_do_not_go_together_are_refused(aims: dict[str, float]) -> 
 
 def test_a_goal_that_needs_probabilities_says_so() -> None:
     ranked = rank(pl.Series([1, 2]), np.array([1.0, 0.5]))
-    with pytest.raises(FindCLIError, match="ranked only"):
+    with pytest.raises(FindCLIError, match="no expected number"):
         Goal(precision=0.3).most(ranked, None)
 
 

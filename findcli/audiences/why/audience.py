@@ -61,7 +61,7 @@ def sets_apart(engine: Engine, ranked: pl.Series, chosen: pl.Series, *, shown: i
         engine: of the users.
         ranked: the ids of all who were ranked.
         chosen: the ids of the audience.
-        shown: at most so many of each kind, the most apart first.
+        shown: at most so many of each kind, those first that chance explains least.
 
     Returns:
         Nothing if there are no others, or too few.
@@ -76,7 +76,7 @@ def sets_apart(engine: Engine, ranked: pl.Series, chosen: pl.Series, *, shown: i
 
 
 def compare(kind: str, names: Sequence[str], inside: np.ndarray, outside: np.ndarray) -> list[Mark]:
-    """The marks of one family of things, those first whose interval is furthest from 1.
+    """The marks of one family of things, those first that chance explains least.
 
     Args:
         kind: of the marks.
@@ -90,16 +90,17 @@ def compare(kind: str, names: Sequence[str], inside: np.ndarray, outside: np.nda
     if not len(tested):
         return []
     tables = [[[users[i], n - users[i]], [others[i], m - others[i]]] for i in tested]
-    chances = false_discovery_control([chi2_contingency(table).pvalue for table in tables])
+    tests = [chi2_contingency(table) for table in tables]
+    chances = false_discovery_control([test.pvalue for test in tests])
     marks = []
-    for i, chance in zip(tested, chances, strict=True):
+    for i, chance, _ in sorted(zip(tested, chances, tests, strict=True), key=lambda each: -each[2].statistic):
         ratio = (users[i] / n) / (others[i] / m)
         if chance <= DISCOVERY and abs(np.log(ratio)) >= np.log(LEAST):
             risk = relative_risk(int(users[i]), n, int(others[i]), m)
             low, high = risk.confidence_interval(CONFIDENCE)
             shares = float(users[i] / n), float(others[i] / m)
             marks.append(Mark(kind, names[i], int(users[i]), *shares, float(ratio), float(low), float(high)))
-    return sorted(marks, key=lambda mark: -max(np.log(mark.low), -np.log(mark.high)))
+    return marks
 
 
 def _did(engine: Engine) -> tuple[str, list[str], np.ndarray]:
