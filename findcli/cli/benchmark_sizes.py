@@ -132,7 +132,7 @@ def reasons(
         console.print_json(asdict(measured))
         return
     console.print_line(
-        f"{measured.users:,} users of {measured.sentences} sentences; {measured.events:.1f} events named, without which "
+        f"{measured.users:,} users of {measured.sentences} sentences; {measured.events:.1f} events named; without them "
         f"{measured.out:.0%} would not be in the audience; another sentence names others for {measured.others:.0%}"
     )
     console.print_table(
