@@ -93,7 +93,7 @@ def compare(kind: str, names: Sequence[str], inside: np.ndarray, outside: np.nda
     tests = [chi2_contingency(table) for table in tables]
     chances = false_discovery_control([test.pvalue for test in tests])
     marks = []
-    for i, chance, _ in sorted(zip(tested, chances, tests, strict=True), key=lambda each: -each[2].statistic):
+    for i, chance, _ in sorted(zip(tested.tolist(), chances, tests, strict=True), key=lambda each: -each[2].statistic):
         ratio = (users[i] / n) / (others[i] / m)
         if chance <= DISCOVERY and abs(np.log(ratio)) >= np.log(LEAST):
             risk = relative_risk(int(users[i]), n, int(others[i]), m)

@@ -58,8 +58,7 @@ class History:
             deleted: the events that each version lacks, by their numbers.
         """
         pairs = [(version, event) for version, gone in enumerate(deleted) for event in gone]
-        schema = {"user_id": pl.Int64, "event": self.rows.schema["event"]}
-        gone = pl.DataFrame(pairs, schema=schema, orient="row")
+        gone = pl.DataFrame(pairs, schema={"user_id": pl.Int64, "event": pl.get_index_type()}, orient="row")
         versions = pl.Series("user_id", np.arange(len(deleted)))
         every = self.rows.join(versions.to_frame(), how="cross")
         kept = every.join(gone, on=["user_id", "event"], how="anti")

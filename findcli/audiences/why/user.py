@@ -186,9 +186,7 @@ class Explainer:
         return Reasons(history.user, score, bar, named, bool(scores) and scores[-1] < bar, self._shares(history))
 
     def _row(self, user: object) -> int:
-        row = self.engine.users.index_of(user)
-        assert row is not None
-        return row
+        return int((self.engine.users == user).arg_max() or 0)
 
     def _nearest(self, concepts: Sequence[str]) -> str:
         """The sentence of an event that the demand is about most; else the rarest, which says most of it."""

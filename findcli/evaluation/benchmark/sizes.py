@@ -98,7 +98,7 @@ class Numbers:
     @property
     def ratio(self) -> float:
         """All realised over all expected."""
-        return float(self.table["realised"].sum() / self.table["expected"].sum())
+        return float(self.table["realised"].to_numpy().sum() / self.table["expected"].to_numpy().sum())
 
 
 def measure_sizes(workspace: Workspace, *, device: str = "auto") -> Numbers:
