@@ -33,6 +33,7 @@ from findcli.workspace.durations import parse_duration
 
 NEAR = 0.1  # of the horizon that was trained, by which a demand's may differ
 OUTSIDE = 0.02  # by how much more a demand may be like another topic than like its own names
+KNOWN = 0.8  # cosine with a name of the workspace from which a topic is not another one
 ALIKE = 0.28  # cosine from which words about people and deeds go with what is read
 _WHO = re.compile(
     r"\b(?:who|that|which|whose|with|will|would|'ll|likely|going|about to|(?:buy|order|shopp|look|want|need)ing)\b",
@@ -83,8 +84,9 @@ def doubts_of(engine: Engine, rewriting: Rewriting, *, where: str | None = None)
     if not rewriting.clauses or rewriting.by == BY_YOU:
         return []
     doubts = [*_of_horizon(rewriting, engine), *_of_unused(rewriting, where)]
-    if not doubts and isinstance(engine.rewriter.retriever.likeness, VectorLikeness):
-        doubts = _of_meaning(engine, rewriting)
+    likeness = engine.rewriter.retriever.likeness
+    if not doubts and isinstance(likeness, VectorLikeness):
+        doubts = _of_meaning(engine, rewriting, likeness)
     return doubts
 
 
@@ -117,7 +119,7 @@ def _of_unused(rewriting: Rewriting, where: str | None) -> list[Doubt]:
     return doubts
 
 
-def _of_meaning(engine: Engine, rewriting: Rewriting) -> list[Doubt]:
+def _of_meaning(engine: Engine, rewriting: Rewriting, likeness: VectorLikeness) -> list[Doubt]:
     """A demand, or what it says of people and deeds, that is not like what it was read as."""
     searched = [clause for clause in rewriting.clauses if any(each.cosine is not None for each in clause.any_of)]
     if not searched or _is_sentence(rewriting):
@@ -132,9 +134,9 @@ def _of_meaning(engine: Engine, rewriting: Rewriting) -> list[Doubt]:
     vectors = _unit(space.encoder().few([*names, " ".join(words) or rewriting.demand, *doubtful]).numpy())
     own, whole, each = vectors[: len(names)], vectors[len(names)], vectors[len(names) + 1 :]
     topics = _topics(space)
-    nearest = int((topics @ whole).argmax())
-    if float(topics[nearest] @ whole) > float((own @ whole).max()) + OUTSIDE:
-        return [Doubt("", f"it may be about {TOPICS[nearest]}, of which nothing here tells")]
+    alike = np.where(_is_known(topics, likeness.views.names), -1.0, topics @ whole)
+    if alike.max() > (own @ whole).max() + OUTSIDE:
+        return [Doubt("", f"it may be about {TOPICS[int(alike.argmax())]}, of which nothing here tells")]
     far = [word for word, vector in zip(doubtful, each, strict=True) if float((own @ vector).max()) < ALIKE]
     return [Doubt(" ".join(far), "which is like nothing that was read")] if far else []
 
@@ -165,6 +167,12 @@ def _is_in(word: str, names: Sequence[str]) -> bool:
     """Whether a word stands in a name, whatever its ending."""
     stem = word[: max(4, len(word) - 3)].lower()
     return any(part.startswith(stem) for name in names for part in re.findall(r"[^\W\d_]+", name.lower()))
+
+
+def _is_known(topics: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Whether a workspace has a name that is like each topic: unit vectors (T, D) and vectors (n, D) -> bool (T,)."""
+    known: np.ndarray = (_unit(names) @ topics.T).max(0) >= KNOWN
+    return known
 
 
 def _topics(space: TextSpace) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What people ask about in general, after the tiers of IAB Tech Lab's Content Taxonomy: what a workspace may not know.
 
 A demand that is more like one of these than like anything it was read as is about another thing. The list is general:
-it names no workspace, and a topic that a workspace knows costs nothing, since its own names are nearer.
+it names no workspace, and a topic that one of a workspace's own names is like is not another topic there.
 
 Tested in tests/audiences/test_answered.py.
 """

@@ -58,7 +58,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
         {"text": texts, "name": names, "items": [[], []]}, schema_overrides={"items": pl.List(pl.String)}
     )
     settings = {"future": "9w"}
-    retriever = SimpleNamespace(likeness=object.__new__(VectorLikeness), vocabulary=vocabulary)
+    likeness = object.__new__(VectorLikeness)
+    likeness.views = SimpleNamespace(names=np.zeros((1, 1)))  # type: ignore[assignment]
+    monkeypatch.setattr(answered, "_is_known", lambda *_: np.zeros(1, bool))
+    retriever = SimpleNamespace(likeness=likeness, vocabulary=vocabulary)
     return SimpleNamespace(
         model=SimpleNamespace(
             aligned=SimpleNamespace(manifest=SimpleNamespace(settings=settings)),
