@@ -12,7 +12,7 @@ import pytest
 from findcli.data import events
 from findcli.evaluation.benchmark.every_kind import Asked, rank_every_kind
 from findcli.evaluation.benchmark.kind_comparisons import EVERY, compare
-from findcli.models.ranker.lessons import ANYTHING, LEVEL, THING, UNION
+from findcli.models.ranker.queries import ANYTHING, LEVEL, THING, UNION
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace, load_workspace
