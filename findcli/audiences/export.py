@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from findcli.audiences.handoff.plain import escaped
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": lambda frame, path: frame.write_parquet(path),
-    ".csv": lambda frame, path: frame.write_csv(path),
+    ".csv": lambda frame, path: escaped(frame).write_csv(path),
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
 }
 

@@ -19,6 +19,7 @@ from findcli import __version__
 from findcli.cli import (
     ablate,
     align,
+    audience,
     benchmark,
     build_pairs,
     check,
@@ -78,6 +79,7 @@ _add(tune_rewriter.tune_rewriter, "tune-rewriter", panel=BUILD, example="--steps
 _add(target.target, "target", panel=USE, example='"people who rent phones" --top-k 50 -o renters.csv')
 _add(tune_prompt.tune_prompt, "tune-prompt", panel=USE, example='"phone renters" --seeds seeds.csv --name phones')
 app.add_typer(prompts.app, name="prompts", rich_help_panel=USE, epilog="Example: findcli prompts list")
+app.add_typer(audience.app, name="audience", rich_help_panel=USE, epilog="Example: findcli audience list")
 app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 app.command("evaluate", cls=evaluate.Evaluate, rich_help_panel=EVALUATE)(evaluate.evaluate)

@@ -6,7 +6,7 @@ Tested in tests/audiences/test_saved.py.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from findcli.audiences.saved import Change
     from findcli.audiences.target import Audience
     from findcli.workspace.folder import Workspace
+
+Replace = Annotated[bool, typer.Option("--overwrite", help="Replace a saved audience of another demand.")]
 
 
 def require_saveable(

@@ -72,7 +72,6 @@ Save = Annotated[
     str | None,
     typer.Option("--save", metavar="NAME", help="Save the audience in the workspace; again, to refresh it."),
 ]
-Replace = Annotated[bool, typer.Option("--overwrite", help="Replace a saved audience of another demand.")]
 
 
 def target(
@@ -88,7 +87,7 @@ def target(
     output: Output = None,
     force: Overwrite = False,
     save: Save = None,
-    overwrite: Replace = False,
+    overwrite: saving.Replace = False,
     rewrite: Rewrite = "auto",
     explain_query: Explain = False,
     as_of: AsOf = None,
