@@ -28,6 +28,7 @@ from findcli.cli import (
     describe,
     embed,
     evaluate,
+    export,
     few_shot,
     init,
     plot,
@@ -80,6 +81,7 @@ _add(target.target, "target", panel=USE, example='"people who rent phones" --top
 _add(tune_prompt.tune_prompt, "tune-prompt", panel=USE, example='"phone renters" --seeds seeds.csv --name phones')
 app.add_typer(prompts.app, name="prompts", rich_help_panel=USE, epilog="Example: findcli prompts list")
 app.add_typer(audience.app, name="audience", rich_help_panel=USE, epilog="Example: findcli audience list")
+_add(export.export, "export", panel=USE, example="phone-renters --format google -o renters.csv")
 app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 app.command("evaluate", cls=evaluate.Evaluate, rich_help_panel=EVALUATE)(evaluate.evaluate)
