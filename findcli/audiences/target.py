@@ -23,6 +23,7 @@ from findcli.audiences.select import Selection, rank
 from findcli.audiences.where.filter import Filter, parse_filter
 from findcli.audiences.where.history import passes_history, said
 from findcli.data import events
+from findcli.data.forgotten import known
 from findcli.data.profiles import profile_columns, profiles_as_of
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
@@ -121,9 +122,9 @@ def target(
     else:
         scored = score_prompt(engine, prompt)
     among = _Among(workspace, engine.users, engine.as_of)
-    passed, everyone = None, np.ones(len(engine.users), bool)
+    passed, everyone = None, known(workspace, engine.users).to_numpy()
     if chosen is not None:
-        everyone = among.filtered(chosen)
+        everyone = everyone & among.filtered(chosen)
         passed = Passed(chosen.text, int(everyone.sum()), chosen.notes)
     policy, audiences = selection or Selection(), []
     for i, (demand, each) in enumerate(zip(demands, understood, strict=True)):

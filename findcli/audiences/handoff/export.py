@@ -18,7 +18,7 @@ from findcli.audiences.handoff.normalise import country_code, hashed
 from findcli.audiences.handoff.platforms import PLATFORMS, Column, Identifier, Platform
 from findcli.audiences.lists import UserList, open_list
 from findcli.audiences.log import add_entry
-from findcli.audiences.saved import Drop
+from findcli.audiences.saved import FORGOTTEN, Drop
 from findcli.data.forgotten import known
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import hash_file, replacing
@@ -27,7 +27,7 @@ from findcli.workspace.folder import Workspace
 PLAIN = tuple(ending.removeprefix(".") for ending in WRITERS)
 FORMATS = (*PLATFORMS, *PLAIN)
 PLATFORM_ENDINGS = (".csv", ".txt")
-CONTROL, FORGOTTEN = "are in the control group", "were forgotten"
+CONTROL = "are in the control group"
 NO_ROW, NO_IDENTIFIER = "have no row in the table of contacts", "have no identifier that can be used"
 
 
