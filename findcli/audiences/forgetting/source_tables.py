@@ -2,8 +2,6 @@
 
 The tables are the user's own. Parquet, CSV and JSONL files are rewritten with every other row as it stands; packed
 files and workbooks are named alone.
-
-Tested in tests/audiences/forgetting/test_source_tables.py.
 """
 
 from __future__ import annotations
