@@ -11,8 +11,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -47,7 +48,7 @@ class Listed:
 
 
 def listed_in_sources(workspace: Workspace, users: Collection[str]) -> list[Listed]:
-    """The files of sources, profile, tasks and contacts that name some users; what cannot be read is left out.
+    """The files of sources, tasks, profile, contacts and the like that name users; what cannot be read is left out.
 
     Args:
         workspace: whose tables.
@@ -88,15 +89,13 @@ def take_out(listed: Listed, users: Collection[str]) -> bool:
 def _tables(workspace: Workspace) -> Iterator[tuple[str, TableForm, Path, str]]:
     """What each table is called, its form, its path and its column of ids."""
     settings = workspace.settings
-    tables: list[tuple[str, TableForm, str | None, str | None]] = [
-        *((f"source {source.name!r}", source, source.path, source.user) for source in settings.sources),
-        ("the profile", settings.profile, settings.profile.path, settings.profile.user),
-        *((f"task {name!r}", task, task.path, task.user) for name, task in settings.tasks.items()),
-        ("the contacts", settings.contacts, settings.contacts.path, settings.contacts.user),
-    ]
-    for what, form, name, column in tables:
-        for path in files_of(workspace.path(name)) if name is not None and column is not None else ():
-            yield what, form, path, str(column)
+    named: dict[str, Any] = {f"source {source.name!r}": source for source in settings.sources}
+    named |= {f"task {name!r}": task for name, task in settings.tasks.items()}
+    single = {f"[{each.name}]": getattr(settings, each.name) for each in fields(settings)}
+    named |= {what: table for what, table in single.items() if isinstance(table, TableForm)}
+    for what, table in named.items():
+        for path in files_of(workspace.path(table.path)) if table.path is not None and table.user is not None else ():
+            yield what, table, path, table.user
 
 
 def _listed(what: str, form: TableForm, path: Path, column: str, users: Collection[str]) -> Iterator[Listed]:

@@ -205,7 +205,7 @@ def test_the_users_own_tables_are_named_and_rewritten_only_on_request(
     run("forget", "customer-7-x", "-w", workspace.folder)
     printed = " ".join(capsys.readouterr().out.split())
     assert "source 'orders':" in printed
-    assert "the profile: 1 rows" in printed
+    assert "[profile]: 1 rows" in printed
     assert "task 'tea': 1 rows" in printed
     assert "your tables still name them" in printed
     assert "forgotten: no refresh brings them back" in printed
@@ -248,7 +248,7 @@ def test_it_works_before_anything_was_run(tiny_workspace: Workspace) -> None:
     done = forget(tiny_workspace, ["7"])
     assert done.held.events == 0
     assert {listed.what for listed in done.sources} == {
-        "source 'orders'", "source 'searches'", "the profile", "task 'tea'",
+        "source 'orders'", "source 'searches'", "[profile]", "task 'tea'",
     }  # fmt: skip
     assert 7 not in build_events(tiny_workspace).table("train/part-000.parquet")["user_id"]
 

@@ -69,6 +69,6 @@ def test_a_file_of_which_other_rows_would_go_stays(tmp_path: Path) -> None:
 
 def test_every_table_that_names_a_user_is_listed(tiny_workspace: Workspace) -> None:
     listed = listed_in_sources(tiny_workspace, ["7", "8"])
-    assert [each.what for each in listed] == ["source 'orders'", "source 'searches'", "the profile", "task 'tea'"]
-    assert listed[2].rows == 2
+    assert [each.what for each in listed] == ["source 'orders'", "source 'searches'", "task 'tea'", "[profile]"]
+    assert listed[3].rows == 2
     assert not listed_in_sources(tiny_workspace, ["1000"])
