@@ -69,8 +69,8 @@ def _use(subject: str) -> list[str]:
         "",
         f"- **For:** choosing whom of one's own {subject}s to address, by one sentence about what they may do next.",
         f"- **Not for:** {NOT_FOR}.",
-        "- **Who objects** to direct marketing has to be left out before he is scored, and so has who did not agree "
-        "where consent is needed.",
+        "- **Left out before anyone is scored:** those who object to direct marketing and, where consent is needed, "
+        "those who did not give it.",
     ]
 
 
@@ -94,7 +94,7 @@ def _data(workspace: Workspace, made: Mapping[str, Manifest]) -> list[str]:
         f"{_held_out(split.held_out_categories, split.categories_file, 'category')}.",
         f"- **Attributes:** {', '.join(_attributes(settings.profile)) or 'none'}.",
         f"- **Contacts** (e-mail, phone, address) are read at export alone: {_contacts(workspace)}.",
-        f"- **Forgotten on request:** {len(forgotten_hashes(workspace)):,} users.",
+        f"- **Users forgotten on request:** {len(forgotten_hashes(workspace)):,}.",
     ]
 
 
@@ -159,7 +159,7 @@ def _shares(column: pl.Series) -> Iterator[str]:
         if n >= FEWEST:
             yield f"{'not known' if value is None else value} {n / len(column):.0%}"
     if small:
-        yield f"in groups of fewer than {FEWEST} {small / len(column):.0%}"
+        yield f"{small / len(column):.0%} in groups of fewer than {FEWEST}"
 
 
 def _training(made: Mapping[str, Manifest]) -> list[str]:
@@ -211,15 +211,15 @@ def _audience(saved: Saved) -> list[str]:
     lines = [
         f"## Audience: {saved.name}",
         "",
-        f"- **Asked:** {'; '.join(record.demands) or 'nothing'}; made by {record.made_by}"
-        + (f" of {', '.join(record.made_of)}." if record.made_of else "."),
-        *([f"- **Read as:** {'; '.join(record.reading)}."] if record.reading else []),
+        f"- **Asked:** {'; '.join(record.demands) or 'nothing'}",
+        *([f"- **Made of:** {record.made_by} of {', '.join(record.made_of)}"] if record.made_of else []),
+        *([f"- **Read as:** {'; '.join(record.reading)}"] if record.reading else []),
         f"- **Users:** {_number(sizes.embedded)} with a history, {_number(sizes.passed)} ranked, "
         f"{sizes.selected:,} selected.",
         *(f"- **Filter:** {each['expression']}: {each['users']:,} pass." for each in record.filters),
         *(f"- **Left out:** {drop.users:,} who {drop.reason}." for drop in record.drops),
         f"- **Expected to come true** for {_expected(record)}.",
-        f"- **Histories before** {_day(record.as_of)}; saved {record.created}.",
+        f"- **Histories before** {_day(record.as_of)}; saved {record.created}",
     ]
     return [*lines, *_details(record.details)]
 

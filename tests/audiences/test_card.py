@@ -70,7 +70,7 @@ def test_an_audience_has_a_section_of_its_own(trained_workspace: Workspace) -> N
 
 def test_it_counts_who_was_forgotten(trained_workspace: Workspace) -> None:
     forget(trained_workspace, ["3", "4"])
-    assert "**Forgotten on request:** 2 users" in card(trained_workspace)
+    assert "**Users forgotten on request:** 2." in card(trained_workspace)
 
 
 def test_without_a_model_there_is_no_card(tiny_workspace: Workspace) -> None:
