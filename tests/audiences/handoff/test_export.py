@@ -210,7 +210,7 @@ def test_contacts_that_are_missing_or_misnamed_say_so(shop: Workspace, tmp_path:
 
 
 def test_training_never_reads_contacts(shop: Workspace) -> None:
-    """In code the export reads them, its check and the card name them; pairs are built where their file is not there."""
+    """In code the export reads them, its check and the card name them; pairs are built without their file."""
     readers = set()
     for path in Path(findcli.__file__).parent.rglob("*.py"):
         names = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute))
