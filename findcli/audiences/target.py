@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
 from findcli.audiences.conditions import Among, Passed
@@ -22,6 +21,7 @@ from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.audiences.read import Understood, read
 from findcli.audiences.select import Selection, rank
 from findcli.audiences.where.filter import parse_filter
+from findcli.data.forgotten import known
 from findcli.data.profiles import profile_columns
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
@@ -104,9 +104,9 @@ def target(
     else:
         scored = score_prompt(engine, prompt)
     among = Among(workspace, engine.users, engine.as_of)
-    passed, everyone = None, np.ones(len(engine.users), bool)
+    passed, everyone = None, known(workspace, engine.users).to_numpy()
     if chosen is not None:
-        everyone = among.filtered(chosen)
+        everyone = everyone & among.filtered(chosen)
         passed = Passed(chosen.text, int(everyone.sum()), chosen.notes)
     policy, audiences = selection or Selection(), []
     for i, (demand, each) in enumerate(zip(demands, understood, strict=True)):
