@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
 from findcli.audiences.answered import why_no_number
@@ -24,6 +23,7 @@ from findcli.audiences.read import Understood, read
 from findcli.audiences.select import Selection, rank
 from findcli.audiences.sizes import Goal, Size, size_of
 from findcli.audiences.where.filter import parse_filter
+from findcli.data.forgotten import known
 from findcli.data.profiles import profile_columns
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
@@ -115,9 +115,9 @@ def target(
     else:
         scored = score_prompt(engine, prompt)
     among = Among(workspace, engine.users, engine.as_of)
-    passed, everyone = None, np.ones(len(engine.users), bool)
+    passed, everyone = None, known(workspace, engine.users).to_numpy()
     if chosen is not None:
-        everyone = among.filtered(chosen)
+        everyone = everyone & among.filtered(chosen)
         passed = Passed(chosen.text, int(everyone.sum()), chosen.notes)
     policy, audiences = selection or Selection(), []
     for i, (demand, each) in enumerate(zip(demands, understood, strict=True)):
@@ -125,8 +125,8 @@ def target(
         how = None if each is None else each.rewriting
         unanswered = "" if each is None else why_no_number(engine, each.rewriting, where=each.where)
         likely = scored.probabilities[kept, i]
-        likely = np.full_like(likely, np.nan) if unanswered else likely
-        ranking = rank(engine.users.filter(pl.Series(kept)), scored.scores[kept, i], likely)
+        ranked = engine.users.filter(pl.Series(kept))
+        ranking = rank(ranked, scored.scores[kept, i], None if unanswered else likely)
         offer = each.offer if each is not None and passed is None else None
         kind = scored.kinds[i] if scored.kinds and not unanswered else ""
         reliability = Reliability.of(engine.model, kind)

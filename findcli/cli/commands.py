@@ -108,6 +108,28 @@ COMMANDS = (
         '"phone renters" --seeds seeds.csv --name phones',
     ),
     Command("prompts", "prompts:app", USE, "List learned prompts, and show what one has learned.", "list"),
+    Command("audience", "audience:app", USE, "List, show, combine and compare saved audiences.", "list"),
+    Command(
+        "export",
+        "export:export",
+        USE,
+        "Write an audience to a file: as a table of your own, or as hashed contacts for an advertising platform.",
+        "phone-renters --format google -o renters.csv",
+    ),
+    Command(
+        "forget",
+        "forget:forget",
+        USE,
+        "Take users out of run folders, saved audiences and caches, and keep a refresh from bringing them back.",
+        "4711 4712 --dry-run",
+    ),
+    Command(
+        "card",
+        "card:card",
+        USE,
+        "Print a model card and data sheet in Markdown: data, dates, sizes, how good, groups, use and limits.",
+        "phone-renters -o card.md",
+    ),
     Command(
         "plot",
         "plot:plot",

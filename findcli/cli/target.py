@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console, sizes, understood, why
+from findcli.cli import console, saving, sizes, understood, why
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
 from findcli.cli.sizes import Budget, Cost, Earlier, LockOption, TargetPrecision, Value
 from findcli.cli.stage import limit_threads, settle_threads
@@ -70,6 +70,10 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="FILE", help="Write the audience to this .parquet, .csv or .jsonl file."),
 ]
 Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite the file even if the workspace reads it.")]
+Save = Annotated[
+    str | None,
+    typer.Option("--save", metavar="NAME", help="Save the audience in the workspace; again, to refresh it."),
+]
 
 
 def target(
@@ -92,6 +96,8 @@ def target(
     why_users: why.WhyUsers = None,
     output: Output = None,
     force: Overwrite = False,
+    save: Save = None,
+    overwrite: saving.Replace = False,
     rewrite: Rewrite = "auto",
     explain_query: Explain = False,
     as_of: AsOf = None,
@@ -123,6 +129,8 @@ def target(
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
     sentences = _checked(users, demand, demands, where=where, output=output, force=force)
+    if save is not None:
+        saving.require_saveable(users, save, demand, prompt, demands, model=other, overwrite=overwrite)
     if as_of is None:
         _warn_of_changes(users)
     settle_threads(threads)
@@ -152,13 +160,15 @@ def target(
     understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
     if output is not None:
         write_audience(one_table(audiences, named=demands is not None), output)
+    change = None if save is None else saving.save(users, save, audiences[0], model=other, overwrite=overwrite)
     reasons = (
         why.explain(users, audiences[0], why_users, as_of=instant, model=other, device=device or "auto")
         if explained
         else why.NOTHING
     )
     if as_json:
-        console.print_json([plain_audience(audience, output) | reasons.plain() for audience in audiences])
+        more = saving.plain(change) | reasons.plain()
+        console.print_json([plain_audience(audience, output) | more for audience in audiences])
     else:
         print_passed(audiences[0])
         for audience in audiences[:SHOWN]:
@@ -167,6 +177,8 @@ def target(
         if output is not None:
             rows = sum(len(audience.selected) for audience in audiences)
             console.print_line(f"wrote {rows:,} rows to {output}")
+        if change is not None:
+            saving.print_change(change)
 
 
 def _checked(

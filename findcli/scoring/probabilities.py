@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from findcli.data.questions import Question
-from findcli.models.ranker.lessons import kind_of
-from findcli.models.ranker.queries import NAMED, Pick, Query
+from findcli.models.ranker.queries import NAMED, Pick, Query, kind_of
 from findcli.models.ranker.reliability import ALL, to_probabilities
 from findcli.models.trained import TrainedModel
 

@@ -11,15 +11,24 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from findcli import __version__
 from findcli.errors import FindCLIError, doing, first_line
-from findcli.workspace.disk import disk_problems, hash_file, locked, set_modes, settle
+from findcli.workspace.disk import (
+    bring_back,
+    disk_problems,
+    hash_file,
+    locked,
+    replacing_folder,
+    set_modes,
+    settle,
+    swap_in,
+)
 from findcli.workspace.durations import in_calendar
 from findcli.workspace.stages import STAGES
 
@@ -153,7 +162,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         FindCLIError: the manifest is there and cannot be read.
     """
     require_own(folder)
-    _recover(folder)
+    bring_back(folder, holding=MANIFEST)
     path = folder / MANIFEST
     if not path.is_file():
         return None
@@ -279,9 +288,31 @@ def writing(
             )  # fmt: skip
             draft.json(MANIFEST, asdict(manifest))
             settle(temporary)
-            _replace(temporary, folder)
+            swap_in(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def rewriting(run: Run, *, inputs: Mapping[str, str] | None = None) -> Iterator[Draft]:
+    """Change files of a finished run folder, whole or not at all: yields a draft that holds what the run holds.
+
+    Args:
+        run: the run.
+        inputs: digests that its manifest names from now on, beside those it has.
+
+    Raises:
+        FindCLIError: another command is writing the folder, or the disk is full.
+    """
+    require_own(run.folder)
+    with replacing_folder(run.folder, holding=MANIFEST) as temporary:
+        shutil.copytree(run.folder, temporary, dirs_exist_ok=True)
+        (temporary / MANIFEST).unlink()
+        draft = Draft(temporary, dict(run.manifest.metrics))
+        yield draft
+        named = {**run.manifest.inputs, **(inputs or {})}
+        changed = replace(run.manifest, metrics=draft.metrics, files=_hash_files(temporary), inputs=named)
+        draft.json(MANIFEST, asdict(changed))
 
 
 def build(
@@ -327,23 +358,3 @@ def as_json(value: Any) -> Any:
 def _hash_files(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
-
-
-def _replace(temporary: Path, folder: Path) -> None:
-    """Swap folders; between the two renames the old one waits under a name that `_recover` knows."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    temporary.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _recover(folder: Path) -> None:
-    """Bring the old folder back when a command died between the two renames of `_replace`."""
-    old = folder.with_name(f".{folder.name}.old")
-    if folder.exists() or not (old / MANIFEST).is_file():
-        return
-    with suppress(FindCLIError), locked(folder):
-        if not folder.exists():
-            old.rename(folder)
