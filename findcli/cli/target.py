@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console, understood
+from findcli.cli import console, understood, who_not
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
 from findcli.cli.stage import limit_threads, settle_threads
 from findcli.workspace.durations import parse_instant
@@ -80,6 +80,12 @@ def target(
     min_score: MinScore = None,
     min_probability: MinProbability = None,
     everyone: Everyone = False,
+    exclude: who_not.Exclude = None,
+    purpose: who_not.Purpose = None,
+    keep_seeds: who_not.KeepSeeds = False,
+    holdout: who_not.Holdout = None,
+    experiment: who_not.ExperimentName = None,
+    min_size: who_not.MinSize = None,
     output: Output = None,
     force: Overwrite = False,
     rewrite: Rewrite = "auto",
@@ -108,6 +114,10 @@ def target(
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
     sentences = _checked(users, demand, demands, where=where, output=output, force=force)
+    left_out = None
+    if not explain_query:
+        left_out = who_not.checked(users, purpose, exclude, keep_seeds=keep_seeds)
+    held = who_not.experiment(users, experiment, holdout)
     if as_of is None:
         _warn_of_changes(users)
     settle_threads(threads)
@@ -126,12 +136,15 @@ def target(
         prompt=prompt,
         selection=Selection(**limits),  # type: ignore[arg-type]
         where=where,
+        who_not=left_out,
+        experiment=held,
         as_of=instant,
         model=other,
         rewrite=rewrite,
         device=device or "auto",
     )
     understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
+    who_not.warn_or_refuse(audiences, min_size, handed_on=output is not None)
     if output is not None:
         write_audience(one_table(audiences, named=demands is not None), output)
     if as_json:
@@ -139,7 +152,10 @@ def target(
     else:
         print_passed(audiences[0])
         for audience in audiences[:SHOWN]:
+            who_not.print_counts(audience)
             print_audience(audience, brief=len(audiences) > 1)
+            who_not.print_experiment(audience)
+            who_not.print_groups(audience)
         if output is not None:
             rows = sum(len(audience.selected) for audience in audiences)
             console.print_line(f"wrote {rows:,} rows to {output}")
@@ -170,7 +186,8 @@ def _checked(
     if demand is not None or demands is not None:
         require_demands(sentences)
     if where is not None:
-        parse_filter(where, profile_columns(workspace.settings.profile))
+        settings = workspace.settings
+        parse_filter(where, profile_columns(settings.profile), withheld=settings.sensitive.withheld)
     if output is not None:
         require_writable(output, workspace=workspace, force=force)
     return sentences
@@ -287,6 +304,7 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
         "conditions": [asdict(condition) for condition in audience.conditions],
         "offered_where": audience.offer,
         "selected": len(audience.selected),
+        **who_not.plain(audience),
         "rewriting": None if audience.rewriting is None else understood.plain(audience.rewriting),
         "nearest": [{"sentence": text, "cosine": cosine} for text, cosine in audience.nearest],
         "audience": listed,

@@ -22,7 +22,7 @@ import keyword
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -92,23 +92,24 @@ class Filter:
         return profiles.select(passes=self.expression.fill_null(False))["passes"]
 
 
-def parse_filter(text: str, columns: Sequence[Column]) -> Filter:
+def parse_filter(text: str, columns: Sequence[Column], *, withheld: Collection[str] = ()) -> Filter:
     """Parse an expression over the columns of a profile.
 
     Args:
         text: such as "age >= 25 and region in ('north', 'east')".
         columns: as `profiles.profile_columns` returns them.
+        withheld: sensitive columns, which filter nobody.
 
     Raises:
         FindCLIError: the language does not allow it, or it does not fit the columns; the error names the piece and its
             place.
     """
-    if not columns:
+    if not columns and not withheld:
         raise FindCLIError(
             f"the filter {text!r} needs a profile, and this workspace has none", hint="add [profile] to findcli.toml"
         )
     source = FilterText(text, _example(columns))
-    reader = _Reader(source, {column.name: column for column in columns})
+    reader = _Reader(source, {column.name: column for column in columns}, withheld)
     expression = reader.condition(source.parse(), nested=0)
     return Filter(text, expression, frozenset(reader.used), tuple(reader.mentions), tuple(dict.fromkeys(reader.notes)))
 
@@ -119,6 +120,7 @@ class _Reader:
 
     source: FilterText
     columns: dict[str, Column]
+    withheld: Collection[str] = ()
     used: set[str] = field(default_factory=set)
     mentions: list[Mention] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -258,6 +260,9 @@ class _Reader:
     def column(self, node: ast.Name) -> Column:
         piece = self.source.piece(node)
         name = piece[1:-1] if piece.startswith("`") else piece
+        if name in self.withheld:
+            hint = "filter by another column; or let sensitive columns train and filter with use = true in [sensitive]"
+            raise FindCLIError(f"{name!r} is marked as sensitive, and so filters nobody", hint=hint)
         if name not in self.columns:
             raise FindCLIError(
                 f"{name!r} at character {self.source.place(node)} of the filter is not a column of the profile",

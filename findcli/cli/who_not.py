@@ -1,0 +1,186 @@
+"""Who is not in an audience: the options of `findcli target` that say so, and what it prints of it.
+
+Tested in tests/audiences/eligible/test_who.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from findcli.cli import console
+
+if TYPE_CHECKING:
+    from findcli.audiences.eligible.who import WhoNot
+    from findcli.audiences.experiment.assign import Experiment
+    from findcli.audiences.group_rates import GroupRates
+    from findcli.audiences.target import Audience
+    from findcli.workspace.folder import Workspace
+
+Exclude = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--exclude",
+        metavar="FILE",
+        help="Leave out the users of this file: a suppression list or an earlier audience; may be repeated.",
+    ),
+]
+Purpose = Annotated[
+    str | None,
+    typer.Option("--purpose", metavar="NAME", help="What the audience is for: only users who agreed to it are ranked."),
+]
+KeepSeeds = Annotated[bool, typer.Option("--keep-seeds", help="With --prompt, rank the prompt's seed users too.")]
+MinSize = Annotated[
+    int | None,
+    typer.Option(
+        "--min-size",
+        min=0,
+        metavar="USERS",
+        help="Write no audience of fewer users; default: warn below 100, which ad platforms refuse.",
+    ),
+]
+Holdout = Annotated[
+    str | None,
+    typer.Option("--holdout", metavar="SHARE", help="Hold out this share of the audience, such as 10%, to compare."),
+]
+ExperimentName = Annotated[
+    str | None,
+    typer.Option(
+        "--experiment", metavar="NAME", help="Name of the experiment; it holds out the same users at every refresh."
+    ),
+]
+SUPPOSED = 0.05  # of users who would do it by themselves, where nothing is known of them
+
+
+def checked(workspace: Workspace, purpose: str | None, exclude: list[Path] | None, *, keep_seeds: bool) -> WhoNot:
+    """Whom to leave out, once all has been checked that needs no model.
+
+    Raises:
+        FindCLIError: the purpose is missing or unknown, or a file is missing.
+    """
+    from findcli.audiences.eligible.consent import require_purpose
+    from findcli.audiences.eligible.listed import require_file
+    from findcli.audiences.eligible.who import WhoNot
+
+    require_purpose(workspace.settings.consent, purpose)
+    for path in exclude or ():
+        require_file(path)
+    return WhoNot(purpose=purpose, exclude=tuple(exclude or ()), keep_seeds=keep_seeds)
+
+
+def experiment(workspace: Workspace, name: str | None, holdout: str | None) -> Experiment | None:
+    """The experiment that is named, started where it is new.
+
+    Raises:
+        FindCLIError: the share is none, or another one than before; or there is no such experiment.
+    """
+    if name is None and holdout is None:
+        return None
+    if name is None:
+        raise typer.BadParameter("--holdout needs a name, by which it stays the same: add --experiment NAME")
+    from findcli.audiences.experiment.assign import open_experiment, parse_share
+
+    return open_experiment(workspace, name, None if holdout is None else parse_share(holdout))
+
+
+def warn_or_refuse(audiences: list[Audience], least: int | None, *, handed_on: bool) -> None:
+    """Warn of lists that match nobody, of groups that are rarely selected, and of an audience that is small.
+
+    Raises:
+        FindCLIError: an audience that would be handed on is smaller than was asked for.
+    """
+    from findcli.audiences.eligible.size import require_size
+
+    warnings = [warning for audience in audiences for warning in audience.warnings]
+    for audience in audiences:
+        small = require_size(len(audience.selected), least, demand=audience.demand) if handed_on or least else None
+        warnings += [] if small is None else [small]
+        warnings += [_adverse(rates) for rates in audience.group_rates if rates.is_adverse]
+    for warning in dict.fromkeys(warnings):
+        console.print_warning(warning)
+
+
+def _adverse(rates: GroupRates) -> str:
+    low, high = rates.lowest, rates.highest
+    assert low is not None
+    assert high is not None
+    return (
+        f"{rates.column}: {low.value} users are selected {rates.ratio:.2f} times as often as {high.value} users; "
+        "below 0.80 a regulator may ask why"
+    )
+
+
+def print_counts(audience: Audience) -> None:
+    """Print the way from everybody to the audience, where more than filters and the demand left users out."""
+    counts = audience.counts
+    if counts is None or not any(drop.kind not in ("filter", "selection") for drop in counts.drops):
+        return
+    width = len(f"{counts.gross:,}") + 1
+    at = f"{counts.at:%Y-%m-%d %H:%M} {counts.at.tzname() or counts.at:%z}"
+    console.print_line(f"{counts.gross:>{width},} users with a history before {audience.as_of:%Y-%m-%d}, counted {at}")
+    for drop in counts.drops:
+        console.print_line(f"{f'-{drop.users:,}':>{width}} {drop.reason}")
+    console.print_line(f"{counts.net:>{width},} in the audience")
+
+
+def print_experiment(audience: Audience) -> None:
+    """Print how many users are held out, and the smallest lift that can be seen."""
+    if audience.experiment is None or audience.held_out is None:
+        return
+    name, reached, held = audience.experiment.name, len(audience.selected), len(audience.held_out)
+    console.print_line(
+        f"experiment {name}: {held:,} users are held out, the same at every refresh; do not reach them otherwise"
+    )
+    base, rate = visible(audience)
+    by_itself = f"{base if base is not None else SUPPOSED:.0%} would do it without being reached"
+    supposed = by_itself if base is not None else f"if {by_itself} (not known for this demand)"
+    if rate is None:
+        console.print_line(f"{supposed}: with so few users no difference can be told from chance; hold out more users")
+        return
+    lift = rate / (base or SUPPOSED) - 1
+    console.print_line(
+        f"{supposed}: the smallest lift it can show is {lift:+.0%}, to {rate:.1%}; "
+        f"a smaller one among {reached:,} reached users may pass for chance"
+    )
+
+
+def visible(audience: Audience) -> tuple[float | None, float | None]:
+    """The rate expected without being reached, None where that is not known, and the smallest rate above it to see."""
+    import polars as pl
+
+    from findcli.audiences.experiment.power import smallest_rate
+
+    assert audience.held_out is not None
+    everyone = pl.concat([audience.selected, audience.held_out])["probability"]
+    base = None if everyone.null_count() or not len(everyone) else float(everyone.mean())  # type: ignore[arg-type]
+    return base, smallest_rate(len(audience.selected), len(audience.held_out), SUPPOSED if base is None else base)
+
+
+def print_groups(audience: Audience) -> None:
+    """Print how often each group of a sensitive column is selected."""
+    for rates in audience.group_rates:
+        listed = ", ".join(f"{group.value} {group.rate:.1%} of {group.users:,}" for group in rates.groups)
+        ratio = "" if rates.ratio is None else f"; lowest to highest {rates.ratio:.2f}"
+        between = (
+            "" if rates.interval is None else f" (95% interval {rates.interval[0]:.2f} to {rates.interval[1]:.2f})"
+        )
+        console.print_line(f"selected by {rates.column}: {listed}{ratio}{between}")
+
+
+def plain(audience: Audience) -> dict[str, Any]:
+    """What JSON says of who is not in an audience; the ids of held-out users are not in it."""
+    values: dict[str, Any] = {"counts": None if audience.counts is None else audience.counts.plain()}
+    if audience.experiment is not None and audience.held_out is not None:
+        base, rate = visible(audience)
+        values["experiment"] = {
+            "name": audience.experiment.name,
+            "share": audience.experiment.share,
+            "held_out": len(audience.held_out),
+            "expected_rate": base,
+            "smallest_visible_rate": rate,
+        }
+    if audience.group_rates:
+        values["group_rates"] = [rates.plain() for rates in audience.group_rates]
+    return values | ({"warnings": list(audience.warnings)} if audience.warnings else {})
