@@ -6,23 +6,24 @@ Tested in tests/audiences/test_target.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from findcli.audiences.handoff.plain import escaped
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import replacing
-from findcli.workspace.folder import Workspace
+from findcli.workspace.folder import Workspace, files_of
 
 if TYPE_CHECKING:
     from findcli.audiences.target import Audience
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": lambda frame, path: frame.write_parquet(path),
-    ".csv": lambda frame, path: frame.write_csv(path),
+    ".csv": lambda frame, path: escaped(frame).write_csv(path),
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
 }
 
@@ -34,24 +35,27 @@ def one_table(audiences: Sequence[Audience], *, named: bool) -> pl.DataFrame:
     return table if named else table.drop("demand")
 
 
-def require_writable(path: Path, *, workspace: Workspace | None = None, force: bool = False) -> None:
+def require_writable(
+    path: Path, *, workspace: Workspace | None = None, force: bool = False, endings: Collection[str] = tuple(WRITERS)
+) -> None:
     """Refuse a file that no table can or should be written to, before any work is done.
 
     Args:
         path: the file.
         workspace: the workspace whose input files must not be overwritten.
         force: overwrite even those files.
+        endings: the extensions that a file may have.
 
     Raises:
-        FindCLIError: the extension is not .parquet, .csv or .jsonl, it is a folder, a device or a pipe, its folder is
+        FindCLIError: the extension is none of these, it is a folder, a device or a pipe, its folder is
             missing or not writable, or it is a file that the workspace reads.
     """
     if path.is_dir() or not path.absolute().parent.is_dir():
         message = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise FindCLIError(message, hint="name a file in a folder that exists")
-    if path.suffix.lower() not in WRITERS:
+    if path.suffix.lower() not in endings:
         extension = f"the extension {path.suffix}" if path.suffix else "no file extension"
-        raise FindCLIError(f"{path} has {extension}", hint=f"name a file that ends in {', '.join(WRITERS)}")
+        raise FindCLIError(f"{path} has {extension}", hint=f"name a file that ends in {', '.join(endings)}")
     if path.exists() and not path.is_file():
         raise FindCLIError(f"{path} is a pipe or a device, not a file", hint="name a file; it is replaced as a whole")
     if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
@@ -67,6 +71,7 @@ def _read_by(workspace: Workspace) -> set[Path]:
     named = [settings.profile.path, settings.split.users_file, settings.split.categories_file]
     named += [task.path for task in settings.tasks.values()]
     files = [workspace.path(name) for name in named if name is not None]
+    files += [] if settings.contacts.path is None else files_of(workspace.path(settings.contacts.path))
     for source in settings.sources:
         with suppress(FindCLIError):  # a source without a file has none to lose
             files += workspace.source_files(source)

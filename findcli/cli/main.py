@@ -19,6 +19,7 @@ from findcli import __version__
 from findcli.cli import (
     ablate,
     align,
+    audience,
     benchmark,
     build_pairs,
     check,
@@ -27,6 +28,7 @@ from findcli.cli import (
     describe,
     embed,
     evaluate,
+    export,
     few_shot,
     init,
     plot,
@@ -78,6 +80,8 @@ _add(tune_rewriter.tune_rewriter, "tune-rewriter", panel=BUILD, example="--steps
 _add(target.target, "target", panel=USE, example='"people who rent phones" --top-k 50 -o renters.csv')
 _add(tune_prompt.tune_prompt, "tune-prompt", panel=USE, example='"phone renters" --seeds seeds.csv --name phones')
 app.add_typer(prompts.app, name="prompts", rich_help_panel=USE, epilog="Example: findcli prompts list")
+app.add_typer(audience.app, name="audience", rich_help_panel=USE, epilog="Example: findcli audience list")
+_add(export.export, "export", panel=USE, example="phone-renters --format google -o renters.csv")
 app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 app.command("evaluate", cls=evaluate.Evaluate, rich_help_panel=EVALUATE)(evaluate.evaluate)

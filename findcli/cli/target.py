@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console, understood, who_not
+from findcli.cli import console, saving, understood, who_not
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
 from findcli.cli.stage import limit_threads, settle_threads
 from findcli.workspace.durations import parse_instant
@@ -68,6 +68,10 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="FILE", help="Write the audience to this .parquet, .csv or .jsonl file."),
 ]
 Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite the file even if the workspace reads it.")]
+Save = Annotated[
+    str | None,
+    typer.Option("--save", metavar="NAME", help="Save the audience in the workspace; again, to refresh it."),
+]
 
 
 def target(
@@ -88,6 +92,8 @@ def target(
     min_size: who_not.MinSize = None,
     output: Output = None,
     force: Overwrite = False,
+    save: Save = None,
+    overwrite: saving.Replace = False,
     rewrite: Rewrite = "auto",
     explain_query: Explain = False,
     as_of: AsOf = None,
@@ -118,6 +124,8 @@ def target(
     if not explain_query:
         left_out = who_not.checked(users, purpose, exclude, keep_seeds=keep_seeds)
     held = who_not.experiment(users, experiment, holdout)
+    if save is not None:
+        saving.require_saveable(users, save, demand, prompt, demands, model=other, overwrite=overwrite)
     if as_of is None:
         _warn_of_changes(users)
     settle_threads(threads)
@@ -144,11 +152,12 @@ def target(
         device=device or "auto",
     )
     understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
-    who_not.warn_or_refuse(audiences, min_size, handed_on=output is not None)
+    who_not.warn_or_refuse(audiences, min_size, handed_on=output is not None or save is not None)
     if output is not None:
         write_audience(one_table(audiences, named=demands is not None), output)
+    change = None if save is None else saving.save(users, save, audiences[0], model=other, overwrite=overwrite)
     if as_json:
-        console.print_json([plain_audience(audience, output) for audience in audiences])
+        console.print_json([plain_audience(audience, output) | saving.plain(change) for audience in audiences])
     else:
         print_passed(audiences[0])
         for audience in audiences[:SHOWN]:
@@ -159,6 +168,8 @@ def target(
         if output is not None:
             rows = sum(len(audience.selected) for audience in audiences)
             console.print_line(f"wrote {rows:,} rows to {output}")
+        if change is not None:
+            saving.print_change(change)
 
 
 def _checked(

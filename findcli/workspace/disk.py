@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -70,6 +71,60 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path, *, holding: str) -> Iterator[Path]:
+    """Write a folder whole or not at all: yields a temporary folder, swapped in when the block ends well.
+
+    Args:
+        folder: the folder; one that stands there is replaced.
+        holding: a file that every finished folder of the kind holds.
+
+    Raises:
+        FindCLIError: another command is writing the folder, or the disk is full.
+    """
+    with locked(folder), disk_problems(folder), doing(f"writing {folder}"):
+        _revive(folder, holding)
+        temporary = folder.with_name(f".{folder.name}.draft")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            set_modes(temporary)
+            settle(temporary)
+            swap_in(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def swap_in(temporary: Path, folder: Path) -> None:
+    """Swap folders; between the two renames the old one waits under a name that `bring_back` knows."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    temporary.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def bring_back(folder: Path, *, holding: str) -> None:
+    """Bring the old folder back when a command died between the two renames of `swap_in`.
+
+    Args:
+        folder: the folder.
+        holding: a file that every finished folder of the kind holds.
+    """
+    if not folder.exists() and (folder.with_name(f".{folder.name}.old") / holding).is_file():
+        with suppress(FindCLIError), locked(folder):
+            _revive(folder, holding)
+
+
+def _revive(folder: Path, holding: str) -> None:
+    """The same under a lock that is held."""
+    old = folder.with_name(f".{folder.name}.old")
+    if not folder.exists() and (old / holding).is_file():
+        old.rename(folder)
 
 
 def set_modes(folder: Path) -> None:

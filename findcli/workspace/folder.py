@@ -67,6 +67,11 @@ class Workspace:
         """The folder of the learned prompts, a run folder each."""
         return self.runs / "prompts"
 
+    @property
+    def audiences(self) -> Path:
+        """The folder of the saved audiences, a folder each, beside their log."""
+        return self.folder / "audiences"
+
     def path(self, name: str) -> Path:
         """A path of the workspace file, which is relative to it."""
         return self.folder / name

@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from findcli import __version__
 from findcli.errors import FindCLIError, doing, first_line
-from findcli.workspace.disk import disk_problems, hash_file, locked, set_modes, settle
+from findcli.workspace.disk import bring_back, disk_problems, hash_file, locked, set_modes, settle, swap_in
 from findcli.workspace.durations import in_calendar
 from findcli.workspace.stages import STAGES
 
@@ -153,7 +153,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         FindCLIError: the manifest is there and cannot be read.
     """
     require_own(folder)
-    _recover(folder)
+    bring_back(folder, holding=MANIFEST)
     path = folder / MANIFEST
     if not path.is_file():
         return None
@@ -279,7 +279,7 @@ def writing(
             )  # fmt: skip
             draft.json(MANIFEST, asdict(manifest))
             settle(temporary)
-            _replace(temporary, folder)
+            swap_in(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -327,23 +327,3 @@ def as_json(value: Any) -> Any:
 def _hash_files(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
-
-
-def _replace(temporary: Path, folder: Path) -> None:
-    """Swap folders; between the two renames the old one waits under a name that `_recover` knows."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    temporary.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _recover(folder: Path) -> None:
-    """Bring the old folder back when a command died between the two renames of `_replace`."""
-    old = folder.with_name(f".{folder.name}.old")
-    if folder.exists() or not (old / MANIFEST).is_file():
-        return
-    with suppress(FindCLIError), locked(folder):
-        if not folder.exists():
-            old.rename(folder)

@@ -199,6 +199,27 @@ class Sentences:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contacts(TableForm):
+    """The table [contacts]: how users are reached; read by `findcli export` alone, never by training."""
+
+    path: Annotated[str | None, Doc("a table's file, a folder or a glob of its parts, relative to this file")] = None
+    user: Annotated[str, Doc("column of the user id")] = "user_id"
+    region: Annotated[
+        str | None, Doc("country of phone numbers without a country code, such as 'US', where the row names none")
+    ] = None
+    email: Annotated[tuple[str, ...], Doc("columns of e-mail addresses, plain or SHA-256; at most three")] = ()
+    phone: Annotated[tuple[str, ...], Doc("columns of phone numbers, plain or SHA-256; at most three")] = ()
+    first_name: Annotated[str | None, Doc("column of the first name")] = None
+    last_name: Annotated[str | None, Doc("column of the last name")] = None
+    city: Annotated[str | None, Doc("column of the city")] = None
+    state: Annotated[str | None, Doc("column of the state or province")] = None
+    zip: Annotated[str | None, Doc("column of the postal code")] = None
+    country: Annotated[str | None, Doc("column of the country, two letters such as 'US'")] = None
+    madid: Annotated[str | None, Doc("column of the mobile advertising id (GAID or IDFA)")] = None
+    handle: Annotated[str | None, Doc("column of the name on X, with or without @")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole of findcli.toml."""
 
@@ -221,6 +242,7 @@ class Settings:
     ranker: Ranker = field(default_factory=Ranker)
     rewriter: Rewriter = field(default_factory=Rewriter)
     prompt: Prompt = field(default_factory=Prompt)
+    contacts: Contacts = field(default_factory=Contacts)
     tasks: dict[str, Task] = field(default_factory=dict)
 
 

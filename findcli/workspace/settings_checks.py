@@ -15,13 +15,14 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from findcli.workspace.durations import parse_duration
-from findcli.workspace.settings import SLOTS, Aggregate, Profile, Source, Task
+from findcli.workspace.settings import SLOTS, Aggregate, Contacts, Profile, Source, Task
 from findcli.workspace.table_form import TableForm
 
 Problem = tuple[str, str]
 RESERVED = {"user_id", "time", "source", "pair", "cutoff"}
 TIME_WORDS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "days")
 WORDS = ("subject", "verb", "unit", "currency", "amount", "count", "distinct")  # of sentences, beside slots
+MOST_CONTACTS = 3  # columns of e-mail addresses, and of phone numbers
 NEED_COLUMN = ("sum", "mean", "min", "max", "distinct")
 
 
@@ -59,6 +60,9 @@ def cross_problems(parts: Parts) -> Iterator[Problem]:
         for name in task.without_sources:
             yield from _unknown_source(f"{path}.without_sources", name, parts.source_names)
     yield from _privacy_problems(parts)
+    if "contacts" in parts.tables:
+        yield from _form_problems("contacts", parts.tables["contacts"])
+        yield from _contact_problems(parts.tables["contacts"])
     yield from _group_problems(parts.tables)
     yield from _size_problems(parts.tables)
 
@@ -142,6 +146,17 @@ def _profile_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Ite
         if len(set(values)) < max(len(values), 2):
             yield f"profile.ordered.{column}", f"{list(values)!r} should be at least two different values, in order"
     yield from _column_name_problems(profile, aggregates)
+
+
+def _contact_problems(contacts: Contacts) -> Iterator[Problem]:
+    for key in ("email", "phone"):
+        columns = getattr(contacts, key)
+        if len(columns) > MOST_CONTACTS:
+            yield f"contacts.{key}", f"names {len(columns)} columns; platforms take at most {MOST_CONTACTS}: name fewer"
+    if contacts.region is not None and not (len(contacts.region) == 2 and contacts.region.isupper()):
+        yield "contacts.region", f"is {contacts.region!r}; write a country of two capital letters, such as 'US'"
+    if contacts.path is None and any(getattr(contacts, key) for key in ("email", "phone", "madid", "handle")):
+        yield "contacts.path", "is missing; name the table that holds these columns"
 
 
 def _column_name_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Iterator[Problem]:
