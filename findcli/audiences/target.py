@@ -69,6 +69,7 @@ class Audience:
         experiment: the experiment; None without one.
         group_rates: how often the groups of each sensitive column are selected.
         warnings: what to know before using it.
+        who_not: whom it was asked to leave out.
         offer: a filter suggested by the demand's own words; None if they name no profile value, or a filter is given.
         rewriting: how the demand was understood; a demand that the vocabulary cannot answer selects nobody.
         prompt: the name of the learned prompt that ranks instead of the sentence; None without one.
@@ -90,6 +91,7 @@ class Audience:
     experiment: Experiment | None = None
     group_rates: tuple[GroupRates, ...] = ()
     warnings: tuple[str, ...] = ()
+    who_not: WhoNot | None = None
 
 
 def target(
@@ -168,6 +170,7 @@ def target(
                 passed, how, prompt, conditions, offer,
                 counts.then(*_drops(passed, conditions, everyone, ranking, selected, held_out, experiment)), held_out,
                 experiment, group_rates(workspace, engine.users, selected["user_id"], engine.as_of), eligible.warnings,
+                who_not,
             )
         )  # fmt: skip
     return audiences

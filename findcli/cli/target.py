@@ -120,10 +120,10 @@ def target(
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
     sentences = _checked(users, demand, demands, where=where, output=output, force=force)
-    left_out = None
-    if not explain_query:
-        left_out = who_not.checked(users, purpose, exclude, keep_seeds=keep_seeds)
-    held = who_not.experiment(users, experiment, holdout)
+    left_out, held = who_not.asked(
+        users, purpose=purpose, exclude=exclude, keep_seeds=keep_seeds, holdout=holdout, experiment=experiment,
+        explain=explain_query,
+    )  # fmt: skip
     if save is not None:
         saving.require_saveable(users, save, demand, prompt, demands, model=other, overwrite=overwrite)
     if as_of is None:
@@ -157,7 +157,8 @@ def target(
         write_audience(one_table(audiences, named=demands is not None), output)
     change = None if save is None else saving.save(users, save, audiences[0], model=other, overwrite=overwrite)
     if as_json:
-        console.print_json([plain_audience(audience, output) | saving.plain(change) for audience in audiences])
+        plain = [plain_audience(audience, output) | who_not.plain(users, audience) for audience in audiences]
+        console.print_json([each | saving.plain(change) for each in plain])
     else:
         print_passed(audiences[0])
         for audience in audiences[:SHOWN]:
@@ -315,7 +316,6 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
         "conditions": [asdict(condition) for condition in audience.conditions],
         "offered_where": audience.offer,
         "selected": len(audience.selected),
-        **who_not.plain(audience),
         "rewriting": None if audience.rewriting is None else understood.plain(audience.rewriting),
         "nearest": [{"sentence": text, "cosine": cosine} for text, cosine in audience.nearest],
         "audience": listed,

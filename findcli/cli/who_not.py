@@ -23,8 +23,8 @@ Exclude = Annotated[
     list[Path] | None,
     typer.Option(
         "--exclude",
-        metavar="FILE",
-        help="Leave out the users of this file: a suppression list or an earlier audience; may be repeated.",
+        metavar="FILE|NAME",
+        help="Leave out the users of this file or saved audience, such as a suppression list; may be repeated.",
     ),
 ]
 Purpose = Annotated[
@@ -51,31 +51,38 @@ ExperimentName = Annotated[
         "--experiment", metavar="NAME", help="Name of the experiment; it holds out the same users at every refresh."
     ),
 ]
-SUPPOSED = 0.05  # of users who would do it by themselves, where nothing is known of them
 
 
-def checked(workspace: Workspace, purpose: str | None, exclude: list[Path] | None, *, keep_seeds: bool) -> WhoNot:
-    """Whom to leave out, once all has been checked that needs no model.
+def asked(
+    workspace: Workspace,
+    *,
+    purpose: str | None,
+    exclude: list[Path] | None,
+    keep_seeds: bool,
+    holdout: str | None,
+    experiment: str | None,
+    explain: bool,
+) -> tuple[WhoNot | None, Experiment | None]:
+    """Whom to leave out and to hold out, once all has been checked that needs no model; nobody to explain a demand.
 
     Raises:
-        FindCLIError: the purpose is missing or unknown, or a file is missing.
+        FindCLIError: the purpose is missing or unknown, a file is missing, or the experiment holds out another share.
     """
+    if explain:
+        return None, None
     from findcli.audiences.eligible.consent import require_purpose
-    from findcli.audiences.eligible.listed import require_file
+    from findcli.audiences.eligible.listed import listed_file
     from findcli.audiences.eligible.who import WhoNot
 
     require_purpose(workspace.settings.consent, purpose)
-    for path in exclude or ():
-        require_file(path)
-    return WhoNot(purpose=purpose, exclude=tuple(exclude or ()), keep_seeds=keep_seeds)
+    for name in exclude or ():
+        listed_file(workspace, name)
+    left_out = WhoNot(purpose=purpose, exclude=tuple(exclude or ()), keep_seeds=keep_seeds)
+    return left_out, _experiment(workspace, experiment, holdout)
 
 
-def experiment(workspace: Workspace, name: str | None, holdout: str | None) -> Experiment | None:
-    """The experiment that is named, started where it is new.
-
-    Raises:
-        FindCLIError: the share is none, or another one than before; or there is no such experiment.
-    """
+def _experiment(workspace: Workspace, name: str | None, holdout: str | None) -> Experiment | None:
+    """The experiment that is named, started where it is new."""
     if name is None and holdout is None:
         return None
     if name is None:
@@ -127,35 +134,24 @@ def print_counts(audience: Audience) -> None:
 
 def print_experiment(audience: Audience) -> None:
     """Print how many users are held out, and the smallest lift that can be seen."""
-    if audience.experiment is None or audience.held_out is None:
+    if audience.experiment is None:
         return
-    name, reached, held = audience.experiment.name, len(audience.selected), len(audience.held_out)
+    from findcli.audiences.manifest_details import experiment_details
+
+    values = experiment_details(audience)
     console.print_line(
-        f"experiment {name}: {held:,} users are held out, the same at every refresh; do not reach them otherwise"
+        f"experiment {values['name']}: {values['held_out']:,} users are held out, the same at every refresh; "
+        "do not reach them in another way"
     )
-    base, rate = visible(audience)
-    by_itself = f"{base if base is not None else SUPPOSED:.0%} would do it without being reached"
-    supposed = by_itself if base is not None else f"if {by_itself} (not known for this demand)"
+    base, rate = values["supposed_rate"], values["smallest_visible_rate"]
+    would = f"{base:.0%} would do it without being reached"
+    supposed = would if values["expected_rate"] is not None else f"if {would} (not known for this demand)"
     if rate is None:
-        console.print_line(f"{supposed}: with so few users no difference can be told from chance; hold out more users")
+        console.print_line(f"{supposed}: with so few users no difference can be told from chance; select more users")
         return
-    lift = rate / (base or SUPPOSED) - 1
     console.print_line(
-        f"{supposed}: the smallest lift it can show is {lift:+.0%}, to {rate:.1%}; "
-        f"a smaller one among {reached:,} reached users may pass for chance"
+        f"{supposed}: the smallest lift it can show is {rate / base - 1:+.0%}, to {rate:.1%}; less may pass for chance"
     )
-
-
-def visible(audience: Audience) -> tuple[float | None, float | None]:
-    """The rate expected without being reached, None where that is not known, and the smallest rate above it to see."""
-    import polars as pl
-
-    from findcli.audiences.experiment.power import smallest_rate
-
-    assert audience.held_out is not None
-    everyone = pl.concat([audience.selected, audience.held_out])["probability"]
-    base = None if everyone.null_count() or not len(everyone) else float(everyone.mean())  # type: ignore[arg-type]
-    return base, smallest_rate(len(audience.selected), len(audience.held_out), SUPPOSED if base is None else base)
 
 
 def print_groups(audience: Audience) -> None:
@@ -169,18 +165,8 @@ def print_groups(audience: Audience) -> None:
         console.print_line(f"selected by {rates.column}: {listed}{ratio}{between}")
 
 
-def plain(audience: Audience) -> dict[str, Any]:
-    """What JSON says of who is not in an audience; the ids of held-out users are not in it."""
-    values: dict[str, Any] = {"counts": None if audience.counts is None else audience.counts.plain()}
-    if audience.experiment is not None and audience.held_out is not None:
-        base, rate = visible(audience)
-        values["experiment"] = {
-            "name": audience.experiment.name,
-            "share": audience.experiment.share,
-            "held_out": len(audience.held_out),
-            "expected_rate": base,
-            "smallest_visible_rate": rate,
-        }
-    if audience.group_rates:
-        values["group_rates"] = [rates.plain() for rates in audience.group_rates]
-    return values | ({"warnings": list(audience.warnings)} if audience.warnings else {})
+def plain(workspace: Workspace, audience: Audience) -> dict[str, Any]:
+    """What JSON says of who is not in an audience, without the ids of users who are held out."""
+    from findcli.audiences.manifest_details import answer_details
+
+    return answer_details(workspace, audience)

@@ -47,15 +47,16 @@ def agreed_and_objecting(
     Args:
         workspace: names the table in [consent]; without one everybody agreed and nobody objects.
         users: N ids.
-        purpose: one of the settings; None where they name none.
+        purpose: one of the settings; None asks for no purpose, so that everybody agreed.
         now: rows dated later count for nothing; default: the present.
 
     Raises:
-        FindCLIError: the purpose is missing or unknown, the table cannot be read or lacks a column, or a value is
+        FindCLIError: the purpose is unknown, the table cannot be read or lacks a column, or a value is
             neither yes nor no.
     """
     settings = workspace.settings.consent
-    require_purpose(settings, purpose)
+    if purpose is not None:
+        require_purpose(settings, purpose)
     if settings.path is None:
         return np.ones(len(users), bool), np.zeros(len(users), bool)
     rows = _rows(workspace, settings, purpose, users.dtype, now or datetime.now(UTC))

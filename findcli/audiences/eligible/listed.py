@@ -54,15 +54,16 @@ def read_listed(path: Path, users: pl.Series, workspace: Workspace) -> Listed:
     """Read whom a file names.
 
     Args:
-        path: Parquet, CSV, JSONL or Excel with a column `user_id`, or the workspace's own name for it, or only one
-            column; of such a one the first line is an id too, since a plain list has no header.
+        path: a saved audience's name, or a file: Parquet, CSV, JSONL or Excel with a column `user_id`, or the
+            workspace's own name for it, or only one column; of such a one the first line is an id too, since a plain
+            list has no header.
         users: N ids.
         workspace: names its columns of users.
 
     Raises:
         FindCLIError: there is no such file, it cannot be read, or it has several columns and none of users.
     """
-    require_file(path)
+    name, path = str(path), listed_file(workspace, path)
     table = open_table([path], what=WHAT, ids=["user_id"])
     column = _column(table, workspace)
     with reading(WHAT, [path]):
@@ -72,18 +73,22 @@ def read_listed(path: Path, users: pl.Series, workspace: Workspace) -> Listed:
         first = first.with_columns(user_id=same_ids(pl.col("written"), pl.String(), users.dtype))
         if first["user_id"].is_in(users.implode()).any():
             ids = pl.concat([first, ids.with_columns(pl.col("written").cast(pl.String))])
-    return _matched(str(path), ids.drop_nulls("written").unique("written", maintain_order=True), users)
+    return _matched(name, ids.drop_nulls("written").unique("written", maintain_order=True), users)
 
 
-def require_file(path: Path) -> None:
-    """Refuse a file that is not there.
+def listed_file(workspace: Workspace, name: Path) -> Path:
+    """The file that a name stands for: the file itself, or the list of a saved audience, its control group included.
 
     Raises:
-        FindCLIError: it is not.
+        FindCLIError: there is neither.
     """
-    if not path.is_file():
-        hint = "name a file with a column user_id, or with one id a line"
-        raise FindCLIError(f"there is no file {path} to exclude users by", hint=hint)
+    saved = workspace.audiences / name / "users.parquet"
+    if not name.is_file() and len(name.parts) == 1 and saved.is_file():
+        return saved
+    if not name.is_file():
+        hint = "name a saved audience, or a file with a column user_id or with one id a line"
+        raise FindCLIError(f"there is no file {name} to exclude users by", hint=hint)
+    return name
 
 
 def _matched(name: str, ids: pl.DataFrame, users: pl.Series) -> Listed:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from findcli.audiences.eligible.consent import agreed_and_objecting
+from findcli.audiences.eligible.consent import agreed_and_objecting, require_purpose
 from findcli.audiences.eligible.counts import Drop, Kind
 from findcli.audiences.eligible.listed import Listed, read_listed
 from findcli.audiences.prompts.store import prompt_seeds
@@ -64,6 +64,7 @@ def who_may_be_ranked(
         FindCLIError: the purpose is missing or unknown, a table cannot be read, or nobody is left.
     """
     asked = who_not or WhoNot()
+    require_purpose(workspace.settings.consent, asked.purpose)
     agreed, objecting = agreed_and_objecting(workspace, users, asked.purpose)
     out: list[tuple[Kind, str, np.ndarray]] = []
     if workspace.settings.consent.objection is not None:

@@ -1,7 +1,7 @@
 """Who is held out of an experiment: a keyed hash of the experiment's name and the user, the same at every refresh.
 
-The key is drawn at random once a workspace and kept in `audiences/experiments.json`, beside each experiment's share. It
-has nothing to do with the split of training, so that held-out users are no better or worse known to the model. A share
+The key is the workspace's own (`workspace/key.py`); `audiences/experiments.json` keeps each experiment's share. Neither
+has anything to do with the split of training, so that held-out users are no better or worse known to the model. A share
 is never changed: users who were reached would become users who were not.
 """
 
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from findcli.data.people import groups_of
 from findcli.errors import FindCLIError, first_line
 from findcli.workspace.disk import locked, replacing
 from findcli.workspace.folder import Workspace
+from findcli.workspace.key import keyed_hash, workspace_key
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
@@ -35,19 +34,25 @@ class Experiment:
     Attributes:
         name: its name.
         share: the share of users who are held out, in (0, 1).
-        salt: the workspace's key, in hexadecimal.
     """
 
     name: str
     share: float
-    salt: str
 
     def held_out(self, workspace: Workspace, users: pl.Series) -> np.ndarray:
         """Who is held out, bool (N,); users who are one person by [split] are on one side."""
-        units = groups_of(workspace, users)
-        drawn = np.array([_drawn(self.name, self.salt, unit) for unit in units], np.float64)
-        held: np.ndarray = drawn < self.share
+        key, purpose = workspace_key(workspace), f"experiment {self.name}"
+        drawn = [int(keyed_hash(key, purpose, unit)[:13], 16) for unit in groups_of(workspace, users)]
+        held: np.ndarray = np.array(drawn, np.float64) < self.share * 16**13  # 52 bits, which a float holds exactly
         return held
+
+
+def grouped(reached: pl.DataFrame, held_out: pl.DataFrame | None) -> pl.DataFrame:
+    """Both in one table, by rank, with a column `group`: "target" or "control"; null without an experiment."""
+    if held_out is None:
+        return reached.with_columns(group=pl.lit(None, pl.String))
+    parts = (reached.with_columns(group=pl.lit("target")), held_out.with_columns(group=pl.lit("control")))
+    return pl.concat(parts).sort("rank")
 
 
 def held_apart(
@@ -58,12 +63,6 @@ def held_apart(
         return selected, None
     held = pl.Series(experiment.held_out(workspace, selected["user_id"]), dtype=pl.Boolean)
     return selected.filter(~held), selected.filter(held)
-
-
-def _drawn(name: str, salt: str, unit: object) -> float:
-    """A number in [0, 1) that depends on all three and on nothing else."""
-    digest = blake2b(f"{name}\0{unit}".encode(), key=bytes.fromhex(salt), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> 11) / 2**53
 
 
 def parse_share(text: str) -> float:
@@ -93,8 +92,7 @@ def open_experiment(workspace: Workspace, name: str, share: float | None = None)
     if not NAME.fullmatch(name):
         hint = "use letters, digits, - and _, such as spring-mailing"
         raise FindCLIError(f"{name!r} is not a valid name of an experiment", hint=hint)
-    path = experiments_file(workspace)
-    kept = _read(path)
+    kept = _read(workspace)
     known = kept["experiments"].get(name)
     if known is None and share is None:
         names = ", ".join(kept["experiments"]) or "none"
@@ -104,34 +102,44 @@ def open_experiment(workspace: Workspace, name: str, share: float | None = None)
         hint = "leave --holdout out, or name another experiment: a new share would mix who was reached with who was not"
         raise FindCLIError(f"the experiment {name} holds out {known['share']:.3g} of users, not {share:.3g}", hint=hint)
     if known is None:
-        kept = _started(path, name, float(share or 0))
-        known = kept["experiments"][name]
-    return Experiment(name, known["share"], kept["salt"])
+        known = _started(workspace, name, float(share or 0))
+    return Experiment(name, known["share"])
 
 
 def experiments_file(workspace: Workspace) -> Path:
-    """Where the key and the shares are kept."""
-    return workspace.folder / "audiences" / "experiments.json"
+    """Where the shares are kept."""
+    return workspace.audiences / "experiments.json"
 
 
-def _started(path: Path, name: str, share: float) -> dict[str, Any]:
+def _started(workspace: Workspace, name: str, share: float) -> dict[str, Any]:
+    path = experiments_file(workspace)
     with locked(path):
-        kept = _read(path)  # again: another command may have started one since
+        kept = _read(workspace)  # again: another command may have started one since
         entry = {"share": share, "started": datetime.now(UTC).isoformat(timespec="seconds")}
         kept["experiments"].setdefault(name, entry)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    return kept
+    started: dict[str, Any] = kept["experiments"][name]
+    return started
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(workspace: Workspace) -> dict[str, Any]:
+    """The experiments by name, and a mark of the key that they were started with.
+
+    Raises:
+        FindCLIError: the file cannot be read, or the key is another one now.
+    """
+    path, mark = experiments_file(workspace), keyed_hash(workspace_key(workspace), "mark", "of the key")
     if not path.exists():
-        return {"salt": secrets.token_hex(16), "experiments": {}}
+        return {"key": mark, "experiments": {}}
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if bytes.fromhex(kept["salt"]) and isinstance(kept["experiments"], dict):
-            return kept
-        raise ValueError("there is no key in it")
+        changed = kept["key"] != mark
+        dict(kept["experiments"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        hint = "restore it from a copy: without its key, who is held out cannot be known again"
+        hint = "bring the file back from a backup"
         raise FindCLIError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
+    if changed:
+        hint = f"bring {path.with_name('key')} back from a backup; without it nobody knows who was held out"
+        raise FindCLIError("the workspace's key is not the one that its experiments were started with", hint=hint)
+    return kept

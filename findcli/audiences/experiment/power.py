@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from math import sqrt
 
+import polars as pl
 from scipy.optimize import brentq
 from scipy.stats import norm
 
 LEVEL, POWER = 0.05, 0.8
+
+
+def expected_rate(*parts: pl.DataFrame) -> float | None:
+    """The mean probability of all users of some rankings; None where one of them has none, or there is no user."""
+    probabilities = pl.concat([part["probability"] for part in parts])
+    if not len(probabilities) or probabilities.null_count():
+        return None
+    return float(probabilities.to_numpy().mean())
 
 
 def smallest_rate(reached: int, held_out: int, base: float) -> float | None:

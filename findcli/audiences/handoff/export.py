@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from findcli.audiences.eligible.consent import agreed_and_objecting
 from findcli.audiences.export import WRITERS, require_writable, write_audience
 from findcli.audiences.handoff.contacts import read_contacts
 from findcli.audiences.handoff.normalise import country_code, hashed
@@ -27,6 +28,7 @@ from findcli.workspace.folder import Workspace
 PLAIN = tuple(ending.removeprefix(".") for ending in WRITERS)
 FORMATS = (*PLATFORMS, *PLAIN)
 PLATFORM_ENDINGS = (".csv", ".txt")
+OBJECTS, NO_CONSENT = "object to marketing", "did not agree to {}"
 CONTROL, FORGOTTEN = "are in the control group", "were forgotten"
 NO_ROW, NO_IDENTIFIER = "have no row in the table of contacts", "have no identifier that can be used"
 
@@ -127,6 +129,12 @@ def _admitted(workspace: Workspace, opened: UserList) -> tuple[pl.DataFrame, lis
         kept = users.filter(pl.col("group").ne_missing("control"))
         drops.append(Drop(reason=CONTROL, users=len(users) - len(kept)))
         users = kept
+    purpose = opened.record.details.get("purpose") if opened.record is not None else None
+    # As of now, not of when the audience was saved.
+    agreed, objecting = agreed_and_objecting(workspace, users["user_id"], purpose)
+    for reason, admitted in ((OBJECTS, ~objecting), (NO_CONSENT.format(purpose), agreed | objecting)):
+        drops.append(Drop(reason=reason, users=int((~admitted).sum())))
+    users = users.filter(pl.Series(agreed & ~objecting))
     remembered = users.filter(known(workspace, users["user_id"]))
     drops.append(Drop(reason=FORGOTTEN, users=len(users) - len(remembered)))
     return remembered, drops

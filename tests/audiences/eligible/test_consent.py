@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from findcli.audiences.eligible.consent import NO, YES, agreed_and_objecting
+from findcli.audiences.eligible.consent import NO, YES, agreed_and_objecting, require_purpose
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace, load_workspace
 
@@ -55,7 +55,7 @@ def test_the_latest_row_counts_and_a_later_one_not_yet(tiny_workspace: Workspace
 def test_a_purpose_is_needed_and_known(tiny_workspace: Workspace) -> None:
     workspace = with_consent(tiny_workspace, "user_id,ads,mail\n1,1,1\n")
     with pytest.raises(FindCLIError, match="none is named") as refused:
-        agreed_and_objecting(workspace, USERS, None)
+        require_purpose(workspace.settings.consent, None)
     assert "--purpose ads" in str(refused.value.hint)
     with pytest.raises(FindCLIError, match="no purpose 'sms'"):
         agreed_and_objecting(workspace, USERS, "sms")

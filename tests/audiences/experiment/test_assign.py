@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import polars as pl
@@ -72,7 +73,7 @@ def test_users_who_are_one_person_are_on_one_side(tiny_workspace: Workspace) -> 
 
 def test_another_workspace_draws_other_users(tiny_workspace: Workspace) -> None:
     one = open_experiment(tiny_workspace, "spring", 0.5).held_out(tiny_workspace, MANY)
-    experiments_file(tiny_workspace).unlink()
+    shutil.rmtree(tiny_workspace.audiences)
     other = open_experiment(tiny_workspace, "spring", 0.5).held_out(tiny_workspace, MANY)
     assert 0.45 < (one == other).mean() < 0.55
 
@@ -89,8 +90,8 @@ def test_a_share_is_never_changed(tiny_workspace: Workspace) -> None:
         open_experiment(tiny_workspace, "../x", 0.1)
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"salt": "", "experiments": {}}', '{"salt": "zz", "experiments": {}}'])
-def test_a_lost_key_is_not_replaced_in_silence(tiny_workspace: Workspace, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "{}", '{"key": "x"}', "[]"])
+def test_a_torn_file_is_not_replaced_in_silence(tiny_workspace: Workspace, content: str) -> None:
     open_experiment(tiny_workspace, "spring", 0.1)
     experiments_file(tiny_workspace).write_text(content)
     with pytest.raises(FindCLIError, match="cannot be read"):
@@ -98,12 +99,19 @@ def test_a_lost_key_is_not_replaced_in_silence(tiny_workspace: Workspace, conten
     assert experiments_file(tiny_workspace).read_text() == content
 
 
-def test_the_key_is_kept_once(tiny_workspace: Workspace) -> None:
+def test_a_lost_key_is_said_not_replaced_by_other_sides(tiny_workspace: Workspace) -> None:
+    open_experiment(tiny_workspace, "spring", 0.1)
+    (tiny_workspace.audiences / "key").unlink()
+    with pytest.raises(FindCLIError, match="key is not the one"):
+        open_experiment(tiny_workspace, "spring")
+
+
+def test_shares_are_kept_and_no_id_is(tiny_workspace: Workspace) -> None:
     open_experiment(tiny_workspace, "spring", 0.1)
     open_experiment(tiny_workspace, "autumn", 0.2)
     kept = json.loads(experiments_file(tiny_workspace).read_text())
     assert {name: each["share"] for name, each in kept["experiments"].items()} == {"spring": 0.1, "autumn": 0.2}
-    assert len(bytes.fromhex(kept["salt"])) == 16
+    assert {path.name for path in tiny_workspace.audiences.glob("[!.]*")} == {"key", "experiments.json"}
 
 
 @pytest.mark.parametrize(("text", "share"), [("10%", 0.1), ("0.1", 0.1), (" 2.5 % ", 0.025)])
