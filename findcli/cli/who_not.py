@@ -125,7 +125,7 @@ def print_counts(audience: Audience) -> None:
     if counts is None or not any(drop.kind not in ("filter", "selection") for drop in counts.drops):
         return
     width = len(f"{counts.gross:,}") + 1
-    at = f"{counts.at:%Y-%m-%d %H:%M} {counts.at.tzname() or counts.at:%z}"
+    at = f"{counts.at:%Y-%m-%d %H:%M %Z}"
     console.print_line(f"{counts.gross:>{width},} users with a history before {audience.as_of:%Y-%m-%d}, counted {at}")
     for drop in counts.drops:
         console.print_line(f"{f'-{drop.users:,}':>{width}} {drop.reason}")
