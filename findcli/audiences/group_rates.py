@@ -44,7 +44,8 @@ class GroupRates:
 
     Attributes:
         column: its name.
-        groups: largest first, then those not compared: users of small groups, and users whose group is not known.
+        groups: largest first, numbers in order; then those not compared: users of small groups, and users whose
+            group is not known.
         compared: how many of them are compared.
     """
 
@@ -107,8 +108,11 @@ def group_rates(workspace: Workspace, users: pl.Series, selected: pl.Series, as_
     columns = workspace.settings.sensitive.columns
     if not columns:
         return ()
-    values = _values(workspace, users, as_of).with_columns(chosen=users.is_in(selected.implode()))
-    return tuple(_rates(name, _labels(values[name]), values["chosen"]) for name in columns)
+    values = _values(workspace, users, as_of)
+    chosen = users.is_in(selected.implode())
+    return tuple(
+        _rates(name, _labels(values[name]), chosen, numeric=values.schema[name].is_numeric()) for name in columns
+    )
 
 
 def _values(workspace: Workspace, users: pl.Series, as_of: datetime) -> pl.DataFrame:
@@ -141,10 +145,13 @@ def _labels(values: pl.Series) -> pl.Series:
     )
 
 
-def _rates(name: str, labels: pl.Series, chosen: pl.Series) -> GroupRates:
+def _rates(name: str, labels: pl.Series, chosen: pl.Series, *, numeric: bool) -> GroupRates:
     frame = pl.DataFrame({"value": labels, "chosen": chosen})
     counted = frame.group_by("value").agg(users=pl.len(), selected=pl.col("chosen").sum())
     known = counted.filter(pl.col("value").is_not_null()).sort("users", "value", descending=[True, False])
+    number = pl.col("value").str.extract(r"^(-?[\d.e+]+)(?: to |$)").cast(pl.Float64, strict=False)
+    if numeric:
+        known = known.sort(number)
     large, small = known.filter(pl.col("users") >= FEWEST), known.filter(pl.col("users") < FEWEST)
     rest = [(OTHERS, small), (UNKNOWN, counted.filter(pl.col("value").is_null()))]
     groups = [Group(*row) for row in large.iter_rows()]

@@ -249,10 +249,11 @@ def save_target(
         details: what else the manifest should say.
         overwrite: replace an audience that answers another demand.
     """
-    whole = replace(audience, selected=grouped(audience.selected, audience.held_out))
+    users = grouped(audience.selected, audience.held_out)
     both = {**answer_details(workspace, audience), **(details or {})}
-    record = record_of(workspace, whole, model=model, drops=drops, details=both)
-    return save_audience(workspace, name, whole.selected, record, overwrite=overwrite)
+    record = record_of(workspace, audience, model=model, drops=drops, details=both)
+    record = replace(record, sizes=replace(record.sizes, selected=len(users)))
+    return save_audience(workspace, name, users, record, overwrite=overwrite)
 
 
 def require_saveable(workspace: Workspace, name: str, demand: str, *, overwrite: bool = False) -> None:

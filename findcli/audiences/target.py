@@ -32,7 +32,7 @@ from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
 from findcli.errors import FindCLIError
 from findcli.scoring.as_read import AUTO
-from findcli.scoring.engine import open_engine
+from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace
 
 
@@ -144,7 +144,7 @@ def target(
     eligible = who_may_be_ranked(workspace, engine.users, who_not, prompt=prompt)
     if not eligible.kept.all():
         engine = engine.among(np.flatnonzero(eligible.kept))
-    counts = counts.then(*eligible.drops)
+    counts, warnings = counts.then(*eligible.drops), (*eligible.warnings, *_trained_on_sensitive(engine))
     understood: list[Understood | None] = [None]
     if prompt is None:
         understood = [*read(engine, demands, rewrite)]
@@ -169,7 +169,7 @@ def target(
                 demand, engine.as_of, ranking, reached, scored.nearest[i], len(engine.users),
                 passed, how, prompt, conditions, offer,
                 counts.then(*_drops(passed, conditions, everyone, ranking, selected, held_out, experiment)), held_out,
-                experiment, group_rates(workspace, engine.users, selected["user_id"], engine.as_of), eligible.warnings,
+                experiment, group_rates(workspace, engine.users, selected["user_id"], engine.as_of), warnings,
                 who_not,
             )
         )  # fmt: skip
@@ -249,6 +249,15 @@ def _drops(
     yield Drop("selection", "were not selected", len(ranking) - len(selected))
     if experiment is not None and held_out is not None:
         yield Drop("holdout", f"are held out for the experiment {experiment.name}", len(held_out))
+
+
+def _trained_on_sensitive(engine: Engine) -> list[str]:
+    """A warning that the model saw columns before they were marked as sensitive."""
+    withheld = engine.workspace.settings.sensitive.withheld
+    seen = [codes.name for codes in engine.model.columns.columns if codes.name in withheld] if withheld else []
+    return (
+        [f"the model was trained on {', '.join(seen)}, now sensitive; train one without: findcli run"] if seen else []
+    )
 
 
 def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:

@@ -31,6 +31,7 @@ from findcli.cli import (
     export,
     few_shot,
     init,
+    lift,
     plot,
     pretrain,
     probe,
@@ -78,6 +79,7 @@ _add(align.align, "align", panel=BUILD, text=align.HELP, example="--set align.st
 _add(embed.embed, "embed", panel=BUILD, example="--as-of 2017-10-30")
 _add(tune_rewriter.tune_rewriter, "tune-rewriter", panel=BUILD, example="--steps 500")
 _add(target.target, "target", panel=USE, example='"people who rent phones" --top-k 50 -o renters.csv')
+_add(lift.lift, "lift", panel=USE, example="spring purchases.csv --amount price")
 _add(tune_prompt.tune_prompt, "tune-prompt", panel=USE, example='"phone renters" --seeds seeds.csv --name phones')
 app.add_typer(prompts.app, name="prompts", rich_help_panel=USE, epilog="Example: findcli prompts list")
 app.add_typer(audience.app, name="audience", rich_help_panel=USE, epilog="Example: findcli audience list")

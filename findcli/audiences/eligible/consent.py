@@ -11,17 +11,13 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from findcli.data.reader import nulls
 from findcli.data.reader.ids import ids_in_type
 from findcli.data.reader.tables import Table, open_table, reading
 from findcli.data.reader.times import TimeColumn, times_of
+from findcli.data.reader.yes_no import yes_or_no
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace, files_of
 from findcli.workspace.privacy_settings import Consent
-
-YES = ("1", "true", "t", "yes", "y", "granted", "given", "agreed", "opt-in", "optin", "opted in", "in", "on", "x")
-NO = ("0", "false", "f", "no", "n", "denied", "withdrawn", "refused", "opt-out", "optout", "opted out", "out", "off")
-SHOWN = 3
 
 
 def require_purpose(settings: Consent, purpose: str | None) -> None:
@@ -80,11 +76,12 @@ def _rows(
         raise FindCLIError(f"the table of consent {table.files[0]} has no column {', '.join(missing)}", hint=hint)
     with reading(table.what, table.files):
         ids = ids_in_type(table, settings, settings.user, kind)["user_id"]
-        values = {key: _yes(table, settings, name) for key, name in columns.items() if name is not None}
+        values = {key: yes_or_no(table, settings, name) for key, name in columns.items() if name is not None}
         undated = pl.repeat(None, len(ids), dtype=pl.Datetime("us"), eager=True)
         times = undated if settings.time is None else _times(table, settings, settings.time)
     never = pl.repeat(False, len(ids), dtype=pl.Boolean, eager=True)
-    frame = pl.DataFrame({key: values.get(key, never) for key in columns}).with_columns(user_id=ids, time=times)
+    said = {key: values.get(key, never).fill_null(value=False) for key in columns}
+    frame = pl.DataFrame({**said, "user_id": ids, "time": times})
     early = frame.filter(pl.col("time").is_null() | (pl.col("time") <= now.astimezone(UTC).replace(tzinfo=None)))
     newest = pl.col("time").max().over("user_id")
     # A row without a date may be the latest, so that what it refuses holds.
@@ -103,19 +100,3 @@ def _open(workspace: Workspace, settings: Consent) -> Table:
 def _times(table: Table, settings: Consent, name: str) -> pl.Series:
     """When each row was written, naive UTC."""
     return table.frame.select(time=times_of(TimeColumn(table, settings, name))).collect()["time"]
-
-
-def _yes(table: Table, settings: Consent, name: str) -> pl.Series:
-    """Whether each row says yes in a column; missing is no.
-
-    Raises:
-        FindCLIError: a value is neither yes nor no.
-    """
-    column = table.frame.select(x=nulls.data(table, settings, name)).collect()["x"].str.strip_chars()
-    text = column.str.to_lowercase()
-    strange = column.filter(text.is_not_null() & ~text.is_in([*YES, *NO, ""]))
-    if len(strange):
-        shown = ", ".join(repr(value) for value in strange.unique(maintain_order=True)[:SHOWN])
-        hint = f"write one of {', '.join(YES[:4])} or {', '.join(NO[:4])}; nothing else is taken for a yes"
-        raise FindCLIError(f"the column {name!r} of the table of consent holds {shown}", hint=hint)
-    return text.is_in(list(YES)).fill_null(value=False)

@@ -65,7 +65,7 @@ def read_listed(path: Path, users: pl.Series, workspace: Workspace) -> Listed:
     """
     name, path = str(path), listed_file(workspace, path)
     table = open_table([path], what=WHAT, ids=["user_id"])
-    column = _column(table, workspace)
+    column = user_column(table, workspace)
     with reading(WHAT, [path]):
         ids = ids_in_type(table, TableForm(), column, users.dtype)
     if column not in _names(workspace) and table.dialects and table.dialects[0].header:
@@ -101,7 +101,12 @@ def _matched(name: str, ids: pl.DataFrame, users: pl.Series) -> Listed:
     return Listed(name, named.to_numpy(), len(ids), len(strange), example, len(other))
 
 
-def _column(table: Table, workspace: Workspace) -> str:
+def user_column(table: Table, workspace: Workspace) -> str:
+    """The column of users: `user_id`, the workspace's own name for it, or the only column there is.
+
+    Raises:
+        FindCLIError: there are several, and none of these.
+    """
     columns = table.schema.names()
     for name in _names(workspace):
         if name in columns:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from findcli.audiences.eligible.consent import NO, YES, agreed_and_objecting, require_purpose
+from findcli.audiences.eligible.consent import agreed_and_objecting, require_purpose
+from findcli.data.reader.yes_no import NO, YES
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace, load_workspace
 

@@ -252,3 +252,12 @@ def test_counts_add_up(gross: int, users: list[int]) -> None:
     counts = Counts(datetime.now(UTC), gross).then(*(Drop("filter", "do not pass", n) for n in users))
     assert counts.gross == counts.net + sum(drop.users for drop in counts.drops)
     assert counts.plain()["at"].endswith("+00:00")
+
+
+def test_a_model_that_saw_a_column_before_it_was_marked_is_warned_of(terminal: Terminal) -> None:
+    path = terminal.workspace.folder / "findcli.toml"
+    path.write_text(path.read_text() + '\n[sensitive]\ncolumns = ["tier"]\n')
+    terminal.run("target", TEA)
+    assert "the model was trained on tier, now sensitive" in terminal.error
+    terminal.run("target", TEA, "--where", "tier == 'gold'", code=1)
+    assert "'tier' is marked as sensitive" in terminal.error
