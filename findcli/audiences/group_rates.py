@@ -14,11 +14,13 @@ import numpy as np
 import polars as pl
 from scipy.stats.contingency import relative_risk
 
+from findcli.audiences.experiment.proportions import Arm, compare
 from findcli.data.profiles import profiles_as_of
 from findcli.data.reader.typed import scan_table
 from findcli.workspace.folder import Workspace, files_of
 
 FOUR_FIFTHS = 0.8
+CHANCE = 0.05
 FEWEST = 20  # a smaller group is shown with the others, since it tells of single people
 MOST_VALUES = 12  # a column of more different numbers is shown in quarters of the users
 UNKNOWN, OTHERS = "not known", f"groups of fewer than {FEWEST}"
@@ -87,10 +89,19 @@ class GroupRates:
         """Whether the ratio is below four fifths."""
         return self.ratio is not None and self.ratio < FOUR_FIFTHS
 
+    @property
+    def may_be_chance(self) -> bool:
+        """Whether so few are selected that the lowest and the highest rate may differ by chance (two-sided, 5 %)."""
+        low, high = self.lowest, self.highest
+        if low is None or high is None:
+            return True
+        return compare(Arm(low.users, low.selected), Arm(high.users, high.selected)).p_value >= CHANCE
+
     def plain(self) -> dict[str, Any]:
         """As JSON."""
         groups = [{"value": g.value, "users": g.users, "selected": g.selected, "rate": g.rate} for g in self.groups]
-        return {"column": self.column, "ratio": self.ratio, "interval": self.interval, "groups": groups}
+        ratio = {"ratio": self.ratio, "interval": self.interval, "may_be_chance": self.may_be_chance}
+        return {"column": self.column, **ratio, "groups": groups}
 
 
 def group_rates(workspace: Workspace, users: pl.Series, selected: pl.Series, as_of: datetime) -> tuple[GroupRates, ...]:

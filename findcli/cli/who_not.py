@@ -104,7 +104,8 @@ def warn_or_refuse(audiences: list[Audience], least: int | None, *, handed_on: b
     for audience in audiences:
         small = require_size(len(audience.selected), least, demand=audience.demand) if handed_on or least else None
         warnings += [] if small is None else [small]
-        warnings += [_adverse(rates) for rates in audience.group_rates if rates.is_adverse]
+        unequal = [rates for rates in audience.group_rates if rates.is_adverse and not rates.may_be_chance]
+        warnings += [_adverse(rates) for rates in unequal]
     for warning in dict.fromkeys(warnings):
         console.print_warning(warning)
 
@@ -159,10 +160,10 @@ def print_groups(audience: Audience) -> None:
     for rates in audience.group_rates:
         listed = ", ".join(f"{group.value} {group.rate:.1%} of {group.users:,}" for group in rates.groups)
         ratio = "" if rates.ratio is None else f"; lowest to highest {rates.ratio:.2f}"
-        between = (
-            "" if rates.interval is None else f" (95% interval {rates.interval[0]:.2f} to {rates.interval[1]:.2f})"
-        )
-        console.print_line(f"selected by {rates.column}: {listed}{ratio}{between}")
+        if rates.interval is not None:
+            ratio += f" (95% interval {rates.interval[0]:.2f} to {rates.interval[1]:.2f})"
+        chance = ", which may be chance" if rates.is_adverse and rates.may_be_chance else ""
+        console.print_line(f"selected by {rates.column}: {listed}{ratio}{chance}")
 
 
 def plain(workspace: Workspace, audience: Audience) -> dict[str, Any]:

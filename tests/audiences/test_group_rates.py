@@ -69,6 +69,8 @@ def test_the_ratio_and_its_interval_are_katz() -> None:
     half = 1.96 * sqrt(1 / 20 - 1 / 100 + 1 / 60 - 1 / 200)
     assert (low, high) == pytest.approx((2 / 3 / exp(half), 2 / 3 * exp(half)), abs=1e-4)
     assert rates.is_adverse
+    assert rates.may_be_chance  # the interval holds 1
+    assert not GroupRates("gender", (Group("f", 2000, 600), Group("m", 1000, 200)), 2).may_be_chance
     assert not GroupRates("gender", (Group("f", 200, 60), Group("m", 100, 24)), 2).is_adverse
     assert not GroupRates("gender", (Group("f", 200, 0), Group("m", 100, 0)), 2).is_adverse
 
