@@ -25,7 +25,7 @@ from findcli.cli.status import spoken
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 
-HEAVY = ("torch", "polars", "numpy", "sklearn", "transformers", "pydantic", "safetensors")
+HEAVY = ("torch", "polars", "numpy", "sklearn", "transformers", "pydantic", "safetensors", "phonenumbers")
 HELP = f"""
 import sys
 from findcli.cli.main import main
@@ -73,6 +73,11 @@ def test_no_help_imports_anything_heavy() -> None:
     every = list(commands(typer.main.get_command(app)))
     assert ("check",) in every
     subprocess.run([sys.executable, "-c", HELP.format(commands=every)], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_importing_findcli_imports_nothing_of_it() -> None:
+    code = f"import sys, findcli; assert not {{*{HEAVY!r}, 'findcli.audiences', 'typer'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_help_takes_at_most_half_as_long_again_as_that_of_a_two_command_app() -> None:

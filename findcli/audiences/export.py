@@ -48,7 +48,7 @@ def require_writable(
 
     Raises:
         FindCLIError: the extension is none of these, it is a folder, a device or a pipe, its folder is
-            missing or not writable, or it is a file that the workspace reads.
+            missing or not writable, findcli keeps the folder itself, or it is a file that the workspace reads.
     """
     if path.is_dir() or not path.absolute().parent.is_dir():
         message = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
@@ -60,6 +60,10 @@ def require_writable(
         raise FindCLIError(f"{path} is a pipe or a device, not a file", hint="name a file; it is replaced as a whole")
     if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
         raise FindCLIError(f"{path.absolute().parent} is not writable", hint="name a file in another folder")
+    if workspace is not None and any(
+        path.resolve().is_relative_to(own) for own in (workspace.audiences, workspace.runs)
+    ):
+        raise FindCLIError(f"{path} lies in a folder that findcli keeps itself", hint="name a file in another folder")
     if workspace is not None and not force and path.resolve() in _read_by(workspace):
         hint = "name another file, or overwrite it with --force"
         raise FindCLIError(f"{path} is a file that the workspace reads", hint=hint)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from findcli.errors import FindCLIError
-from findcli.workspace.disk import disk_problems, locked
+from findcli.workspace.disk import disk_problems
 from findcli.workspace.folder import Workspace
 
 FILE = "log.jsonl"
@@ -55,17 +55,20 @@ def add_entry(workspace: Workspace, action: Action, audience: str, users: int, *
     """Add a line; `details` hold counts and digests, never an id.
 
     Raises:
-        FindCLIError: the disk is full, or another command is writing the log.
+        FindCLIError: the disk is full.
     """
     entry = Entry(now(), action, audience, users, details)
     path = log_file(workspace)
     line = json.dumps({**_plain(entry), **details}, ensure_ascii=False, default=str)
-    with locked(path), disk_problems(path):
+    with disk_problems(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         torn = path.exists() and path.stat().st_size > 0 and not _ends_a_line(path)
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(("\n" if torn else "") + line + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:  # one write to the end of the file: commands that log at the same time do not mix their lines
+            os.write(descriptor, (("\n" if torn else "") + line + "\n").encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     return entry
 
 

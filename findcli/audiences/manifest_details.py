@@ -5,7 +5,10 @@ Tested in tests/audiences/eligible/test_who.py.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
+
+import polars as pl
 
 from findcli.audiences.experiment.power import expected_rate, smallest_rate
 from findcli.audiences.target import Audience
@@ -46,3 +49,23 @@ def experiment_details(audience: Audience) -> dict[str, Any]:
         "supposed_rate": SUPPOSED if base is None else base,
         "smallest_visible_rate": smallest_rate(reached, held, SUPPOSED if base is None else base),
     }
+
+
+def details_without(details: dict[str, Any], gone: pl.DataFrame) -> dict[str, Any]:
+    """The same once some users are taken out of the list, so that its counts still add up.
+
+    Args:
+        details: as `answer_details` gave them.
+        gone: the users' rows, with their `group`.
+    """
+    held_out = int((gone["group"] == "control").sum())
+    reached, changed = len(gone) - held_out, deepcopy(details)
+    if counts := changed.get("counts"):
+        for drop in counts["drops"]:
+            drop["users"] -= held_out if drop["kind"] == "holdout" else 0
+        counts["drops"].append({"kind": "forgotten", "reason": "were forgotten", "users": len(gone)})
+        counts["net"] -= reached
+    if experiment := changed.get("experiment"):
+        experiment["reached"] -= reached
+        experiment["held_out"] -= held_out
+    return changed

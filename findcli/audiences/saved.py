@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ import polars as pl
 from findcli import __version__
 from findcli.audiences.experiment.assign import grouped
 from findcli.audiences.log import Action, add_entry, now
-from findcli.audiences.manifest_details import answer_details
+from findcli.audiences.manifest_details import answer_details, details_without
 from findcli.audiences.target import Audience, Passed
 from findcli.errors import FindCLIError, first_line
 from findcli.workspace.disk import bring_back, hash_file, locked, replacing_folder
@@ -30,6 +30,7 @@ FORMAT = 1
 USERS, MANIFEST = "users.parquet", "manifest.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 GROUPS = ("target", "control")
+FORGOTTEN = "were forgotten"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,11 +215,7 @@ def save_audience(
     if not table["user_id"].is_unique().all():
         raise ValueError("a user occurs twice in the list")
     before = _before(workspace, name, record, overwrite=overwrite)
-    with replacing_folder(folder, holding=MANIFEST) as draft:
-        table.write_parquet(draft / USERS)
-        written = replace(record, created=now(), users_digest=hash_file(draft / USERS), findcli=__version__)
-        plain = json.dumps(as_json(asdict(written)), indent=1, sort_keys=True, ensure_ascii=False)
-        (draft / MANIFEST).write_text(plain, encoding="utf-8")
+    written = _write(folder, table, replace(record, created=now(), findcli=__version__))
     entered, left = _difference(table["user_id"], before)
     action: Action = "combined" if record.made_by != "target" else "saved" if before is None else "refreshed"
     add_entry(
@@ -307,6 +304,44 @@ def remove_audience(workspace: Workspace, name: str) -> None:
     with locked(saved.folder):
         shutil.rmtree(saved.folder)
     add_entry(workspace, "removed", name, saved.record.sizes.selected, digest=saved.record.users_digest)
+
+
+def without_users(workspace: Workspace, saved: Saved, users: Collection[str]) -> int:
+    """Take users who were forgotten out of a saved audience; how many there were.
+
+    The manifest counts them among those left out, so that its sizes still add up.
+
+    Args:
+        workspace: of the audience.
+        saved: the audience.
+        users: ids as text.
+    """
+    table = saved.users()
+    kept = table.filter(~pl.col("user_id").cast(pl.String).is_in(list(users)))
+    gone = len(table) - len(kept)
+    if gone:
+        record, known = saved.record, saved.record.expected is not None
+        drop = Drop(reason=FORGOTTEN, users=gone + sum(d.users for d in record.drops if d.reason == FORGOTTEN))
+        changed = replace(
+            record,
+            sizes=replace(record.sizes, selected=len(kept)),
+            drops=[*(d for d in record.drops if d.reason != FORGOTTEN), drop],
+            expected=float(kept.filter(pl.col("group").ne_missing("control"))["probability"].sum()) if known else None,
+            details=details_without(record.details, table.filter(~pl.col("user_id").is_in(kept["user_id"].implode()))),
+        )
+        digest = _write(saved.folder, kept, changed).users_digest
+        add_entry(workspace, "forgotten", saved.name, len(kept), entered=0, left=gone, digest=digest)
+    return gone
+
+
+def _write(folder: Path, table: pl.DataFrame, record: Record) -> Record:
+    """Write a list and its manifest, whole or not at all; the manifest as it was written."""
+    with replacing_folder(folder, holding=MANIFEST) as draft:
+        table.write_parquet(draft / USERS)
+        written = replace(record, users_digest=hash_file(draft / USERS))
+        plain = json.dumps(as_json(asdict(written)), indent=1, sort_keys=True, ensure_ascii=False)
+        (draft / MANIFEST).write_text(plain, encoding="utf-8")
+    return written
 
 
 def _model(trained: Workspace) -> dict[str, str]:

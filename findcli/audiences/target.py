@@ -132,13 +132,8 @@ def target(
     if prompt is not None:
         demands = [open_prompt(workspace, prompt, trained=model)[0].sentence]
     require_demands(demands)
-    chosen = (
-        None
-        if where is None
-        else parse_filter(
-            where, profile_columns(workspace.settings.profile), withheld=workspace.settings.sensitive.withheld
-        )
-    )
+    columns, withheld = profile_columns(workspace.settings.profile), workspace.settings.sensitive.withheld
+    chosen = None if where is None else parse_filter(where, columns, withheld=withheld)
     engine = open_engine(workspace, as_of=as_of, model=model, device=device)
     counts = Counts(datetime.now().astimezone(), len(engine.users))
     eligible = who_may_be_ranked(workspace, engine.users, who_not, prompt=prompt)
@@ -154,7 +149,7 @@ def target(
     among = _Among(workspace, engine.users, engine.as_of)
     passed, everyone = None, np.ones(len(engine.users), bool)
     if chosen is not None:
-        everyone = among.filtered(chosen)
+        everyone = everyone & among.filtered(chosen)
         passed = Passed(chosen.text, int(everyone.sum()), chosen.notes)
     policy, audiences = selection or Selection(), []
     for i, (demand, each) in enumerate(zip(demands, understood, strict=True)):

@@ -43,7 +43,9 @@ def list_(workspace: WorkspaceDir = None, as_json: Json = False) -> None:
     if as_json:
         console.print_json([plain(each) for each in saved])
     elif saved:
-        rows = [[s.name, s.record.sizes.selected, _day(s.record), s.record.created, asked(s.record)] for s in saved]
+        rows = [
+            [s.name, s.record.sizes.selected, _day(s.record), _when(s.record.created), asked(s.record)] for s in saved
+        ]
         console.print_table(["audience", "users", "as of", "saved", "asked"], rows)
     else:
         console.print_line('no audiences yet; save one with: findcli target "SENTENCE" --save NAME')
@@ -68,9 +70,9 @@ def show(name: Name, workspace: WorkspaceDir = None, as_json: Json = False) -> N
         share = f" ({record.expected / len(users):.0%})" if len(users) else ""
         console.print_line(f"expected to come true for {record.expected:,.0f}{share}")
     if record.as_of is not None:
-        console.print_line(f"histories before {_day(record)} UTC; saved {record.created}")
+        console.print_line(f"histories before {_day(record)} UTC; saved {_when(record.created)}")
     else:
-        console.print_line(f"saved {record.created}")
+        console.print_line(f"saved {_when(record.created)}")
 
 
 def asked(record: Record) -> str:
@@ -90,6 +92,11 @@ def plain(saved: Saved) -> dict[str, Any]:
 
 def _day(record: Record) -> str:
     return "" if record.as_of is None else record.as_of[:10]
+
+
+def _when(time: str) -> str:
+    """A time to the minute, with its zone."""
+    return f"{time[:10]} {time[11:16]} {time[19:]}"
 
 
 def _steps(record: Record, *, control: int) -> list[list[object]]:
@@ -192,10 +199,22 @@ def log(
         console.print_line("nothing was saved or exported yet")
         return
     rows = [
-        [e.time, e.action, e.audience, e.users, e.details.get("entered"), e.details.get("left"), _note(e.details)]
+        [
+            _when(e.time),
+            e.action,
+            e.audience,
+            e.users,
+            e.details.get("entered"),
+            e.details.get("left"),
+            _note(e.details),
+        ]
         for e in entries
     ]
     console.print_table(["time", "action", "audience", "users", "entered", "left", "note"], rows)
+
+
+def _moved(details: dict[str, Any]) -> tuple[int | None, int | None]:
+    return details.get("entered"), details.get("left")
 
 
 def _note(details: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from findcli.cli import (
     audience,
     benchmark,
     build_pairs,
+    card,
     check,
     clean,
     console,
@@ -30,6 +31,7 @@ from findcli.cli import (
     evaluate,
     export,
     few_shot,
+    forget,
     init,
     lift,
     plot,
@@ -84,6 +86,8 @@ _add(tune_prompt.tune_prompt, "tune-prompt", panel=USE, example='"phone renters"
 app.add_typer(prompts.app, name="prompts", rich_help_panel=USE, epilog="Example: findcli prompts list")
 app.add_typer(audience.app, name="audience", rich_help_panel=USE, epilog="Example: findcli audience list")
 _add(export.export, "export", panel=USE, example="phone-renters --format google -o renters.csv")
+_add(forget.forget, "forget", panel=USE, example="4711 4712 --dry-run")
+_add(card.card, "card", panel=USE, example="phone-renters -o card.md")
 app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
 app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
 app.command("evaluate", cls=evaluate.Evaluate, rich_help_panel=EVALUATE)(evaluate.evaluate)

@@ -7,7 +7,7 @@ events changes no byte of it. `runs/events/later/` serves `embed` alone.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.forgotten import known
 from findcli.data.reader.tables import declared
 from findcli.data.splits import bucket
 from findcli.data.strays import stray_from
@@ -24,7 +25,7 @@ from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
 from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_json, read_manifest
+from findcli.workspace.runs import Draft, Run, build, hash_json, open_run, read_manifest, rewriting
 from findcli.workspace.settings import Source
 
 ROWS_PER_PART = 500_000
@@ -131,6 +132,35 @@ def read_part(run: Run, part: str, *, before: datetime | None = None) -> pl.Data
     )
 
 
+def without_users(run: Run, users: Collection[str]) -> Run | None:
+    """Take all events of some users out of the log, whole or not at all; None, and no log, where none are left.
+
+    Args:
+        run: the event log.
+        users: ids as text.
+
+    Raises:
+        FindCLIError: another command is writing the log, or the disk is full.
+    """
+    theirs = pl.col("user_id").cast(pl.String).is_in(list(users))
+    kept = pl.scan_parquet(run.files("*/part-*.parquet"), glob=False).filter(~theirs)
+    counts = kept.select(
+        rows=pl.len(), users=pl.col("user_id").n_unique(), first=pl.col("time").min(), last=pl.col("time").max()
+    )
+    left = counts.collect(engine="streaming").row(0, named=True)
+    if not left["rows"]:
+        shutil.rmtree(run.folder)
+        return None
+    with rewriting(run) as draft:
+        for path in sorted(draft.folder.glob("*/part-*.parquet")):
+            frame = pl.read_parquet(path, glob=False)
+            if len(others := frame.filter(~theirs)) < len(frame):
+                draft.table(path.relative_to(draft.folder).as_posix(), others)
+        times = {name: left[name].isoformat() for name in ("first", "last")}
+        draft.metrics |= {"rows": left["rows"], "users": left["users"], **times}
+    return open_run(run.folder, run.manifest.kind)
+
+
 def first_and_last(run: Run) -> tuple[datetime, datetime]:
     """The instants of the first and the last event of the whole log."""
     metrics = run.manifest.metrics
@@ -179,7 +209,7 @@ def _scan_log(workspace: Workspace) -> pl.LazyFrame:
 
 
 def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
-    """Rows and times a source and user.
+    """Rows and times a source and user; users who were forgotten are left out.
 
     Raises:
         FindCLIError: a source has no usable row.
@@ -191,6 +221,7 @@ def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
             .agg(rows=pl.len(), train_rows=early.sum(), first=pl.col("time").min(), last=pl.col("time").max())
             .collect(engine="streaming")
         )
+    overview = overview.filter(known(workspace, overview["user_id"]))
     _require_rows(workspace.settings.sources, overview)
     if overview["train_rows"].sum() == 0:
         first = overview.select(pl.col("first").min()).item()

@@ -3,7 +3,7 @@
 `audiences/forgotten.txt` holds one hash a line, by `workspace/key.py`: without the key nobody can tell whose it is.
 What reads users leaves these out.
 
-Tested in tests/audiences/test_forget.py.
+Tested in tests/audiences/forgetting/test_forget.py.
 """
 
 from __future__ import annotations

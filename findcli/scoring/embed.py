@@ -17,10 +17,12 @@ demands are read in.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from findcli.data import events, profiles
@@ -34,7 +36,7 @@ from findcli.progress import Progress
 from findcli.scoring.population import describe_users
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace, to_utc
-from findcli.workspace.runs import Draft, Run, build, open_run
+from findcli.workspace.runs import Draft, Run, build, open_run, rewriting
 
 
 def embed(
@@ -126,3 +128,37 @@ def latest_date(log: Run) -> datetime:
     """The midnight after the last event."""
     last = events.first_and_last(log)[1]
     return datetime(last.year, last.month, last.day) + timedelta(days=1)
+
+
+def without_users(run: Run, users: Collection[str], *, log_digest: tuple[str, str]) -> None:
+    """Take some users' rows out of a folder of embeddings, whole or not at all; the rows of others stay as they are.
+
+    Args:
+        run: the embeddings.
+        users: ids as text.
+        log_digest: the digest of the event log before and after the same was done there, so that embeddings that were
+            up to date stay it.
+
+    Raises:
+        FindCLIError: another command is writing the folder, or the disk is full.
+    """
+    ids = run.table("users.parquet")
+    kept = (~ids["user_id"].cast(pl.String).is_in(list(users))).to_numpy()
+    before, after = log_digest
+    inputs = {"events": after} if run.manifest.inputs.get("events") == before else {}
+    if kept.all() and not inputs:
+        return
+    with rewriting(run, inputs=inputs) as draft:
+        draft.table("users.parquet", ids.filter(pl.Series(kept)))
+        draft.tensors("users.safetensors", {k: v[kept] for k, v in run.tensors("users.safetensors").items()})
+        if run.files("habits.safetensors"):
+            draft.tensors("habits.safetensors", rows_of_csr(run.tensors("habits.safetensors"), kept))
+        draft.metrics["users"] = int(kept.sum())
+
+
+def rows_of_csr(tensors: Mapping[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:
+    """The kept rows of a sparse matrix with several values an entry: `indptr` (N + 1,), all others (entries,)."""
+    counts = np.diff(tensors["indptr"])
+    entries = np.repeat(kept, counts)
+    indptr = np.concatenate([[0], counts[kept].cumsum()]).astype(tensors["indptr"].dtype)
+    return {name: indptr if name == "indptr" else values[entries] for name, values in tensors.items()}

@@ -12,14 +12,23 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from findcli import __version__
 from findcli.errors import FindCLIError, doing, first_line
-from findcli.workspace.disk import bring_back, disk_problems, hash_file, locked, set_modes, settle, swap_in
+from findcli.workspace.disk import (
+    bring_back,
+    disk_problems,
+    hash_file,
+    locked,
+    replacing_folder,
+    set_modes,
+    settle,
+    swap_in,
+)
 from findcli.workspace.durations import in_calendar
 from findcli.workspace.stages import STAGES
 
@@ -282,6 +291,28 @@ def writing(
             swap_in(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def rewriting(run: Run, *, inputs: Mapping[str, str] | None = None) -> Iterator[Draft]:
+    """Change files of a finished run folder, whole or not at all: yields a draft that holds what the run holds.
+
+    Args:
+        run: the run.
+        inputs: digests that its manifest names from now on, beside those it has.
+
+    Raises:
+        FindCLIError: another command is writing the folder, or the disk is full.
+    """
+    require_own(run.folder)
+    with replacing_folder(run.folder, holding=MANIFEST) as temporary:
+        shutil.copytree(run.folder, temporary, dirs_exist_ok=True)
+        (temporary / MANIFEST).unlink()
+        draft = Draft(temporary, dict(run.manifest.metrics))
+        yield draft
+        named = {**run.manifest.inputs, **(inputs or {})}
+        changed = replace(run.manifest, metrics=draft.metrics, files=_hash_files(temporary), inputs=named)
+        draft.json(MANIFEST, asdict(changed))
 
 
 def build(

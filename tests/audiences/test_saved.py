@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from findcli.audiences import saved as module
+from findcli.audiences.export import require_writable
+from findcli.audiences.handoff.export import export
 from findcli.audiences.log import read_log
 from findcli.audiences.saved import Drop, Record, Sizes, list_audiences, open_audience, remove_audience, save_audience
 from findcli.cli.main import main
@@ -122,25 +124,29 @@ def test_a_torn_line_of_the_log_is_one_unreadable_entry(tiny_workspace: Workspac
     assert [entry.action for entry in read_log(tiny_workspace)] == ["saved", "unreadable", "refreshed"]
 
 
+@pytest.mark.parametrize("selection", [("--top-k", 7), ("--top-percent", 30), ("--min-probability", 0.55), ("--all",)])
 def test_target_saves_what_it_prints(
-    trained_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], selection: tuple[object, ...]
 ) -> None:
-    """Sizes in the output, the file and the manifest are one number."""
-    words = ["target", DEMAND, "--where", "age >= 30", "--top-k", 7, "-w", trained_workspace.folder]
+    """Sizes in the output, the file, the manifest, the log and an export are one number."""
+    words = ["target", DEMAND, "--where", "age >= 30", *selection, "-w", trained_workspace.folder]
     run(*words, "--save", "tea", "-o", tmp_path / "tea.csv", "--json")
     printed = json.loads(capsys.readouterr().out)[0]
     saved = open_audience(trained_workspace, "tea")
     written = pl.read_csv(tmp_path / "tea.csv")
     sizes = saved.record.sizes
-    assert printed["selected"] == len(written) == sizes.selected == len(saved.users()) == 7
+    assert printed["selected"] == len(written) == sizes.selected == len(saved.users())
+    assert printed["selected"] == read_log(trained_workspace, "tea")[0].users
+    assert printed["selected"] == export(trained_workspace, "tea", tmp_path / "again.csv").users
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "tea.csv").read_bytes()
     assert printed["users"] == sizes.embedded
     assert printed["where"]["users"] == sizes.passed
     assert written["user_id"].to_list() == saved.users()["user_id"].to_list()
-    assert printed["saved"] == {"name": "tea", "entered": 7, "left": 0}
+    assert printed["saved"] == {"name": "tea", "entered": sizes.selected, "left": 0}
     assert saved.record.reading
     assert saved.record.model["aligned"]
     run(*words, "--save", "tea")
-    assert "saved 7 users as tea: 0 entered, 0 left" in capsys.readouterr().out
+    assert f"saved {sizes.selected} users as tea: 0 entered, 0 left" in capsys.readouterr().out
 
 
 def test_several_demands_are_not_saved_under_one_name(trained_workspace: Workspace, tmp_path: Path) -> None:
@@ -158,3 +164,10 @@ def test_several_demands_are_not_saved_under_one_name(trained_workspace: Workspa
             ]
         )
     assert end.value.code == 2
+
+
+def test_no_file_is_written_over_what_findcli_keeps(trained_workspace: Workspace) -> None:
+    save_audience(trained_workspace, "tea", listed(1), record(1))
+    for path in ("audiences/tea/users.parquet", "runs/pairs/users.parquet"):
+        with pytest.raises(FindCLIError, match="findcli keeps itself"):
+            require_writable(trained_workspace.folder / path, workspace=trained_workspace, force=True)

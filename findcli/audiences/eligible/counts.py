@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-Kind = Literal["objection", "consent", "excluded", "seeds", "filter", "selection", "holdout"]
+Kind = Literal["forgotten", "objection", "consent", "excluded", "seeds", "filter", "selection", "holdout"]
 
 
 @dataclass(frozen=True)

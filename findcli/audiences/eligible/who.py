@@ -15,6 +15,7 @@ from findcli.audiences.eligible.consent import agreed_and_objecting, require_pur
 from findcli.audiences.eligible.counts import Drop, Kind
 from findcli.audiences.eligible.listed import Listed, read_listed
 from findcli.audiences.prompts.store import prompt_seeds
+from findcli.data.forgotten import known
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 
@@ -66,7 +67,8 @@ def who_may_be_ranked(
     asked = who_not or WhoNot()
     require_purpose(workspace.settings.consent, asked.purpose)
     agreed, objecting = agreed_and_objecting(workspace, users, asked.purpose)
-    out: list[tuple[Kind, str, np.ndarray]] = []
+    forgotten = ~known(workspace, users).to_numpy()
+    out: list[tuple[Kind, str, np.ndarray]] = [("forgotten", "were forgotten", forgotten)] if forgotten.any() else []
     if workspace.settings.consent.objection is not None:
         out.append(("objection", "object to marketing", objecting))
     if asked.purpose is not None:

@@ -13,13 +13,14 @@ from pathlib import Path
 import polars as pl
 
 from findcli.audiences.eligible.consent import agreed_and_objecting
+from findcli.audiences.eligible.size import require_size
 from findcli.audiences.export import WRITERS, require_writable, write_audience
 from findcli.audiences.handoff.contacts import read_contacts
 from findcli.audiences.handoff.normalise import country_code, hashed
 from findcli.audiences.handoff.platforms import PLATFORMS, Column, Identifier, Platform
 from findcli.audiences.lists import UserList, open_list
 from findcli.audiences.log import add_entry
-from findcli.audiences.saved import Drop
+from findcli.audiences.saved import FORGOTTEN, Drop
 from findcli.data.forgotten import known
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import hash_file, replacing
@@ -29,7 +30,7 @@ PLAIN = tuple(ending.removeprefix(".") for ending in WRITERS)
 FORMATS = (*PLATFORMS, *PLAIN)
 PLATFORM_ENDINGS = (".csv", ".txt")
 OBJECTS, NO_CONSENT = "object to marketing", "did not agree to {}"
-CONTROL, FORGOTTEN = "are in the control group", "were forgotten"
+CONTROL = "are in the control group"
 NO_ROW, NO_IDENTIFIER = "have no row in the table of contacts", "have no identifier that can be used"
 
 
@@ -86,6 +87,7 @@ def export(
     by: Identifier = "email",
     force: bool = False,
     dry_run: bool = False,
+    least: int | None = None,
 ) -> HandedOn:
     """Write an audience to a file, whole or not at all, and add a line to the log.
 
@@ -97,10 +99,11 @@ def export(
         by: which identifier a file of X holds.
         force: overwrite even a file that the workspace reads.
         dry_run: count, and write nothing.
+        least: how many users there have to be in the file; default: any number.
 
     Raises:
-        FindCLIError: there is no such audience or format, the file cannot be written, or [contacts] lacks what the
-            platform needs.
+        FindCLIError: there is no such audience or format, the file cannot be written or would hold fewer users than
+            asked for, or [contacts] lacks what the platform needs.
     """
     form = format_of(output, name)
     endings = (f".{form}",) if form in PLAIN else PLATFORM_ENDINGS
@@ -113,6 +116,8 @@ def export(
     else:
         platform = _narrowed(PLATFORMS[form], by) if form == "x" else PLATFORMS[form]
         table, done = _for_platform(workspace, opened, platform, form, users, drops)
+    if least is not None:
+        require_size(done.users, least)
     if not dry_run:
         _write(table, output, form)
         add_entry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +83,25 @@ def _write(folder: Path, fresh: pl.DataFrame) -> None:
     name = hashlib.blake2b("\n".join(fresh["text"]).encode(), digest_size=16).hexdigest()
     with replacing(folder / f"{name}.parquet") as path:
         fresh.write_parquet(path)
+
+
+def without_texts(folder: Path, texts: Collection[str]) -> int:
+    """Take texts, and whatever quotes one of them, out of a cache with their vectors; how many there were.
+
+    Args:
+        folder: the cache of one model.
+        texts: the texts, in any case.
+    """
+    if not texts:
+        return 0
+    removed = 0
+    for shard in sorted(folder.glob("*.parquet")):
+        frame = pl.read_parquet(shard, glob=False)
+        others = frame.filter(~pl.col("text").str.contains_any(list(texts), ascii_case_insensitive=True))
+        removed += len(frame) - len(others)
+        if others.is_empty():
+            shard.unlink()
+        elif len(others) < len(frame):
+            with replacing(shard) as path:
+                others.write_parquet(path)
+    return removed

@@ -210,16 +210,15 @@ def test_too_small_an_audience_is_not_written_where_a_size_is_asked_for(terminal
 
 
 @pytest.mark.parametrize(
-    ("users", "least", "platform", "outcome"),
-    [(100, None, "Meta", None), (99, None, "Meta", "refused"), (99, None, None, "warned"), (9, 9, "Meta", None),
-     (9, 10, None, "refused"), (0, 0, None, None)],
-)  # fmt: skip
-def test_the_size_that_is_needed(users: int, least: int | None, platform: str | None, outcome: str | None) -> None:
+    ("users", "least", "outcome"),
+    [(100, None, None), (99, None, "warned"), (9, 9, None), (9, 10, "refused"), (0, 0, None)],
+)
+def test_the_size_that_is_needed(users: int, least: int | None, outcome: str | None) -> None:
     if outcome == "refused":
         with pytest.raises(FindCLIError, match=f"has {users} users, fewer than"):
-            require_size(users, least, platform=platform)
+            require_size(users, least)
     else:
-        assert (require_size(users, least, platform=platform) is not None) == (outcome == "warned")
+        assert (require_size(users, least) is not None) == (outcome == "warned")
 
 
 def test_a_holdout_without_a_name_is_wrong_usage(terminal: Terminal) -> None:
@@ -261,3 +260,18 @@ def test_a_model_that_saw_a_column_before_it_was_marked_is_warned_of(terminal: T
     assert "the model was trained on tier, now sensitive" in terminal.error
     terminal.run("target", TEA, "--where", "tier == 'gold'", code=1)
     assert "'tier' is marked as sensitive" in terminal.error
+
+
+def test_a_forgotten_user_is_not_scored_and_counts_still_add_up(terminal: Terminal) -> None:
+    words = ["target", TEA, "--all", "--holdout", "40%", "--experiment", "spring"]
+    terminal.run(*words, "--save", "tea")
+    before = open_audience(terminal.workspace, "tea").users()
+    leaves = [before.filter(pl.col("group") == group)["user_id"][0] for group in ("target", "control")]
+    terminal.run("forget", *map(str, leaves), "--yes")
+    record, users = open_audience(terminal.workspace, "tea").record, open_audience(terminal.workspace, "tea").users()
+    counts = record.details["counts"]
+    assert counts["net"] == (users["group"] == "target").sum() == (before["group"] == "target").sum() - 1
+    assert counts["gross"] == counts["net"] + sum(drop["users"] for drop in counts["drops"])
+    assert record.details["experiment"]["held_out"] == (users["group"] == "control").sum()
+    (answer,) = terminal.json(*words)
+    assert not set(leaves) & {row["user_id"] for row in answer["audience"]}
