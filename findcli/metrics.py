@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 
 
 @dataclass(frozen=True)
@@ -206,3 +206,35 @@ def interval(values: np.ndarray) -> Interval:
         return Interval(float(values[0]), float("nan"), float("nan"))
     low, high = np.nanpercentile(replicates, [2.5, 97.5])
     return Interval(float(values[0]), float(low), float(high))
+
+
+def bootstrap_p(values: np.ndarray) -> float:
+    """The two-sided p-value of a difference of 0, of a normal law with the replicates' standard deviation.
+
+    NOTE: the share of replicates past 0 cannot fall below 1 / R, which no correction for tens of columns lets through.
+
+    Args:
+        values: the difference as observed, then in each bootstrap replicate, (1 + R,); NaN replicates are left out.
+
+    Returns:
+        NaN where the replicates are all alike, as those of a figure less itself are.
+    """
+    replicates = values[1:][~np.isnan(values[1:])]
+    if not len(replicates) or not np.ptp(replicates):
+        return float("nan")
+    return float(2 * norm.sf(abs(values[0]) / replicates.std()))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """P-values corrected for their number by Holm's step-down method (Scandinavian Journal of Statistics 6, 1979).
+
+    Args:
+        p: (n,); NaN is no test and is not counted.
+
+    Returns:
+        (n,), NaN where p is; those below a level are rejected with at most that chance of any error.
+    """
+    corrected, order = np.full(len(p), np.nan), np.argsort(p)[: int((~np.isnan(p)).sum())]
+    times = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(times * p[order]), 1)
+    return corrected

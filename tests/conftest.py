@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,9 @@ import polars as pl
 import pytest
 
 from findcli.workspace.folder import Workspace, load_workspace
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: threads would only get in each other's way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 USERS, WEEKS = 60, 40
 TRAIN_UNTIL_WEEK, FUTURE_WEEKS = 36, 4

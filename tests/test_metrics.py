@@ -12,7 +12,9 @@ from sklearn.metrics import roc_auc_score
 from findcli.metrics import (
     Bootstrap,
     auc_by_column,
+    bootstrap_p,
     bootstrap_weights,
+    holm,
     interval,
     r_precision,
     recall_at,
@@ -121,3 +123,26 @@ def test_r_precision_looks_at_as_many_users_as_there_are_positives(seed: int, n:
         assert np.isnan(found)
     else:
         assert found == pytest.approx(truth[scores >= n - positives].sum() / positives)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_rejects_what_stepping_down_rejects(p: list[float]) -> None:
+    """As Holm wrote it: the smallest against level / n, the next against level / (n - 1), until one is not rejected."""
+    level, rejected = 0.05, set()
+    for step, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        if p[i] * (len(p) - step) > level:
+            break
+        rejected.add(i)
+    assert set(np.flatnonzero(holm(np.array(p)) <= level)) == rejected
+
+
+def test_what_is_no_test_does_not_count_in_holm() -> None:
+    np.testing.assert_allclose(holm(np.array([0.01, np.nan, 0.04, 0.03])), [0.03, np.nan, 0.06, 0.06])
+
+
+def test_p_values_of_no_difference_are_uniform() -> None:
+    rng = np.random.default_rng(0)
+    truths = rng.normal(size=2000)
+    p = [bootstrap_p(np.append(truth, truth + rng.normal(size=200))) for truth in truths]
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.015)
+    assert np.isnan(bootstrap_p(np.zeros(20)))

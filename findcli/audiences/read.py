@@ -64,7 +64,8 @@ class _ProfileReader:
     """Reads the profile's own words.
 
     Attributes:
-        columns: of the profile; aggregates are about events, as demands are: "will spend over 500" says not who did.
+        columns: of the profile; aggregates that count are about events, as demands are: "will spend over 500" says not
+            who did.
         values: the known values of each categorical column.
         spoken: the training sentences.
     """
@@ -76,7 +77,8 @@ class _ProfileReader:
     @classmethod
     def of(cls, engine: Engine) -> _ProfileReader:
         """Of the workspace's profile, in the values that the model was trained on."""
-        columns = profile_columns(replace(engine.workspace.settings.profile, aggregates=()))
+        profile = engine.workspace.settings.profile
+        columns = profile_columns(replace(profile, aggregates=tuple(a for a in profile.aggregates if a.is_attribute)))
         if not columns:
             return cls((), {}, ())
         values: dict[str, Sequence[str]] = {codes.name: codes.values for codes in engine.model.columns.columns}

@@ -17,10 +17,11 @@ from typing import Any, ClassVar
 import polars as pl
 
 from findcli import __version__
+from findcli.audiences.conditions import Passed
 from findcli.audiences.experiment.assign import grouped
 from findcli.audiences.log import Action, add_entry, now
 from findcli.audiences.manifest_details import answer_details, details_without
-from findcli.audiences.target import Audience, Passed
+from findcli.audiences.target import Audience
 from findcli.errors import FindCLIError, first_line
 from findcli.workspace.disk import bring_back, hash_file, locked, replacing_folder
 from findcli.workspace.folder import Workspace

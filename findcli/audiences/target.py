@@ -1,22 +1,23 @@
 """`findcli target`: a sentence -> a ranked audience (FIND Eq 2).
 
 A demand is first rewritten into sentences of the workspace's vocabulary (`demands/rewriter.py`), unless that is turned
-off; what it says of people and of the past says which users are ranked at all (`read.py`). If the model scores by query
-(the default), a score is the log odds that the demand, as understood, comes true of the user. The log odds of a
-concept's own sentence, and so of a rewritten demand, are calibrated into a probability; a demand that stands as it is
-is ranked only, and `probability` is null. If the model scores by FIND's single vector, a score is the cosine of the
-sentence's vector and the user's.
+off; what it says of people and of the past says which users are ranked at all (`read.py`, `conditions.py`). If the
+model scores by query (the default), a score is the log odds that the demand, as understood, comes true of the user. The
+log odds of a concept's own sentence, and so of a rewritten demand, are calibrated into a probability; a demand that
+stands as it is is ranked only, and `probability` is null. If the model scores by FIND's single vector, a score is the
+cosine of the sentence's vector and the user's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 
+from findcli.audiences.conditions import Among, Passed
 from findcli.audiences.eligible.counts import Counts, Drop
 from findcli.audiences.eligible.who import WhoNot, who_may_be_ranked
 from findcli.audiences.experiment.assign import Experiment, held_apart
@@ -24,31 +25,13 @@ from findcli.audiences.group_rates import GroupRates, group_rates
 from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.audiences.read import Understood, read
 from findcli.audiences.select import Selection, rank
-from findcli.audiences.where.filter import Filter, parse_filter
-from findcli.audiences.where.history import passes_history, said
-from findcli.data import events
-from findcli.data.profiles import profile_columns, profiles_as_of
+from findcli.audiences.where.filter import parse_filter
+from findcli.data.profiles import profile_columns
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
-from findcli.errors import FindCLIError
 from findcli.scoring.as_read import AUTO
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace
-
-
-@dataclass(frozen=True)
-class Passed:
-    """The outcome of a filter.
-
-    Attributes:
-        expression: the filter.
-        users: how many of the embedded users pass it.
-        notes: how it was read, if that is not obvious, such as a band that straddles a number.
-    """
-
-    expression: str
-    users: int
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -146,7 +129,7 @@ def target(
         scored = engine.score_read([each.rewriting for each in understood if each is not None])
     else:
         scored = score_prompt(engine, prompt)
-    among = _Among(workspace, engine.users, engine.as_of)
+    among = Among(workspace, engine.users, engine.as_of)
     passed, everyone = None, np.ones(len(engine.users), bool)
     if chosen is not None:
         everyone = everyone & among.filtered(chosen)
@@ -169,44 +152,6 @@ def target(
             )
         )  # fmt: skip
     return audiences
-
-
-@dataclass(frozen=True)
-class _Among:
-    """Chooses which of the embedded users are ranked.
-
-    Attributes:
-        workspace: whose users they are.
-        users: their ids, N of them.
-        as_of: the date of the embeddings.
-    """
-
-    workspace: Workspace
-    users: pl.Series
-    as_of: datetime
-
-    def filtered(self, chosen: Filter) -> np.ndarray:
-        """Who passes a filter over the profile, bool (N,)."""
-        profiles = _profiles(self.workspace, self.users, self.as_of, chosen.columns)
-        return np.asarray(chosen.passes(profiles).to_numpy())
-
-    def conditions(self, understood: Understood, everyone: np.ndarray) -> tuple[tuple[Passed, ...], np.ndarray]:
-        """The outcome of each filter that a demand writes, and who of some users passes all of them, bool (N,)."""
-        outcomes, kept, rewriting = [], everyone.copy(), understood.rewriting
-        if understood.where is not None:
-            written = parse_filter(understood.where, profile_columns(self.workspace.settings.profile))
-            passes, notes = np.zeros(len(self.users), bool), written.notes
-            try:
-                passes = self.filtered(written)
-            except FindCLIError as error:  # nobody who is ranked has the value, though others had
-                notes = (*notes, str(error))
-            kept &= passes
-            outcomes.append(Passed(written.text, int(passes.sum()), notes))
-        history = passes_history(self.workspace, self.users, self.as_of, rewriting.past)
-        for past, passes in zip(rewriting.past, history.T, strict=True):
-            kept &= passes
-            outcomes.append(Passed(said(past, self.as_of), int(passes.sum()), ()))
-        return tuple(outcomes), kept
 
 
 def explain(
@@ -253,21 +198,3 @@ def _trained_on_sensitive(engine: Engine) -> list[str]:
     return (
         [f"the model was trained on {', '.join(seen)}, now sensitive; train one without: findcli run"] if seen else []
     )
-
-
-def _profiles(workspace: Workspace, users: pl.Series, as_of: datetime, names: frozenset[str]) -> pl.DataFrame:
-    """The users' profiles, a row per user in order; of the aggregates, which need the events, only those named."""
-    profile = workspace.settings.profile
-    aggregates = tuple(aggregate for aggregate in profile.aggregates if aggregate.name in names)
-    settings = replace(workspace.settings, profile=replace(profile, aggregates=aggregates))
-    reduced = replace(workspace, settings=settings)
-    if not aggregates:
-        none = pl.DataFrame(schema={"user_id": users.dtype, "time": pl.Datetime("us"), "source": pl.String})
-        return profiles_as_of(reduced, none, users, as_of)
-    log = events.build_events(workspace)
-    frames = []
-    for part in events.parts(log):
-        rows = events.read_part(log, part, before=as_of)
-        part_users = users.filter(users.is_in(rows["user_id"].unique().implode()))
-        frames.append(profiles_as_of(reduced, rows, part_users, as_of))
-    return pl.DataFrame({"user_id": users}).join(pl.concat(frames), on="user_id", how="left", maintain_order="left")

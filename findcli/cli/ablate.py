@@ -26,8 +26,13 @@ from findcli.cli.stage import print_plan, settle_threads
 from findcli.cli.tables import signed_with_bounds, task_line, with_bounds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from findcli.evaluation.ablations import Ablation
+    from findcli.evaluation.sources_together import Together
+    from findcli.evaluation.variants import Variant
     from findcli.metrics import Interval
+    from findcli.workspace.folder import Workspace
 
 FIGURES = {
     "auc": "AUC", "average_precision": "AP", "lift": "lift", "accuracy": "accuracy", "precision": "precision",
@@ -35,6 +40,12 @@ FIGURES = {
 }  # fmt: skip
 INTERVALS = ("AUC, 95 %", "AP, 95 %")  # the others are in --json, so that a narrow terminal crops no figure
 
+WithProbes = Annotated[
+    bool, typer.Option("--probe", help="Probe each form's fused vector beside its best source and all side by side.")
+]
+Folds = Annotated[
+    int | None, typer.Option("--folds", min=2, help="Cross-validate the probes in so many folds, instead of ten draws.")
+]
 WithPrompts = Annotated[bool, typer.Option("--few-shot", help="Tune prompts on drawn seed users with each form, too.")]
 
 
@@ -44,6 +55,8 @@ def ablate(
     with_prompts: WithPrompts = False,
     draws: Draws = 20,
     seeds: SeedUsers = 5,
+    with_probes: WithProbes = False,
+    folds: Folds = None,
     folder: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
@@ -78,11 +91,37 @@ def ablate(
         workspace, names, chosen, draws=draws if with_prompts else 0, seeds=seeds, device=device or "auto",
         progress_for=partial(console.progress, quiet=quiet),
     )  # fmt: skip
+    probes = _probed(workspace, names, chosen, folds=folds, device=device or "auto") if with_probes else []
     if as_json:
-        console.print_json([asdict(result) for result in results])
+        plain = [asdict(result) for result in results]
+        console.print_json({"tasks": plain, "probes": [asdict(row) for row in probes]} if with_probes else plain)
         return
     for result in results:
         _print(result)
+    if probes:
+        _print_probes(probes)
+
+
+def _probed(
+    workspace: Workspace, names: Sequence[str], variants: Sequence[Variant], *, folds: int | None, device: str
+) -> list[Together]:
+    from findcli.evaluation.probe import measure_tasks
+    from findcli.evaluation.sources_together import together
+    from findcli.evaluation.variants import OWN
+
+    forms = {OWN: workspace} | {variant.name: variant.of(workspace) for variant in variants}
+    return together([(by, measure_tasks(form, names, folds=folds, device=device)) for by, form in forms.items()])
+
+
+def _print_probes(rows: Sequence[Together]) -> None:
+    """Print what fusing is worth to the probe, mean over tasks."""
+    shown = [[row.by, with_bounds(row.fused), f"{row.source} {row.best_source.value:.3f}", row.side_by_side.value,
+              row.stored.value] for row in rows]  # fmt: skip
+    console.print_table(["probed", "fused, 95 %", "best source", "side by side", "all stored"], shown)
+    less = [
+        [row.by, *map(signed_with_bounds, (row.less_source, row.less_side_by_side, row.less_first))] for row in rows
+    ]
+    console.print_table(["fused less", "best source", "side by side", rows[0].by], less)
 
 
 def _print(result: Ablation) -> None:

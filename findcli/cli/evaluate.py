@@ -55,6 +55,10 @@ class Evaluate(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command("evaluate", cls=Evaluate)
 def evaluate(
     dataset: TaskName = "all",
     model: Model = None,
@@ -69,7 +73,8 @@ def evaluate(
     """Rank each task's users by its demand sentence alone, and by its paraphrases.
 
     Prints AUC with a 95 % interval, KS, precision and average precision (AP) of every ranking; "hard" is the AUC of the
-    positives against hard negatives alone, where the task marks them. Labels are read to measure, never to rank.
+    positives against hard negatives alone, where the task marks them. Labels are read to measure, never to rank. Who is
+    ranked, of the users with a label, is what the demand says of people and of the past.
 
     Example: findcli evaluate --dataset d1 --untrained
     """
@@ -108,9 +113,19 @@ def _print(result: Evaluation) -> None:
     console.print_line(f'"{result.demand}"')
     for i, words in enumerate(result.paraphrases, 1):
         console.print_line(f'paraphrase {i}: "{words}"')
+    if result.conditions:
+        console.print_line(_who_is_ranked(result))
     columns = ["ranked by", "AUC", "95 %", "KS", "precision", "AP", *([] if hard is None else ["hard"])]
     rows = [_row(ranking, None if ranking is result.ceiling else result.ceiling) for ranking in result.rankings]
     console.print_table(columns, [row[: len(columns)] for row in rows])
+
+
+def _who_is_ranked(result: Evaluation) -> str:
+    """What the demand itself says of who is ranked."""
+    written = "; ".join(condition.expression for condition in result.conditions)
+    if result.applied:
+        return f"of {result.labelled:,} users with a label, ranked are those who pass: {written}"
+    return f"not applied, since truth is known of all users: {written}"
 
 
 def _row(ranking: RankingFigures, possible: RankingFigures | None) -> list[object]:

@@ -1,4 +1,4 @@
-"""The entry point: the tree of commands, and the one place where an error becomes a message and an exit code.
+"""The entry point: the one place where an error becomes a message and an exit code.
 
 Tested in tests/test_cli.py.
 """
@@ -10,92 +10,26 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from findcli import __version__
-from findcli.cli import (
-    ablate,
-    align,
-    audience,
-    benchmark,
-    build_pairs,
-    card,
-    check,
-    clean,
-    console,
-    describe,
-    embed,
-    evaluate,
-    export,
-    few_shot,
-    forget,
-    init,
-    lift,
-    plot,
-    pretrain,
-    probe,
-    prompts,
-    quickstart,
-    rank_sentences,
-    run,
-    status,
-    target,
-    tune_prompt,
-    tune_rewriter,
-)
-from findcli.cli.options import Group
+from findcli.cli import console
+from findcli.cli.commands import Tree
 from findcli.errors import FindCLIError, first_line
 
-WORKSPACE, BUILD, USE, EVALUATE = "Workspace", "Build", "Use", "Evaluate"
-
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 app = typer.Typer(
     name="findcli",
-    cls=Group,
+    cls=Tree,
     help="Turn raw user histories into audiences chosen by one sentence.",
     epilog="Example: findcli quickstart",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _add(command: Callable[..., None], name: str, *, panel: str, example: str, text: str | None = None) -> None:
-    """Add a command; its help ends with an example, in the words after its name."""
-    app.command(name, rich_help_panel=panel, help=text, epilog=f"Example: findcli {name} {example}")(command)
-
-
-_add(quickstart.quickstart, "quickstart", panel=WORKSPACE, example="demo --users 2000")
-_add(init.init, "init", panel=WORKSPACE, example="shop --from tables orders.csv customers.csv")
-_add(check.check, "check", panel=WORKSPACE, example="--workspace shop")
-_add(describe.describe, "describe", panel=WORKSPACE, example="42 --as-of 2017-10-30")
-_add(status.status, "status", panel=WORKSPACE, example="--workspace shop")
-_add(clean.clean, "clean", panel=WORKSPACE, example="--dry-run")
-_add(run.run, "run", panel=BUILD, example="--set align.steps=500")
-_add(build_pairs.build_pairs, "build-pairs", panel=BUILD, example="--dry-run")
-app.add_typer(pretrain.app, name="pretrain", rich_help_panel=BUILD, epilog="Example: findcli pretrain text")
-_add(align.align, "align", panel=BUILD, text=align.HELP, example="--set align.steps=500")
-_add(embed.embed, "embed", panel=BUILD, example="--as-of 2017-10-30")
-_add(tune_rewriter.tune_rewriter, "tune-rewriter", panel=BUILD, example="--steps 500")
-_add(target.target, "target", panel=USE, example='"people who rent phones" --top-k 50 -o renters.csv')
-_add(lift.lift, "lift", panel=USE, example="spring purchases.csv --amount price")
-_add(tune_prompt.tune_prompt, "tune-prompt", panel=USE, example='"phone renters" --seeds seeds.csv --name phones')
-app.add_typer(prompts.app, name="prompts", rich_help_panel=USE, epilog="Example: findcli prompts list")
-app.add_typer(audience.app, name="audience", rich_help_panel=USE, epilog="Example: findcli audience list")
-_add(export.export, "export", panel=USE, example="phone-renters --format google -o renters.csv")
-_add(forget.forget, "forget", panel=USE, example="4711 4712 --dry-run")
-_add(card.card, "card", panel=USE, example="phone-renters -o card.md")
-app.command("plot", rich_help_panel=EVALUATE)(plot.plot)
-app.command("probe", rich_help_panel=EVALUATE)(probe.probe)
-app.command("evaluate", cls=evaluate.Evaluate, rich_help_panel=EVALUATE)(evaluate.evaluate)
-app.command("few-shot", rich_help_panel=EVALUATE)(few_shot.few_shot)
-app.command("ablate", rich_help_panel=EVALUATE)(ablate.ablate)
-app.command("rank-sentences", rich_help_panel=EVALUATE)(rank_sentences.rank_sentences)
-app.add_typer(
-    benchmark.app, name="benchmark", rich_help_panel=EVALUATE, epilog="Example: findcli benchmark journey --users 500"
 )
 
 

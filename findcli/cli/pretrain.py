@@ -45,7 +45,7 @@ def ranker(
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train a ranker on several workspaces alike, for others to start from: `start` in [ranker].
+    """Train a ranker on several workspaces alike, for others to start from, by the setting ranker.start.
 
     No feature of it names a product, so what it learns of counts, gaps and rates carries over to another shop.
     """

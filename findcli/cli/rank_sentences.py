@@ -46,7 +46,8 @@ def rank_sentences(
     categories: those that training sentences name, and those held out.
 
     With --every-kind, sentences are taken from what happened after train_until: of items as of categories, sets that
-    share a word, "at least 2 times", "for more than 50 dollars", anything and nothing; no rivals are trained.
+    share a word, "at least 2 times", "for more than 50 dollars", anything and nothing; no rivals are trained. Each kind
+    is compared with each other ranking: difference, 95 % interval, and p after Holm's correction for all of them.
 
     Example: findcli rank-sentences --rivals counts,als --output figures.parquet
     """
@@ -93,9 +94,12 @@ def _rank_every_kind(workspace: Workspace, *, output: Path | None, device: str, 
     names = dict.fromkeys(row.by for row in ranked.rows)
     console.print_table(["AUC", *kinds], [[name, *(cells.get((name, kind)) for kind in kinds)] for name in names])
     console.print_table(
-        ["findcli less", "of", "AUC", "95 %"],
-        [[d.beside, d.column, signed(d.auc.value), signed_bounds(d.auc)] for d in ranked.differences],
+        ["findcli less", "of", "AUC", "95 %", "p, Holm", "so findcli is"],
+        [[c.beside, c.kind, signed(c.auc.value), signed_bounds(c.auc), c.holm, c.verdict] for c in ranked.comparisons],
     )
+    verdicts = [c.verdict for c in ranked.comparisons if c.verdict is not None]
+    said = ", ".join(f"{verdict} in {verdicts.count(verdict)}" for verdict in ("above", "level", "below"))
+    console.print_line(f"of {len(verdicts)} columns, corrected for their number (Holm), findcli is {said}")
     console.print_table(
         ["of", "users expected", "came true", "ratio"],
         [[p.kind, f"{p.expected:,.0f}", p.realised, p.ratio] for p in ranked.promises],

@@ -39,7 +39,7 @@ def profile_columns(profile: Profile) -> list[Column]:
         *(Column(name, "categorical") for name in profile.categorical),
         *(Column(name, "ordered", tuple(values)) for name, values in profile.ordered.items()),
         *(Column(name, "numeric") for name in profile.numeric),
-        *(Column(aggregate.name, "numeric") for aggregate in profile.aggregates),
+        *(Column(a.name, "categorical" if a.is_attribute else "numeric") for a in profile.aggregates),
     ]
 
 
@@ -64,21 +64,38 @@ def profiles_as_of(workspace: Workspace, events: pl.DataFrame, users: pl.Series,
     if profile.path is not None:
         frame = frame.join(_table_as_of(workspace, cutoff), on="user_id", how="left", maintain_order="left")
     start = cutoff - parse_duration(workspace.settings.windows.history)
-    history = events.filter((pl.col("time") >= start) & (pl.col("time") < cutoff))
+    before = events.filter(pl.col("time") < cutoff)
+    history = before.filter(pl.col("time") >= start)
     for source in sorted({aggregate.source for aggregate in profile.aggregates}):
         chosen = [aggregate for aggregate in profile.aggregates if aggregate.source == source]
-        # In order, so that sums of floats have the same bytes however many threads share the work.
-        of_users = history.filter(pl.col("source") == source).group_by("user_id", maintain_order=True)
-        measured = of_users.agg(_measure(a, cutoff) for a in chosen)
-        frame = frame.join(measured, on="user_id", how="left", maintain_order="left")
-        counted = [a.name for a in chosen if a.measure not in ("mean", "min", "max", "days_since_last")]
+        # Who somebody is does not age with the history window.
+        for log, measure, wanted in (
+            (history, _measure, [a for a in chosen if not a.is_attribute]),
+            (before, _last, [a for a in chosen if a.is_attribute]),
+        ):
+            # In order, so that sums of floats have the same bytes however many threads share the work.
+            of_users = log.filter(pl.col("source") == source).group_by("user_id", maintain_order=True)
+            measured = of_users.agg(measure(a, cutoff) for a in wanted)
+            frame = frame.join(measured, on="user_id", how="left", maintain_order="left") if wanted else frame
+        counted = [a.name for a in chosen if a.measure not in ("mean", "min", "max", "days_since_last", "last")]
         frame = frame.with_columns(pl.col(counted).fill_null(0.0))
     return frame.select("user_id", *(column.name for column in profile_columns(profile)))
 
 
+def _last(aggregate: Aggregate, cutoff: datetime) -> pl.Expr:
+    """The last value that there is; of several at one instant, that of the last row."""
+    value = pl.col(sources.extra_name(aggregate.source, aggregate.column or ""))
+    known = value.filter(_is_recent(aggregate, cutoff) & value.is_not_null())
+    time = pl.col("time").filter(_is_recent(aggregate, cutoff) & value.is_not_null())
+    return known.sort_by(time, maintain_order=True).last().cast(pl.String).alias(aggregate.name)
+
+
+def _is_recent(aggregate: Aggregate, cutoff: datetime) -> pl.Expr:
+    return pl.col("time") >= (datetime.min if aggregate.within is None else cutoff - parse_duration(aggregate.within))
+
+
 def _measure(aggregate: Aggregate, cutoff: datetime) -> pl.Expr:
-    since = datetime.min if aggregate.within is None else cutoff - parse_duration(aggregate.within)
-    recent = pl.col("time") >= since
+    recent = _is_recent(aggregate, cutoff)
     age_us = (pl.lit(cutoff) - pl.col("time")).dt.total_microseconds()
     value = pl.col(sources.extra_name(aggregate.source, aggregate.column or ""))
     expressions = {

@@ -6,13 +6,11 @@ events; a broad demand ("a bag") is about the union of all sentences that are me
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from findcli.data.templates import BOUNDED, SLOT, Measure, Template
+from findcli.data.templates import BOUNDED, SLOT, Measure, Template, template_pattern
 
-_NUMBER = r"\d+(?:\.\d+)?(?:e\+?\d+)?"
 # Levels of sentences that no template has one of, such as those of items.
 _PLAIN: dict[Measure, str] = {
     "count": "{single} at least {count} times.",
@@ -46,7 +44,8 @@ class QuestionParser:
     """
 
     def __init__(self, templates: Iterable[Template]) -> None:
-        self._patterns = [(_pattern(t), t) for t in _distinct(templates) if t.measure != "any" and t.single]
+        levels = [t for t in _distinct(templates) if t.measure != "any" and t.single]
+        self._patterns = [(template_pattern(t.text), t) for t in levels]
 
     def parse(self, sentence: str) -> Question:
         """The question of a sentence; one that is no level of anything asks for any event that makes it true."""
@@ -56,7 +55,7 @@ class QuestionParser:
                 single = SLOT.sub(lambda slot, match=match: match[slot[1]], template.single)  # type: ignore[misc]
                 return Question((single,), template.measure, float(match["least"]) if template.bounded else 1.0)
         for measure, text in _PLAIN.items():
-            match = _plain_pattern(text).fullmatch(sentence)
+            match = template_pattern(text).fullmatch(sentence)
             if match is not None:
                 return Question((f"{match['single']}.",), measure, float(match.groupdict().get("least") or 1))
         return Question((sentence,))
@@ -78,9 +77,7 @@ class QuestionWriter:
 
     def _one(self, sentence: str, measure: Measure, least: float) -> str:
         for template in self._levels:
-            match = (
-                _pattern(template, text=template.single).fullmatch(sentence) if template.measure == measure else None
-            )
+            match = template_pattern(template.single).fullmatch(sentence) if template.measure == measure else None
             if match is not None:
                 values = match.groupdict() | dict.fromkeys(BOUNDED, f"{least:g}")
                 return SLOT.sub(lambda slot, values=values: values[slot[1]], template.text)  # type: ignore[misc]
@@ -92,16 +89,3 @@ class QuestionWriter:
 def _distinct(templates: Iterable[Template]) -> Sequence[Template]:
     """The templates of several sources, once; those without slots first, for "anything" is the name of no category."""
     return sorted({(t.text, t.single, t.measure): t for t in templates}.values(), key=lambda t: len(t.slots))
-
-
-def _pattern(template: Template, *, text: str | None = None) -> re.Pattern[str]:
-    """A pattern of a template's sentences, with a group for each slot and `least`."""
-    return _plain_pattern(template.text if text is None else text)
-
-
-def _plain_pattern(text: str) -> re.Pattern[str]:
-    written = [
-        re.escape(piece) if i % 2 == 0 else rf"(?P<least>{_NUMBER})" if piece in BOUNDED else rf"(?P<{piece}>.+)"
-        for i, piece in enumerate(SLOT.split(text))
-    ]
-    return re.compile("".join(written), re.DOTALL)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import polars as pl
@@ -65,6 +66,7 @@ TEMPLATES = {
 PAID_FOR = frozenset(_ANYTHING + _OFTEN)  # of payments only where the same events are not purchases too
 RETURNED = "returned"
 SLOT = re.compile(r"\{(\w+)\}")
+_NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _MEASURES: dict[str, Measure] = {"amount": "amount", "count": "count", "distinct": "distinct"}
 
 
@@ -180,6 +182,28 @@ def _fillable(template: Template, source: Source) -> bool:
     if template.measure == "distinct":
         return filled and template.counted is not None
     return filled and (source.has_amount or template.measure != "amount")
+
+
+@cache
+def template_pattern(text: str) -> re.Pattern[str]:
+    """The pattern of the sentences that a template writes, to be matched as a whole.
+
+    Args:
+        text: words, with slots in braces.
+
+    Returns:
+        A pattern that Rust's regular expressions read too. It has a group of each slot's name, the first time that it
+        occurs, and the group `least` for the number of a level.
+    """
+    written, seen = [], set()
+    for i, piece in enumerate(SLOT.split(text)):
+        if i % 2 == 0:
+            written.append(re.escape(piece))
+            continue
+        name, value = ("least", _NUMBER) if piece in BOUNDED else (piece, ".+")
+        written.append(f"(?:{value})" if name in seen else f"(?P<{name}>{value})")
+        seen.add(name)
+    return re.compile("".join(written), re.DOTALL)
 
 
 def sentence_text(template: Template) -> pl.Expr:

@@ -15,6 +15,7 @@ from findcli.data.reader.time_formats import UNITS, has_clock
 from findcli.data.templates import VERBS
 from findcli.datasets import columns, words
 from findcli.datasets.amounts import describe_amounts
+from findcli.datasets.attributes import find_attributes
 from findcli.datasets.decisions import (
     Choice,
     decide_ids,
@@ -96,6 +97,7 @@ def describe_source(table: UnknownTable, overrides: Overrides) -> None:
     if table.user:
         question_user(table)
     _explain_unused(table)
+    find_attributes(table)
 
 
 def _drop_unread(table: UnknownTable, unread: tuple[str, ...]) -> None:

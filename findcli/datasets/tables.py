@@ -16,6 +16,7 @@ import polars as pl
 from findcli.data.reader.tables import open_table as read_table
 from findcli.data.sources import scan_source
 from findcli.datasets.amounts import find_currency
+from findcli.datasets.attributes import aggregates_of
 from findcli.datasets.columns import best_slot
 from findcli.datasets.creation import installed_text_model
 from findcli.datasets.decisions import quoted
@@ -195,7 +196,7 @@ def _write(folder: Path, tables: list[UnknownTable]) -> list[str]:
         "workspace": {"name": folder.resolve().name} | ({"currency": currency} if currency else {}),
         "windows": {"train_until": datetime(LAST_YEAR, 12, 31)},
         "sources": sources,
-        "profile": {**profile, "aggregates": _aggregates(sources, profile)},
+        "profile": {**profile, "aggregates": _aggregates(used, profile)},
         "text": {"model": model},
     }
     remarks = {"windows": ["train_until = 2024-01-01  # training reads no event from then on"]}
@@ -247,17 +248,19 @@ def _wrapped(lines: list[str]) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ") or [line]]
 
 
-def _aggregates(sources: list[dict[str, Any]], profile: dict[str, Any]) -> list[dict[str, Any]]:
-    """Count, recency and sum of every source, as columns of the profile."""
-    aggregates = []
-    for source in sources:
-        name = source["name"]
+def _aggregates(tables: list[UnknownTable], profile: dict[str, Any]) -> list[dict[str, Any]]:
+    """Count, recency and sum of every source and what its events say of users, as columns of the profile."""
+    aggregates: list[dict[str, Any]] = []
+    for table in tables:
+        source, name = table.source, table.source["name"]
         aggregates.append({"name": f"{name}_count", "source": name, "measure": "count"})
         aggregates.append({"name": f"{name}_days_since_last", "source": name, "measure": "days_since_last"})
         column = source.get("amount")
         if column is not None and not re.search(r"[-+*/]", column):
             aggregates.append({"name": f"{name}_{column}_sum", "source": name, "measure": "sum", "column": column})
     taken = {*profile.get("categorical", ()), *profile.get("ordered", ()), *profile.get("numeric", ())}
+    attributes = {each["name"]: each for table in reversed(tables) for each in aggregates_of(table)}
+    aggregates += reversed(attributes.values())
     return [aggregate for aggregate in aggregates if aggregate["name"] not in taken]
 
 

@@ -61,6 +61,7 @@ class UnknownTable:
         why: reasons, for the report.
         unsure: doubts, for the report.
         unused: columns left unused, with the reason.
+        attributes: columns of a source that say who the user is.
         remarks: comments for the file, by key of its table.
         first: its first events as they will be read.
         id_kind: the type of its ids, where other tables decide it.
@@ -80,6 +81,7 @@ class UnknownTable:
     why: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
     unused: dict[str, str] = field(default_factory=dict)
+    attributes: list[str] = field(default_factory=list)
     remarks: dict[str, list[str]] = field(default_factory=dict)
     first: list[dict[str, Any]] = field(default_factory=list)
     id_kind: str | None = None

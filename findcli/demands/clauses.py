@@ -97,12 +97,13 @@ class ParsedDemand:
         """The rewriting."""
         parsed, demand = self.parsed, self.parsed.demand
         if not (parsed.parts or parsed.past) or not self.meanings.texts:
-            why = f"{_listed(parsed.traits)} is something that only a profile tells" if parsed.traits else ""
-            nothing = [] if parsed.traits else ["it names nothing to look for"]
+            of_people = (*parsed.traits, *parsed.places)
+            why = f"{_listed(of_people)} is something that only a profile tells" if of_people else ""
+            nothing = [] if of_people else ["it names nothing to look for"]
             return self.context.refused(demand, why, [*nothing, *self._horizon()])
         clauses, past = self._clauses(), [each for was in parsed.past for each in self._was(was)]
         if self.why:
-            return self.context.refused(demand, self.why, self._horizon())
+            return self.context.refused(demand, self.why, [*self._horizon(), *self._unused()])
         past += self._implied(clauses)
         if not clauses:
             clauses = [self._anything(Part((), negated=False))]
@@ -123,10 +124,14 @@ class ParsedDemand:
 
     def _answerable(self, clauses: Sequence[Clause]) -> bool | None:
         """Whether each clause is close to something; None when letters cannot tell a synonym from an unrelated word."""
-        if isinstance(self.meanings.retriever.likeness, LetterLikeness):
+        if self._by_letters:
             return True if min(clause.any_of[0].closeness for clause in clauses) >= SPELT_ALIKE else None
         floor = self.context.floor
         return floor is None or min(clause.closeness for clause in clauses) >= floor
+
+    @property
+    def _by_letters(self) -> bool:
+        return isinstance(self.meanings.retriever.likeness, LetterLikeness)
 
     def _clauses(self) -> list[Clause]:
         wanted = [part for part in self.parsed.parts if not part.negated]
@@ -153,6 +158,10 @@ class ParsedDemand:
             return None
         if np.mean([reading.log_share[best] - reading.log_share.max() for reading in readings]) <= APART:
             return None
+        least = SPELT_ALIKE if self._by_letters else self.context.floor or 0.0
+        unlike = [p.content for p in phrases if p in self.readings and self.readings[p].closeness(best) < least]
+        if len(unlike) < len(readings):
+            self.notes += [f"not used: {_listed(unlike)}, which nothing is like"] if unlike else []
         chosen = self.meanings.unsure(replace(one, log_share=one.log_share / SOFTER).normed())
         words = whole.words if whole is not None else self.parsed.demand
         return Clause(words, negated=False, any_of=chosen.any_of, others=chosen.others)
@@ -177,6 +186,7 @@ class ParsedDemand:
             self.notes += (
                 [f"not used: {_listed(dropped)}, which nothing is like"] if dropped and not part.examples else []
             )
+            self._note_loose(part, chosen, kept)
             chosen = kept
         merged = _merged(chosen)
         named = bool(merged.any_of) and all(meant.share == 1 for meant in merged.any_of)
@@ -188,12 +198,20 @@ class ParsedDemand:
             self.notes.append(f"not used: {_listed(merged.unused)}, which no such name holds")
         return self._at_level(Clause(words, part.negated, merged.any_of, merged.others), part)
 
+    def _note_loose(self, part: Part, chosen: Sequence[Chosen], kept: Sequence[Chosen]) -> None:
+        """Name the alternatives that are read loosely beside others that are not, which hide them in the whole."""
+        close = {
+            phrase.content: _closeness(each) >= CLOSE
+            for phrase, each in zip(part.phrases, chosen, strict=False) if each in kept
+        }  # fmt: skip
+        loose = [content for content, is_close in close.items() if not is_close]
+        if loose and len(loose) < len(close):
+            self.notes.append(f"read loosely: {_listed(loose)}, which nothing is very close to")
+
     def _without_unlike(self, chosen: Sequence[Chosen]) -> list[Chosen]:
         """The alternatives of a list that something is like; all of them, if that is none."""
         floor = self.context.floor or 0.0
-        like = [
-            each for each in chosen if each.any_of and Clause("", negated=False, any_of=each.any_of).closeness >= floor
-        ]
+        like = [each for each in chosen if each.any_of and _closeness(each) >= floor]
         return like or list(chosen)
 
     def _anything(self, part: Part) -> Clause:
@@ -297,6 +315,8 @@ class ParsedDemand:
         notes = [f'not used: "{word}"; say how often, such as "at least 3 times"' for word in parsed.unused]
         if parsed.traits:
             notes.append(f"not used: {_listed(parsed.traits)}, which only a profile tells: filter by it with --where")
+        if parsed.places:
+            notes.append(f"not used: {_listed(parsed.places)}, since no attribute of the profile holds such a value")
         return notes
 
     def _horizon(self) -> list[str]:
@@ -314,6 +334,10 @@ def _as_one(part: Part) -> Phrase | None:
 def _is_named(chosen: Chosen) -> bool:
     """Whether names hold the words of a phrase."""
     return bool(chosen.any_of) and all(meant.share == 1 and meant.shared == 1 for meant in chosen.any_of)
+
+
+def _closeness(chosen: Chosen) -> float:
+    return Clause("", negated=False, any_of=chosen.any_of).closeness if chosen.any_of else 0.0
 
 
 def _merged(chosen: Sequence[Chosen]) -> Chosen:

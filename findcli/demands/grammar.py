@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from findcli.demands.horizons import Horizon, take_horizon
 from findcli.demands.levels import MARKS, Level, levels_in, take_levels
-from findcli.demands.people import take_standing, take_traits
+from findcli.demands.people import take_places, take_standing, take_traits
 from findcli.demands.tense import Before, take_past
 from findcli.errors import FindCLIError
 
@@ -195,6 +195,7 @@ class Parsed:
         stops: whether it asks for people who stop doing something.
         traits: what it says of people that only a profile can tell.
         unused: words of it that change nothing.
+        places: where it says people are from, which only a profile can tell.
     """
 
     demand: str
@@ -205,6 +206,7 @@ class Parsed:
     stops: bool = False
     traits: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 def parse_demand(demand: str, *, currency: str = "dollars", subject: str = "user") -> Parsed:
@@ -218,6 +220,7 @@ def parse_demand(demand: str, *, currency: str = "dollars", subject: str = "user
     plain = " ".join(demand.replace("\u2019", "'").split()).strip(" .?!:;,\"'")
     plain = re.sub(rf"\b{re.escape(subject)}s?\b", "users", plain, flags=re.IGNORECASE)
     plain = re.sub(r"(?i)(?<=\b(?:rather|sooner|prefer)\b)(.*)\bthan\b", r"\1 rather than", plain)
+    plain, places = take_places(plain)
     ahead, past = take_past(plain)
     was = tuple(Was(before, _parts_of_past(before, currency)) for before in past)
     ahead, horizon = take_horizon(ahead)
@@ -238,7 +241,7 @@ def parse_demand(demand: str, *, currency: str = "dollars", subject: str = "user
         excluded = [Part((), negated=True, words=request)]
     whole = _phrase(" ".join(wanted)) or (_phrase(request) if not excluded and not was else None)
     unused = () if any(part.level for part in parts) else tuple(often)
-    return Parsed(demand, (*parts, *excluded), whole, horizon, was, stops, tuple(traits), unused)
+    return Parsed(demand, (*parts, *excluded), whole, horizon, was, stops, tuple(traits), unused, tuple(places))
 
 
 def _parts_of_past(before: Before, currency: str) -> tuple[Part, ...]:

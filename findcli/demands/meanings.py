@@ -19,7 +19,7 @@ import numpy as np
 
 from findcli.demands.grammar import Phrase
 from findcli.demands.named_sets import Named, NameIndex
-from findcli.demands.reading import Meant
+from findcli.demands.reading import WORTH, Meant
 from findcli.demands.retrieval import LetterLikeness, Retriever, described, spoken_families
 
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
@@ -53,6 +53,10 @@ class Reading:
     log_share: np.ndarray
     cosine: np.ndarray
     shared: np.ndarray
+
+    def closeness(self, row: int) -> float:
+        """How close a sentence is to the phrase, as `Meant.closeness` says of a chosen one."""
+        return float(self.cosine[row] + WORTH * self.shared[row])
 
     def normed(self) -> Reading:
         """The same reading with shares that sum to 1."""

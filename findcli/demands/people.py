@@ -1,4 +1,4 @@
-"""Words about people: the good and the loyal, which findcli forecasts, and traits that only a profile can tell.
+"""Words about people: the good and the loyal, which findcli forecasts, traits and places that only a profile can tell.
 
 Such words stand before a word for people ("VIP customers") or alone ("our VIPs"); before anything else they say nothing
 of people ("a good book", "VIP purse").
@@ -52,6 +52,25 @@ _AGES = re.compile(
     r"(?!\s*(?:times|dollars|euros|pounds|%|[$£€]|\d))",
     re.IGNORECASE,
 )
+# What comes from somewhere or is there: "customers from France", "people living in the north or the south".
+_TIMES = (
+    r"(?:last|past|previous|this|next|now|today|yesterday|\d+|(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)"
+    r"(?:[a-z]{2,6})?)\b"
+)
+_ENDS = (
+    r"(?:who|that|which|whose|with|will|would|likely|to|aged|over|under|buying|ordering|purchasing|returning|interested|"
+    r"looking|about)\b"
+)
+_AND_THEN = r"and(?=\s+(?:who|will|would|are|buy|order|want|need)\b)"
+_PLACED = re.compile(
+    rf"(?<![\w-])(?P<people>{_PEOPLE}|women|men|ladies|adults|anyone|everyone|those)\s+"
+    r"(?P<place>(?:(?:who|that)\s+(?:are|come|live)\s+)?(?:not\s+)?"
+    r"(?:from|(?:(?:based|located|residing|resident|living)\s+)?(?:(?<=living )in|(?<=based )in|(?<=located )in|"
+    r"(?<=residing )in|(?<=resident )in|(?<=live )in|in(?=\s+(?:the\s+)?(?-i:[A-Z])))|outside(?:\s+of)?)\s+"
+    rf"(?!whom|which|us\b|our\b|(?:the\s+)?{_TIMES})[\w'.-]+(?:(?:\s*,\s*|\s+)[\w'.-]+){{0,5}}?)"
+    rf"(?:\s+{_AND_THEN}|(?=\s*(?:$|[;:?!]|,\s*(?:who|that)\b|\s{_ENDS})))",
+    re.IGNORECASE,
+)
 _SOMEBODY = r"(?:women|men|people|customers|shoppers|users|clients|households|adults|buyers|ladies|guys|anyone|those)"
 _AGED = re.compile(rf"(?<=\b)({_SOMEBODY})\s+(?:who are |aged )?({_AGES.pattern})", re.IGNORECASE)
 
@@ -87,3 +106,9 @@ def take_traits(text: str) -> tuple[str, list[str]]:
     rest = _AGED.sub(r"\1", rest)
     genders = [] if not re.fullmatch(r"\W*(?:women|men|ladies|girls|boys)\W*", rest, re.IGNORECASE) else [rest.strip()]
     return rest, [*traits, *ages, *genders]
+
+
+def take_places(text: str) -> tuple[str, list[str]]:
+    """Take where people are from out of a text: the rest, and its words."""
+    places = [" ".join(match["place"].split()) for match in _PLACED.finditer(text)]
+    return _PLACED.sub(r"\g<people>", text), places

@@ -72,6 +72,12 @@ VARIANTS = (
     _vector("find-frozen-tower", "without LoRA", lora_rank=0),
     _vector("find-concat", "concatenation for attention", fusion="concat"),
     _vector("find-skip", "each modality past the attention too", skip=0.75, modality_weight=1.0),
+    _vector("find-gates", "a gate for each modality", gates=True),
+    _vector("find-modality-loss", "a loss for each modality too", modality_weight=1.0),
+    _vector("find-modality-dropout", "a third of the modalities hidden in training", modality_dropout=0.33),
+    _vector(
+        "find-sources", "all of these together", skip=0.75, modality_weight=1.0, gates=True, modality_dropout=0.33
+    ),
     _vector("find-without-sequence", "without behaviour", modalities=("tabular", "search")),
     _vector("find-without-table", "without the table", modalities=("sequence", "search")),
     _vector("find-without-search", "without searches", modalities=("sequence", "tabular")),

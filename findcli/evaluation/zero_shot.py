@@ -1,4 +1,9 @@
-"""`findcli evaluate`: how well a task's demand alone, without labels, ranks its users (zero-shot, FIND Eq 2)."""
+"""`findcli evaluate`: how well a task's demand alone, without labels, ranks its users (zero-shot, FIND Eq 2).
+
+What the demand itself says of people and of the past ("customers from France who bought tea in October and will ...")
+says who is ranked, as it does in `findcli target`: the task's other users are left out of every ranking. Where a task
+names true probabilities nobody is, since these are of all its users, and the conditions are reported alone.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,8 @@ import polars as pl
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from findcli.audiences.conditions import Among, Passed
+from findcli.audiences.read import Understood, read
 from findcli.data import events
 from findcli.data.histories import search_sources
 from findcli.data.people import groups_of
@@ -65,6 +72,9 @@ class Evaluation:
         positives: number of positives among them.
         hard_negatives: number of hard negatives among them; None if they are not marked.
         rankings: one per way of scoring.
+        conditions: the outcome of each that the demand itself writes, over all users.
+        applied: whether users who do not pass them are left out.
+        labelled: number of users with a label and a history, whether they pass or not.
     """
 
     task: str
@@ -75,6 +85,9 @@ class Evaluation:
     positives: int
     hard_negatives: int | None
     rankings: list[RankingFigures]
+    conditions: tuple[Passed, ...]
+    applied: bool
+    labelled: int
 
     @property
     def ceiling(self) -> RankingFigures | None:
@@ -105,8 +118,8 @@ def evaluate(
         progress: called after each task.
 
     Raises:
-        FindCLIError: there is no such task, its labels cannot be used, no model is trained, or no source is left that
-            its ranker could read.
+        FindCLIError: there is no such task, its labels cannot be used, no model is trained, no source is left that its
+            ranker could read, or those whom the demand is about all have one label.
     """
     trained = model or workspace
     tasks = {name: find_task(workspace, name) for name in names}
@@ -117,10 +130,11 @@ def evaluate(
     results = []
     for name, task in tasks.items():
         engine = task_engine(workspace, trained, task, without=without, device=device)
-        scores = _scores(engine, task)
+        understood = read(engine, [task.demand])[0] if engine.reads else None
+        scores = _scores(engine, task, understood)
         if untrained:
             scores = scores.join(_untrained(engine, task), on="user_id")
-        results.append(_evaluation(workspace, name, labels[name], scores))
+        results.append(_evaluation(name, labels[name], scores, engine, understood))
         (progress or no_progress)(len(results), len(tasks), {})
     return results
 
@@ -176,15 +190,15 @@ def task_engine(
     )
 
 
-def _scores(engine: Engine, task: Task) -> pl.DataFrame:
+def _scores(engine: Engine, task: Task, understood: Understood | None) -> pl.DataFrame:
     """Every user's scores: for the demand, for each paraphrase, for the demand as understood, and by single vector.
 
     The single vector is added if the model scores in another way. If sources are left out there is no vocabulary to
     understand the demand with. Columns: user_id, and one per ranking.
     """
     rewritten: dict[str, np.ndarray] = {}
-    if engine.reads:
-        as_read = engine.score_read(engine.read([task.demand])).scores
+    if understood is not None:
+        as_read = engine.score_read([understood.rewriting]).scores
         rewritten = {REWRITTEN: as_read[:, 0].astype(np.float64)}
     words = [task.demand, *task.paraphrases]
     scores = engine.score(words).scores  # (N, S)
@@ -208,9 +222,20 @@ def _untrained(engine: Engine, task: Task) -> pl.DataFrame:
     return pl.DataFrame({"user_id": users, UNTRAINED: cosine.astype(np.float64)})
 
 
-def _evaluation(workspace: Workspace, name: str, labels: pl.DataFrame, scores: pl.DataFrame) -> Evaluation:
-    task = find_task(workspace, name)
-    rows = labels.join(scores, on="user_id", how="inner").sort("user_id")
+def _evaluation(
+    name: str, labels: pl.DataFrame, scores: pl.DataFrame, engine: Engine, understood: Understood | None
+) -> Evaluation:
+    workspace, task = engine.workspace, find_task(engine.workspace, name)
+    conditions, passing = _conditions(engine, understood)
+    every = labels.join(scores, on="user_id", how="inner").sort("user_id")
+    rows = every if task.truth is not None else every.filter(pl.col("user_id").is_in(passing.implode()))
+    if conditions and rows["label"].n_unique() < 2:
+        written = "; ".join(condition.expression for condition in conditions)
+        hint = f"correct the demand of [tasks.{name}], or give labels of users whom it is about"
+        raise FindCLIError(
+            f"task {name!r}: its demand is about users who pass {written}, and the {len(rows)} of {len(every)} with a "
+            "label who do are all alike", hint=hint,
+        )  # fmt: skip
     columns = {by: by for by in scores.columns if by != "user_id"}
     columns |= {POSSIBLE: "truth"} if "truth" in labels.columns else {}
     label = rows["label"].to_numpy()
@@ -225,7 +250,19 @@ def _evaluation(workspace: Workspace, name: str, labels: pl.DataFrame, scores: p
         positives=int(label.sum()),
         hard_negatives=None if hard is None else int(hard.sum()),
         rankings=[rank_quality(by, rows[column].to_numpy(), label, hard, weights) for by, column in columns.items()],
+        conditions=conditions,
+        applied=bool(conditions) and task.truth is None,
+        labelled=len(every),
     )
+
+
+def _conditions(engine: Engine, understood: Understood | None) -> tuple[tuple[Passed, ...], pl.Series]:
+    """What a demand says of people and of the past, and the ids of the users who pass all of it."""
+    if understood is None:
+        return (), engine.users
+    everyone = np.ones(len(engine.users), bool)
+    conditions, kept = Among(engine.workspace, engine.users, engine.as_of).conditions(understood, everyone)
+    return conditions, engine.users.filter(pl.Series(kept))
 
 
 def rank_quality(

@@ -78,7 +78,11 @@ def _start_digests(workspace: Workspace) -> dict[str, str]:
         raise FindCLIError(f"start in [ranker] names {path}, which is not there", hint=hint)
     digests = {} if path is None else {"start": hash_file(path)}
     for teacher in _teachers(workspace):
-        runs = [open_run(teacher.run(name), name) for name in ("events", "pairs", "text")]
+        try:
+            runs = [open_run(teacher.run(name), name) for name in ("events", "pairs", "text")]
+        except FindCLIError as error:
+            hint = f"make it with: findcli run --workspace {teacher.folder}"
+            raise FindCLIError(f"a workspace that teaches the ranker: {error}", hint=hint) from error
         digests[f"world {teacher.folder}"] = hash_json([run.manifest.digest() for run in runs])
     return digests
 

@@ -114,7 +114,7 @@ class Source(TableForm):
         )
 
 
-Measure = Literal["count", "sum", "mean", "min", "max", "distinct", "active_weeks", "days_since_last"]
+Measure = Literal["count", "sum", "mean", "min", "max", "distinct", "active_weeks", "days_since_last", "last"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +123,18 @@ class Aggregate:
 
     name: Annotated[str, MinLen(1), Doc("the column's name")]
     source: Annotated[str, Doc("the source it is computed from")]
-    measure: Annotated[Measure, Doc("what is computed over the history window")]
-    column: Annotated[str | None, Doc("raw column for sum, mean, min, max, distinct")] = None
+    measure: Annotated[
+        Measure, Doc("what is computed over the history window; 'last' is the latest value ever, such as of a country")
+    ]
+    column: Annotated[str | None, Doc("raw column for sum, mean, min, max, distinct, last")] = None
     within: Annotated[Duration | None, Doc("only the last ... before the cutoff; the whole history when not given")] = (
         None
     )
+
+    @property
+    def is_attribute(self) -> bool:
+        """Whether it says who a user is, in words, and not how much the user did."""
+        return self.measure == "last"
 
 
 @dataclass(frozen=True, kw_only=True)

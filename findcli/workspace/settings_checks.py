@@ -23,7 +23,7 @@ RESERVED = {"user_id", "time", "source", "pair", "cutoff"}
 TIME_WORDS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "days")
 WORDS = ("subject", "verb", "unit", "currency", "amount", "count", "distinct")  # of sentences, beside slots
 MOST_CONTACTS = 3  # columns of e-mail addresses, and of phone numbers
-NEED_COLUMN = ("sum", "mean", "min", "max", "distinct")
+NEED_COLUMN = ("sum", "mean", "min", "max", "distinct", "last")
 
 
 @dataclass(frozen=True)

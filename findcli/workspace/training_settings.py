@@ -110,7 +110,9 @@ class Align(Training):
         "attention"
     )
     skip: Annotated[Share, Doc("share of the vector past the attention, a part for each modality; 0 is FIND's")] = 0.0
+    gates: Annotated[bool, Doc("whether a learned gate may close each modality of a user; the paper has none")] = False
     modality_weight: Annotated[float, Ge(0), Doc("weight of the same loss for each modality alone")] = 0.0
+    modality_dropout: Annotated[Share, Doc("share of a user's modalities hidden in training; one always stays")] = 0.0
     layers: Annotated[int, Ge(1), Le(256), Doc("cross-attention layers")] = 5
     heads: Annotated[int, Ge(1), Le(256), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1

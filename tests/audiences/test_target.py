@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from findcli.audiences.conditions import Passed
 from findcli.audiences.export import one_table, require_writable, write_audience
 from findcli.audiences.select import Selection, rank
-from findcli.audiences.target import Passed, target
+from findcli.audiences.target import target
 from findcli.cli.main import main
 from findcli.demands.files import read_demands
 from findcli.errors import FindCLIError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from findcli.data.profiles import input_digest, profiles_as_of
@@ -62,6 +62,7 @@ def naive(measure: str, events: list[tuple[datetime, float | None]]) -> float | 
     }[measure]()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.integers(-2, 60), st.none() | st.integers(0, 5).map(float)), max_size=30)
 )
@@ -77,6 +78,31 @@ def test_aggregates_are_what_a_loop_over_the_window_finds(
             start = CUTOFF - (WITHIN if aggregate.within else HISTORY)
             mine = [(time, value) for user, time, value in dated if user == row["user_id"] and start <= time < CUTOFF]
             assert row[aggregate.name] == pytest.approx(naive(aggregate.measure, mine)), aggregate
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(-2, 60), st.none() | st.sampled_from("abc")), max_size=30))
+def test_an_attribute_of_a_source_is_its_last_value_before_the_cutoff(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, str | None]]
+) -> None:
+    """However long ago that was, unless `within` says how long."""
+    aggregates = tuple(
+        Aggregate(name=name, source="s", measure="last", column="a", within=within)
+        for name, within in (("ever", None), ("lately", "1w"))
+    )
+    dated = [(user, CUTOFF - timedelta(days=days), value) for user, days, value in rows]
+    frame = pl.DataFrame(dated, {"user_id": pl.Int64, "time": pl.Datetime("us"), "s.a": pl.String}, orient="row")
+    frame = frame.with_columns(source=pl.lit("s")).sort("user_id", "time", maintain_order=True)
+    space = workspace(tmp_path_factory.getbasetemp(), aggregates=aggregates)
+    profile = profiles_as_of(space, frame, pl.Series([3, 1]), CUTOFF)
+    assert profile.schema == {"user_id": pl.Int64, "ever": pl.String, "lately": pl.String}
+    for row in profile.iter_rows(named=True):
+        for name, start in (("ever", datetime.min), ("lately", CUTOFF - WITHIN)):
+            ordered = sorted(
+                ((time, i, value) for i, (user, time, value) in enumerate(dated)
+                 if user == row["user_id"] and start <= time < CUTOFF and value is not None)
+            )  # fmt: skip
+            assert row[name] == (ordered[-1][2] if ordered else None)
 
 
 def test_of_a_dated_table_the_last_row_known_before_the_cutoff_counts(tmp_path: Path) -> None:

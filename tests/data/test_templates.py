@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.data.templates import Template, event_text, round_bound, sentence_text, source_templates
+from findcli.data.templates import (
+    SLOT,
+    Template,
+    event_text,
+    round_bound,
+    sentence_text,
+    source_templates,
+    template_pattern,
+)
 from findcli.workspace.settings import General, Settings, Source, Windows
 
 UNTIL = datetime(2024, 3, 4)
@@ -126,3 +134,33 @@ def test_a_bound_is_round_and_near(amount: float) -> None:
     digits = f"{bound:.2f}".replace(".", "").strip("0")
     assert len(digits) <= 2
     assert len(digits) < 2 or digits[1] == "5"
+
+
+@given(
+    thing=st.text(min_size=1),
+    least=st.one_of(st.integers(0, 10**9), st.floats(0, 1e9)).map(str),
+    text=st.sampled_from(
+        ["The user (really) paid {status}.", "The user purchased {category} amounting more than {amount} euros."]
+    ),
+)
+def test_a_pattern_matches_what_its_template_writes_and_parts_it(thing: str, least: str, text: str) -> None:
+    """In Python and in polars, whatever characters names are of."""
+    written = text.format(status=thing, category=thing, amount=least)
+    pattern = template_pattern(text)
+    match = pattern.fullmatch(written)
+    assert match is not None
+    assert list(match.groupdict().values()) == [thing, least][: len(SLOT.findall(text))]
+    assert pl.Series([written]).str.contains(f"(?s)^{pattern.pattern}$").item()
+    assert pattern.fullmatch(written.removesuffix(".") + "!") is None
+
+
+def test_a_pattern_wants_a_number_where_its_template_has_one() -> None:
+    pattern = template_pattern("The user paid at least {count} times.")
+    assert pattern.fullmatch("The user paid at least 3 times.")["least"] == "3"  # type: ignore[index]
+    assert pattern.fullmatch("The user paid at least a few times.") is None
+
+
+def test_a_slot_that_recurs_is_read_the_first_time() -> None:
+    match = template_pattern("{item}, yes: {item}").fullmatch("tea, yes: tea")
+    assert match is not None
+    assert match.groupdict() == {"item": "tea"}

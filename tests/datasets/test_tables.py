@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from findcli.data.profiles import Column, profile_columns
 from findcli.data.sources import scan_source
 from findcli.datasets import words
 from findcli.datasets.tables import Guesses, create
@@ -59,6 +60,50 @@ def test_named_columns_find_their_keys(tmp_path: Path) -> None:
     assert (two.user, two.text, two.families) == ("CustomerID", "searchTerm", ("search",))
     assert found["orders"].role == "source orders"
     assert any("Total" in line for line in found["orders"].why)
+
+
+def with_country(users: list[Any], *, moved: int = 0, seed: int = 0) -> pl.DataFrame:
+    """Orders whose country is the user's, but for users who moved."""
+    orders = events(seed, 900, users=users, product=["tea", "milk", "bread"], Total=[1.5, 2.0])
+    place = {user: ("France", "Spain", "Italy")[i % 3] for i, user in enumerate(users)}
+    orders = orders.with_columns(Country=pl.col("user").replace_strict(place))
+    later = pl.col("user").is_in(users[:moved]) & (pl.col("time") > START + timedelta(days=180))
+    return orders.with_columns(Country=pl.when(later).then(pl.lit("Malta")).otherwise("Country"))
+
+
+def test_a_column_that_hardly_changes_within_a_user_is_an_attribute(tmp_path: Path) -> None:
+    found, _, workspace = guess(
+        tmp_path, orders=with_country(USERS).with_columns(day=pl.col("time").dt.to_string("%A"))
+    )
+    (attribute,) = [a for a in workspace.settings.profile.aggregates if a.measure == "last"]
+    assert (attribute.name, attribute.source, attribute.column) == ("Country", "orders", "Country")
+    assert "Country" not in found["orders"].unused
+    assert any("100.0% have one value alone" in line for line in found["orders"].why)
+    assert Column("Country", "categorical") in profile_columns(workspace.settings.profile)
+
+
+@pytest.mark.parametrize("moved", [3, 40])
+def test_a_column_that_changes_within_users_stays_unused(tmp_path: Path, moved: int) -> None:
+    found, _, workspace = guess(tmp_path, orders=with_country(USERS, moved=moved))
+    assert all(a.measure != "last" for a in workspace.settings.profile.aggregates)
+    assert "Country" in found["orders"].unused
+
+
+def test_what_few_users_or_nobody_shares_is_no_attribute(tmp_path: Path) -> None:
+    """A handful of users tells nothing, and a name is nobody else's."""
+    few, _, few_workspace = guess(tmp_path / "few", orders=with_country(USERS[:10]))
+    named = with_country(USERS).with_columns(Country=pl.lit("Mrs ") + pl.col("user"))
+    names, _, name_workspace = guess(tmp_path / "names", orders=named)
+    assert {"Country"} <= few["orders"].unused.keys() & names["orders"].unused.keys()
+    for workspace in (few_workspace, name_workspace):
+        assert all(a.measure != "last" for a in workspace.settings.profile.aggregates)
+
+
+def test_an_attribute_of_the_profile_table_goes_before_one_of_orders(tmp_path: Path) -> None:
+    people = pl.DataFrame({"user": USERS, "Country": ["France", "Spain"] * 20, "tier": ["a", "b"] * 20})
+    _, _, workspace = guess(tmp_path, orders=with_country(USERS), people=people)
+    assert workspace.settings.profile.categorical == ("Country", "tier")
+    assert all(a.measure != "last" for a in workspace.settings.profile.aggregates)
 
 
 def test_a_year_takes_the_default_windows_and_keeps_the_last_future_back(tmp_path: Path) -> None:

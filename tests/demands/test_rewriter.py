@@ -60,6 +60,11 @@ def rewriter(*, floor: float | None = 0.5, reranker: object = None) -> Rewriter:
     )  # type: ignore[arg-type]
 
 
+def by_letter_rewriter() -> Rewriter:
+    table = vocabulary()
+    return Rewriter(Retriever(table, LetterLikeness(table)), future=timedelta(weeks=9), currency="dollars")
+
+
 def first(rewriting: Rewriting) -> str:
     return rewriting.clauses[0].any_of[0].sentence
 
@@ -173,8 +178,7 @@ def test_a_demand_of_many_parts_takes_a_language_model_no_longer() -> None:
 
 
 def test_letters_alone_find_what_is_spelt_alike_and_leave_the_rest_as_it_stands() -> None:
-    table = vocabulary()
-    letters = Rewriter(Retriever(table, LetterLikeness(table)), future=timedelta(weeks=9), currency="dollars")
+    letters = by_letter_rewriter()
     assert first(letters.rewrite("people who need a bread roll")) == "The user purchased bread rolls."
     unknown = letters.rewrite("people who vote")
     assert unknown.answerable is None
@@ -341,3 +345,27 @@ def test_minilm_understands_most_demands_over_a_real_vocabulary() -> None:
     ]
     assert len(kept) > 20
     assert sum(right) / len(right) >= 0.75
+
+
+def test_where_people_are_from_is_not_used_and_the_rest_is_read() -> None:
+    read = rewriter().rewrite("customers from France who will buy tea")
+    assert read.answerable
+    assert first(read) == "The user purchased tea."
+    assert read.notes == ('not used: "from France", since no attribute of the profile holds such a value',)
+    alone = rewriter().rewrite("customers from France")
+    assert alone.answerable is False
+    assert alone.why == '"from France" is something that only a profile tells'
+
+
+def test_what_is_not_sold_is_said_beside_what_is() -> None:
+    """By vectors and by letters; a list does not hide that one of its things is only the nearest there is."""
+    read = rewriter(floor=0.0).rewrite("people who will buy tea or a credit card")
+    assert "The user purchased tea." in read.sentences
+    assert 'read loosely: "credit card", which nothing is very close to' in read.notes
+    strict = rewriter(floor=0.5).rewrite("people who will buy tea or a credit card")
+    assert strict.sentences == ["The user purchased tea."]
+    assert strict.notes == ('not used: "credit card", which nothing is like',)
+    by_letters = by_letter_rewriter().rewrite("people who will buy tea and a mortgage")
+    assert "The user purchased tea." in by_letters.sentences
+    assert any("mortgage" in note for note in by_letters.notes)
+    assert by_letter_rewriter().rewrite("people who will buy tea and bread rolls").notes == ()

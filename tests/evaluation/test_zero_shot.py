@@ -12,6 +12,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.audiences.target import target
+from findcli.cli.main import main
 from findcli.data.tasks import read_labels
 from findcli.errors import FindCLIError
 from findcli.evaluation.zero_shot import averages, evaluate, rank_quality
@@ -85,6 +86,72 @@ def test_paraphrases_and_hard_negatives_are_measured(trained_workspace: Workspac
     assert found.hard_negatives == rows["hard"].sum()
     assert understood.hard_auc == pytest.approx(roc_auc_score(few[task.label], few["score"]))
     assert averages([found, found])[0] == ("the demand", demand.auc.value)
+
+
+def asking(workspace: Workspace, demand: str, **changes: object) -> Workspace:
+    """The workspace whose task asks another demand."""
+    task = replace(workspace.settings.tasks["tea"], demand=demand, **changes)
+    return Workspace(workspace.folder, replace(workspace.settings, tasks={"tea": task}))
+
+
+@pytest.mark.parametrize(
+    ("demand", "written"),
+    [
+        ("people with city north who will buy tea", "city == 'north'"),
+        ("people who bought bread in August 2024 and will buy tea", '"The user purchased bread."'),
+        ("people with tier gold who have not bought bread for 1 week and will buy tea", "tier == 'gold'"),
+    ],
+)
+def test_what_a_demand_says_of_people_and_of_the_past_says_who_is_ranked(
+    trained_workspace: Workspace, demand: str, written: str
+) -> None:
+    """The same users as `target` ranks, in every ranking."""
+    workspace = asking(trained_workspace, demand, paraphrases=("tea buyers",))
+    (found,) = evaluate(workspace, ["tea"])
+    task = workspace.settings.tasks["tea"]
+    (audience,) = target(workspace, [demand], as_of=task.as_of)
+    labels = read_labels(workspace, "tea", task)
+    rows = labels.join(audience.ranking, on="user_id")
+    assert written in found.conditions[0].expression
+    assert found.conditions == audience.conditions
+    assert found.applied
+    assert (found.users, found.labelled) == (len(rows), 60)
+    assert 0 < found.users < 60
+    assert found.positives == rows["label"].sum()
+    rewritten = next(ranking for ranking in found.rankings if ranking.by == "the demand, rewritten")
+    assert rewritten.auc.value == pytest.approx(roc_auc_score(rows["label"], rows["score"]))
+    whole = target(workspace, ["tea buyers"], as_of=task.as_of, rewrite="off")[0].ranking
+    kept = rows.select("user_id", "label").join(whole, on="user_id")
+    assert found.rankings[1].auc.value == pytest.approx(roc_auc_score(kept["label"], kept["score"]))
+
+
+def test_conditions_are_reported_alone_where_truth_is_known(
+    trained_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = trained_workspace.settings.tasks["tea"]
+    path = trained_workspace.path(task.path)
+    pl.read_parquet(path).with_columns(truth=pl.col(task.label).cast(pl.Float64)).write_parquet(path)
+    file = trained_workspace.folder / "findcli.toml"
+    words = '[tasks.tea]\ntruth = "truth"'
+    file.write_text(
+        file.read_text()
+        .replace("[tasks.tea]", words)
+        .replace("people who will buy tea", "people with city north who will buy tea")
+    )
+    (found,) = evaluate(load_workspace(trained_workspace.folder), ["tea"])
+    assert [condition.expression for condition in found.conditions] == ["city == 'north'"]
+    assert not found.applied
+    assert found.users == found.labelled == 60
+    with pytest.raises(SystemExit):
+        main(["evaluate", "-w", str(trained_workspace.folder), "--device", "cpu", "-q"])
+    assert "not applied, since truth is known of all users: city == 'north'" in capsys.readouterr().out
+
+
+def test_a_condition_that_leaves_one_label_is_refused(trained_workspace: Workspace) -> None:
+    demand = "people who bought tea in June 2019 and will buy tea"
+    with pytest.raises(FindCLIError, match=r"the 0 of 60 with a label who do are all alike") as error:
+        evaluate(asking(trained_workspace, demand), ["tea"])
+    assert "[tasks.tea]" in error.value.hint
 
 
 def test_an_unknown_task_is_named(trained_workspace: Workspace) -> None:

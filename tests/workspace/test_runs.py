@@ -16,7 +16,7 @@ import pytest
 
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import hash_file, locked, replacing
-from findcli.workspace.runs import MANIFEST, Draft, Run, build, open_run, why_stale
+from findcli.workspace.runs import MANIFEST, Draft, Run, build, open_run, rewriting, why_stale
 
 OLD, NEW = pl.DataFrame({"x": [1]}), pl.DataFrame({"x": [2]})
 
@@ -134,6 +134,36 @@ def test_a_second_command_is_refused(folder: Path) -> None:
     with locked(folder):
         refused(lambda: write(folder, NEW, seed=1), "another findcli command is writing")
     stands(folder)
+
+
+def test_a_rewritten_run_has_its_new_files_and_is_otherwise_as_it_was(folder: Path) -> None:
+    before = write(folder)
+    with rewriting(before, inputs={"other": "2"}) as draft:
+        draft.table("deep/x.parquet", NEW)
+        draft.metrics["rows"] = 7
+    stands(folder, NEW)
+    after = open_run(folder, "pairs").manifest
+    assert (
+        after.files["deep/x.parquet"] == hash_file(folder / "deep/x.parquet") != before.manifest.files["deep/x.parquet"]
+    )
+    assert after.files["x.json"] == before.manifest.files["x.json"]
+    assert (after.inputs, after.metrics) == ({"in": "1", "other": "2"}, {"rows": 7})
+    assert (after.settings, after.seed, after.started) == (
+        before.manifest.settings, before.manifest.seed, before.manifest.started,
+    )  # fmt: skip
+
+
+def test_an_interrupted_rewriting_leaves_what_stood(folder: Path) -> None:
+    def interrupted() -> None:
+        with rewriting(run) as draft:
+            draft.table("deep/x.parquet", NEW)
+            raise KeyboardInterrupt
+
+    run = write(folder)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    stands(folder)
+    assert open_run(folder, "pairs").manifest == run.manifest
 
 
 def rewrite_manifest(folder: Path, **changes: object) -> None:

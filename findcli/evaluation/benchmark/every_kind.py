@@ -22,9 +22,10 @@ from scipy import sparse
 from findcli.data import events
 from findcli.data.questions import Question
 from findcli.data.splits import held_out_users
-from findcli.data.templates import BOUNDED, SLOT, Measure, workspace_templates
+from findcli.data.templates import BOUNDED, SLOT, Measure, template_pattern, workspace_templates
 from findcli.errors import FindCLIError
-from findcli.evaluation.benchmark.figures import FEWEST, Difference
+from findcli.evaluation.benchmark.figures import FEWEST
+from findcli.evaluation.benchmark.kind_comparisons import EVERY, OWN, Comparison, compare, with_comparisons
 from findcli.metrics import Interval, bootstrap_weights, interval, weighted_auc_ks
 from findcli.models.ranker.concepts import WEEK_US, concept_events
 from findcli.models.ranker.lessons import ANYTHING, LEVEL, THING, UNION
@@ -32,7 +33,6 @@ from findcli.scoring.engine import Engine
 from findcli.scoring.scores import QueryScorer
 from findcli.workspace.durations import parse_duration
 
-OWN, EVERY = "findcli", "every kind"
 DECAYS = (1.0, 0.97, 0.9, 0.8)
 MOST = 200  # questions of a kind
 COMMONEST = 0.6  # share of users of whom a question that is asked comes true, at most
@@ -79,16 +79,17 @@ class EveryKind:
         users: number of held-out users.
         kept: the candidate that ranks as findcli.
         rows: every ranking in every kind.
-        differences: findcli less each other ranking, a kind each and their mean.
+        comparisons: findcli beside each other ranking, a kind each and their mean.
         promises: of findcli's probabilities.
-        table: by, kind, question, users, positives, auc; one row each.
+        table: by, kind, question, users, positives, auc, one row each; and of findcli beside that ranking in that kind
+            difference, low, high, p, holm and verdict, as in `Comparison`.
         replicates: of each ranking, the mean over kinds as observed and under every resampling, (1 + R,).
     """
 
     users: int
     kept: str
     rows: list[KindRow]
-    differences: list[Difference]
+    comparisons: list[Comparison]
     promises: list[Promise]
     table: pl.DataFrame
     replicates: dict[str, np.ndarray]
@@ -257,9 +258,7 @@ class Asked:
 
 
 def _is_level_of(single: str, text: str) -> bool:
-    pieces = SLOT.split(single)
-    pattern = "".join(re.escape(piece) if i % 2 == 0 else "(.+)" for i, piece in enumerate(pieces))
-    return bool(single) and re.fullmatch(pattern, text, re.DOTALL) is not None
+    return bool(single) and template_pattern(single).fullmatch(text) is not None
 
 
 def rank_every_kind(engine: Engine) -> EveryKind:
@@ -292,20 +291,18 @@ def rank_every_kind(engine: Engine) -> EveryKind:
         })
         for name, each in aucs.items()
     ])  # fmt: skip
+    means = _means(aucs, kinds)
+    comparisons = compare(means)
     likely = scored.probabilities[asked.rows]
     kept = engine.scorer.model.ranker.name if isinstance(engine.scorer, QueryScorer) else "vector"
-    means = _means(aucs, kinds)
     return EveryKind(
         len(truth), kept,
         [
             KindRow(name, kind, interval(each), int((kinds == kind).sum()))
             for (name, kind), each in means.items() if kind != EVERY
         ],
-        [
-            Difference(OWN, name, kind, interval(means[OWN, kind] - each))
-            for (name, kind), each in means.items() if name != OWN
-        ],
-        _promises(likely, truth, kinds), table, {name: means[name, EVERY] for name in aucs},
+        comparisons, _promises(likely, truth, kinds), with_comparisons(table, comparisons),
+        {name: means[name, EVERY] for name in aucs},
     )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from findcli.errors import FindCLIError
-from findcli.evaluation.benchmark.every_kind import OWN, EveryKind, rank_every_kind
+from findcli.evaluation.benchmark.every_kind import EveryKind, rank_every_kind
+from findcli.evaluation.benchmark.kind_comparisons import OWN
 from findcli.evaluation.variants import NO_VECTOR, Variant, train_variant
 from findcli.metrics import Interval, interval
 from findcli.models.ranker.start import NONE

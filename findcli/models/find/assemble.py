@@ -94,6 +94,7 @@ def new_user_encoder(
             "heads": settings.heads,
             "dropout": settings.dropout,
             "skip": int(settings.skip * settings.d_embedding / len(modalities)),
+            "gates": settings.gates,
         },
         "d_embedding": settings.d_embedding,
     }
@@ -111,7 +112,7 @@ def assemble(
     Args:
         encoders: constructor arguments of the "sequence" and "tabular" encoders in use.
         d_search: width of a search vector; 0 leaves searches out.
-        fusion: "kind" ("attention" or "concat"), "layers", "heads", "dropout", "skip".
+        fusion: "kind" ("attention" or "concat"), "layers", "heads", "dropout", "skip", "gates".
         d_embedding: width of the user's vector.
     """
     sequence = SequenceEncoder(**encoders["sequence"]) if "sequence" in encoders else None

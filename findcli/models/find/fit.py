@@ -96,6 +96,19 @@ def alone(modalities: Modalities) -> list[Modalities]:
     ]
 
 
+def some_hidden(modalities: Modalities, share: float) -> Modalities:
+    """The same users without some of their modalities, drawn by torch's generator; each keeps one that he has.
+
+    Args:
+        modalities: each modality's vectors, (B, D_m), and which users have it, bool (B,).
+        share: the probability that a modality of a user is hidden.
+    """
+    present = torch.stack([has for _, has in modalities.values()], 1)  # (B, M)
+    draws = torch.rand(present.shape, device=present.device).masked_fill(~present, -1)
+    kept = present & ((draws >= share) | (draws == draws.amax(1, keepdim=True)))
+    return {name: (vector, kept[:, i]) for i, (name, (vector, _)) in enumerate(modalities.items())}
+
+
 class PairSampler:
     """Draws batches of pairs and sentences.
 
@@ -205,7 +218,8 @@ class Alignment:
             batch = self.sampler.draw("train", users=settings.batch_size, sentences=settings.sentences, seed=seed)
             with mixed_precision(self.device):
                 modalities = self.users.modalities(batch.users)
-                views = [modalities, *(alone(modalities) if settings.modality_weight else [])]
+                seen = some_hidden(modalities, settings.modality_dropout) if settings.modality_dropout else modalities
+                views = [seen, *(alone(modalities) if settings.modality_weight else [])]
                 users, texts = [self.users.fuse(view) for view in views], encode(batch.sentences)  # (B, D), (S, D)
             one, *others = [
                 self.objective(vectors.float(), texts.float(), batch.true, batch.positive) for vectors in users

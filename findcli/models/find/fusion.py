@@ -18,13 +18,22 @@ class Fusion(nn.Module):
         heads: attention heads.
         dropout: share dropped.
         skip: columns of the user's vector that each modality has to itself, past the attention; 0 is the paper's form.
+        gates: whether each modality passes a learned gate, which may close for a user; the paper has none.
 
     Shape:
         vectors {name: (B, d_inputs[name])}, present {name: (B,)} -> (B, d_model), not normalised
     """
 
     def __init__(
-        self, *, d_inputs: Mapping[str, int], d_model: int, layers: int, heads: int, dropout: float, skip: int = 0
+        self,
+        *,
+        d_inputs: Mapping[str, int],
+        d_model: int,
+        layers: int,
+        heads: int,
+        dropout: float,
+        skip: int = 0,
+        gates: bool = False,
     ) -> None:
         super().__init__()
         # The bias of each map serves as the modality's embedding.
@@ -41,6 +50,7 @@ class Fusion(nn.Module):
             else {}
         )
         self.narrow = nn.Linear(d_model, d_model - skip * len(d_inputs)) if skip else nn.Identity()
+        self.gates = nn.ModuleDict({name: _Gate(width) for name, width in d_inputs.items()} if gates else {})
 
     def forward(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Fuse the modalities.
@@ -53,7 +63,10 @@ class Fusion(nn.Module):
             (B, d_model), not normalised.
         """
         masked = {name: vectors[name].masked_fill(~present[name].unsqueeze(1), 0) for name in self.project}
-        tokens = torch.stack([project(masked[name]) for name, project in self.project.items()], 1)  # (B, M, d_model)
+        opened = {name: gate(masked[name]) for name, gate in self.gates.items()}  # (B, 1) each
+        tokens = torch.stack(
+            [project(masked[name]) * opened.get(name, 1) for name, project in self.project.items()], 1
+        )  # (B, M, d_model)
         users = len(tokens)
         tokens = torch.cat([self.null.expand(users, 1, -1), tokens], 1)  # (B, 1 + M, d_model)
         absent = torch.stack([~present[name] for name in self.project], 1)  # (B, M)
@@ -61,8 +74,11 @@ class Fusion(nn.Module):
         query = self.query.expand(users, 1, -1)  # (B, 1, d_model)
         for layer in self.layers:
             query = layer(query, tokens, absent)
-        own = [project(masked[name]) * present[name].unsqueeze(1) for name, project in self.beside.items()]
-        return torch.cat([self.narrow(self.norm(query.squeeze(1))), *own], 1)
+        aside = [
+            project(masked[name]) * present[name].unsqueeze(1) * opened.get(name, 1)
+            for name, project in self.beside.items()
+        ]
+        return torch.cat([self.narrow(self.norm(query.squeeze(1))), *aside], 1)
 
 
 class Concatenation(nn.Module):
@@ -98,6 +114,20 @@ class Concatenation(nn.Module):
         ]
         fused: Tensor = self.mix(torch.cat(parts, 1))
         return fused
+
+
+class _Gate(nn.Module):
+    """How far a modality is let through, of its own vector; nearly open when training starts."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.open = nn.LayerNorm(width), nn.Linear(width, 1)
+        nn.init.zeros_(self.open.weight)
+        nn.init.constant_(self.open.bias, 2.0)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(B, width) -> (B, 1), from 0 to 1."""
+        return torch.sigmoid(self.open(self.norm(vectors)))
 
 
 class _CrossAttention(nn.Module):

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from findcli.data.questions import QuestionParser
-from findcli.data.templates import SLOT, Template
+from findcli.data.templates import SLOT, Template, template_pattern
 from findcli.models.ranker.queries import LEVELS, Pick
 from findcli.training.examples import Truth
 
@@ -110,7 +110,8 @@ def _unions(names: Sequence[str], vectors: np.ndarray, templates: Sequence[Templ
     """Sets of sentences of one template that share a word, and sets of those that are alike, half of each at most."""
     rng = np.random.default_rng(seed)
     singles = [t for t in templates if t.measure == "any" and len(t.slots) == 1]
-    level = np.array([next((j for j, t in enumerate(singles) if _written_by(t, name)), -1) for name in names])
+    patterns = [template_pattern(template.text) for template in singles]
+    level = np.array([next((j for j, p in enumerate(patterns) if p.fullmatch(name)), -1) for name in names])
     by_word: dict[tuple[int, str], list[int]] = defaultdict(list)
     frame = {word for t in singles for word in _WORD.findall(SLOT.sub(" ", t.text).lower())}
     for i, name in enumerate(names):
@@ -125,8 +126,3 @@ def _unions(names: Sequence[str], vectors: np.ndarray, templates: Sequence[Templ
         if len(same) >= SMALLEST_UNION:
             alike.append(same[np.argsort(-(vectors[same] @ vectors[i]), kind="stable")[:size]])
     return [*sharing[: UNIONS // 2], *alike]
-
-
-def _written_by(template: Template, name: str) -> bool:
-    before, _, after = SLOT.split(template.text)
-    return name.startswith(before) and name.endswith(after)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import polars as pl
 
-from findcli.data.templates import SLOT, workspace_templates
+from findcli.data.templates import template_pattern, workspace_templates
 from findcli.workspace.settings import Settings
 
 
@@ -28,8 +26,6 @@ def scopes_of(settings: Settings, concepts: pl.Series) -> np.ndarray:
     for template in singles:
         scope = rows.get(widest.get(template.source, ""))
         if scope is not None:
-            pieces = SLOT.split(template.text)
-            pattern = "".join(re.escape(piece) if i % 2 == 0 else "(.+)" for i, piece in enumerate(pieces))
-            fits = concepts.str.contains(f"(?s)^{pattern}$").to_numpy()
+            fits = concepts.str.contains(f"(?s)^{template_pattern(template.text).pattern}$").to_numpy()
             scopes[fits & (scopes < 0)] = scope
     return scopes

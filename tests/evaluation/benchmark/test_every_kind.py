@@ -11,6 +11,7 @@ import pytest
 
 from findcli.data import events
 from findcli.evaluation.benchmark.every_kind import Asked, rank_every_kind
+from findcli.evaluation.benchmark.kind_comparisons import EVERY, compare
 from findcli.models.ranker.lessons import ANYTHING, LEVEL, THING, UNION
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.durations import parse_duration
@@ -76,6 +77,12 @@ def test_it_reports_every_kind_beside_counters_and_its_own_candidates(engine: En
     assert {row.kind for row in ranked.rows} <= {THING, UNION, LEVEL, ANYTHING}
     assert {"findcli", "its network", "its trees", "its counts", "recency", "activity"} <= {r.by for r in ranked.rows}
     own = {row.kind: row.auc.value for row in ranked.rows if row.by == "findcli"}
+    aucs = {(row.by, row.kind): row.auc.value for row in ranked.rows}
+    compared = {(c.beside, c.kind): c for c in ranked.comparisons if c.kind in own}
+    assert {("findcli", kind) for kind in own} | set(compared) == set(aucs)
+    for (name, kind), each in compared.items():
+        assert each.auc.value == pytest.approx(own[kind] - aucs[name, kind])
+        assert each.auc.low <= each.auc.high
     kept = {row.kind: row.auc.value for row in ranked.rows if row.by == f"its {ranked.kept}"}
     assert not kept or own == pytest.approx(kept)
     assert all(0 <= auc <= 1 for auc in own.values())
@@ -83,15 +90,51 @@ def test_it_reports_every_kind_beside_counters_and_its_own_candidates(engine: En
         assert promise.ratio == pytest.approx(promise.realised / promise.expected)
 
 
+def test_the_networks_own_row_stands_whatever_is_kept(scored_workspace: Workspace) -> None:
+    path = scored_workspace.run("aligned") / "ranking.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"kept": "counts"}))
+    ranked = rank_every_kind(open_engine(scored_workspace, as_of=scored_workspace.train_until, device="cpu"))
+    assert ranked.kept == "counts"
+    assert {row.kind for row in ranked.rows if row.by == "its network"} == {row.kind for row in ranked.rows}
+    itself = [c for c in ranked.comparisons if c.beside == "its counts"]
+    assert {(c.auc.value, c.p, c.verdict) for c in itself} == {(0.0, None, None)}
+
+
+def test_columns_are_judged_by_p_corrected_for_their_number() -> None:
+    rng = np.random.default_rng(0)
+
+    def figure(mean: float, error: float) -> np.ndarray:
+        return np.append(mean, rng.normal(mean, error, 300))
+
+    means = {("findcli", kind): np.full(301, 0.8) for kind in (THING, LEVEL, EVERY)}
+    means |= {("better", kind): figure(0.83, 0.004) for kind in (THING, LEVEL, EVERY)}
+    means |= {("worse", kind): figure(0.77, 0.004) for kind in (THING, LEVEL, EVERY)}
+    means |= {("perhaps better", THING): figure(0.809, 0.004), ("perhaps better", LEVEL): figure(0.8, 0.004)}
+    judged = {(c.beside, c.kind): c for c in compare(means)}
+    assert judged["better", THING].verdict == "below"
+    assert judged["worse", LEVEL].verdict == "above"
+    doubtful = judged["perhaps better", THING]
+    assert doubtful.auc.high < 0  # its plain interval is below 0, the corrected one is not
+    assert doubtful.verdict == "level"
+    assert judged["better", EVERY].holm is judged["better", EVERY].verdict is None
+
+
 def test_the_command_prints_it_and_refuses_rivals(
     scored_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ["--workspace", str(scored_workspace.folder)]
     assert exit_code("rank-sentences", "--every-kind", *where, "--output", str(tmp_path / "k.parquet")) == 0
-    assert "findcli ranks by its" in capsys.readouterr().out
-    assert {"by", "kind", "question", "auc"} <= set(pl.read_parquet(tmp_path / "k.parquet").columns)
+    printed = capsys.readouterr().out
+    assert "findcli ranks by its" in printed
+    assert "corrected for their number (Holm), findcli is above in" in printed
+    table = pl.read_parquet(tmp_path / "k.parquet")
+    assert {"by", "kind", "question", "auc"} <= set(table.columns)
+    assert table.filter(by="recency")["difference"].null_count() == 0
+    assert set(table["verdict"].drop_nulls()) <= {"above", "level", "below"}
     assert exit_code("rank-sentences", "--every-kind", *where, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["promises"]
+    result = json.loads(capsys.readouterr().out)
+    assert result["promises"]
+    assert {"beside", "kind", "auc", "p", "holm", "verdict"} == set(result["comparisons"][0])
     assert exit_code("rank-sentences", "--every-kind", "--rivals", "counts", *where) == 2
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from findcli.models.find.fit import Objective, PairSampler, alone
+from findcli.models.find.fit import Objective, PairSampler, alone, some_hidden
 from findcli.training import losses
 from findcli.training.examples import TrainingData
 from findcli.workspace.folder import Workspace
@@ -74,3 +77,27 @@ def test_each_modality_stands_alone_once() -> None:
         {"sequence": [True, False], "tabular": [False, False]},
         {"sequence": [False, False], "tabular": [False, True]},
     ]
+
+
+@given(
+    present=st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=8),
+    share=st.floats(0, 1), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_hidden_modalities_were_there_and_one_always_stays(present: Any, share: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    has = torch.tensor(present)
+    names = ("sequence", "tabular", "search")
+    seen = some_hidden({name: (torch.ones(len(has), 2), has[:, i]) for i, name in enumerate(names)}, share)
+    kept = torch.stack([seen[name][1] for name in names], 1)
+    assert not (kept & ~has).any()
+    assert torch.equal(kept.any(1), has.any(1))
+    if share == 0:
+        assert torch.equal(kept, has)
+
+
+def test_a_third_of_the_modalities_is_hidden() -> None:
+    torch.manual_seed(0)
+    everyone = torch.ones(3000, dtype=torch.bool)
+    seen = some_hidden({name: (torch.ones(3000, 1), everyone) for name in ("sequence", "tabular", "search")}, 0.33)
+    hidden = 1 - torch.stack([has for _, has in seen.values()]).double().mean()
+    assert hidden.item() == pytest.approx(0.33 - 0.33**3 / 3, abs=0.02)  # the last one stays

@@ -13,8 +13,9 @@ def model(kind):
     torch.manual_seed(0)
     if kind == "concat":
         return Concatenation(d_inputs=WIDTHS, d_model=16).eval()
-    skip = 3 if kind == "skip" else 0
-    return Fusion(d_inputs=WIDTHS, d_model=16, layers=2, heads=2, dropout=0.1, skip=skip).eval()
+    skip = 3 if kind in ("skip", "gates") else 0
+    gates = kind == "gates"
+    return Fusion(d_inputs=WIDTHS, d_model=16, layers=2, heads=2, dropout=0.1, skip=skip, gates=gates).eval()
 
 
 def users(count=8):
@@ -23,7 +24,7 @@ def users(count=8):
     return vectors, {name: torch.ones(count, dtype=torch.bool) for name in WIDTHS}
 
 
-@pytest.mark.parametrize("kind", ["attention", "skip", "concat"])
+@pytest.mark.parametrize("kind", ["attention", "skip", "gates", "concat"])
 @settings(max_examples=25, deadline=None)
 @given(mask=st.lists(st.booleans(), min_size=24, max_size=24), order=st.permutations(range(8)))
 def test_missing_vectors_and_batch_order_have_no_influence(kind, mask, order):
@@ -36,7 +37,7 @@ def test_missing_vectors_and_batch_order_have_no_influence(kind, mask, order):
     torch.testing.assert_close(shuffled, clean[order], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("kind", ["attention", "skip", "concat"])
+@pytest.mark.parametrize("kind", ["attention", "skip", "gates", "concat"])
 @pytest.mark.parametrize("name", WIDTHS)
 def test_a_present_modality_has_influence_whatever_its_value(kind, name):
     fusion, (vectors, present) = model(kind), users()
@@ -47,7 +48,7 @@ def test_a_present_modality_has_influence_whatever_its_value(kind, name):
         assert (full - other).abs().amax(1).min() > 1e-3
 
 
-@pytest.mark.parametrize("kind", ["attention", "skip", "concat"])
+@pytest.mark.parametrize("kind", ["attention", "skip", "gates", "concat"])
 def test_users_without_anything_share_one_learned_vector(kind):
     fusion, (vectors, present) = model(kind), users()
     fused = fusion(vectors, {name: ~there for name, there in present.items()})
@@ -58,7 +59,7 @@ def test_users_without_anything_share_one_learned_vector(kind):
     assert learned.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("kind", ["attention", "skip", "concat"])
+@pytest.mark.parametrize("kind", ["attention", "skip", "gates", "concat"])
 def test_a_spoilt_missing_vector_leaves_gradients_finite(kind):
     fusion, (vectors, present) = model(kind), users()
     vectors["search"][0], present["search"][0] = float("nan"), False
@@ -66,7 +67,7 @@ def test_a_spoilt_missing_vector_leaves_gradients_finite(kind):
     assert all(weight.grad is None or weight.grad.isfinite().all() for weight in fusion.parameters())
 
 
-@pytest.mark.parametrize("kind", ["attention", "skip", "concat"])
+@pytest.mark.parametrize("kind", ["attention", "skip", "gates", "concat"])
 def test_eight_pairs_can_be_overfitted(kind):
     fusion, (vectors, present) = model(kind), users()
     texts = torch.nn.functional.normalize(torch.randn(8, 16), dim=1)
@@ -87,3 +88,12 @@ def test_each_modality_has_columns_to_itself_past_the_attention():
     changed = (before - after).abs().amax(0) > 1e-6
     assert before.shape == (8, 16)
     assert changed.tolist() == [True] * 7 + [False] * 3 + [True] * 3 + [False] * 3
+
+
+def test_a_closed_gate_leaves_nothing_of_a_modality_past_the_attention():
+    fusion, (vectors, present) = model("gates"), users()
+    with torch.no_grad():
+        fusion.gates["tabular"].open.bias.fill_(-1e4)
+    other = vectors | {"tabular": torch.randn(8, WIDTHS["tabular"])}
+    torch.testing.assert_close(fusion(vectors, present), fusion(other, present))
+    assert not torch.equal(fusion(vectors, present), fusion(vectors | {"search": -vectors["search"]}, present))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from findcli.errors import FindCLIError
-from findcli.models.text.cache import cached_vectors
+from findcli.models.text.cache import cached_vectors, without_texts
 
 
 class Encoder:
@@ -64,3 +64,13 @@ def test_a_torn_cache_says_what_to_delete(tmp_path: Path) -> None:
     with pytest.raises(FindCLIError, match=str(tmp_path)) as error:
         cached_vectors(tmp_path, ["a"], Encoder)
     assert "delete" in error.value.hint
+
+
+def test_a_text_is_taken_out_with_all_that_quote_it(tmp_path: Path) -> None:
+    cached_vectors(tmp_path, ["zebra", 'The user searched for "Zebra".', "tea"], Encoder)
+    cached_vectors(tmp_path, ["a zebra"], Encoder)
+    assert without_texts(tmp_path, []) == 0
+    assert without_texts(tmp_path, ["zebra"]) == 3
+    encoder = Encoder()
+    assert cached_vectors(tmp_path, ["tea", "zebra"], lambda: encoder).tolist() == [vector("tea"), vector("zebra")]
+    assert encoder.encoded == ["zebra"]
