@@ -39,6 +39,11 @@ class Group:
         """The share of its users who are in the audience."""
         return self.selected / self.users
 
+    @property
+    def is_small(self) -> bool:
+        """Whether its rate would tell of single people."""
+        return self.users < FEWEST
+
 
 @dataclass(frozen=True)
 class GroupRates:
@@ -99,7 +104,10 @@ class GroupRates:
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
-        groups = [{"value": g.value, "users": g.users, "selected": g.selected, "rate": g.rate} for g in self.groups]
+        groups = [
+            {"value": g.value, "users": g.users} | ({} if g.is_small else {"selected": g.selected, "rate": g.rate})
+            for g in self.groups
+        ]
         ratio = {"ratio": self.ratio, "interval": self.interval, "may_be_chance": self.may_be_chance}
         return {"column": self.column, **ratio, "groups": groups}
 

@@ -15,7 +15,7 @@ from findcli.cli import console
 if TYPE_CHECKING:
     from findcli.audiences.eligible.who import WhoNot
     from findcli.audiences.experiment.assign import Experiment
-    from findcli.audiences.group_rates import GroupRates
+    from findcli.audiences.group_rates import Group, GroupRates
     from findcli.audiences.target import Audience
     from findcli.workspace.folder import Workspace
 
@@ -155,10 +155,17 @@ def print_experiment(audience: Audience) -> None:
     )
 
 
+def _group(group: Group) -> str:
+    """A group in words; of few users no rate, which would tell of single people."""
+    if group.is_small:
+        return f"{group.value}: {group.users}"
+    return f"{group.value} {group.rate:.1%} of {group.users:,}"
+
+
 def print_groups(audience: Audience) -> None:
     """Print how often each group of a sensitive column is selected."""
     for rates in audience.group_rates:
-        listed = ", ".join(f"{group.value} {group.rate:.1%} of {group.users:,}" for group in rates.groups)
+        listed = ", ".join(map(_group, rates.groups))
         ratio = "" if rates.ratio is None else f"; lowest to highest {rates.ratio:.2f}"
         if rates.interval is not None:
             ratio += f" (95% interval {rates.interval[0]:.2f} to {rates.interval[1]:.2f})"

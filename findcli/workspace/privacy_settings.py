@@ -1,7 +1,4 @@
-"""The settings that say what may be done with people: whose consent there is, and which columns are sensitive.
-
-Tested in tests/workspace/test_privacy_settings.py.
-"""
+"""The settings that say what may be done with people: whose consent there is, and which columns are sensitive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What happened after a campaign, by a table of users; of everybody who was assigned, reached or not."""
+"""What happened after a campaign, by a table of users; of everybody who was assigned, reached or not.
+
+Tested in tests/audiences/experiment/test_lift.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The audience by tenths of its score: what was expected of each, and what happened."""
+"""The audience by tenths of its score: what was expected of each, and what happened.
+
+Tested in tests/audiences/experiment/test_lift.py.
+"""
 
 from __future__ import annotations
 

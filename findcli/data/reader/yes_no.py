@@ -1,4 +1,7 @@
-"""Columns of yes and no, as people write them; nothing else is taken for a yes."""
+"""Columns of yes and no, as people write them; nothing else is taken for a yes.
+
+Tested in tests/audiences/eligible/test_consent.py.
+"""
 
 from __future__ import annotations
 

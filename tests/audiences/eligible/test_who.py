@@ -267,7 +267,7 @@ def test_a_forgotten_user_is_not_scored_and_counts_still_add_up(terminal: Termin
     terminal.run(*words, "--save", "tea")
     before = open_audience(terminal.workspace, "tea").users()
     leaves = [before.filter(pl.col("group") == group)["user_id"][0] for group in ("target", "control")]
-    terminal.run("forget", *map(str, leaves), "--yes")
+    terminal.run("forget", *map(str, leaves))
     record, users = open_audience(terminal.workspace, "tea").record, open_audience(terminal.workspace, "tea").users()
     counts = record.details["counts"]
     assert counts["net"] == (users["group"] == "target").sum() == (before["group"] == "target").sum() - 1

@@ -130,7 +130,9 @@ def test_others_are_ranked_as_before(workspace: Workspace) -> None:
     forget(workspace, ["customer-7-x", "customer-8-x"])
     (after,) = target(load_workspace(workspace.folder), [DEMAND])
     left = before.ranking.filter(~pl.col("user_id").is_in(["customer-7-x", "customer-8-x"]))
-    assert after.ranking.select("user_id", "score").equals(left.select("user_id", "score"))
+    assert after.ranking["user_id"].equals(left["user_id"])
+    # Products of matrices of other sizes differ in their last bits.
+    np.testing.assert_allclose(after.ranking["score"], left["score"], rtol=1e-5)
     assert after.embedded == before.embedded - 2
 
 
