@@ -122,7 +122,7 @@ def target(
     sentences = _checked(users, demand, demands, where=where, output=output, force=force)
     left_out, held = who_not.asked(
         users, purpose=purpose, exclude=exclude, keep_seeds=keep_seeds, holdout=holdout, experiment=experiment,
-        explain=explain_query,
+        explain=explain_query, output=output,
     )  # fmt: skip
     if save is not None:
         saving.require_saveable(users, save, demand, prompt, demands, model=other, overwrite=overwrite)

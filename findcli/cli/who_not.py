@@ -62,6 +62,7 @@ def asked(
     holdout: str | None,
     experiment: str | None,
     explain: bool,
+    output: Path | None,
 ) -> tuple[WhoNot | None, Experiment | None]:
     """Whom to leave out and to hold out, once all has been checked that needs no model; nobody to explain a demand.
 
@@ -71,12 +72,12 @@ def asked(
     if explain:
         return None, None
     from findcli.audiences.eligible.consent import require_purpose
-    from findcli.audiences.eligible.listed import listed_file
+    from findcli.audiences.eligible.listed import listed_file, require_kept
     from findcli.audiences.eligible.who import WhoNot
 
     require_purpose(workspace.settings.consent, purpose)
     for name in exclude or ():
-        listed_file(workspace, name)
+        require_kept(listed_file(workspace, name), output)
     left_out = WhoNot(purpose=purpose, exclude=tuple(exclude or ()), keep_seeds=keep_seeds)
     return left_out, _experiment(workspace, experiment, holdout)
 

@@ -91,6 +91,16 @@ def listed_file(workspace: Workspace, name: Path) -> Path:
     return name
 
 
+def require_kept(path: Path, output: Path | None) -> None:
+    """Refuse to write the audience over a list that it is to leave out.
+
+    Raises:
+        FindCLIError: both are one file.
+    """
+    if output is not None and output.resolve() == path.resolve():
+        raise FindCLIError(f"{path} is the list of users to exclude", hint="write the audience to another file")
+
+
 def _matched(name: str, ids: pl.DataFrame, users: pl.Series) -> Listed:
     known = ids["user_id"].is_in(users.implode()).fill_null(value=False)
     strange = ids.filter(~known)["written"].cast(pl.String)

@@ -188,6 +188,18 @@ def test_the_terminal_shows_the_way_from_everybody_to_the_audience(terminal: Ter
     assert "users with a history" not in terminal.run("target", TEA)
 
 
+def test_an_audience_is_not_written_over_the_lists_that_it_leaves_out(terminal: Terminal, tmp_path: Path) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("user_id\n1\n")
+    terminal.run("target", TEA, "--exclude", str(listed), "-o", str(listed), code=1)
+    with_consent(terminal.workspace, agreed={1})
+    consent = terminal.workspace.folder / "consent.csv"
+    before = consent.read_bytes()
+    terminal.run("target", TEA, "--purpose", "ads", "-o", str(consent), code=1)
+    assert "is a file that the workspace reads" in terminal.error
+    assert (listed.read_text(), consent.read_bytes()) == ("user_id\n1\n", before)
+
+
 def test_a_saved_audience_excludes_its_users_and_its_control_group(terminal: Terminal) -> None:
     terminal.run("target", TEA, "--top-k", "20", "--holdout", "30%", "--experiment", "spring", "--save", "tea")
     (answer,) = terminal.json("target", TEA, "--exclude", "tea", "--all")
