@@ -25,8 +25,7 @@ from findcli.audiences.group_rates import GroupRates, group_rates
 from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.audiences.read import Understood, read
 from findcli.audiences.select import Selection, rank
-from findcli.audiences.where.filter import parse_filter
-from findcli.data.profiles import profile_columns
+from findcli.audiences.where.filter import workspace_filter
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
 from findcli.scoring.as_read import AUTO
@@ -115,14 +114,14 @@ def target(
     if prompt is not None:
         demands = [open_prompt(workspace, prompt, trained=model)[0].sentence]
     require_demands(demands)
-    columns, withheld = profile_columns(workspace.settings.profile), workspace.settings.sensitive.withheld
-    chosen = None if where is None else parse_filter(where, columns, withheld=withheld)
+    chosen = None if where is None else workspace_filter(workspace, where)
     engine = open_engine(workspace, as_of=as_of, model=model, device=device)
     counts = Counts(datetime.now().astimezone(), len(engine.users))
     eligible = who_may_be_ranked(workspace, engine.users, who_not, prompt=prompt)
     if not eligible.kept.all():
         engine = engine.among(np.flatnonzero(eligible.kept))
-    counts, warnings = counts.then(*eligible.drops), (*eligible.warnings, *_trained_on_sensitive(engine))
+    counts, marked = counts.then(*eligible.drops), workspace.settings.sensitive.columns
+    warnings = (*eligible.warnings, *(_trained_on_sensitive(engine) if marked else []))
     understood: list[Understood | None] = [None]
     if prompt is None:
         understood = [*read(engine, demands, rewrite)]
@@ -140,15 +139,15 @@ def target(
         how = None if each is None else each.rewriting
         ranking = rank(engine.users.filter(pl.Series(kept)), scored.scores[kept, i], scored.probabilities[kept, i])
         selected = _selected(policy, ranking, how)
-        reached, held_out = held_apart(workspace, experiment, selected)
+        reached, held_out = (selected, None) if experiment is None else held_apart(workspace, experiment, selected)
+        rates = group_rates(workspace, engine.users, selected["user_id"], engine.as_of) if marked else ()
         offer = each.offer if each is not None and passed is None else None
         audiences.append(
             Audience(
                 demand, engine.as_of, ranking, reached, scored.nearest[i], len(engine.users),
                 passed, how, prompt, conditions, offer,
                 counts.then(*_drops(passed, conditions, everyone, ranking, selected, held_out, experiment)), held_out,
-                experiment, group_rates(workspace, engine.users, selected["user_id"], engine.as_of), warnings,
-                who_not,
+                experiment, rates, warnings, who_not,
             )
         )  # fmt: skip
     return audiences
@@ -194,7 +193,7 @@ def _drops(
 def _trained_on_sensitive(engine: Engine) -> list[str]:
     """A warning that the model saw columns before they were marked as sensitive."""
     withheld = engine.workspace.settings.sensitive.withheld
-    seen = [codes.name for codes in engine.model.columns.columns if codes.name in withheld] if withheld else []
+    seen = [codes.name for codes in engine.model.columns.columns if codes.name in withheld]
     return (
         [f"the model was trained on {', '.join(seen)}, now sensitive; train one without: findcli run"] if seen else []
     )

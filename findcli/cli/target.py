@@ -188,8 +188,7 @@ def _checked(
         FindCLIError: a demand is empty, the filter cannot be parsed, or the output cannot be written.
     """
     from findcli.audiences.export import require_writable
-    from findcli.audiences.where.filter import parse_filter
-    from findcli.data.profiles import profile_columns
+    from findcli.audiences.where.filter import workspace_filter
     from findcli.demands.files import read_demands
     from findcli.demands.grammar import require_demands
 
@@ -198,8 +197,7 @@ def _checked(
     if demand is not None or demands is not None:
         require_demands(sentences)
     if where is not None:
-        settings = workspace.settings
-        parse_filter(where, profile_columns(settings.profile), withheld=settings.sensitive.withheld)
+        workspace_filter(workspace, where)
     if output is not None:
         require_writable(output, workspace=workspace, force=force)
     return sentences

@@ -5,6 +5,7 @@ All of it is decided before scoring: whom this leaves out is not scored.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from findcli.audiences.prompts.store import prompt_seeds
 from findcli.data.forgotten import known
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
+
+Out = tuple[Kind, str, np.ndarray]  # the kind and words of a reason, and whom it leaves out, bool (N,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,18 +67,11 @@ def who_may_be_ranked(
     Raises:
         FindCLIError: the purpose is missing or unknown, a table cannot be read, or nobody is left.
     """
-    asked = who_not or WhoNot()
-    require_purpose(workspace.settings.consent, asked.purpose)
-    agreed, objecting = agreed_and_objecting(workspace, users, asked.purpose)
-    forgotten = ~known(workspace, users).to_numpy()
-    out: list[tuple[Kind, str, np.ndarray]] = [("forgotten", "were forgotten", forgotten)] if forgotten.any() else []
-    if workspace.settings.consent.objection is not None:
-        out.append(("objection", "object to marketing", objecting))
-    if asked.purpose is not None:
-        out.append(("consent", f"did not agree to {asked.purpose}", ~agreed))
+    asked, warnings = who_not or WhoNot(), list[str]()
+    out: list[Out] = [*_forgotten(workspace, users), *_by_consent(workspace, users, asked.purpose)]
     lists = [read_listed(path, users, workspace) for path in asked.exclude]
     out += [("excluded", _named(each), each.names) for each in lists]
-    warnings = [each.warning for each in lists if each.warning is not None]
+    warnings += [each.warning for each in lists if each.warning is not None]
     if prompt is not None and not asked.keep_seeds:
         seeds = prompt_seeds(workspace, prompt, users)
         if seeds is None:
@@ -90,6 +86,24 @@ def who_may_be_ranked(
         listed = "; ".join(f"{drop.users:,} {drop.reason}" for drop in drops if drop.users)
         raise FindCLIError(f"nobody may be ranked: {listed}", hint="exclude fewer users, or name another purpose")
     return Eligible(kept, tuple(drops), tuple(warnings))
+
+
+def _forgotten(workspace: Workspace, users: pl.Series) -> Iterator[Out]:
+    forgotten = ~known(workspace, users).to_numpy()
+    if forgotten.any():
+        yield "forgotten", "were forgotten", forgotten
+
+
+def _by_consent(workspace: Workspace, users: pl.Series, purpose: str | None) -> Iterator[Out]:
+    consent = workspace.settings.consent
+    if consent.path is None and purpose is None:
+        return
+    require_purpose(consent, purpose)
+    agreed, objecting = agreed_and_objecting(workspace, users, purpose)
+    if consent.objection is not None:
+        yield "objection", "object to marketing", objecting
+    if purpose is not None:
+        yield "consent", f"did not agree to {purpose}", ~agreed
 
 
 def _named(listed: Listed) -> str:

@@ -56,11 +56,9 @@ def grouped(reached: pl.DataFrame, held_out: pl.DataFrame | None) -> pl.DataFram
 
 
 def held_apart(
-    workspace: Workspace, experiment: Experiment | None, selected: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """The selected users who are reached, and those who are held out; None without an experiment."""
-    if experiment is None:
-        return selected, None
+    workspace: Workspace, experiment: Experiment, selected: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The selected users who are reached, and those who are held out."""
     held = pl.Series(experiment.held_out(workspace, selected["user_id"]), dtype=pl.Boolean)
     return selected.filter(~held), selected.filter(held)
 

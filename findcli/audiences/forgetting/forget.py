@@ -71,9 +71,26 @@ def forget(workspace: Workspace, users: Sequence[str], *, sources: bool = False,
     for saved in list_audiences(workspace):
         without_users(workspace, saved, wanted)
     forget_in_runs(workspace, wanted, seen.held)
-    rewritten = [each.path for each in seen.sources if take_out(each, wanted)] if sources else []
     add_entry(workspace, "forgotten", "", len(wanted), note="out of run folders, audiences and caches")
+    rewritten = _take_out(seen.sources, wanted) if sources else []
     return Forgotten(**{**vars(seen), "rewritten": tuple(rewritten)})
+
+
+def _take_out(sources: Sequence[Listed], users: Sequence[str]) -> list[Path]:
+    """Rewrite the user's own files; one that cannot be rewritten does not keep the others from it.
+
+    Raises:
+        FindCLIError: a file cannot be rewritten.
+    """
+    rewritten, problems = [], []
+    for listed in sources:
+        try:
+            rewritten += [listed.path] if take_out(listed, users) else []
+        except FindCLIError as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0]
+    return rewritten
 
 
 def _look(workspace: Workspace, users: Sequence[str]) -> Forgotten:

@@ -20,6 +20,7 @@ import polars as pl
 from findcli.data.reader.files import look_at
 from findcli.data.reader.ids import DECIMAL, settled_ids
 from findcli.data.reader.tables import Table, open_table, reading
+from findcli.data.reader.text import read_lines
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace, files_of
@@ -36,14 +37,14 @@ class Listed:
         what: which table it is part of, such as "source 'orders'".
         path: the file.
         rows: how many rows of it are theirs.
-        column: the column of ids.
+        column: the column of ids; None of a file with an id a line.
         form: what is declared of the table.
     """
 
     what: str
     path: Path
     rows: int
-    column: str
+    column: str | None
     form: TableForm
 
 
@@ -54,7 +55,13 @@ def listed_in_sources(workspace: Workspace, users: Collection[str]) -> list[List
         workspace: whose tables.
         users: ids as text.
     """
-    return [each for table in _tables(workspace) for each in _listed(*table, users)]
+    named = [each for table in _tables(workspace) for each in _listed(*table, users)]
+    file = workspace.settings.split.users_file
+    path = None if file is None else workspace.path(file)
+    if path is not None and path.is_file():
+        count = sum(line.strip() in set(users) for line in read_lines(path, what="the file of names"))
+        named += [Listed("users_file of [split]", path, count, None, TableForm())] if count else []
+    return named
 
 
 def take_out(listed: Listed, users: Collection[str]) -> bool:
@@ -67,23 +74,16 @@ def take_out(listed: Listed, users: Collection[str]) -> bool:
     Raises:
         FindCLIError: the disk is full, or not exactly their rows would go: the file stays as it was.
     """
+    if listed.column is None:
+        return _replaced(listed, *_id_lines(listed, set(users)))
     stored = look_at(listed.path, what=listed.what)
     if stored.packed or stored.kind == "excel":
         return False
     if stored.kind == "parquet":
-        frame = pl.read_parquet(listed.path, glob=False)
-        ids = _ids(open_table([listed.path], listed.form, what=listed.what), listed.form, listed.column)
-        kept = frame.filter(~ids.is_in(list(users)).fill_null(value=False))
-        _require_exact(listed, len(frame) - len(kept))
-        with replacing(listed.path) as draft:
-            kept.write_parquet(draft)
-        return True
-    lines = _text_lines if stored.kind == "text" else _json_lines
-    content, gone = lines(listed, _matcher(users, declared=listed.form.types.get(listed.column)))
-    _require_exact(listed, gone)
-    with replacing(listed.path) as draft:
-        draft.write_bytes(content)
-    return True
+        return _replaced(listed, *_parquet_rows(listed, listed.column, users))
+    matches = _matcher(users, declared=listed.form.types.get(listed.column))
+    without = _text_lines if stored.kind == "text" else _json_lines
+    return _replaced(listed, *without(listed, listed.column, matches))
 
 
 def _tables(workspace: Workspace) -> Iterator[tuple[str, TableForm, Path, str]]:
@@ -129,12 +129,26 @@ def _matcher(users: Collection[str], *, declared: str | None) -> Matches:
     return matches
 
 
-def _text_lines(listed: Listed, matches: Matches) -> tuple[bytes, int]:
+def _id_lines(listed: Listed, users: Collection[str]) -> tuple[bytes, int]:
+    lines = listed.path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if line.decode(errors="replace").strip() not in users]
+    return b"".join(kept), len(lines) - len(kept)
+
+
+def _parquet_rows(listed: Listed, column: str, users: Collection[str]) -> tuple[bytes, int]:
+    frame, content = pl.read_parquet(listed.path, glob=False), io.BytesIO()
+    ids = _ids(open_table([listed.path], listed.form, what=listed.what), listed.form, column)
+    others = frame.filter(~ids.is_in(list(users)).fill_null(value=False))
+    others.write_parquet(content)
+    return content.getvalue(), len(frame) - len(others)
+
+
+def _text_lines(listed: Listed, column: str, matches: Matches) -> tuple[bytes, int]:
     """A text table without the rows that match, every other byte as it was, and how many rows went."""
-    table = open_table([listed.path], listed.form, what=listed.what, ids=[listed.column])
+    table = open_table([listed.path], listed.form, what=listed.what, ids=[column])
     (dialect,) = table.dialects
     text = listed.path.read_bytes().decode(dialect.encoding)
-    position, gone = dialect.names.index(listed.column), 0
+    position, gone = dialect.names.index(column), 0
     lines = list(io.StringIO(text, newline=""))
     kept, body = lines[: dialect.skipped], lines[dialect.skipped :]
     pending: list[str] = []
@@ -153,10 +167,10 @@ def _text_lines(listed: Listed, matches: Matches) -> tuple[bytes, int]:
     return "".join(kept).encode(dialect.encoding), gone
 
 
-def _json_lines(listed: Listed, matches: Matches) -> tuple[bytes, int]:
+def _json_lines(listed: Listed, column: str, matches: Matches) -> tuple[bytes, int]:
     kept, gone = [], 0
     for line in listed.path.read_bytes().splitlines(keepends=True):
-        value = json.loads(line).get(listed.column) if line.strip() else None
+        value = json.loads(line).get(column) if line.strip() else None
         if value is not None and matches(str(value)):
             gone += 1
         else:
@@ -164,9 +178,13 @@ def _json_lines(listed: Listed, matches: Matches) -> tuple[bytes, int]:
     return b"".join(kept), gone
 
 
-def _require_exact(listed: Listed, gone: int) -> None:
+def _replaced(listed: Listed, content: bytes, gone: int) -> bool:
+    """Write what is left of a file; it stays as it is if not exactly their rows would go."""
     if gone != listed.rows:
         hint = "take them out with your own tools"
         raise FindCLIError(
             f"{listed.path} stays as it is: {listed.rows} rows are of these users, and {gone} would go", hint=hint
         )
+    with replacing(listed.path) as draft:
+        draft.write_bytes(content)
+    return True

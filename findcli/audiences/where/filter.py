@@ -31,8 +31,9 @@ import polars as pl
 
 from findcli.audiences.where.number_ranges import Band, parse_band
 from findcli.audiences.where.text import FilterText
-from findcli.data.profiles import Column
+from findcli.data.profiles import Column, profile_columns
 from findcli.errors import FindCLIError
+from findcli.workspace.folder import Workspace
 
 MOST_NESTED, LISTED = 50, 20
 SYMBOLS: dict[type[ast.cmpop], str] = {
@@ -112,6 +113,12 @@ def parse_filter(text: str, columns: Sequence[Column], *, withheld: Collection[s
     reader = _Reader(source, {column.name: column for column in columns}, withheld)
     expression = reader.condition(source.parse(), nested=0)
     return Filter(text, expression, frozenset(reader.used), tuple(reader.mentions), tuple(dict.fromkeys(reader.notes)))
+
+
+def workspace_filter(workspace: Workspace, text: str) -> Filter:
+    """Parse an expression over a workspace's profile, whose sensitive columns filter nobody; see `parse_filter`."""
+    settings = workspace.settings
+    return parse_filter(text, profile_columns(settings.profile), withheld=settings.sensitive.withheld)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -72,3 +73,14 @@ def test_every_table_that_names_a_user_is_listed(tiny_workspace: Workspace) -> N
     assert [each.what for each in listed] == ["source 'orders'", "source 'searches'", "task 'tea'", "[profile]"]
     assert listed[3].rows == 2
     assert not listed_in_sources(tiny_workspace, ["1000"])
+
+
+def test_a_file_of_held_out_users_is_one_of_the_users_own(tiny_workspace: Workspace) -> None:
+    path = tiny_workspace.folder / "held.txt"
+    path.write_text("6\n7\n77\n")
+    split = replace(tiny_workspace.settings.split, users_file="held.txt")
+    workspace = replace(tiny_workspace, settings=replace(tiny_workspace.settings, split=split))
+    each = listed_in_sources(workspace, ["7"])[-1]
+    assert (each.what, each.rows) == ("users_file of [split]", 1)
+    assert take_out(each, ["7"])
+    assert path.read_text() == "6\n77\n"
