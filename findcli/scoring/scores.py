@@ -34,9 +34,8 @@ from findcli.data.questions import Question, QuestionWriter
 from findcli.data.templates import workspace_templates
 from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES
 from findcli.models.ranker.features import UserFeatures, user_features
-from findcli.models.ranker.lessons import kind_of
 from findcli.models.ranker.odds import score, score_slopes
-from findcli.models.ranker.queries import LEVELS, NAMED, Pick, Query, rates_of, weigh
+from findcli.models.ranker.queries import LEVELS, NAMED, Pick, Query, kind_of, rates_of, weigh
 from findcli.models.ranker.user_snapshot import Snapshot
 from findcli.models.text.encoder import TextEncoder
 from findcli.models.tower import Unit

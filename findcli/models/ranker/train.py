@@ -17,11 +17,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES, Count, Trees
+from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES, Count, Ranker, Trees
 from findcli.models.ranker.choice import calibrate, choose
 from findcli.models.ranker.features import FEATURES, columns_of
 from findcli.models.ranker.moments import Moment, World
-from findcli.models.ranker.network import Ranker
 from findcli.models.ranker.start import load_start
 from findcli.models.weights import new_module, save_module
 from findcli.progress import Progress
