@@ -26,22 +26,22 @@ from typing import ClassVar, Protocol
 import numpy as np
 import polars as pl
 import torch
-from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
 from findcli.data.questions import Question, QuestionWriter
 from findcli.data.templates import workspace_templates
 from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES
-from findcli.models.ranker.features import UserFeatures, user_features
-from findcli.models.ranker.lessons import kind_of
+from findcli.models.ranker.concepts import Habits
+from findcli.models.ranker.features import UserFeatures, query_features, user_features
 from findcli.models.ranker.odds import score, score_slopes
-from findcli.models.ranker.queries import LEVELS, NAMED, Pick, Query, rates_of, weigh
+from findcli.models.ranker.queries import LEVELS, ROWS, Pick, Query, rates_of, weigh
 from findcli.models.ranker.user_snapshot import Snapshot
 from findcli.models.text.encoder import TextEncoder
 from findcli.models.tower import Unit
 from findcli.models.trained import TrainedModel
 from findcli.scoring.population import Population
+from findcli.scoring.probabilities import Calibrator
 
 MOST_NEAREST = 3
 NEVER = 50.0  # log odds that a first time loses with whoever did it before
@@ -56,11 +56,13 @@ class Scored:
         scores: (N, Q), higher is likelier.
         probabilities: (N, Q), NaN where a demand is ranked only.
         nearest: for each demand, the sentences it was read as, with their cosine if they were searched for.
+        kinds: for each demand, the kind of lesson by which its probabilities were measured; empty where by none.
     """
 
     scores: np.ndarray
     probabilities: np.ndarray
     nearest: list[Nearest]
+    kinds: tuple[str, ...] = ()
 
 
 class SentenceSide(Protocol):
@@ -243,6 +245,16 @@ class QueryScorer:
         return user_features(snapshot.habits, snapshot.concepts, self.model.co_occurrence, factors=snapshot.factors)
 
     @cached_property
+    def _calibrator(self) -> Calibrator:
+        return Calibrator(self.model, self._rows, self._odds_of_active)
+
+    def _odds_of_active(self, query: Query) -> np.ndarray:
+        """The log odds of the users who did anything in the history window, (n, Q); of all, if nobody did."""
+        active = np.flatnonzero(self._users.habits.activity.any(1))
+        users = self._users.rows(active) if len(active) else self._users
+        return score(users, query, self.model.co_occurrence, self.model.ranker)
+
+    @cached_property
     def _rows(self) -> dict[str, int]:
         """The row of each concept by its text."""
         return {text: row for row, text in enumerate(self.snapshot.texts)}
@@ -261,18 +273,58 @@ class QueryScorer:
 
     def score(self, questions: Sequence[Question]) -> Scored:
         """Log odds; questions about concepts have probabilities too."""
+        return self.score_histories(questions, self._users)
+
+    def score_histories(self, questions: Sequence[Question], users: UserFeatures) -> Scored:
+        """Score histories other than the population's own, such as a user's without an event, as if among it.
+
+        Args:
+            questions: Q questions.
+            users: what is read of N users.
+        """
         picks = self._picks(questions)
         query = self._weigh(picks)
-        odds = self._odds(query)  # (N, Q)
-        likely = self._probabilities(odds, questions, picks, query)
+        odds = score(users, query, self.model.co_occurrence, self.model.ranker)  # (N, Q)
+        return self._scored(questions, picks, query, odds, users.habits)
+
+    def features(self, questions: Sequence[Question], users: UserFeatures) -> Tensor:
+        """What the ranker reads of histories and questions: (N, Q, F), in the order of `FEATURES`."""
+        return query_features(users, self._weigh(self._picks(questions)), self.model.co_occurrence)
+
+    def mean_features(self, questions: Sequence[Question]) -> Tensor:
+        """The features of the mean user: (Q, F)."""
+        query, co_occurrence = self._weigh(self._picks(questions)), self.model.co_occurrence
+        blocks = np.array_split(np.arange(len(self._users)), -(-len(self._users) // ROWS))
+        totals = [query_features(self._users.rows(rows), query, co_occurrence).sum(0) for rows in blocks]
+        return torch.stack(totals).sum(0) / len(self._users)
+
+    def weights_of_concepts(self, questions: Sequence[Question]) -> np.ndarray:
+        """How much any of the questions is about each concept, the most 1: (n_concepts,)."""
+        return np.asarray(self._weigh(self._picks(questions)).about.max(1).todense()).ravel()
+
+    def score_features(self, questions: Sequence[Question], features: Tensor, habits: Habits) -> Scored:
+        """Score features (N, Q, F) that may be of nobody; habits of N users tell who did it before."""
+        picks = self._picks(questions)
+        return self._scored(questions, picks, self._weigh(picks), self.model.ranker(features).numpy(), habits)
+
+    def _scored(
+        self, questions: Sequence[Question], picks: Sequence[Pick], query: Query, odds: np.ndarray, habits: Habits
+    ) -> Scored:
+        """The scores of log odds, (N, Q); negated where nothing is asked for, and a first time only of the new."""
+        kinds = self._calibrator.kinds(questions, picks, query) if self.calibrated else [""] * len(questions)
+        likely = self._calibrator.probabilities(odds, questions, kinds, query)
         for i, question in enumerate(questions):
             if question.measure == "none":
                 odds[:, i], likely[:, i] = -odds[:, i], 1 - likely[:, i]
             elif question.measure == "first":
-                met = (self.snapshot.habits.sums["latest"] @ query.about[:, [i]]).toarray()[:, 0] > 0
+                met = (habits.sums["latest"] @ query.about[:, [i]]).toarray()[:, 0] > 0
                 odds[met, i] -= NEVER
                 likely[met, i] *= 0
-        return Scored(odds, likely, self.nearest(np.stack([pick.vectors.mean(0) for pick in picks])))
+        measured = [
+            kind if q.measure not in ("none", "first") else "" for kind, q in zip(kinds, questions, strict=True)
+        ]
+        nearest = self.nearest(np.stack([pick.vectors.mean(0) for pick in picks]))
+        return Scored(odds, likely, nearest, tuple(measured))
 
     def by_candidate(self, questions: Sequence[Question]) -> dict[str, np.ndarray]:
         """The scores by every single candidate that was trained, by its name, float32 (N, Q) each."""
@@ -300,24 +352,6 @@ class QueryScorer:
                 named = self.snapshot.concepts.vectors[members]
             picks.append(Pick(named, members, measure, question.least))
         return picks
-
-    def _probabilities(
-        self, odds: np.ndarray, questions: Sequence[Question], picks: Sequence[Pick], query: Query
-    ) -> np.ndarray:
-        """Calibrated probabilities, float64 (N, Q); NaN where a question names what is no concept."""
-        likely = np.full(odds.shape, np.nan)
-        if not self.calibrated or not self.model.aligned.files("calibration.json"):
-            return likely
-        lines = self.model.aligned.json("calibration.json")
-        for i, (question, pick) in enumerate(zip(questions, picks, strict=True)):
-            known = all(text in self._rows for text in question.sentences) or (
-                pick.members is None and query.nearest[i] >= NAMED
-            )
-            if known:
-                anything = self._rows.get(question.sentences[0]) == query.scopes[i]
-                line = lines.get(kind_of(pick, anything=anything), lines["all"])
-                likely[:, i] = expit(line["slope"] * odds[:, i].astype(np.float64) + line["intercept"])
-        return likely
 
     def _vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, (Q, D): a concept's own sentence has one already, the others are encoded."""
