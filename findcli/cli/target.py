@@ -171,6 +171,7 @@ def target(
     )
     understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
     who_not.warn_or_refuse(audiences, min_size, handed_on=output is not None or save is not None)
+    who_not.start(users, held)
     if output is not None:
         write_audience(one_table(audiences, named=demands is not None), output)
     change = None if save is None else saving.save(users, save, audiences[0], model=other, overwrite=overwrite)

@@ -99,14 +99,14 @@ def left_out(
 
 
 def _experiment(workspace: Workspace, name: str | None, holdout: str | None) -> Experiment | None:
-    """The experiment that is named, started where it is new."""
+    """The experiment that is named; a new one is started once its audience is chosen."""
     if name is None and holdout is None:
         return None
     if name is None:
         raise typer.BadParameter("--holdout needs a name, by which it stays the same: add --experiment NAME")
-    from findcli.audiences.experiment.assign import open_experiment, parse_share
+    from findcli.audiences.experiment.assign import find_experiment, parse_share
 
-    return open_experiment(workspace, name, None if holdout is None else parse_share(holdout))
+    return find_experiment(workspace, name, None if holdout is None else parse_share(holdout))
 
 
 def warn_or_refuse(audiences: list[Audience], least: int | None, *, handed_on: bool) -> None:
@@ -125,6 +125,14 @@ def warn_or_refuse(audiences: list[Audience], least: int | None, *, handed_on: b
         warnings += [_adverse(rates) for rates in unequal]
     for warning in dict.fromkeys(warnings):
         console.print_warning(warning)
+
+
+def start(workspace: Workspace, experiment: Experiment | None) -> None:
+    """Keep the share of an experiment whose audience is chosen."""
+    if experiment is not None:
+        from findcli.audiences.experiment.assign import start as keep
+
+        keep(workspace, experiment)
 
 
 def _adverse(rates: GroupRates) -> str:

@@ -77,7 +77,14 @@ def parse_share(text: str) -> float:
 
 
 def open_experiment(workspace: Workspace, name: str, share: float | None = None) -> Experiment:
-    """Open an experiment, or start it.
+    """Open an experiment, or start it; arguments and errors as for `find_experiment`."""
+    experiment = find_experiment(workspace, name, share)
+    start(workspace, experiment)
+    return experiment
+
+
+def find_experiment(workspace: Workspace, name: str, share: float | None = None) -> Experiment:
+    """An experiment that was started before, or a new one, which `start` has yet to keep.
 
     Args:
         workspace: keeps its key and share.
@@ -99,9 +106,7 @@ def open_experiment(workspace: Workspace, name: str, share: float | None = None)
     if known is not None and share not in (None, known["share"]):
         hint = "leave --holdout out, or name another experiment: a new share would mix who was reached with who was not"
         raise FindCLIError(f"the experiment {name} holds out {known['share']:.3g} of users, not {share:.3g}", hint=hint)
-    if known is None:
-        known = _started(workspace, name, float(share or 0))
-    return Experiment(name, known["share"])
+    return Experiment(name, float(share or 0) if known is None else known["share"])
 
 
 def experiments_file(workspace: Workspace) -> Path:
@@ -109,16 +114,21 @@ def experiments_file(workspace: Workspace) -> Path:
     return workspace.audiences / "experiments.json"
 
 
-def _started(workspace: Workspace, name: str, share: float) -> dict[str, Any]:
+def start(workspace: Workspace, experiment: Experiment) -> None:
+    """Keep an experiment's share, if that is not done yet.
+
+    Raises:
+        FindCLIError: the file cannot be read or written, or another command is writing it.
+    """
     path = experiments_file(workspace)
+    if experiment.name in _read(workspace)["experiments"]:
+        return
     with locked(path):
         kept = _read(workspace)  # again: another command may have started one since
-        entry = {"share": share, "started": datetime.now(UTC).isoformat(timespec="seconds")}
-        kept["experiments"].setdefault(name, entry)
+        entry = {"share": experiment.share, "started": datetime.now(UTC).isoformat(timespec="seconds")}
+        kept["experiments"].setdefault(experiment.name, entry)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    started: dict[str, Any] = kept["experiments"][name]
-    return started
 
 
 def _read(workspace: Workspace) -> dict[str, Any]:

@@ -239,6 +239,13 @@ def test_a_holdout_without_a_name_is_wrong_usage(terminal: Terminal) -> None:
     assert "--holdout 10%" in terminal.error
 
 
+def test_an_experiment_is_not_started_by_a_demand_that_fails(terminal: Terminal) -> None:
+    words = ["--holdout", "10%", "--experiment", "spring"]
+    terminal.run("target", TEA, *words, "--min-size", "100", code=1)
+    terminal.run("target", "tea", "--where", "age > ", *words, code=1)
+    terminal.run("target", TEA, "--holdout", "20%", "--experiment", "spring")
+
+
 def test_the_smallest_lift_is_said_in_plain_words(terminal: Terminal) -> None:
     shown = terminal.run("target", TEA, "--all", "--holdout", "50%", "--experiment", "spring")
     assert "users are held out, the same at every refresh" in shown
