@@ -29,7 +29,7 @@ def answer_details(workspace: Workspace, audience: Audience) -> dict[str, Any]:
     if audience.experiment is not None:
         details["experiment"] = experiment_details(audience)
     if audience.size is not None:
-        details["expected"] = asdict(audience.size)
+        details["promised"] = asdict(audience.size)
     if audience.group_rates:
         details["group_rates"] = [rates.plain() for rates in audience.group_rates]
     if used := workspace.settings.sensitive.used:

@@ -122,7 +122,7 @@ def measure(
         ratio_p=ratio_p,
         tenths=by_tenths(table) if _has(table, "rank") and _has(table, "probability", column_only=True) else [],
         calibration=calibrations(table) if _has(table, "probability", column_only=True) else [],
-        promised=None if opened.record is None else opened.record.details.get("expected"),
+        promised=None if opened.record is None else opened.record.details.get("promised"),
         drift=moved,
         warnings=[*_warnings(table, happened, share), *([] if note is None else [note])],
     )
