@@ -22,7 +22,7 @@ import numpy as np
 from findcli.audiences.other_topics import TOPICS
 from findcli.demands.clauses import CLOSE
 from findcli.demands.grammar import AGAIN, FRAME, content_words
-from findcli.demands.horizons import take_horizon
+from findcli.demands.periods import take_horizon
 from findcli.demands.reading import BY_YOU, Rewriting
 from findcli.demands.retrieval import VectorLikeness
 from findcli.demands.tense import take_past

@@ -1,7 +1,4 @@
-"""Refresh an audience as it was: as many users as before, or all who score at least as high as its last user did.
-
-Tested in tests/audiences/test_lock.py.
-"""
+"""Refresh an audience as it was: as many users as before, or all who score as high as its last user did."""
 
 from __future__ import annotations
 

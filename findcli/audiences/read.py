@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from findcli.audiences.where.demand_filter import offered_filter
-from findcli.audiences.where.profile_words import ProfileWords, read_profile
+from findcli.audiences.where.profile_words import ProfileWords, offered_filter, read_profile
 from findcli.data.profiles import Column, profile_columns
 from findcli.demands.rewriter import Rewriting
 from findcli.scoring.as_read import AUTO

@@ -150,8 +150,8 @@ def target(
         how = None if each is None else each.rewriting
         unanswered = "" if each is None else why_no_number(engine, each.rewriting, where=each.where)
         likely = scored.probabilities[kept, i]
-        likely = np.full_like(likely, np.nan) if unanswered else likely
-        ranking = rank(engine.users.filter(pl.Series(kept)), scored.scores[kept, i], likely)
+        ranked = engine.users.filter(pl.Series(kept))
+        ranking = rank(ranked, scored.scores[kept, i], None if unanswered else likely)
         offer = each.offer if each is not None and passed is None else None
         kind = scored.kinds[i] if scored.kinds and not unanswered else ""
         reliability = Reliability.of(engine.model, kind)

@@ -104,7 +104,7 @@ COMMANDS = (
         "size",
         "size:size",
         USE,
-        "Show what each size of an audience is expected to bring: how many respond, and which share, with intervals.",
+        "Show what each size of an audience is expected to bring: how many respond, and which share.",
         '"people who rent phones" --percents 1,5,10',
     ),
     Command(

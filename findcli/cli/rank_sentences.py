@@ -98,7 +98,7 @@ def _rank_every_kind(workspace: Workspace, *, output: Path | None, device: str, 
         [[c.beside, c.kind, signed(c.auc.value), signed_bounds(c.auc), c.holm, c.verdict] for c in ranked.comparisons],
     )
     verdicts = [c.verdict for c in ranked.comparisons if c.verdict is not None]
-    said = ", ".join(f"{verdict} in {verdicts.count(verdict)}" for verdict in ("above", "level", "below"))
+    said = ", ".join(f"{verdict} in {verdicts.count(verdict)}" for verdict in ("above", "undecided", "below"))
     console.print_line(f"of {len(verdicts)} columns, corrected for their number (Holm), findcli is {said}")
     console.print_table(
         ["of", "users expected", "came true", "ratio"],

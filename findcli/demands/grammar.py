@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from findcli.demands.horizons import Horizon, take_horizon
 from findcli.demands.levels import MARKS, Level, levels_in, take_levels
 from findcli.demands.people import take_places, take_standing, take_traits
+from findcli.demands.periods import Horizon, take_horizon
 from findcli.demands.tense import Before, take_past
 from findcli.errors import FindCLIError
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from findcli.data.templates import Measure
-from findcli.demands.horizons import WORDS
+from findcli.demands.periods import WORDS
 
 SEVERAL = 3.0  # "several times" and "many different things", said in a note
 FIRST_MARK = 0xE000

@@ -3,24 +3,26 @@
 A phrase is broad where the names of several sentences hold its words about equally ("a bag" in a shop of 300 bags):
 then all of them are meant. A category or department that fits better than any item stays one sentence.
 
-Legend: n sentences.
+Words of names compare by stems; a compound holds the word that it ends in ("handbag" is a bag), and two words written
+as one are the same ("tea light", "tealight").
 
-Tested in tests/demands/test_rewriter.py.
+Legend: n sentences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from findcli.demands.grammar import Phrase
-from findcli.demands.named_sets import Named, NameIndex
+from findcli.demands.grammar import ASKING, FRAME, Phrase, particular_words
 from findcli.demands.reading import WORTH, Meant
-from findcli.demands.retrieval import LetterLikeness, Retriever, described, spoken_families
+from findcli.demands.retrieval import WORD, LetterLikeness, Retriever, Stems, described, spoken_families
 
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
 SOFTER = 2.0  # log odds are divided by this before they become shares, because they are overconfident
@@ -29,6 +31,15 @@ EQUAL = 0.5  # sentences match about equally if their shares are at least this m
 ALIKE, MOST_ALIKE = 0.1, 40  # items without shared words belong to a set down to this cosine below the best
 PARTLY = 0.45  # mean cosine of names that hold only the last words of a phrase, below which another thing is meant
 WIDE = ("category", "department")
+ANYTHING = " anything."
+# After a thing, these begin what it is for, where and when, which names seldom hold.
+_BREAKS_WORDS = (
+    "for with from in on at to this that these those who which because when while before after during by under as "
+    "into around near next over if since"
+)
+BREAKS = frozenset(_BREAKS_WORDS.split())
+SHORTEST = 3  # letters of a word that ends a compound, and of what stands before it
+_TOKEN = re.compile(r"[^\W_]+(?:['\u2019\-&][^\W_]+)*")
 
 
 class Reranker(Protocol):
@@ -260,4 +271,102 @@ class Meanings:
         return Meant(self.texts[row], share, float(reading.cosine[row]), shares, int(self.events[row]))
 
 
-ANYTHING = " anything."
+@dataclass(frozen=True)
+class Named:
+    """The rows that a phrase names.
+
+    Attributes:
+        rows: the rows.
+        unused: the words of the phrase that they do not hold.
+        partly: whether these say what kind of thing is meant: a "dog food" is not any food.
+    """
+
+    rows: set[int]
+    unused: tuple[str, ...] = ()
+    partly: bool = False
+
+
+class NameIndex:
+    """The rows of a vocabulary by the words in their names.
+
+    Args:
+        names: the names, one a row.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.stems = Stems()
+        self.of_row = [frozenset(self.stems(name)) for name in names]
+        self._rows: dict[str, set[int]] = defaultdict(set)
+        self._joined: dict[str, set[int]] = defaultdict(set)
+        for i, name in enumerate(names):
+            words = self.stems(name)
+            for stem in words:
+                self._rows[stem].add(i)
+            for one, other in zip(WORD.findall(name.lower()), words[1:], strict=False):
+                self._joined[one + other].add(i)
+
+    def rows(self, stem: str) -> set[int]:
+        """The rows whose names hold a word: itself, in two words, or at the end of a compound."""
+        rows = self._rows.get(stem, set()) | self._joined.get(stem, set())
+        if len(stem) >= SHORTEST:
+            for other, its in self._rows.items():
+                if other.endswith(stem) and self._is_word(other[: -len(stem)]):
+                    rows = rows | its
+        return rows
+
+    def _is_word(self, first: str) -> bool:
+        return len(first) >= SHORTEST and (first in self._rows or len(first) > SHORTEST)
+
+    def with_all(self, text: str) -> set[int]:
+        """The rows whose names hold every word of a text."""
+        words = WORD.findall(text.lower())
+        if not words:
+            return set()
+        rows = set.intersection(*(self.rows(stem) for stem in self.stems(text)))
+        for i in range(len(words) - 1):  # "tea light" written as one word
+            (joined,) = self.stems(words[i] + words[i + 1])
+            if joined in self._rows:
+                rows |= self.with_all(" ".join([*words[:i], words[i] + words[i + 1], *words[i + 2 :]]))
+        return rows
+
+    def search(self, phrase: Phrase, among: set[int]) -> Named:
+        """The rows that a phrase names.
+
+        All words of what it names, else those nearest to its end, which in English is the head: "scented bath candles"
+        are candles, whatever else they are.
+
+        Args:
+            phrase: the phrase.
+            among: the rows that may be meant.
+        """
+        words = named_words(phrase)
+        for begin in range(len(words)):
+            rows = self.with_all(" ".join(words[begin:])) & among
+            if rows:
+                further = [
+                    word for word in phrase.content.split() if word in particular_words(phrase) and word not in words
+                ]
+                narrower = rows & self.with_all(" ".join(further)) if further else set()
+                if len(narrower) >= max(2, len(rows) // 10):
+                    return Named(narrower, tuple(words[:begin]), begin > 0)
+                return Named(rows, (*words[:begin], *further), begin > 0)
+        return Named(set())
+
+    def shared(self, rows: Iterable[int]) -> frozenset[str]:
+        """The words that all of some names hold."""
+        return frozenset.intersection(*(self.of_row[row] for row in rows))
+
+
+def named_words(phrase: Phrase) -> list[str]:
+    """The words of the thing that a phrase names: "a lunch bag for the kids" names a lunch bag."""
+    tokens = [token.lower() for token in _TOKEN.findall(phrase.words)]
+    last = max((i for i, token in enumerate(tokens) if token in ASKING), default=-1)
+    words: list[str] = []
+    content = set(phrase.content.split())
+    particular = particular_words(phrase) or content
+    for token in tokens[last + 1 :] if particular & set(tokens[last + 1 :]) else tokens:
+        if token in particular:
+            words.append(token)
+        elif words and token in BREAKS and token in FRAME | BREAKS:
+            break
+    return words

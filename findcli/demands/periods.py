@@ -1,6 +1,7 @@
-"""Parse when something was: "in October 2011", "in the last 3 months", "since July", relative to an as-of date.
+"""Parse when: how far ahead a demand looks ("in the next 6 weeks"), and when something was ("in October 2011").
 
-Tested in tests/demands/test_tense.py.
+A grammar of English durations and dates, nothing else: whatever it does not understand stays in the demand. What was is
+relative to an as-of date.
 """
 
 from __future__ import annotations
@@ -9,15 +10,35 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from findcli.demands.horizons import DAYS, WORDS
-
+DAYS = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "quarter": 91, "season": 91, "year": 365}
+WORDS = {
+    word: number
+    for number, words in enumerate(
+        ("", "a an one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
+    for word in words.split()
+} | {"couple of": 2, "few": 3}
+UNIT = "|".join(DAYS)
+NUMBER = r"\d{1,3}|" + "|".join(sorted(WORDS, key=len, reverse=True))
+_HORIZONS = (
+    rf"(?:with)?in (?:the )?(?:next |coming |following )?(?:(?:a )?(?P<n1>{NUMBER}) )(?P<u1>{UNIT})s?(?:' time)?",
+    rf"(?:for|over|during|in) the (?:next|coming|following) (?:(?P<n2>{NUMBER}) )?(?P<u2>{UNIT})s?",
+    rf"(?:within |during |in |over )?(?:the )?(?:next|coming|following) (?:(?P<n3>{NUMBER}) )?(?P<u3>{UNIT})s?",
+    rf"(?:with)?in the (?P<u4>{UNIT})",
+    rf"(?:by the end of |later |some ?time )?this (?P<u5>{UNIT})",
+    rf"(?P<n6>{NUMBER}) (?P<u6>{UNIT})s? (?:from now|ahead)",
+    r"(?:with)?in (?:the )?(?:next )?(?P<hours>\d{1,3}) hours?",
+    r"(?P<tomorrow>by tomorrow|tomorrow)",
+    r"(?P<today>today|tonight|this (?:morning|afternoon|evening))",
+    r"(?P<weekend>(?:on |over |at )?(?:the |this |next |coming )+weekend)",
+    r"(?P<vague>(?:very )?soon|shortly|in the near future|before long|any day now)",
+)
+_HORIZON = re.compile(rf"\b(?:{'|'.join(_HORIZONS)})(?!\w)", re.IGNORECASE)
 _MONTHS_WORDS = "january february march april may june july august september october november december"
 MONTHS = _MONTHS_WORDS.split()
 SEASONS = {"spring": (3, 3), "summer": (6, 3), "autumn": (9, 3), "fall": (9, 3), "christmas": (12, 1)}
 ORDINALS = ("first", "second", "third", "fourth")
 RECENT, LONG = timedelta(days=30), timedelta(days=182)  # "recently", and "for a long time"
-_UNIT = "|".join(DAYS)
-NUMBER = r"\d{1,3}|" + "|".join(sorted(WORDS, key=len, reverse=True))
 _MONTH = "|".join([*MONTHS, *(f"{month[:3]}\\.?" for month in MONTHS if month != "may"), r"sept\.?"])
 _YEAR = r"(?:19|20)\d\d"
 _DATE = (
@@ -31,12 +52,12 @@ def _date(name: str) -> str:
 
 _FORMS = (
     r"(?:with)?(?:in|during|over|for|of|from) (?:the |these )?(?:last|past|previous) "
-    rf"(?:(?P<n1>{NUMBER}) )?(?P<u1>{_UNIT})s?",
-    rf"(?:the )?(?:last|past|previous) (?:(?P<n2>{NUMBER}) )?(?P<u2>{_UNIT})s?",
-    rf"(?:more|longer|over) than (?P<n3>{NUMBER}) (?P<u3>{_UNIT})s? ago",
-    rf"(?:less than|not more than|within) (?P<n4>{NUMBER}) (?P<u4>{_UNIT})s? ago",
+    rf"(?:(?P<n1>{NUMBER}) )?(?P<u1>{UNIT})s?",
+    rf"(?:the )?(?:last|past|previous) (?:(?P<n2>{NUMBER}) )?(?P<u2>{UNIT})s?",
+    rf"(?:more|longer|over) than (?P<n3>{NUMBER}) (?P<u3>{UNIT})s? ago",
+    rf"(?:less than|not more than|within) (?P<n4>{NUMBER}) (?P<u4>{UNIT})s? ago",
     rf"(?:between|from) {_date('a')} (?:and|to|until|till) {_date('b')}",
-    rf"(?:ever )?since (?:the )?(?:last (?P<u5>{_UNIT})|(?P<season5>{'|'.join(SEASONS)})|"
+    rf"(?:ever )?since (?:the )?(?:last (?P<u5>{UNIT})|(?P<season5>{'|'.join(SEASONS)})|"
     rf"last (?P<seas5>{'|'.join(SEASONS)})|{_date('s')})",
     rf"(?:in|during|on|at|back in|of|for|from) (?:last )?{_date('i')}",
     rf"last {_date('l')}",
@@ -51,17 +72,30 @@ _FORMS = (
     r"until now|up to now|at some point)",
 )
 _ONLY_NEGATED = (
-    rf"(?:for|in) (?:more than |over |at least |about |the )?(?P<n6>{NUMBER}) (?P<u6>{_UNIT})s?(?: "
+    rf"(?:for|in) (?:more than |over |at least |about |the )?(?P<n6>{NUMBER}) (?P<u6>{UNIT})s?(?: "
     r"or (?:more|longer))?",
     r"(?:for|in) (?:a )?(?:long (?:time|while)|while|ages)",
 )
 _POSITIVE = re.compile(rf"\b(?:{'|'.join(_FORMS)})(?!\w)", re.IGNORECASE)
 _NEGATED = re.compile(rf"\b(?:{'|'.join(_ONLY_NEGATED)})(?!\w)", re.IGNORECASE)
 CERTAIN = re.compile(
-    rf"\b(?:(?:with)?(?:in|during|over|for|of|from) (?:the )?(?:last|past|previous) (?:(?:{NUMBER}) )?(?:{_UNIT})s?"
-    rf"|(?:last|past|previous) (?:(?:{NUMBER}) )?(?:{_UNIT})s?|last (?:{_MONTH}|{'|'.join(SEASONS)})|yesterday)(?!\w)",
+    rf"\b(?:(?:with)?(?:in|during|over|for|of|from) (?:the )?(?:last|past|previous) (?:(?:{NUMBER}) )?(?:{UNIT})s?"
+    rf"|(?:last|past|previous) (?:(?:{NUMBER}) )?(?:{UNIT})s?|last (?:{_MONTH}|{'|'.join(SEASONS)})|yesterday)(?!\w)",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How far ahead a demand looks.
+
+    Attributes:
+        words: its words in the demand.
+        length: how long that is; None when the words are vague, such as "soon".
+    """
+
+    words: str
+    length: timedelta | None
 
 
 @dataclass(frozen=True)
@@ -108,6 +142,33 @@ class Period:
     before: Moment | None = None
 
 
+def take_horizon(demand: str) -> tuple[str, Horizon | None]:
+    """Take the horizon out of a demand: the rest, and the first horizon; all further ones are taken out too."""
+    horizons = [_horizon(match) for match in _HORIZON.finditer(demand)]
+    return (_HORIZON.sub(" ", demand), horizons[0]) if horizons else (demand, None)
+
+
+def length_of(number: str | None, unit: str) -> timedelta:
+    """A length of time: a number in digits or words, of a unit; no number is one."""
+    count = 1 if number is None else int(number) if number.isdigit() else WORDS[number.lower()]
+    return timedelta(days=count * DAYS[unit.lower()])
+
+
+def _horizon(match: re.Match[str]) -> Horizon:
+    groups = match.groupdict()
+    words = " ".join(match[0].split())
+    if groups["vague"]:
+        return Horizon(words, None)
+    if groups["hours"]:
+        return Horizon(words, timedelta(hours=int(groups["hours"])))
+    for name, days in (("today", 1), ("tomorrow", 2), ("weekend", 7)):
+        if groups[name]:
+            return Horizon(words, timedelta(days=days))
+    unit = next(value for key, value in groups.items() if key.startswith("u") and value)
+    number = next((value for key, value in groups.items() if key.startswith("n") and value), "1").lower()
+    return Horizon(words, length_of(number, unit))
+
+
 def take_period(text: str, *, negated: bool = False) -> tuple[str, Period | None]:
     """Take the first period out of a text about the past: the rest, and the period.
 
@@ -141,11 +202,11 @@ def _period(match: re.Match[str]) -> Period:
     words = " ".join(match[0].split())
     for key in ("1", "2", "4", "5", "6"):
         if g.get(f"u{key}"):
-            return Period(words, since=Moment(_length(g.get(f"n{key}"), str(g[f"u{key}"]))))
+            return Period(words, since=Moment(length_of(g.get(f"n{key}"), str(g[f"u{key}"]))))
     if "u6" in g:
         return Period(words, since=Moment(LONG))
     if g["u3"]:
-        return Period(words, before=Moment(_length(g["n3"], g["u3"])))
+        return Period(words, before=Moment(length_of(g["n3"], g["u3"])))
     lengths = {"yesterday": timedelta(days=1), "recent": RECENT}
     for name, length in lengths.items():
         if g[name]:
@@ -202,8 +263,3 @@ def _moment(g: dict[str, str | None], name: str, *, end: bool = False, year: str
         named = g[f"{name}my"] or year
         return Moment(year=int(named) if named else None, month=number, after=int(end))
     return Moment(year=int(str(g[f"{name}y"])) + end)
-
-
-def _length(number: str | None, unit: str) -> timedelta:
-    count = 1 if number is None else int(number) if number.isdigit() else WORDS[number.lower()]
-    return timedelta(days=count * DAYS[unit.lower()])

@@ -19,9 +19,13 @@ import numpy as np
 import polars as pl
 
 from findcli.demands.grammar import VERBS, Phrase
-from findcli.demands.named_sets import Stems
 
 CONTEXT_ITEMS = 6
+IRREGULAR = {
+    "children": "child", "childrens": "child", "men": "man", "women": "woman", "mice": "mouse", "feet": "foot",
+    "teeth": "tooth", "geese": "goose", "knives": "knife", "wives": "wife", "lives": "life",
+}  # fmt: skip
+WORD = re.compile(r"[^\W\d_]{2,}")
 Encode = Callable[[Sequence[str]], np.ndarray]
 
 
@@ -305,3 +309,26 @@ class SharedWords:
         whole = self._weight[rows].sum() + self._weight.max() * (len(stems) - len(rows))
         covered: np.ndarray = np.asarray(self._below[:, rows] @ self._weight[rows])
         return covered / max(float(whole), 1e-12)
+
+
+class Stems:
+    """The stems of a text's words of two letters or more; each distinct word is stemmed once."""
+
+    def __init__(self) -> None:
+        from snowballstemmer import stemmer
+
+        self._stemmer, self._stems = stemmer("english"), dict[str, str]()
+
+    def __call__(self, text: str) -> list[str]:
+        """The stems, in the order of the words."""
+        words = WORD.findall(text.lower())
+        for word in words:
+            if word not in self._stems:
+                self._stems[word] = self._stemmer.stemWord(_singular(word))
+        return [self._stems[word] for word in words]
+
+
+def _singular(word: str) -> str:
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    return f"{word[:-3]}f" if word.endswith("lves") or word.endswith("aves") else word

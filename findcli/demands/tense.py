@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from findcli.demands.horizons import DAYS, WORDS
 from findcli.demands.levels import MARKS, take_levels
-from findcli.demands.periods import CERTAIN, NUMBER, Moment, Period, take_period
+from findcli.demands.periods import CERTAIN, NUMBER, UNIT, Moment, Period, length_of, take_period
 
 _DONE = (
     r"bought|purchased|ordered|reordered|spent|paid|returned|sent back|brought back|visited|browsed|clicked|"
@@ -20,7 +18,6 @@ _SINCE_HAVE = (
 )
 _BASE = r"buy|purchase|order|reorder|spend|pay|return|send back|visit|browse|click|search|shop|place|make|come"
 _NOUN = r"order|purchase|transaction|visit|buy|shop"
-_UNIT = "|".join(DAYS)
 _HAVE = r"(?:have|has|had|'ve|having)"
 _ADVERB = r"(?:already|ever|also|just|only|recently|so far|previously|once|all|usually|often)"
 _NO = r"(?:not yet|not|never|n't)"
@@ -63,7 +60,7 @@ _OTHER_THING = re.compile(
 )
 _AGO = re.compile(
     r"(?P<more>more than|longer than|over|at least)?\s*(?P<less>less than|within|not "
-    rf"more than|under)?\s*(?:the (?:last|past) )?(?P<n>{NUMBER}) (?P<u>{_UNIT})s?(?: "
+    rf"more than|under)?\s*(?:the (?:last|past) )?(?P<n>{NUMBER}) (?P<u>{UNIT})s?(?: "
     r"ago| or (?:more|longer) ago)?",
     re.IGNORECASE,
 )
@@ -71,7 +68,7 @@ _DORMANT = re.compile(
     r"\b(?:inactive|dormant|lapsed|silent|sleeping|lost|idle|win(?:ning)?[- ]?back|"
     r"re-?activat(?:e|ed|ion))\b(?:\s+(?P<who>customers|customer|clients|users|shoppers|"
     r"buyers|people|members|households))?"
-    rf"(?:\s+(?:for|since)\s+(?:more than |over |at least |the last )?(?P<n>{NUMBER}) (?P<u>{_UNIT})s?)?",
+    rf"(?:\s+(?:for|since)\s+(?:more than |over |at least |the last )?(?P<n>{NUMBER}) (?P<u>{UNIT})s?)?",
     re.IGNORECASE,
 )
 _NEWCOMERS = re.compile(
@@ -173,9 +170,7 @@ def _last_order(words: str, text: str) -> list[Before]:
     """When a last order was: more than 6 months ago says none since, "in May" says one then and none after."""
     ago = _AGO.search(text)
     if ago:
-        number = ago["n"].lower()
-        count = int(number) if number.isdigit() else WORDS[number]
-        period = Period(" ".join(ago[0].split()), since=Moment(timedelta(days=count * DAYS[ago["u"].lower()])))
+        period = Period(" ".join(ago[0].split()), since=Moment(length_of(ago["n"], ago["u"])))
         within = ago["less"] is not None or re.search(r"\b(?:last|past)\b", ago[0], re.IGNORECASE) is not None
         return [Before(words, "", not within, period)]
     _, named = take_period(text)
@@ -197,11 +192,7 @@ def _take_kinds_of_people(demand: str) -> tuple[str, list[Before]]:
             and not re.search(r"\b(?:are|who're|been|is)\s+$", demand[: match.start()])
         ):
             return match[0]
-        number = (match["n"] or "").lower()
-        count = int(number) if number.isdigit() else WORDS.get(number, 1)
-        period = (
-            None if not match["u"] else Period(match[0], since=Moment(timedelta(days=count * DAYS[match["u"].lower()])))
-        )
+        period = None if not match["u"] else Period(match[0], since=Moment(length_of(match["n"], match["u"])))
         past.append(Before(match[0], "", negated=True, period=period))
         return "customers"
 

@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from findcli.data.questions import Question
 from findcli.data.templates import Template
-from findcli.demands.expressions import parse_rewriting
+from findcli.demands.reading import parse_rewriting
 from findcli.demands.rewriter import Meant, Rewriting
 from findcli.models.tower import Unit
 from findcli.scoring.scores import Nearest, Scored

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from findcli.data.questions import Question
-from findcli.models.ranker.lessons import kind_of
-from findcli.models.ranker.queries import NAMED, Pick, Query
+from findcli.models.ranker.queries import NAMED, Pick, Query, kind_of
 from findcli.models.ranker.reliability import ALL, to_probabilities
 from findcli.models.trained import TrainedModel
 
@@ -54,12 +53,15 @@ class Calibrator:
                     likely[:, i] = to_probabilities(odds[:, i], line, mean=means[i])
         return likely
 
+    def place(self, questions: Sequence[Question], odds: np.ndarray) -> None:
+        """Keep the mean log odds of the active users, (n, Q), for each question: others are placed among them."""
+        self._means |= dict(zip(questions, map(float, odds.astype(np.float64).mean(0)), strict=True))
+
     def _is_known(self, question: Question, pick: Pick, nearest: float) -> bool:
         return all(text in self.rows for text in question.sentences) or (pick.members is None and nearest >= NAMED)
 
     def _means_of(self, questions: Sequence[Question], query: Query) -> np.ndarray:
-        """The mean log odds of the active users for each question, (Q,); kept, since others are placed among them."""
+        """The mean log odds of the active users for each question, (Q,)."""
         if any(question not in self._means for question in questions):
-            means = self._population(query).astype(np.float64).mean(0)
-            self._means |= dict(zip(questions, map(float, means), strict=True))
+            self.place(questions, self._population(query))
         return np.array([self._means[question] for question in questions])

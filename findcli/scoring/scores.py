@@ -42,6 +42,7 @@ from findcli.models.tower import Unit
 from findcli.models.trained import TrainedModel
 from findcli.scoring.population import Population
 from findcli.scoring.probabilities import Calibrator
+from findcli.scoring.prompt_moves import moves_from
 
 MOST_NEAREST = 3
 NEVER = 50.0  # log odds that a first time loses with whoever did it before
@@ -246,13 +247,13 @@ class QueryScorer:
 
     @cached_property
     def _calibrator(self) -> Calibrator:
-        return Calibrator(self.model, self._rows, self._odds_of_active)
+        return Calibrator(self.model, self._rows, lambda query: self._odds(query)[self._active])
 
-    def _odds_of_active(self, query: Query) -> np.ndarray:
-        """The log odds of the users who did anything in the history window, (n, Q); of all, if nobody did."""
-        active = np.flatnonzero(self._users.habits.activity.any(1))
-        users = self._users.rows(active) if len(active) else self._users
-        return score(users, query, self.model.co_occurrence, self.model.ranker)
+    @cached_property
+    def _active(self) -> np.ndarray:
+        """Who did anything in the history window, bool (N,); everyone, if nobody did."""
+        active: np.ndarray = self.snapshot.habits.activity.any(1)
+        return active if active.any() else ~active
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -273,7 +274,11 @@ class QueryScorer:
 
     def score(self, questions: Sequence[Question]) -> Scored:
         """Log odds; questions about concepts have probabilities too."""
-        return self.score_histories(questions, self._users)
+        picks = self._picks(questions)
+        query = self._weigh(picks)
+        odds = self._odds(query)  # (N, Q)
+        self._calibrator.place(questions, odds[self._active])
+        return self._scored(questions, picks, query, odds, self.snapshot.habits)
 
     def score_histories(self, questions: Sequence[Question], users: UserFeatures) -> Scored:
         """Score histories other than the population's own, such as a user's without an event, as if among it.
@@ -389,15 +394,3 @@ class QueryScorer:
         if len(moved):
             scores[:, moved] += gain * self._slopes(sentence, moves_from(sentence, queries[moved]))
         return scores
-
-
-def moves_from(sentence: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """The moves from a sentence's vector (D,) to unit vectors (P, D), in the tangent plane of the sphere there: (P, D).
-
-    Users rank alike by the cosine with a unit vector and by the product with the sentence's vector plus this move.
-    Beyond a right angle there is no such move; there the length is capped at that near a right angle.
-    """
-    along = np.maximum(queries @ sentence, 0.05)[:, None]
-    across = queries - (queries @ sentence)[:, None] * sentence
-    moves: np.ndarray = (across / along).astype(np.float32)
-    return moves

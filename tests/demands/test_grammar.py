@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.demands.grammar import FRAME, Parsed, content_words, parse_demand
-from findcli.demands.horizons import take_horizon
+from findcli.demands.grammar import FRAME, Parsed, parse_demand
 
 THINGS = st.sampled_from(["marmalade", "green tea", "candles", "bicycles", "hair dye", "hammers", "paper", "violins"])
 
@@ -67,42 +64,6 @@ def test_any_text_can_be_read(demand: str) -> None:
             assert phrase.content
             assert not set(phrase.content.split()) & FRAME
     assert parse_demand(demand) == parsed
-
-
-@pytest.mark.parametrize(
-    ("demand", "words", "days"),
-    [
-        ("who will buy tea next month?", "next month", 30),
-        ("tea in the next 6 weeks", "in the next 6 weeks", 42),
-        ("tea within two weeks", "within two weeks", 14),
-        ("tea in two weeks", "in two weeks", 14),
-        ("in a fortnight tea", "in a fortnight", 14),
-        ("tea this quarter", "this quarter", 91),
-        ("tea over the coming 10 days", "over the coming 10 days", 10),
-        ("tea within the week", "within the week", 7),
-        ("tea tonight", "tonight", 1),
-        ("tea within 48 hours", "within 48 hours", 2),
-        ("tea soon", "soon", None),
-    ],
-)
-def test_horizons(demand: str, words: str, days: float | None) -> None:
-    rest, horizon = take_horizon(demand)
-    assert horizon is not None
-    assert horizon.words == words
-    assert horizon.length == (None if days is None else timedelta(days=days))
-    assert content_words(rest) == ["tea"]
-
-
-@pytest.mark.parametrize("demand", ["tea for the weak", "a month of sundays", "weekly papers", "people in two minds"])
-def test_what_is_no_horizon_stays(demand: str) -> None:
-    assert take_horizon(demand) == (demand, None)
-
-
-@given(st.integers(2, 99), st.sampled_from(["day", "week", "month", "year"]))
-def test_any_number_of_units_is_a_horizon(count: int, unit: str) -> None:
-    horizon = parse_demand(f"people who buy tea in the next {count} {unit}s").horizon
-    assert horizon is not None
-    assert horizon.length == timedelta(days=count * {"day": 1, "week": 7, "month": 30, "year": 365}[unit])
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pytest
 
 from findcli.data.questions import Question
 from findcli.data.vocabulary import SCHEMA
-from findcli.demands.expressions import parse_rewriting
 from findcli.demands.grammar import parse_demand
+from findcli.demands.reading import parse_rewriting
 from findcli.demands.retrieval import LetterLikeness, Retriever, SharedWords, VectorLikeness, Views, build_views
 from findcli.demands.rewriter import AS_IT_STANDS, BY_LIKENESS, BY_YOU, Rewriter, Rewriting
 from findcli.errors import FindCLIError

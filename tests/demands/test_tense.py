@@ -1,56 +1,12 @@
-"""What a demand says of the past: which verbs, periods and kinds of people, seen from a date."""
+"""What a demand says of the past: which verbs and kinds of people."""
 
 from __future__ import annotations
-
-from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.demands.periods import take_period
 from findcli.demands.tense import take_past
-
-AS_OF = datetime(2024, 5, 17)
-
-
-def window(text: str, *, negated: bool = False) -> tuple[datetime | None, datetime | None] | None:
-    period = take_period(text, negated=negated)[1]
-    if period is None:
-        return None
-    since, before = period.since, period.before
-    return (None if since is None else since.at(AS_OF), None if before is None else before.at(AS_OF))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("in October 2023", (datetime(2023, 10, 1), datetime(2023, 11, 1))),
-        ("in October", (datetime(2023, 10, 1), datetime(2023, 11, 1))),
-        ("in Feb.", (datetime(2024, 2, 1), datetime(2024, 3, 1))),
-        ("in 2023", (datetime(2023, 1, 1), datetime(2024, 1, 1))),
-        ("in Q4", (datetime(2023, 10, 1), datetime(2024, 1, 1))),
-        ("last summer", (datetime(2023, 6, 1), datetime(2023, 9, 1))),
-        ("last month", (AS_OF - timedelta(days=30), None)),
-        ("in the last 3 weeks", (AS_OF - timedelta(days=21), None)),
-        ("within the past two months", (AS_OF - timedelta(days=60), None)),
-        ("since March", (datetime(2024, 3, 1), None)),
-        ("since 2024-04-02", (datetime(2024, 4, 2), None)),
-        ("before 2023", (None, datetime(2023, 1, 1))),
-        ("between March and May 2023", (datetime(2023, 3, 1), datetime(2023, 6, 1))),
-        ("more than 6 weeks ago", (None, AS_OF - timedelta(days=42))),
-        ("ever", (None, None)),
-        ("on 2023-02-30", None),
-        ("tea", None),
-    ],
-)
-def test_periods(text: str, expected: tuple[datetime | None, datetime | None] | None) -> None:
-    assert window(text) == expected
-
-
-def test_how_long_something_was_not() -> None:
-    assert window("for three months", negated=True) == (AS_OF - timedelta(days=90), None)
-    assert window("for three months") is None
 
 
 @pytest.mark.parametrize(

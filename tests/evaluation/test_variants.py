@@ -14,8 +14,8 @@ from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.report import write_report
 from findcli.evaluation.benchmark.run import rank_sentences
 from findcli.evaluation.variants import PAPER, VARIANTS, Variant, chosen_variants
+from findcli.models.ranker.candidates import Ranker
 from findcli.models.ranker.features import FEATURES, GROUPS, columns_of
-from findcli.models.ranker.network import Ranker
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.other_settings import link_stages
 from findcli.workspace.settings import Ranker as RankerSettings

@@ -28,7 +28,7 @@ from findcli.evaluation.benchmark.figures import FEWEST
 from findcli.evaluation.benchmark.kind_comparisons import EVERY, OWN, Comparison, compare, with_comparisons
 from findcli.metrics import Interval, bootstrap_weights, interval, weighted_auc_ks
 from findcli.models.ranker.concepts import WEEK_US, concept_events
-from findcli.models.ranker.lessons import ANYTHING, LEVEL, THING, UNION
+from findcli.models.ranker.queries import ANYTHING, LEVEL, THING, UNION
 from findcli.scoring.engine import Engine
 from findcli.scoring.scores import QueryScorer
 from findcli.workspace.durations import parse_duration

@@ -16,7 +16,7 @@ import polars as pl
 from findcli.metrics import Interval, bootstrap_p, holm, interval
 
 OWN, EVERY = "findcli", "every kind"
-ABOVE, LEVEL_WITH, BELOW = "above", "level", "below"
+ABOVE, UNDECIDED, BELOW = "above", "undecided", "below"
 ERROR = 0.05  # chance of any wrong verdict
 
 
@@ -30,7 +30,7 @@ class Comparison:
         auc: findcli's mean AUC less the other's, with its plain interval.
         p: of no difference; None where the two rank alike.
         holm: p corrected for the number of kinds and rankings; None for the mean of kinds.
-        verdict: "above" or "below" where the corrected p is below .05, else "level"; None where holm is.
+        verdict: "above" or "below" where the corrected p is below .05, else "undecided"; None where holm is.
     """
 
     beside: str
@@ -54,7 +54,7 @@ def compare(means: Mapping[tuple[str, str], np.ndarray]) -> list[Comparison]:
     return [
         Comparison(
             name, kind, interval(each), _or_none(p[name, kind]), holm_p := _or_none(corrected.get((name, kind))),
-            None if holm_p is None else LEVEL_WITH if holm_p >= ERROR else ABOVE if each[0] > 0 else BELOW,
+            None if holm_p is None else UNDECIDED if holm_p >= ERROR else ABOVE if each[0] > 0 else BELOW,
         )
         for (name, kind), each in ahead.items()
     ]  # fmt: skip

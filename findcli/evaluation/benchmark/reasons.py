@@ -2,8 +2,6 @@
 
 Of every sentence some users of its best tenth are explained. The events that are named, as many drawn at random and as
 many of the most recent are deleted in turn, and the log odds that each deletion costs are compared, user by user.
-
-Tested in tests/evaluation/benchmark/test_reasons.py.
 """
 
 from __future__ import annotations

@@ -18,10 +18,9 @@ import polars as pl
 
 from findcli.data.questions import QuestionParser
 from findcli.data.templates import SLOT, Template, template_pattern
-from findcli.models.ranker.queries import LEVELS, Pick
+from findcli.models.ranker.queries import ANYTHING, LEVEL, LEVELS, THING, UNION, Pick, kind_of
 from findcli.training.examples import Truth
 
-THING, UNION, LEVEL, ANYTHING = "things", "sets of things", "levels", "anything"
 DRAWN = {THING: 0.5, UNION: 0.2, LEVEL: 0.2, ANYTHING: 0.1}  # how often a lesson of each kind is drawn
 UNIONS, SMALLEST_UNION, LARGEST_UNION = 300, 2, 64
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -90,20 +89,6 @@ def write_lessons(
         kinds.append(UNION)
         columns.append(np.array([int(columns[things[j]][0]) for j in union]))
     return Lessons(picks, np.array(kinds), columns)
-
-
-def kind_of(pick: Pick, *, anything: bool) -> str:
-    """The kind of lesson that a question is like.
-
-    Args:
-        pick: what it is about.
-        anything: whether that is every event of a family.
-    """
-    if pick.measure != "any":
-        return LEVEL
-    if pick.members is not None and len(pick.members) > 1:
-        return UNION
-    return ANYTHING if anything else THING
 
 
 def _unions(names: Sequence[str], vectors: np.ndarray, templates: Sequence[Template], *, seed: int) -> list[np.ndarray]:

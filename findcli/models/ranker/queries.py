@@ -21,6 +21,7 @@ from findcli.models.ranker.concepts import LATELY, Habits, latest_of
 SHARP, WIDE = 0.04, 0.15  # temperatures of the two kernels, in cosine
 SMALLEST = 1e-3  # a concept whose weight is below this share of the best one's is left out
 NAMED = 0.98  # cosine with a concept from which a question counts as that concept's own sentence
+THING, UNION, LEVEL, ANYTHING = "things", "sets of things", "levels", "anything"  # kinds of questions
 LEVELS: tuple[Measure, ...] = ("any", "count", "distinct", "amount")  # what is scored; the others follow from "any"
 OF_LEVEL: dict[Measure, tuple[str, str]] = {
     "any": ("decay 0.95", "window"),
@@ -65,6 +66,20 @@ class Pick:
     members: np.ndarray | None = None
     measure: Measure = "any"
     least: float = 1.0
+
+
+def kind_of(pick: Pick, *, anything: bool) -> str:
+    """The kind of a question.
+
+    Args:
+        pick: what it is about.
+        anything: whether that is every event of a family.
+    """
+    if pick.measure != "any":
+        return LEVEL
+    if pick.members is not None and len(pick.members) > 1:
+        return UNION
+    return ANYTHING if anything else THING
 
 
 @dataclass(frozen=True)

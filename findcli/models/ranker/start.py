@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from findcli.errors import FindCLIError, first_line
+from findcli.models.ranker.candidates import Ranker
 from findcli.models.ranker.features import FEATURES
-from findcli.models.ranker.network import Ranker
 from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import SHIPPED
 

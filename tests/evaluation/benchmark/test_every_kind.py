@@ -12,7 +12,7 @@ import pytest
 from findcli.data import events
 from findcli.evaluation.benchmark.every_kind import Asked, rank_every_kind
 from findcli.evaluation.benchmark.kind_comparisons import EVERY, compare
-from findcli.models.ranker.lessons import ANYTHING, LEVEL, THING, UNION
+from findcli.models.ranker.queries import ANYTHING, LEVEL, THING, UNION
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace, load_workspace
@@ -115,7 +115,7 @@ def test_columns_are_judged_by_p_corrected_for_their_number() -> None:
     assert judged["worse", LEVEL].verdict == "above"
     doubtful = judged["perhaps better", THING]
     assert doubtful.auc.high < 0  # its plain interval is below 0, the corrected one is not
-    assert doubtful.verdict == "level"
+    assert doubtful.verdict == "undecided"
     assert judged["better", EVERY].holm is judged["better", EVERY].verdict is None
 
 
@@ -130,7 +130,7 @@ def test_the_command_prints_it_and_refuses_rivals(
     table = pl.read_parquet(tmp_path / "k.parquet")
     assert {"by", "kind", "question", "auc"} <= set(table.columns)
     assert table.filter(by="recency")["difference"].null_count() == 0
-    assert set(table["verdict"].drop_nulls()) <= {"above", "level", "below"}
+    assert set(table["verdict"].drop_nulls()) <= {"above", "undecided", "below"}
     assert exit_code("rank-sentences", "--every-kind", *where, "--json") == 0
     result = json.loads(capsys.readouterr().out)
     assert result["promises"]

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
+from torch.nn import functional
 
-from findcli.models.ranker.candidates import COUNTED, Count, Kept, Trees
+from findcli.models.ranker.candidates import COUNTED, Count, Kept, Ranker, Trees
 from findcli.models.ranker.features import FEATURES
+from findcli.training.loop import fit
+from findcli.training.losses import ranking_loss
 
 
 def examples(n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -49,3 +52,34 @@ def test_a_mean_is_of_log_odds() -> None:
     count, trees = Count.learn(features, true), Trees.learn(features, true, rounds=60, seed=0)
     rows = torch.from_numpy(features)
     assert torch.allclose(Kept("both", [count, trees])(rows), (count(rows) + trees(rows)) / 2)
+
+
+def test_it_learns_a_rule_that_is_not_linear() -> None:
+    torch.manual_seed(0)
+    features = torch.randn(256, 4, 3)
+    true = features[..., 0] * features[..., 1] > 0
+    ranker = Ranker(features=3, width=32)
+    ranker.set_scale(features.flatten(0, 1))
+
+    def loss(_: int) -> dict[str, torch.Tensor]:
+        odds = ranker(features)
+        return {
+            "ranking": ranking_loss(odds, true),
+            "truth": functional.binary_cross_entropy_with_logits(odds, true.float()),
+        }
+
+    fit(loss, {"ranker": ranker}, steps=200, lr=1e-2, weight_decay=0.0, warmup=0.05, clip=1.0, seed=0)
+    assert ((ranker(features) > 0) == true).float().mean() > 0.9
+
+
+def test_the_scale_of_a_feature_does_not_matter() -> None:
+    features = torch.randn(64, 2, 3)
+    stretched = features * torch.tensor([1.0, 100.0, 0.1]) + 5
+    found = []
+    for examples in (features, stretched):
+        torch.manual_seed(0)
+        ranker = Ranker(features=3, width=8)
+        ranker.set_scale(examples.flatten(0, 1))
+        found.append(ranker(examples))
+    assert torch.allclose(found[0], found[1], atol=0.05)
+    assert found[0].shape == (64, 2)

@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Trees
 from findcli.models.ranker.choice import AUTO, Trial, choose
-from findcli.models.ranker.lessons import LEVEL, THING
+from findcli.models.ranker.queries import LEVEL, THING
 
 
 class Reads(torch.nn.Module):

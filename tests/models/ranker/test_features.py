@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from findcli.models.ranker.candidates import Ranker
 from findcli.models.ranker.co_occurrence import CoOccurrence, fit_co_occurrence
 from findcli.models.ranker.concepts import ACTIVITY, POWER, SUMS, Habits
 from findcli.models.ranker.features import FEATURES, query_features, user_features
-from findcli.models.ranker.network import Ranker
 from findcli.models.ranker.odds import score
 from findcli.models.ranker.queries import Concepts, Pick, Query, rates_of, translate, weigh
 

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from findcli.data.templates import Template, workspace_templates
-from findcli.models.ranker.lessons import ANYTHING, LEVEL, THING, UNION, Lessons, write_lessons
+from findcli.models.ranker.lessons import Lessons, write_lessons
+from findcli.models.ranker.queries import ANYTHING, LEVEL, THING, UNION
 from findcli.training.examples import Truth
 from findcli.workspace.settings import Settings, Source, Windows
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from findcli.models.ranker.lessons import LEVEL, THING
+from findcli.models.ranker.queries import LEVEL, THING
 from findcli.models.ranker.reliability import FEWEST_SENTENCES, SHARES, Tried, calibrate, measure, to_probabilities
 
 

@@ -16,8 +16,8 @@ from findcli.datasets.complete_journey import ONE_WORLD as JOURNEY
 from findcli.datasets.demo.simulation import ONE_WORLD as DEMO
 from findcli.errors import FindCLIError
 from findcli.models.align import align
+from findcli.models.ranker.candidates import Ranker
 from findcli.models.ranker.features import FEATURES
-from findcli.models.ranker.network import Ranker
 from findcli.models.ranker.start import SHIPPED_FILES, load_start, read_start, shipped_card, write_start
 from findcli.models.trained import TrainedModel
 from findcli.workspace.folder import Workspace, load_workspace

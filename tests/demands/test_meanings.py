@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from findcli.demands.grammar import parse_demand
-from findcli.demands.named_sets import NameIndex, named_words
+from findcli.demands.meanings import NameIndex, named_words
 
 NAMES = [
     "red bag", "lunch bags owls", "garden handbag", "green tea light", "tealights white", "candle box", "wooden knife",

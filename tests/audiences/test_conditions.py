@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from findcli.audiences.where.history import passes_history, said
+from findcli.audiences.conditions import passes_history, said
 from findcli.demands.reading import Clause, Meant, Past
 from findcli.workspace.folder import Workspace
 
