@@ -6,6 +6,7 @@ Tested in tests/audiences/eligible/test_who.py.
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -27,6 +28,8 @@ def answer_details(workspace: Workspace, audience: Audience) -> dict[str, Any]:
         details["purpose"] = audience.who_not.purpose
     if audience.experiment is not None:
         details["experiment"] = experiment_details(audience)
+    if audience.size is not None:
+        details["promised"] = asdict(audience.size)
     if audience.group_rates:
         details["group_rates"] = [rates.plain() for rates in audience.group_rates]
     if used := workspace.settings.sensitive.used:

@@ -290,9 +290,14 @@ def record_of(
         model=_model(model or workspace),
         prompt=audience.prompt,
         drops=list(drops),
-        expected=None if probabilities.null_count() else float(probabilities.sum()),
+        expected=None if probabilities.null_count() else _expected(audience),
         details=as_json(dict(details or {})),
     )
+
+
+def _expected(audience: Audience) -> float:
+    """As `findcli target` says it: corrected where that was measured."""
+    return float(audience.selected["probability"].sum()) if audience.size is None else audience.size.responders
 
 
 def remove_audience(workspace: Workspace, name: str) -> None:

@@ -17,6 +17,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from findcli.audiences.answered import why_no_number
 from findcli.audiences.conditions import Among, Passed
 from findcli.audiences.eligible.counts import Counts, Drop
 from findcli.audiences.eligible.who import WhoNot, who_may_be_ranked
@@ -25,11 +26,13 @@ from findcli.audiences.group_rates import GroupRates, group_rates
 from findcli.audiences.prompts.store import open_prompt, score_prompt
 from findcli.audiences.read import Understood, read
 from findcli.audiences.select import Selection, rank
+from findcli.audiences.sizes import Goal, Size, size_of
 from findcli.audiences.where.filter import workspace_filter
 from findcli.demands.grammar import require_demands
 from findcli.demands.rewriter import Rewriting
 from findcli.scoring.as_read import AUTO
 from findcli.scoring.engine import Engine, open_engine
+from findcli.scoring.reliability import Reliability
 from findcli.workspace.folder import Workspace
 
 
@@ -55,6 +58,9 @@ class Audience:
         offer: a filter suggested by the demand's own words; None if they name no profile value, or a filter is given.
         rewriting: how the demand was understood; a demand that the vocabulary cannot answer selects nobody.
         prompt: the name of the learned prompt that ranks instead of the sentence; None without one.
+        size: what the selected users are expected to bring; None where no number answers the demand.
+        unanswered: why no number does, where one would answer another question; empty if there is one.
+        reliability: of the probabilities; None where there is none.
     """
 
     demand: str
@@ -74,6 +80,9 @@ class Audience:
     group_rates: tuple[GroupRates, ...] = ()
     warnings: tuple[str, ...] = ()
     who_not: WhoNot | None = None
+    size: Size | None = None
+    unanswered: str = ""
+    reliability: Reliability | None = None
 
 
 def target(
@@ -82,6 +91,7 @@ def target(
     *,
     prompt: str | None = None,
     selection: Selection | None = None,
+    goal: Goal | None = None,
     where: str | None = None,
     who_not: WhoNot | None = None,
     experiment: Experiment | None = None,
@@ -97,6 +107,7 @@ def target(
         demands: sentences.
         prompt: the name of a learned prompt that ranks instead of sentences; its scores are ranked only.
         selection: which of the ranked users make the audience; default: all.
+        goal: what the audience is to reach; it holds no more users than that allows.
         where: which users are ranked at all: an expression over the columns of the profile as of the same date, such
             as "age >= 25 and region in ('north', 'east')"; see `where/filter.py`. Default: all.
         who_not: who is not even scored: see `eligible/who.py`. Default: who did not consent, and a prompt's seeds.
@@ -137,17 +148,24 @@ def target(
     for i, (demand, each) in enumerate(zip(demands, understood, strict=True)):
         conditions, kept = ((), everyone) if each is None else among.conditions(each, everyone)
         how = None if each is None else each.rewriting
-        ranking = rank(engine.users.filter(pl.Series(kept)), scored.scores[kept, i], scored.probabilities[kept, i])
+        unanswered = "" if each is None else why_no_number(engine, each.rewriting, where=each.where)
+        likely = scored.probabilities[kept, i]
+        ranked = engine.users.filter(pl.Series(kept))
+        ranking = rank(ranked, scored.scores[kept, i], None if unanswered else likely)
+        offer = each.offer if each is not None and passed is None else None
+        kind = scored.kinds[i] if scored.kinds and not unanswered else ""
+        reliability = Reliability.of(engine.model, kind)
         selected = _selected(policy, ranking, how)
+        selected = selected if goal is None else selected.head(goal.most(ranking, reliability))
         reached, held_out = (selected, None) if experiment is None else held_apart(workspace, experiment, selected)
         rates = group_rates(workspace, engine.users, selected["user_id"], engine.as_of) if marked else ()
-        offer = each.offer if each is not None and passed is None else None
         audiences.append(
             Audience(
-                demand, engine.as_of, ranking, reached, scored.nearest[i], len(engine.users),
-                passed, how, prompt, conditions, offer,
+                demand, engine.as_of, ranking, reached, scored.nearest[i], len(engine.users), passed, how, prompt,
+                conditions, offer,
                 counts.then(*_drops(passed, conditions, everyone, ranking, selected, held_out, experiment)), held_out,
-                experiment, rates, warnings, who_not,
+                experiment, rates, warnings, who_not, _size(ranking, selected, reached, reliability), unanswered,
+                reliability,
             )
         )  # fmt: skip
     return audiences
@@ -169,6 +187,19 @@ def explain(
 
 def _selected(policy: Selection, ranking: pl.DataFrame, how: Rewriting | None) -> pl.DataFrame:
     return ranking.clear() if how is not None and how.answerable is False else policy.keep(ranking)
+
+
+def _size(
+    ranking: pl.DataFrame, selected: pl.DataFrame, reached: pl.DataFrame, reliability: Reliability | None
+) -> Size | None:
+    """What the users who are reached are expected to bring: a part of the selected ones, drawn by chance."""
+    size, part = size_of(ranking, len(selected), reliability), len(reached) / max(len(selected), 1)
+    if size is None or part == 1:
+        return size
+    if not len(reached):
+        return None
+    brought = (part * each for each in (size.responders, size.low, size.high, size.surely))
+    return Size(len(reached), part * size.share, *brought)
 
 
 def _drops(

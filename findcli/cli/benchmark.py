@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from findcli.cli import console, ranking
+from findcli.cli.benchmark_sizes import answered, reasons, sizes
 from findcli.cli.options import (
     AsOf,
     Device,
@@ -84,6 +85,11 @@ Sizes = Annotated[
 ]
 
 app = typer.Typer(cls=Group, help="Measure findcli beside its rivals, on one protocol.", no_args_is_help=True)
+app.command("sizes", epilog="Example: findcli benchmark sizes --workspace cj")(sizes)
+app.command("answered", epilog="Example: findcli benchmark answered --demands examples/demands/unanswerable.tsv")(
+    answered
+)
+app.command("reasons", epilog="Example: findcli benchmark reasons --users 10")(reasons)
 app.command("towers", epilog="Example: findcli benchmark towers --set align.steps=100 --tasks")(towers)
 
 

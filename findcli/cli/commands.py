@@ -101,6 +101,13 @@ COMMANDS = (
         "spring purchases.csv --amount price",
     ),
     Command(
+        "size",
+        "size:size",
+        USE,
+        "Show what each size of an audience is expected to bring: how many respond, and which share.",
+        '"people who rent phones" --percents 1,5,10',
+    ),
+    Command(
         "tune-prompt",
         "tune_prompt:tune_prompt",
         USE,

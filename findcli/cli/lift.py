@@ -100,6 +100,12 @@ def _print(done: Lift) -> None:
         columns = ["users", "count", "expected", "did it", "did it / expected"]
         rows = [[c.users, c.count, round(c.expected, 1), c.came, c.ratio] for c in done.calibration]
         console.print_table(columns, rows, title="forecast and what came")
+    if done.promised is not None:
+        low, high, users = (done.promised[key] for key in ("low", "high", "users"))
+        console.print_line(
+            f"when it was chosen, {low:,.0f} to {high:,.0f} of the {users:,} to be reached were expected to do it "
+            f"(90% sure); {done.reached.converted:,} did"
+        )
     if done.drift is not None:
         _print_drift(done.drift)
 

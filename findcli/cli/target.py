@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console, saving, understood, who_not
+from findcli.cli import console, saving, sizes, understood, who_not, why
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
+from findcli.cli.sizes import Budget, Cost, Earlier, LockOption, TargetPrecision, Value
 from findcli.cli.stage import limit_threads, settle_threads
 from findcli.workspace.durations import parse_instant
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from findcli.audiences.sizes import Goal
     from findcli.audiences.target import Audience
     from findcli.workspace.folder import Workspace
 
@@ -90,6 +92,14 @@ def target(
     holdout: who_not.Holdout = None,
     experiment: who_not.ExperimentName = None,
     min_size: who_not.MinSize = None,
+    target_precision: TargetPrecision = None,
+    budget: Budget = None,
+    cost: Cost = None,
+    value: Value = None,
+    lock: LockOption = None,
+    earlier: Earlier = None,
+    why_them: why.Why = False,
+    why_users: why.WhyUsers = None,
     output: Output = None,
     force: Overwrite = False,
     save: Save = None,
@@ -107,12 +117,17 @@ def target(
 
     A demand is read as sentences of the workspace's vocabulary: --explain-query shows which, and --rewrite keeps or
     replaces them. A file of demands is ranked in one process.
+
+    --target-precision and --budget make the audience as large as they allow; findcli size shows what each size brings.
+    --why says what sets the audience apart, and without which events its best users would not be in it.
     """
+    explained = why.wanted(why_them, why_users, one_demand=demand is not None)
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
-    _refuse_contradictions(
-        demand, demands, prompt, everyone=everyone, limited=any(v is not None for v in limits.values())
-    )
-    if not everyone and all(value is None for value in limits.values()):
+    limited = any(value is not None for value in limits.values())
+    _refuse_contradictions(demand, demands, prompt, everyone=everyone, limited=limited)
+    limits |= sizes.lock_limits(lock, earlier, limited=limited or everyone)
+    aims = {"precision": target_precision, "budget": budget, "cost": cost, "value": value}
+    if not everyone and all(value is None for value in [*limits.values(), *aims.values()]):
         limits["top_k"] = DEFAULT_TOP
     limit_threads(threads)
     from findcli.workspace.folder import load_workspace
@@ -131,6 +146,7 @@ def target(
     settle_threads(threads)
     from findcli.audiences.export import one_table, write_audience
     from findcli.audiences.select import Selection
+    from findcli.audiences.sizes import Goal
     from findcli.audiences.target import explain
     from findcli.audiences.target import target as choose
 
@@ -138,11 +154,13 @@ def target(
         read = explain(users, sentences, as_of=instant, model=other, rewrite=rewrite, device=device or "auto")
         understood.report(read, as_json=as_json)
         return
+    goal = Goal(**aims)
     audiences = choose(
         users,
         sentences,
         prompt=prompt,
         selection=Selection(**limits),  # type: ignore[arg-type]
+        goal=goal,
         where=where,
         who_not=left_out,
         experiment=held,
@@ -157,16 +175,23 @@ def target(
     if output is not None:
         write_audience(one_table(audiences, named=demands is not None), output)
     change = None if save is None else saving.save(users, save, audiences[0], model=other, overwrite=overwrite)
+    reasons = (
+        why.explain(users, audiences[0], why_users, as_of=instant, model=other, device=device or "auto")
+        if explained
+        else why.NOTHING
+    )
     if as_json:
-        plain = [plain_audience(audience, output) | who_not.plain(users, audience) for audience in audiences]
-        console.print_json([each | saving.plain(change) for each in plain])
+        more = reasons.plain() | saving.plain(change)
+        plain = [plain_audience(each, output) | who_not.plain(users, each) | more for each in audiences]
+        console.print_json(plain)
     else:
         print_passed(audiences[0])
         for audience in audiences[:SHOWN]:
             who_not.print_counts(audience)
-            print_audience(audience, brief=len(audiences) > 1)
+            print_audience(audience, brief=len(audiences) > 1, goal=goal)
             who_not.print_experiment(audience)
             who_not.print_groups(audience)
+        reasons.print()
         if output is not None:
             rows = sum(len(audience.selected) for audience in audiences)
             console.print_line(f"wrote {rows:,} rows to {output}")
@@ -239,22 +264,21 @@ def print_passed(audience: Audience) -> None:
             console.print_line(f"note: {note}")
 
 
-def print_audience(audience: Audience, *, brief: bool) -> None:
+def print_audience(audience: Audience, *, brief: bool, goal: Goal | None = None) -> None:
     """Print how many users are selected, who, how strong the audience is, and how the demand was read."""
     ranking, selected = audience.ranking, audience.selected
     share = len(selected) / max(len(ranking), 1)
     learned = "" if audience.prompt is None else f", as learned by the prompt {audience.prompt}"
     console.print_line(f'"{audience.demand}"{learned}')
+    if audience.unanswered:
+        console.print_line(audience.unanswered)
     day = f"{audience.as_of:%Y-%m-%d}"
     everyone = audience.where is None and not audience.conditions
     users = "users" if everyone else "users who pass"
-    for condition in audience.conditions:
-        passed = f"{condition.users:,} of {audience.embedded:,} users ({condition.users / audience.embedded:.1%})"
-        console.print_line(f"only users who pass, by the demand's own words: {condition.expression}: {passed}")
-        for note in condition.notes:
-            console.print_line(f"note: {note}")
+    _print_conditions(audience)
     size = f"{len(selected):,} of {len(ranking):,} {users} ({share:.1%})"
-    console.print_line(f"{size}, histories before {day}; {_strength(selected)}")
+    console.print_line(f"{size}, histories before {day}; {_strength(audience)}")
+    sizes.print_goal(goal, len(selected))
     if audience.offer is not None:
         console.print_line(
             f"the demand names profile values; to rank only these users: --where {_shell(audience.offer)}"
@@ -280,18 +304,26 @@ def print_audience(audience: Audience, *, brief: bool) -> None:
             console.print_line(f"... and {len(selected) - SHOWN:,} more; --output FILE.csv writes them all")
 
 
+def _print_conditions(audience: Audience) -> None:
+    for condition in audience.conditions:
+        passed = f"{condition.users:,} of {audience.embedded:,} users ({condition.users / audience.embedded:.1%})"
+        console.print_line(f"only users who pass, by the demand's own words: {condition.expression}: {passed}")
+        for note in condition.notes:
+            console.print_line(f"note: {note}")
+
+
 def _ranked_only(selected: pl.DataFrame) -> bool:
     return selected["probability"].null_count() > 0
 
 
-def _strength(selected: pl.DataFrame) -> str:
+def _strength(audience: Audience) -> str:
     """For how many users the demand is expected to come true, if that is known."""
-    if _ranked_only(selected):
-        return "rank only"
-    expected = float(selected["probability"].sum())
-    return f"expected to come true for {expected:,.0f}" + (
-        f" ({expected / len(selected):.0%})" if len(selected) else ""
-    )
+    if audience.size is not None:
+        return sizes.expected(audience.size)
+    if _ranked_only(audience.selected) or not len(audience.selected):
+        return "rank only" if _ranked_only(audience.ranking) else "expected to come true for 0"
+    total = float(audience.selected["probability"].sum())
+    return f"expected to come true for {total:,.0f} ({total / len(audience.selected):.0%})"
 
 
 def _shell(text: str) -> str:
@@ -315,6 +347,8 @@ def plain_audience(audience: Audience, output: Path | None = None) -> dict[str, 
         "conditions": [asdict(condition) for condition in audience.conditions],
         "offered_where": audience.offer,
         "selected": len(audience.selected),
+        "expected": sizes.plain(audience.size),
+        "unanswered": audience.unanswered or None,
         "rewriting": None if audience.rewriting is None else understood.plain(audience.rewriting),
         "nearest": [{"sentence": text, "cosine": cosine} for text, cosine in audience.nearest],
         "audience": listed,

@@ -71,6 +71,23 @@ def asked(
     """
     if explain:
         return None, None
+    wanted = left_out(workspace, purpose, exclude, keep_seeds=keep_seeds, output=output)
+    return wanted, _experiment(workspace, experiment, holdout)
+
+
+def left_out(
+    workspace: Workspace,
+    purpose: str | None,
+    exclude: list[Path] | None,
+    *,
+    keep_seeds: bool = False,
+    output: Path | None = None,
+) -> WhoNot:
+    """Whom to leave out, once all has been checked that needs no model.
+
+    Raises:
+        FindCLIError: the purpose is missing or unknown, a file is missing, or would be written over.
+    """
     from findcli.audiences.eligible.consent import require_purpose
     from findcli.audiences.eligible.listed import listed_file, require_kept
     from findcli.audiences.eligible.who import WhoNot
@@ -78,8 +95,7 @@ def asked(
     require_purpose(workspace.settings.consent, purpose)
     for name in exclude or ():
         require_kept(listed_file(workspace, name), output)
-    left_out = WhoNot(purpose=purpose, exclude=tuple(exclude or ()), keep_seeds=keep_seeds)
-    return left_out, _experiment(workspace, experiment, holdout)
+    return WhoNot(purpose=purpose, exclude=tuple(exclude or ()), keep_seeds=keep_seeds)
 
 
 def _experiment(workspace: Workspace, name: str | None, holdout: str | None) -> Experiment | None:

@@ -97,6 +97,7 @@ def combined(scored: Scored, questions: Sequence[Question], rewritings: Sequence
         np.full((len(scored.scores), len(rewritings)), np.nan),
         [],
     )
+    kinds = []
     for i, rewriting in enumerate(rewritings):
         columns = [column[question] for question in asked(rewriting)]
         if _is_one_question(rewriting):
@@ -112,7 +113,8 @@ def combined(scored: Scored, questions: Sequence[Question], rewritings: Sequence
             if not np.isnan(scored.probabilities[:, columns]).any():
                 demands.probabilities[:, i] = expit(odds)
         demands.nearest.append(_read_as(rewriting, scored.nearest[columns[0]]))
-    return demands
+        kinds.append(scored.kinds[columns[0]] if scored.kinds and _is_one_question(rewriting) else "")
+    return replace(demands, kinds=tuple(kinds))
 
 
 def _is_one_question(rewriting: Rewriting) -> bool:

@@ -26,21 +26,23 @@ from typing import ClassVar, Protocol
 import numpy as np
 import polars as pl
 import torch
-from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
 from findcli.data.questions import Question, QuestionWriter
 from findcli.data.templates import workspace_templates
 from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES
-from findcli.models.ranker.features import UserFeatures, user_features
+from findcli.models.ranker.concepts import Habits
+from findcli.models.ranker.features import UserFeatures, query_features, user_features
 from findcli.models.ranker.odds import score, score_slopes
-from findcli.models.ranker.queries import LEVELS, NAMED, Pick, Query, kind_of, rates_of, weigh
+from findcli.models.ranker.queries import LEVELS, ROWS, Pick, Query, rates_of, weigh
 from findcli.models.ranker.user_snapshot import Snapshot
 from findcli.models.text.encoder import TextEncoder
 from findcli.models.tower import Unit
 from findcli.models.trained import TrainedModel
 from findcli.scoring.population import Population
+from findcli.scoring.probabilities import Calibrator
+from findcli.scoring.prompt_moves import moves_from
 
 MOST_NEAREST = 3
 NEVER = 50.0  # log odds that a first time loses with whoever did it before
@@ -55,11 +57,13 @@ class Scored:
         scores: (N, Q), higher is likelier.
         probabilities: (N, Q), NaN where a demand is ranked only.
         nearest: for each demand, the sentences it was read as, with their cosine if they were searched for.
+        kinds: for each demand, the kind of lesson by which its probabilities were measured; empty where by none.
     """
 
     scores: np.ndarray
     probabilities: np.ndarray
     nearest: list[Nearest]
+    kinds: tuple[str, ...] = ()
 
 
 class SentenceSide(Protocol):
@@ -242,6 +246,16 @@ class QueryScorer:
         return user_features(snapshot.habits, snapshot.concepts, self.model.co_occurrence, factors=snapshot.factors)
 
     @cached_property
+    def _calibrator(self) -> Calibrator:
+        return Calibrator(self.model, self._rows, lambda query: self._odds(query)[self._active])
+
+    @cached_property
+    def _active(self) -> np.ndarray:
+        """Who did anything in the history window, bool (N,); everyone, if nobody did."""
+        active: np.ndarray = self.snapshot.habits.activity.any(1)
+        return active if active.any() else ~active
+
+    @cached_property
     def _rows(self) -> dict[str, int]:
         """The row of each concept by its text."""
         return {text: row for row, text in enumerate(self.snapshot.texts)}
@@ -263,15 +277,59 @@ class QueryScorer:
         picks = self._picks(questions)
         query = self._weigh(picks)
         odds = self._odds(query)  # (N, Q)
-        likely = self._probabilities(odds, questions, picks, query)
+        self._calibrator.place(questions, odds[self._active])
+        return self._scored(questions, picks, query, odds, self.snapshot.habits)
+
+    def score_histories(self, questions: Sequence[Question], users: UserFeatures) -> Scored:
+        """Score histories other than the population's own, such as a user's without an event, as if among it.
+
+        Args:
+            questions: Q questions.
+            users: what is read of N users.
+        """
+        picks = self._picks(questions)
+        query = self._weigh(picks)
+        odds = score(users, query, self.model.co_occurrence, self.model.ranker)  # (N, Q)
+        return self._scored(questions, picks, query, odds, users.habits)
+
+    def features(self, questions: Sequence[Question], users: UserFeatures) -> Tensor:
+        """What the ranker reads of histories and questions: (N, Q, F), in the order of `FEATURES`."""
+        return query_features(users, self._weigh(self._picks(questions)), self.model.co_occurrence)
+
+    def mean_features(self, questions: Sequence[Question]) -> Tensor:
+        """The features of the mean user: (Q, F)."""
+        query, co_occurrence = self._weigh(self._picks(questions)), self.model.co_occurrence
+        blocks = np.array_split(np.arange(len(self._users)), -(-len(self._users) // ROWS))
+        totals = [query_features(self._users.rows(rows), query, co_occurrence).sum(0) for rows in blocks]
+        return torch.stack(totals).sum(0) / len(self._users)
+
+    def weights_of_concepts(self, questions: Sequence[Question]) -> np.ndarray:
+        """How much any of the questions is about each concept, the most 1: (n_concepts,)."""
+        return np.asarray(self._weigh(self._picks(questions)).about.max(1).todense()).ravel()
+
+    def score_features(self, questions: Sequence[Question], features: Tensor, habits: Habits) -> Scored:
+        """Score features (N, Q, F) that may be of nobody; habits of N users tell who did it before."""
+        picks = self._picks(questions)
+        return self._scored(questions, picks, self._weigh(picks), self.model.ranker(features).numpy(), habits)
+
+    def _scored(
+        self, questions: Sequence[Question], picks: Sequence[Pick], query: Query, odds: np.ndarray, habits: Habits
+    ) -> Scored:
+        """The scores of log odds, (N, Q); negated where nothing is asked for, and a first time only of the new."""
+        kinds = self._calibrator.kinds(questions, picks, query) if self.calibrated else [""] * len(questions)
+        likely = self._calibrator.probabilities(odds, questions, kinds, query)
         for i, question in enumerate(questions):
             if question.measure == "none":
                 odds[:, i], likely[:, i] = -odds[:, i], 1 - likely[:, i]
             elif question.measure == "first":
-                met = (self.snapshot.habits.sums["latest"] @ query.about[:, [i]]).toarray()[:, 0] > 0
+                met = (habits.sums["latest"] @ query.about[:, [i]]).toarray()[:, 0] > 0
                 odds[met, i] -= NEVER
                 likely[met, i] *= 0
-        return Scored(odds, likely, self.nearest(np.stack([pick.vectors.mean(0) for pick in picks])))
+        measured = [
+            kind if q.measure not in ("none", "first") else "" for kind, q in zip(kinds, questions, strict=True)
+        ]
+        nearest = self.nearest(np.stack([pick.vectors.mean(0) for pick in picks]))
+        return Scored(odds, likely, nearest, tuple(measured))
 
     def by_candidate(self, questions: Sequence[Question]) -> dict[str, np.ndarray]:
         """The scores by every single candidate that was trained, by its name, float32 (N, Q) each."""
@@ -299,24 +357,6 @@ class QueryScorer:
                 named = self.snapshot.concepts.vectors[members]
             picks.append(Pick(named, members, measure, question.least))
         return picks
-
-    def _probabilities(
-        self, odds: np.ndarray, questions: Sequence[Question], picks: Sequence[Pick], query: Query
-    ) -> np.ndarray:
-        """Calibrated probabilities, float64 (N, Q); NaN where a question names what is no concept."""
-        likely = np.full(odds.shape, np.nan)
-        if not self.calibrated or not self.model.aligned.files("calibration.json"):
-            return likely
-        lines = self.model.aligned.json("calibration.json")
-        for i, (question, pick) in enumerate(zip(questions, picks, strict=True)):
-            known = all(text in self._rows for text in question.sentences) or (
-                pick.members is None and query.nearest[i] >= NAMED
-            )
-            if known:
-                anything = self._rows.get(question.sentences[0]) == query.scopes[i]
-                line = lines.get(kind_of(pick, anything=anything), lines["all"])
-                likely[:, i] = expit(line["slope"] * odds[:, i].astype(np.float64) + line["intercept"])
-        return likely
 
     def _vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, (Q, D): a concept's own sentence has one already, the others are encoded."""
@@ -354,15 +394,3 @@ class QueryScorer:
         if len(moved):
             scores[:, moved] += gain * self._slopes(sentence, moves_from(sentence, queries[moved]))
         return scores
-
-
-def moves_from(sentence: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """The moves from a sentence's vector (D,) to unit vectors (P, D), in the tangent plane of the sphere there: (P, D).
-
-    Users rank alike by the cosine with a unit vector and by the product with the sentence's vector plus this move.
-    Beyond a right angle there is no such move; there the length is capped at that near a right angle.
-    """
-    along = np.maximum(queries @ sentence, 0.05)[:, None]
-    across = queries - (queries @ sentence)[:, None] * sentence
-    moves: np.ndarray = (across / along).astype(np.float32)
-    return moves

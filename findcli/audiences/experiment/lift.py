@@ -48,6 +48,8 @@ class Lift:
         ratio_p: how likely the sizes of the two groups are by chance.
         tenths: by tenths of the score; none where there is no rank.
         calibration: expected and came; none where there are no probabilities.
+        promised: what was expected of those reached when the audience was chosen, as `sizes.Size` in JSON; None where
+            nothing was, or it was not saved.
         drift: what moved since the audience was chosen; None where it cannot be told.
         warnings: what to know before believing it.
     """
@@ -63,6 +65,7 @@ class Lift:
     ratio_p: float | None = None
     tenths: Sequence[Tenth] = ()
     calibration: Sequence[Calibration] = ()
+    promised: dict[str, float] | None = None
     drift: Drift | None = None
     warnings: Sequence[str] = field(default_factory=list)
 
@@ -119,6 +122,7 @@ def measure(
         ratio_p=ratio_p,
         tenths=by_tenths(table) if _has(table, "rank") and _has(table, "probability", column_only=True) else [],
         calibration=calibrations(table) if _has(table, "probability", column_only=True) else [],
+        promised=None if opened.record is None else opened.record.details.get("promised"),
         drift=moved,
         warnings=[*_warnings(table, happened, share), *([] if note is None else [note])],
     )

@@ -202,7 +202,7 @@ def read_answers(path: Path, half: Half = "all") -> list[Answer]:
     names = list(Answer.__dataclass_fields__)
     try:
         table = pl.read_csv(path, separator="\t", infer_schema=False, quote_char=None).fill_null("")
-        rows = table.select(names).rows(named=True)
+        rows = table.select("demand", *(name for name in names[1:] if name in table.columns)).rows(named=True)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FindCLIError(f"the demands in {path} cannot be read: {first_line(error)}", hint=HINT) from error
     kept = [Answer(**row) for row in rows if half in ("all", Asked(row["demand"], ()).half)]

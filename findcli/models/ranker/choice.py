@@ -1,4 +1,4 @@
-"""Which candidate ranks a workspace's validation users best, and what its odds are worth as probabilities.
+"""Which candidate ranks a workspace's validation users best.
 
 Legend: N validation users, Q lessons, F features.
 """
@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from findcli.metrics import bootstrap_weights, weighted_auc_ks
@@ -23,7 +22,6 @@ FEW_USERS = 200  # so few teach a network and trees less than a count needs not 
 FEWEST = 5  # users of whom a lesson must be true, and of whom it must not, to be ranked by
 REPLICATES = 100
 SURE = 2.0  # standard errors
-FEWEST_TRUE = 50  # truths that a kind of lesson needs for a calibration of its own
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,7 @@ class Trial:
         return {kind: np.mean(np.nan_to_num(values, nan=0.5), 0) for kind, values in by_kind.items() if values}
 
 
-def choose(
-    parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str, taught: int
-) -> tuple[np.ndarray, dict[str, Any]]:
+def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str, taught: int) -> dict[str, Any]:
     """Choose the candidate that ranks best, kinds of lessons weighted as they are drawn.
 
     The mean of all candidates is kept unless another ranks better by more than two standard errors over validation
@@ -74,8 +70,7 @@ def choose(
         taught: how many users taught the candidates.
 
     Returns:
-        The log odds of the candidate that is kept, (N, Q); and a report: `kept` (its name), `auc` (the mean of each
-        candidate), and `by_kind` (the same for each kind of lesson).
+        `kept`, the name of a candidate, `auc`, the mean of each, and `by_kind`, the same for each kind of lesson.
     """
     with torch.no_grad():
         each = {name: part(trial.features) for name, part in parts.items()}
@@ -92,9 +87,7 @@ def choose(
     fallback = cautious[0] if taught < FEW_USERS and cautious else names[-1]
     kept = wanted if wanted in odds else _surely_best(means, fallback=fallback)
     observed = {name: {kind: float(auc[0]) for kind, auc in aucs.items()} for name, aucs in by_kind.items()}
-    return odds[kept], {
-        "kept": kept, "auc": {name: float(each[0]) for name, each in means.items()}, "by_kind": observed,
-    }  # fmt: skip
+    return {"kept": kept, "auc": {name: float(each[0]) for name, each in means.items()}, "by_kind": observed}
 
 
 def _surely_best(means: Mapping[str, np.ndarray], *, fallback: str) -> str:
@@ -109,20 +102,3 @@ def _surely_best(means: Mapping[str, np.ndarray], *, fallback: str) -> str:
     best = max(means, key=lambda name: float(means[name][0]))
     ahead = means[best] - means[fallback]
     return best if ahead[0] > SURE * ahead[1:].std() else fallback
-
-
-def calibrate(odds: np.ndarray, trial: Trial) -> dict[str, dict[str, float]]:
-    """Fit probabilities to log odds: a logistic line for each kind of lesson, and one for all ("all").
-
-    Args:
-        odds: of the candidate that is kept, (N, Q).
-        trial: the truths; where all are alike there is no line.
-    """
-    lines = {}
-    for kind in ("all", *DRAWN):
-        columns = np.ones(len(trial.kinds), bool) if kind == "all" else trial.kinds == kind
-        true = trial.true[:, columns].ravel()
-        if min(true.sum(), (~true).sum()) >= (1 if kind == "all" else FEWEST_TRUE):
-            line = LogisticRegression(C=np.inf).fit(odds[:, columns].reshape(-1, 1), true)
-            lines[kind] = {"slope": float(line.coef_[0, 0]), "intercept": float(line.intercept_[0])}
-    return lines

@@ -25,7 +25,9 @@ from findcli.models.ranker.co_occurrence import CoOccurrence, choose_concepts, f
 from findcli.models.ranker.concepts import Habits, best_supported, concept_events, join_habits, met_as_of
 from findcli.models.ranker.features import CO_SUM, UserFeatures, query_features, user_features
 from findcli.models.ranker.lessons import DRAWN, write_lessons
+from findcli.models.ranker.odds import Odds, score
 from findcli.models.ranker.queries import Concepts, rates_of, translate, weigh
+from findcli.models.ranker.reliability import Tried
 from findcli.models.ranker.scopes import scopes_of
 from findcli.models.text.space import TextSpace
 from findcli.training.examples import TrainingData
@@ -221,12 +223,25 @@ class World:
 
     def trial(self, moment: Moment) -> Trial:
         """Validation users at one cutoff, and a fair number of lessons of each kind."""
-        rows, rng, chosen = np.flatnonzero(~moment.trains), np.random.default_rng(self.seed), []
-        for kind in DRAWN:
-            drawable = np.flatnonzero((moment.chances > 0) & (self.lessons.kinds == kind))
-            chosen.append(np.sort(rng.permutation(drawable)[: Trial.MOST]))
-        lessons = np.concatenate(chosen)
+        rows, lessons = np.flatnonzero(~moment.trains), self._fair(moment, most=Trial.MOST)
         query = weigh(self.lessons.some(lessons), moment.concepts, rates=moment.rates[:, lessons])
         features = query_features(moment.users.rows(rows), query, moment.learned)
         true = self.lessons.true(self.data.truth, moment.pairs[rows], lessons)
         return Trial(features, true, self.lessons.kinds[lessons])
+
+    def tried(self, moment: Moment, odds: Odds) -> Tried:
+        """What a ranker says of validation users at one cutoff, about a fair number of lessons of each kind."""
+        rows = np.flatnonzero(~moment.trains)[: Tried.MOST_USERS]
+        lessons = self._fair(moment, most=Tried.MOST)
+        query = weigh(self.lessons.some(lessons), moment.concepts, rates=moment.rates[:, lessons])
+        scores = score(moment.users.rows(rows), query, moment.learned, odds)
+        true = self.lessons.true(self.data.truth, moment.pairs[rows], lessons)
+        return Tried(scores, true, self.lessons.kinds[lessons])
+
+    def _fair(self, moment: Moment, *, most: int) -> np.ndarray:
+        """At most so many lessons of each kind."""
+        rng, chosen = np.random.default_rng(self.seed), []
+        for kind in DRAWN:
+            drawable = np.flatnonzero((moment.chances > 0) & (self.lessons.kinds == kind))
+            chosen.append(np.sort(rng.permutation(drawable)[:most]))
+        return np.concatenate(chosen)

@@ -1,8 +1,9 @@
 """Trains query-aware scoring, a part of `findcli align`: the candidates, the choice among them, and calibration.
 
 It learns from training users, at every cutoff, whether each lesson came true. The last cutoff is kept for validation
-users, on whom nothing was fitted: the candidate that ranks them best is kept, and its odds are calibrated on them. The
-network begins with weights learned in other worlds (`start.py`), and may learn from further workspaces beside its own.
+users, on whom nothing was fitted: the candidate that ranks them best is kept, and its odds are calibrated on validation
+users of every cutoff (`reliability.py`). The network begins with weights learned in other worlds (`start.py`), and may
+learn from further workspaces beside its own.
 
 Tested in tests/test_no_leak.py.
 """
@@ -17,10 +18,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES, Count, Ranker, Trees
-from findcli.models.ranker.choice import calibrate, choose
+from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES, Count, Kept, Ranker, Trees, parts_of
+from findcli.models.ranker.choice import choose
 from findcli.models.ranker.features import FEATURES, columns_of
 from findcli.models.ranker.moments import Moment, World
+from findcli.models.ranker.reliability import calibrate, measure
 from findcli.models.ranker.start import load_start
 from findcli.models.weights import new_module, save_module
 from findcli.progress import Progress
@@ -35,7 +37,7 @@ OWN_SHARE = 0.7  # of the steps that learn from the workspace itself, where othe
 def train_ranker(
     world: World, others: Sequence[World], draft: Draft, checkpoints: Path, progress: Progress | None
 ) -> None:
-    """Train and fill the draft: `concepts.*`, the candidates, `ranking.json` and `calibration.json`.
+    """Train and fill the draft: `concepts.*`, the candidates, `ranking.json`, and what `reliability.py` measures.
 
     Args:
         world: the workspace.
@@ -77,13 +79,16 @@ def train_ranker(
         save_module(draft, "count", count, {"features": len(FEATURES)})
     trial = world.trial(world.moments[-1])
     taught = int((world.users["split"] == "train").sum())
-    odds, report = choose(parts, trial, wanted=settings.candidate, taught=taught)
+    report = choose(parts, trial, wanted=settings.candidate, taught=taught)
     draft.json("ranking.json", report)
     draft.metrics["ranker"] = report["kept"]
     draft.metrics |= {f"auc_{name}": report["auc"][name] for name in SINGLE if name in report["auc"]}
-    lines = calibrate(odds, trial)
+    ranker = Kept(report["kept"], [parts[name] for name in parts_of(report["kept"])])
+    tried = [world.tried(moment, ranker) for moment in world.moments]
+    lines = calibrate(tried)
     if lines:
         draft.json("calibration.json", lines)
+        draft.table("reliability.parquet", measure(tried, lines))
 
 
 def fit_network(

@@ -1,14 +1,13 @@
-"""The choice among candidates on validation users, and what their odds are worth as probabilities."""
+"""The choice among candidates on validation users."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from scipy.special import expit
 
 from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Trees
-from findcli.models.ranker.choice import AUTO, Trial, calibrate, choose
+from findcli.models.ranker.choice import AUTO, Trial, choose
 from findcli.models.ranker.queries import LEVEL, THING
 
 
@@ -37,19 +36,16 @@ def candidates(**columns: int) -> dict[str, torch.nn.Module | Trees]:
 
 def test_the_best_on_validation_users_is_kept() -> None:
     parts = candidates(**{NETWORK: 1, TREES: 0, COUNTS: 1})
-    odds, report = choose(parts, trial(), wanted=AUTO, taught=400)
+    report = choose(parts, trial(), wanted=AUTO, taught=400)
     assert report["kept"] == TREES
-    assert np.array_equal(odds, trial().features[..., 0].numpy())
     assert report["auc"][TREES] > 0.8 > 0.6 > report["auc"][COUNTS]
     assert set(report["by_kind"][TREES]) == {THING, LEVEL}
 
 
 def test_who_is_wanted_is_kept_whatever_is_measured() -> None:
     parts = candidates(**{NETWORK: 1, TREES: 0, COUNTS: 1})
-    assert choose(parts, trial(), wanted=COUNTS, taught=400)[1]["kept"] == COUNTS
-    odds, report = choose(parts, trial(), wanted="network and trees", taught=400)
-    assert report["kept"] == "network and trees"
-    assert np.allclose(odds, trial().features.mean(-1).numpy())
+    assert choose(parts, trial(), wanted=COUNTS, taught=400)["kept"] == COUNTS
+    assert choose(parts, trial(), wanted="network and trees", taught=400)["kept"] == "network and trees"
 
 
 def test_few_users_cannot_tell_candidates_apart_and_the_mean_of_all_is_kept() -> None:
@@ -57,7 +53,7 @@ def test_few_users_cannot_tell_candidates_apart_and_the_mean_of_all_is_kept() ->
     noise = few.features[..., 0] + 0.1 * few.features[..., 1]
     alike = Trial(torch.stack([few.features[..., 0], noise], -1), few.true, few.kinds)
     parts = candidates(**{NETWORK: 0, TREES: 1, COUNTS: 0, START: 1})
-    assert choose(parts, alike, wanted=AUTO, taught=400)[1]["kept"] == "all four"
+    assert choose(parts, alike, wanted=AUTO, taught=400)["kept"] == "all four"
 
 
 def test_what_few_users_taught_is_not_trusted_unless_it_is_surely_better() -> None:
@@ -65,24 +61,13 @@ def test_what_few_users_taught_is_not_trusted_unless_it_is_surely_better() -> No
     noise = few.features[..., 0] + 0.1 * few.features[..., 1]
     alike = Trial(torch.stack([few.features[..., 0], noise], -1), few.true, few.kinds)
     parts = candidates(**{NETWORK: 0, TREES: 1, COUNTS: 0, START: 1})
-    assert choose(parts, alike, wanted=AUTO, taught=100)[1]["kept"] == "counts and start"
+    assert choose(parts, alike, wanted=AUTO, taught=100)["kept"] == "counts and start"
     del parts[START]
-    assert choose(parts, alike, wanted=AUTO, taught=100)[1]["kept"] == COUNTS
+    assert choose(parts, alike, wanted=AUTO, taught=100)["kept"] == COUNTS
     better = candidates(**{NETWORK: 0, TREES: 1, COUNTS: 1, START: 1})
-    assert choose(better, trial(), wanted=AUTO, taught=100)[1]["kept"] == NETWORK
+    assert choose(better, trial(), wanted=AUTO, taught=100)["kept"] == NETWORK
 
 
 def test_where_nothing_can_be_ranked_the_mean_of_all_is_kept() -> None:
     blank = Trial(trial().features[:3], np.zeros((3, 20), bool), trial().kinds)
-    assert (
-        choose(candidates(**{NETWORK: 1, TREES: 0}), blank, wanted=AUTO, taught=400)[1]["kept"] == "network and trees"
-    )
-    assert calibrate(blank.features[..., 0].numpy(), blank) == {}
-
-
-def test_a_line_turns_odds_into_the_shares_that_come_true() -> None:
-    tried = trial()
-    lines = calibrate(tried.features[..., 0].numpy(), tried)
-    assert set(lines) == {"all", THING, LEVEL}
-    assert lines["all"]["slope"] == pytest.approx(2, abs=0.15)
-    assert lines["all"]["intercept"] == pytest.approx(-1, abs=0.15)
+    assert choose(candidates(**{NETWORK: 1, TREES: 0}), blank, wanted=AUTO, taught=400)["kept"] == "network and trees"

@@ -1,0 +1,98 @@
+"""How many users a demand comes true for, with an interval, from what `findcli align` measured of its probabilities.
+
+The sum of probabilities errs with depth, and sentences differ by more than chance: a season, a promotion. Both are
+measured on validation users before the outcome window (`models/ranker/reliability.py`) and stored as
+`reliability.parquet`. Here they correct the sum at any depth and give the interval.
+
+Legend: N ranked users, best first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from findcli.models.ranker.reliability import ALL, shift
+from findcli.models.trained import TrainedModel
+
+FILE = "reliability.parquet"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How many of the best K users, for each of some K, a demand is expected to come true for.
+
+    Attributes:
+        users: K, (n,).
+        responders: the expectation, (n,).
+        low: of the 90 % interval, (n,).
+        high: of the 90 % interval, (n,).
+        surely: at least so many, but for one sentence in ten, (n,).
+    """
+
+    users: np.ndarray
+    responders: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    surely: np.ndarray
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """What was measured at some depths, each a share of the population, ascending.
+
+    Attributes:
+        share: the depths, (D,).
+        bias: what log odds lack, on average, (D,).
+        spread: by how much sentences differ beyond chance, in log odds, (D,).
+        low: 5 % of the sentences were further below the expectation, in standard deviations, (D,).
+        least: 10 % were, (D,).
+        high: 5 % were further above it, (D,).
+    """
+
+    share: np.ndarray
+    bias: np.ndarray
+    spread: np.ndarray
+    low: np.ndarray
+    least: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, model: TrainedModel, kind: str) -> Reliability | None:
+        """That of a trained model for one kind of lesson.
+
+        Args:
+            model: the model.
+            kind: of `Scored.kinds`; demands of several questions have none, and nothing was measured of them.
+
+        Returns:
+            None if nothing was measured, or too little came true of the validation users.
+        """
+        if not kind or not model.aligned.files(FILE):
+            return None
+        table = model.aligned.table(FILE)
+        rows = table.filter(pl.col("kind") == (kind if kind in table["kind"] else ALL))
+        if rows.is_empty():
+            return None
+        return cls(*(rows[name].to_numpy() for name in ("share", "bias", "spread", "low", "least", "high")))
+
+    def expected(self, probabilities: pl.Series | np.ndarray, users: np.ndarray) -> Expected:
+        """How many of the best users respond.
+
+        Args:
+            probabilities: of the N ranked users, best first.
+            users: K, whole numbers from 1 to N, (n,).
+        """
+        p = np.asarray(probabilities, np.float64)
+        sums, chance = np.cumsum(p)[users - 1], np.cumsum(p * (1 - p))[users - 1]
+        depth = np.log(users / len(p))
+        bias, spread, low, least, high = (
+            np.interp(depth, np.log(self.share), each)
+            for each in (self.bias, self.spread, self.low, self.least, self.high)
+        )
+        responders = shift(sums, users, bias)
+        deviation = np.sqrt(chance + (spread * responders * (1 - responders / users)) ** 2)
+        bounds = (np.clip(responders + far * deviation, 0, users) for far in (low, high, least))
+        return Expected(users, responders, *bounds)
