@@ -41,8 +41,8 @@ from findcli.models.text.encoder import TextEncoder
 from findcli.models.tower import Unit
 from findcli.models.trained import TrainedModel
 from findcli.scoring.population import Population
-from findcli.scoring.probabilities import Calibrator
 from findcli.scoring.prompt_moves import moves_from
+from findcli.scoring.reliability import Calibrator
 
 MOST_NEAREST = 3
 NEVER = 50.0  # log odds that a first time loses with whoever did it before
@@ -252,8 +252,8 @@ class QueryScorer:
     @cached_property
     def _active(self) -> np.ndarray:
         """Who did anything in the history window, bool (N,); everyone, if nobody did."""
-        active: np.ndarray = self.snapshot.habits.activity.any(1)
-        return active if active.any() else ~active
+        active = np.asarray(self.snapshot.habits.activity != 0).any(1)
+        return np.asarray(active if active.any() else ~active)
 
     @cached_property
     def _rows(self) -> dict[str, int]:

@@ -32,7 +32,8 @@ from findcli.audiences.prompts.move_directions import SENTENCE, Coordinates
 from findcli.audiences.prompts.seeds import Seeds
 from findcli.errors import FindCLIError
 from findcli.metrics import auc_by_column
-from findcli.scoring.scores import Scorer, moves_from
+from findcli.scoring.prompt_moves import moves_from
+from findcli.scoring.scores import Scorer
 from findcli.workspace.settings import Prompt
 
 FEWEST_OTHERS = 2

@@ -24,7 +24,8 @@ from findcli.audiences.prompts.seeds import is_seed
 from findcli.errors import FindCLIError
 from findcli.models.trained import TrainedModel
 from findcli.scoring.engine import Engine
-from findcli.scoring.scores import Scored, moves_from, open_sentences
+from findcli.scoring.prompt_moves import moves_from
+from findcli.scoring.scores import Scored, open_sentences
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
 from findcli.workspace.stages import STAGES
