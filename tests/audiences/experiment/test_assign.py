@@ -20,6 +20,13 @@ from findcli.workspace.folder import Workspace, load_workspace
 MANY = pl.Series("user_id", range(20_000))
 
 
+@pytest.fixture(autouse=True)
+def same_key(tiny_workspace: Workspace) -> None:
+    """A key that is the same in every run: figures about who is drawn are then the same too."""
+    tiny_workspace.audiences.mkdir(exist_ok=True)
+    (tiny_workspace.audiences / "key").write_text("07" * 32 + "\n")
+
+
 def test_the_share_is_held_out_apart_from_the_training_split(tiny_workspace: Workspace) -> None:
     held = open_experiment(tiny_workspace, "spring", 0.1).held_out(tiny_workspace, MANY)
     assert binomtest(int(held.sum()), len(held), 0.1).pvalue > 0.001

@@ -19,6 +19,13 @@ from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 
 
+@pytest.fixture(autouse=True)
+def same_key(tiny_workspace: Workspace) -> None:
+    """A key that is the same in every run: figures about who is drawn are then the same too."""
+    tiny_workspace.audiences.mkdir(exist_ok=True)
+    (tiny_workspace.audiences / "key").write_text("07" * 32 + "\n")
+
+
 def saved(workspace: Workspace, users: int, share: float, *, name: str = "spring", prefix: str = "") -> pl.DataFrame:
     """An audience of made-up users, saved with a control group."""
     ids = pl.Series("user_id", [f"{prefix}{i}" for i in range(users)] if prefix else range(users))
