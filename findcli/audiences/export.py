@@ -75,7 +75,8 @@ def _read_by(workspace: Workspace) -> set[Path]:
     named = [settings.profile.path, settings.split.users_file, settings.split.categories_file]
     named += [task.path for task in settings.tasks.values()]
     files = [workspace.path(name) for name in named if name is not None]
-    files += [] if settings.contacts.path is None else files_of(workspace.path(settings.contacts.path))
+    of_people = [settings.contacts.path, settings.consent.path]
+    files += [file for name in of_people if name is not None for file in files_of(workspace.path(name))]
     for source in settings.sources:
         with suppress(FindCLIError):  # a source without a file has none to lose
             files += workspace.source_files(source)

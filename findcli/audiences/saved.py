@@ -18,7 +18,9 @@ import polars as pl
 
 from findcli import __version__
 from findcli.audiences.conditions import Passed
+from findcli.audiences.experiment.assign import grouped
 from findcli.audiences.log import Action, add_entry, now
+from findcli.audiences.manifest_details import answer_details, details_without
 from findcli.audiences.target import Audience
 from findcli.errors import FindCLIError, first_line
 from findcli.workspace.disk import bring_back, hash_file, locked, replacing_folder
@@ -239,14 +241,17 @@ def save_target(
     Args:
         workspace: where.
         name: its name.
-        audience: the answer; its `selected` may have a column `group`.
+        audience: the answer; users whom an experiment holds out are saved as its control group.
         model: the workspace whose model ranked; default: `workspace`.
         drops: who was left out after ranking, in order.
         details: what else the manifest should say.
         overwrite: replace an audience that answers another demand.
     """
-    record = record_of(workspace, audience, model=model, drops=drops, details=details)
-    return save_audience(workspace, name, audience.selected, record, overwrite=overwrite)
+    users = grouped(audience.selected, audience.held_out)
+    both = {**answer_details(workspace, audience), **(details or {})}
+    record = record_of(workspace, audience, model=model, drops=drops, details=both)
+    record = replace(record, sizes=replace(record.sizes, selected=len(users)))
+    return save_audience(workspace, name, users, record, overwrite=overwrite)
 
 
 def require_saveable(workspace: Workspace, name: str, demand: str, *, overwrite: bool = False) -> None:
@@ -268,12 +273,17 @@ def record_of(
 ) -> Record:
     """What the manifest says of an answer of `findcli target`; arguments as for `save_target`."""
     how, selected = audience.rewriting, audience.selected
+    gross = audience.embedded if audience.counts is None else audience.counts.gross
     filters: list[Passed] = [*([] if audience.where is None else [audience.where]), *audience.conditions]
     probabilities = selected["probability"]
     return Record(
         demands=[audience.demand],
         made_by="target",
-        sizes=Sizes(embedded=audience.embedded, passed=len(audience.ranking), selected=len(selected)),
+        sizes=Sizes(
+            embedded=gross,
+            passed=len(audience.ranking),
+            selected=len(selected),
+        ),
         reading=[text for text, _ in audience.nearest] if how is None or not how.clauses else [how.expression],
         filters=as_json([asdict(each) for each in filters]),
         as_of=f"{audience.as_of.isoformat()}+00:00",
@@ -322,7 +332,8 @@ def without_users(workspace: Workspace, saved: Saved, users: Collection[str]) ->
             record,
             sizes=replace(record.sizes, selected=len(kept)),
             drops=[*(d for d in record.drops if d.reason != FORGOTTEN), drop],
-            expected=float(kept["probability"].sum()) if known else None,
+            expected=float(kept.filter(pl.col("group").ne_missing("control"))["probability"].sum()) if known else None,
+            details=details_without(record.details, table.filter(~pl.col("user_id").is_in(kept["user_id"].implode()))),
         )
         digest = _write(saved.folder, kept, changed).users_digest
         add_entry(workspace, "forgotten", saved.name, len(kept), entered=0, left=gone, digest=digest)

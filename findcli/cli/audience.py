@@ -102,6 +102,10 @@ def _when(time: str) -> str:
 def _steps(record: Record, *, control: int) -> list[list[object]]:
     """From all users to the list, with what each step left out and why."""
     sizes, rows = record.sizes, []
+    if counts := record.details.get("counts"):
+        rows = [["users with a history", counts["gross"]]]
+        rows += [[f"left out: {d['reason']}", -d["users"]] for d in counts["drops"]]
+        return [*rows, [f"in the audience, counted {counts['at'].replace('T', ' ')}", counts["net"]]]
     if sizes.embedded is not None:
         rows.append(["users with a history", sizes.embedded])
     rows += [[f"of them pass {each['expression']}", each["users"]] for each in record.filters]

@@ -94,6 +94,13 @@ COMMANDS = (
         '"people who rent phones" --top-k 50 -o renters.csv',
     ),
     Command(
+        "lift",
+        "lift:lift",
+        USE,
+        "Compare users who were reached with those held out: the difference, how sure it is, and where it came from.",
+        "spring purchases.csv --amount price",
+    ),
+    Command(
         "size",
         "size:size",
         USE,

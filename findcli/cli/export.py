@@ -13,6 +13,7 @@ import typer
 
 from findcli.cli import console
 from findcli.cli.options import DryRun, Json, WorkspaceDir
+from findcli.cli.who_not import MinSize
 
 if TYPE_CHECKING:
     from findcli.audiences.handoff.export import HandedOn
@@ -41,6 +42,7 @@ def export(
     by: By = "email",
     force: Overwrite = False,
     dry_run: DryRun = False,
+    min_size: MinSize = None,
     workspace: WorkspaceDir = None,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +56,7 @@ def export(
     from findcli.workspace.folder import load_workspace
 
     opened = load_workspace(workspace)
-    done = hand_on(opened, audience, output, name=format_, by=by, force=force, dry_run=dry_run)  # type: ignore[arg-type]
+    done = hand_on(opened, audience, output, name=format_, by=by, force=force, dry_run=dry_run, least=min_size)  # type: ignore[arg-type]
     if as_json:
         console.print_json({**asdict(done), "output": None if dry_run else output})
         return

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from findcli.cli import console, sizes, understood
+from findcli.cli import console, sizes, understood, who_not
 from findcli.cli.options import AsOf, Device, Json, Threads, WorkspaceDir
 from findcli.cli.stage import settle_threads
 from findcli.workspace.durations import parse_instant
@@ -28,6 +28,8 @@ Rewrite = Annotated[str, typer.Option("--rewrite", metavar="auto|off|SENTENCES",
 def size(
     demand: Demand,
     where: Where = None,
+    purpose: who_not.Purpose = None,
+    exclude: who_not.Exclude = None,
     percents: Percents = "2,5,10,20,50,100",
     rewrite: Rewrite = "auto",
     as_of: AsOf = None,
@@ -51,8 +53,10 @@ def size(
 
     require_demands([demand])
     instant = None if as_of is None else parse_instant(as_of)
+    users = load_workspace(workspace)
+    left_out = who_not.left_out(users, purpose, exclude)
     (audience,) = target(
-        load_workspace(workspace), [demand], where=where, as_of=instant, rewrite=rewrite, device=device or "auto"
+        users, [demand], where=where, who_not=left_out, as_of=instant, rewrite=rewrite, device=device or "auto"
     )
     how = audience.rewriting
     understood.refuse_or_warn([how] if how is not None else [])
@@ -63,6 +67,7 @@ def size(
             "unanswered": audience.unanswered or None, "sizes": [sizes.plain(row) for row in rows],
         })  # fmt: skip
         return
+    who_not.print_counts(audience)
     console.print_line(f'"{demand}"')
     if how is not None and how.clauses and not audience.unanswered:
         understood.print_understood(how, brief=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console, saving, sizes, understood, why
+from findcli.cli import console, saving, sizes, understood, who_not, why
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
 from findcli.cli.sizes import Budget, Cost, Earlier, LockOption, TargetPrecision, Value
 from findcli.cli.stage import limit_threads, settle_threads
@@ -86,6 +86,12 @@ def target(
     min_score: MinScore = None,
     min_probability: MinProbability = None,
     everyone: Everyone = False,
+    exclude: who_not.Exclude = None,
+    purpose: who_not.Purpose = None,
+    keep_seeds: who_not.KeepSeeds = False,
+    holdout: who_not.Holdout = None,
+    experiment: who_not.ExperimentName = None,
+    min_size: who_not.MinSize = None,
     target_precision: TargetPrecision = None,
     budget: Budget = None,
     cost: Cost = None,
@@ -129,6 +135,10 @@ def target(
     instant = None if as_of is None else parse_instant(as_of)
     users, other = load_workspace(workspace), None if model is None else load_workspace(model)
     sentences = _checked(users, demand, demands, where=where, output=output, force=force)
+    left_out, held = who_not.asked(
+        users, purpose=purpose, exclude=exclude, keep_seeds=keep_seeds, holdout=holdout, experiment=experiment,
+        explain=explain_query, output=output,
+    )  # fmt: skip
     if save is not None:
         saving.require_saveable(users, save, demand, prompt, demands, model=other, overwrite=overwrite)
     if as_of is None:
@@ -152,12 +162,16 @@ def target(
         selection=Selection(**limits),  # type: ignore[arg-type]
         goal=goal,
         where=where,
+        who_not=left_out,
+        experiment=held,
         as_of=instant,
         model=other,
         rewrite=rewrite,
         device=device or "auto",
     )
     understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
+    who_not.warn_or_refuse(audiences, min_size, handed_on=output is not None or save is not None)
+    who_not.start(users, held)
     if output is not None:
         write_audience(one_table(audiences, named=demands is not None), output)
     change = None if save is None else saving.save(users, save, audiences[0], model=other, overwrite=overwrite)
@@ -167,12 +181,16 @@ def target(
         else why.NOTHING
     )
     if as_json:
-        more = saving.plain(change) | reasons.plain()
-        console.print_json([plain_audience(audience, output) | more for audience in audiences])
+        more = reasons.plain() | saving.plain(change)
+        plain = [plain_audience(each, output) | who_not.plain(users, each) | more for each in audiences]
+        console.print_json(plain)
     else:
         print_passed(audiences[0])
         for audience in audiences[:SHOWN]:
+            who_not.print_counts(audience)
             print_audience(audience, brief=len(audiences) > 1, goal=goal)
+            who_not.print_experiment(audience)
+            who_not.print_groups(audience)
         reasons.print()
         if output is not None:
             rows = sum(len(audience.selected) for audience in audiences)
@@ -196,8 +214,7 @@ def _checked(
         FindCLIError: a demand is empty, the filter cannot be parsed, or the output cannot be written.
     """
     from findcli.audiences.export import require_writable
-    from findcli.audiences.where.filter import parse_filter
-    from findcli.data.profiles import profile_columns
+    from findcli.audiences.where.filter import workspace_filter
     from findcli.demands.files import read_demands
     from findcli.demands.grammar import require_demands
 
@@ -206,7 +223,7 @@ def _checked(
     if demand is not None or demands is not None:
         require_demands(sentences)
     if where is not None:
-        parse_filter(where, profile_columns(workspace.settings.profile))
+        workspace_filter(workspace, where)
     if output is not None:
         require_writable(output, workspace=workspace, force=force)
     return sentences

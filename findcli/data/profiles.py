@@ -121,9 +121,12 @@ def scan_profile(workspace: Workspace) -> pl.LazyFrame:
     table = _open(workspace)
     schema, frame = table.schema, table.frame
     named = [*profile.categorical, *profile.ordered, *profile.numeric]
-    missing = [c for c in (profile.user, profile.time, *named) if c is not None and c not in schema]
+    # A misspelt sensitive column is refused too: the one it stands for would train.
+    wanted = (profile.user, profile.time, *named, *workspace.settings.sensitive.columns)
+    missing = [c for c in wanted if c is not None and c not in schema]
     if missing:
-        hint = f"its columns are: {', '.join(schema.names())}; correct [profile] in findcli.toml"
+        where = "[profile]" if set(missing) - set(workspace.settings.sensitive.columns) else "[sensitive]"
+        hint = f"its columns are: {', '.join(schema.names())}; correct {where} in findcli.toml"
         raise FindCLIError(f"the profile table {table.files[0]} has no column {', '.join(missing)}", hint=hint)
     wrong = [name for name in profile.numeric if not _may_be_number(schema[name])]
     if wrong:
@@ -136,9 +139,9 @@ def scan_profile(workspace: Workspace) -> pl.LazyFrame:
         user = settled_ids(table, profile, str(profile.user), early=early).alias("user_id")
         numbers = [_number(table, profile, name, early).alias(name) for name in profile.numeric]
     words = [nulls.words(table, profile, name).alias(name) for name in (*profile.categorical, *profile.ordered)]
-    wanted = sources.id_type(workspace)
+    kind = sources.id_type(workspace)
     frame = frame.select(user, *([] if known_from is None else [known_from.alias("known_from")]), *words, *numbers)
-    return frame.with_columns(same_ids(pl.col("user_id"), frame.collect_schema()["user_id"], wanted))
+    return frame.with_columns(same_ids(pl.col("user_id"), frame.collect_schema()["user_id"], kind))
 
 
 def _open(workspace: Workspace) -> Table:

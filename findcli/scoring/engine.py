@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from findcli.data.events import build_events
@@ -62,6 +63,11 @@ class Engine:
         if self._run is None:
             raise ValueError("these users are not in a run folder")
         return self._run
+
+    def among(self, users: np.ndarray) -> Engine:
+        """An engine that holds some of the users alone, by row; the others are not scored at all."""
+        run = self._run
+        return Engine(self.workspace, self.model, self.as_of, run=run, population=self.population.rows(users))
 
     @property
     def reads(self) -> bool:

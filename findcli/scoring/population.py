@@ -146,6 +146,12 @@ class Population:
     snapshot: Snapshot | None
     vocabulary: pl.DataFrame
 
+    def rows(self, users: np.ndarray) -> Population:
+        """Some of the users, by row; they score as they do among all."""
+        tensors = {name: tensor[users] for name, tensor in self.tensors.items()}
+        snapshot = None if self.snapshot is None else self.snapshot.rows(users)
+        return Population(self.users.gather(users), tensors, snapshot, self.vocabulary)
+
 
 def open_population(run: Run) -> Population:
     """The users of a folder of embeddings."""

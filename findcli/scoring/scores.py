@@ -269,7 +269,8 @@ class QueryScorer:
 
     def _weigh(self, picks: Sequence[Pick]) -> Query:
         concepts = self.snapshot.concepts
-        return weigh(picks, concepts, rates=rates_of(picks, concepts, self.snapshot.habits))
+        everyone = self.snapshot.everyone or self.snapshot.habits
+        return weigh(picks, concepts, rates=rates_of(picks, concepts, everyone))
 
     def score(self, questions: Sequence[Question]) -> Scored:
         """Log odds; questions about concepts have probabilities too."""

@@ -15,6 +15,8 @@ from typing import Annotated, Literal
 from annotated_doc import Doc
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from findcli.workspace.privacy_settings import Consent as Consent
+from findcli.workspace.privacy_settings import Sensitive as Sensitive
 from findcli.workspace.table_form import TableForm
 from findcli.workspace.training_settings import SHIPPED as SHIPPED
 from findcli.workspace.training_settings import Align as Align
@@ -236,6 +238,8 @@ class Settings:
     )
     workspace: General = field(default_factory=General)
     profile: Profile = field(default_factory=Profile)
+    consent: Consent = field(default_factory=Consent)
+    sensitive: Sensitive = field(default_factory=Sensitive)
     split: Split = field(default_factory=Split)
     sentences: Sentences = field(default_factory=Sentences)
     text: Text = field(default_factory=Text)

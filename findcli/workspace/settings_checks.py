@@ -59,6 +59,7 @@ def cross_problems(parts: Parts) -> Iterator[Problem]:
         yield from _form_problems(path, task)
         for name in task.without_sources:
             yield from _unknown_source(f"{path}.without_sources", name, parts.source_names)
+    yield from _privacy_problems(parts)
     if "contacts" in parts.tables:
         yield from _form_problems("contacts", parts.tables["contacts"])
         yield from _contact_problems(parts.tables["contacts"])
@@ -171,6 +172,21 @@ def _column_name_problems(profile: Profile, aggregates: dict[str, Aggregate]) ->
         yield "profile", f"the column name {name!r} is reserved by findcli; rename the column"
     for name in sorted({str(profile.user), str(profile.time)} & set(columns)):
         yield "profile", f"the column {name!r} is the user or the time; remove it from the attributes"
+
+
+def _privacy_problems(parts: Parts) -> Iterator[Problem]:
+    """What cannot be in [consent] and [sensitive]."""
+    consent, sensitive, profile = (parts.tables.get(name) for name in ("consent", "sensitive", "profile"))
+    if consent is not None and consent.path is None and (consent.purposes or consent.objection or consent.time):
+        yield "consent.path", "missing; name the table of who agreed to what"
+    if consent is not None and consent.path is not None:
+        if not consent.purposes and consent.objection is None:
+            yield "consent.purposes", "missing; write such as { ads = 'consent_ads' }, or objection = 'column'"
+        yield from _form_problems("consent", consent)
+    if sensitive is not None and sensitive.columns and profile is not None and profile.path is None:
+        yield "sensitive.columns", "are columns of the profile's table; set path = ... in [profile]"
+    for name in sorted({each.name for each in parts.aggregates.values()} & set(sensitive.columns if sensitive else ())):
+        yield "sensitive.columns", f"{name!r} is computed from events; take it out of [[profile.aggregates]] instead"
 
 
 def _group_problems(tables: dict[str, Any]) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from annotated_doc import Doc
 from findcli.errors import FindCLIError
 from findcli.workspace import settings
 from findcli.workspace.durations import in_calendar
+from findcli.workspace.privacy_settings import withheld
 from findcli.workspace.settings import FORMAT, PAPER_SIZES, Aggregate, Profile, Settings, Source, Task
 from findcli.workspace.settings_checks import Parts, cross_problems
 from findcli.workspace.table_form import TableForm
@@ -74,8 +75,9 @@ def parse_settings(raw: Mapping[str, Any], *, name: str) -> Settings:
         listed = "".join(f"\n  {path}: {problem}" for path, problem in problems.items())
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         raise FindCLIError(f"{name} has {count}:{listed}", hint="correct the file, then run: findcli check")
+    profile = replace(parts.tables["profile"], aggregates=tuple(parts.aggregates.values()))
     return Settings(
-        **{**parts.tables, "profile": replace(parts.tables["profile"], aggregates=tuple(parts.aggregates.values()))},
+        **{**parts.tables, "profile": withheld(profile, parts.tables["sensitive"])},
         sources=tuple(parts.sources.values()),
         tasks={path.removeprefix("tasks."): task for path, task in parts.tasks.items()},
         size=raw.get("size", "small"),

@@ -173,6 +173,7 @@ class Ranker(Training):
             "trees",
             "counts",
             "start",
+            "counts and start",
             "network and start",
             "network and trees",
             "network, trees and counts",

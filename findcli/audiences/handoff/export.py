@@ -12,6 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
+from findcli.audiences.eligible.consent import agreed_and_objecting
+from findcli.audiences.eligible.size import require_size
 from findcli.audiences.export import WRITERS, require_writable, write_audience
 from findcli.audiences.handoff.contacts import read_contacts
 from findcli.audiences.handoff.normalise import country_code, hashed
@@ -27,6 +29,7 @@ from findcli.workspace.folder import Workspace
 PLAIN = tuple(ending.removeprefix(".") for ending in WRITERS)
 FORMATS = (*PLATFORMS, *PLAIN)
 PLATFORM_ENDINGS = (".csv", ".txt")
+OBJECTS, NO_CONSENT = "object to marketing", "did not agree to {}"
 CONTROL = "are in the control group"
 NO_ROW, NO_IDENTIFIER = "have no row in the table of contacts", "have no identifier that can be used"
 
@@ -84,6 +87,7 @@ def export(
     by: Identifier = "email",
     force: bool = False,
     dry_run: bool = False,
+    least: int | None = None,
 ) -> HandedOn:
     """Write an audience to a file, whole or not at all, and add a line to the log.
 
@@ -95,10 +99,11 @@ def export(
         by: which identifier a file of X holds.
         force: overwrite even a file that the workspace reads.
         dry_run: count, and write nothing.
+        least: how many users there have to be in the file; default: any number.
 
     Raises:
-        FindCLIError: there is no such audience or format, the file cannot be written, or [contacts] lacks what the
-            platform needs.
+        FindCLIError: there is no such audience or format, the file cannot be written or would hold fewer users than
+            asked for, or [contacts] lacks what the platform needs.
     """
     form = format_of(output, name)
     endings = (f".{form}",) if form in PLAIN else PLATFORM_ENDINGS
@@ -111,6 +116,8 @@ def export(
     else:
         platform = _narrowed(PLATFORMS[form], by) if form == "x" else PLATFORMS[form]
         table, done = _for_platform(workspace, opened, platform, form, users, drops)
+    if least is not None:
+        require_size(done.users, least)
     if not dry_run:
         _write(table, output, form)
         add_entry(
@@ -127,6 +134,12 @@ def _admitted(workspace: Workspace, opened: UserList) -> tuple[pl.DataFrame, lis
         kept = users.filter(pl.col("group").ne_missing("control"))
         drops.append(Drop(reason=CONTROL, users=len(users) - len(kept)))
         users = kept
+    purpose = opened.record.details.get("purpose") if opened.record is not None else None
+    # As of now, not of when the audience was saved.
+    agreed, objecting = agreed_and_objecting(workspace, users["user_id"], purpose)
+    for reason, admitted in ((OBJECTS, ~objecting), (NO_CONSENT.format(purpose), agreed | objecting)):
+        drops.append(Drop(reason=reason, users=int((~admitted).sum())))
+    users = users.filter(pl.Series(agreed & ~objecting))
     remembered = users.filter(known(workspace, users["user_id"]))
     drops.append(Drop(reason=FORGOTTEN, users=len(users) - len(remembered)))
     return remembered, drops

@@ -5,8 +5,11 @@ Tested in tests/audiences/prompts/test_store.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -126,6 +129,21 @@ def mine_hard_negatives(scores: np.ndarray, vectors: np.ndarray, positives: np.n
     best = others[np.argsort(-scores[others], kind="stable")[:lookalikes]]
     likeness = vectors[best] @ vectors[positives].mean(0)
     return np.sort(best[np.argsort(likeness, kind="stable")[:most]])
+
+
+def remember_seeds(users: pl.Series, seeds: Seeds) -> dict[str, Any]:
+    """A keyed hash of each seed's id, by which `is_seed` knows the seeds again; the ids themselves are not stored."""
+    key = seeds_digest(users, seeds)
+    return {"key": key, "hashes": sorted(_hashes(users.gather(seeds.rows), key))}
+
+
+def is_seed(users: pl.Series, remembered: Mapping[str, Any]) -> np.ndarray:
+    """Which users are among the seeds that `remember_seeds` remembered, bool (N,)."""
+    return pl.Series(_hashes(users, remembered["key"])).is_in(remembered["hashes"]).to_numpy()
+
+
+def _hashes(users: pl.Series, key: str) -> list[str]:
+    return [blake2b(str(user).encode(), key=key.encode(), digest_size=16).hexdigest() for user in users]
 
 
 def seeds_digest(users: pl.Series, seeds: Seeds) -> str:

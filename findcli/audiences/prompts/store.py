@@ -2,7 +2,8 @@
 
 `runs/prompts/NAME/` holds `prompt.safetensors` (`began`, the sentence's own tokens, `tokens`, which replace them, and
 `reading`, what a user's stored summary adds) and a manifest with the sentence, its weight, the gain, the settings and
-the results of cross-validation over the seeds. Only a digest of the seeds is stored. A prompt works only with the model
+the results of cross-validation over the seeds. Of the seeds a keyed hash of each id is stored (`seeds.json`), by
+which `target` leaves them out, never the id. A prompt works only with the model
 that it was tuned for.
 """
 
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
 from findcli.audiences.prompts.learned import Learned, prompt_queries, score_learned
+from findcli.audiences.prompts.seeds import is_seed
 from findcli.errors import FindCLIError
 from findcli.models.trained import TrainedModel
 from findcli.scoring.engine import Engine
@@ -27,6 +30,7 @@ from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
 from findcli.workspace.stages import STAGES
 
+SEEDS = "seeds.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -152,6 +156,16 @@ def open_prompt(workspace: Workspace, name: str, *, trained: Workspace | None = 
             f'findcli tune-prompt "{run.manifest.settings["sentence"]}" --seeds FILE --name {name}',
         )
     return _described(name, run.manifest, read_manifest(workspace.run("aligned"))), run
+
+
+def prompt_seeds(workspace: Workspace, name: str, users: pl.Series) -> np.ndarray | None:
+    """Which users are seeds of a prompt, bool (N,); None of a prompt of an older version, which remembers none.
+
+    Raises:
+        FindCLIError: there is no such prompt.
+    """
+    run = open_run(prompt_folder(workspace, name), "prompt")
+    return is_seed(users, run.json(SEEDS)) if run.files(SEEDS) else None
 
 
 def score_prompt(engine: Engine, name: str) -> Scored:

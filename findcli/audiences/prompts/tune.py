@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from findcli.audiences.prompts.descent import PromptTuner
-from findcli.audiences.prompts.seeds import Seeds, mine_hard_negatives, read_seeds, seeds_digest
-from findcli.audiences.prompts.store import model_inputs, prompt_folder
+from findcli.audiences.prompts.seeds import Seeds, mine_hard_negatives, read_seeds, remember_seeds, seeds_digest
+from findcli.audiences.prompts.store import SEEDS, model_inputs, prompt_folder
 from findcli.errors import FindCLIError
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace
@@ -66,6 +66,7 @@ def tune_prompt(
         (tuned,) = tuner.tune([chosen])
         start = tuner.coordinates.start.cpu().numpy()
         draft.tensors("prompt.safetensors", {"began": start, "tokens": tuned.tokens, "reading": tuned.reading})
+        draft.json(SEEDS, remember_seeds(engine.users, seed_users))
         figures = {key: value for key, value in asdict(tuned).items() if key not in ("tokens", "query", "reading")}
         draft.metrics |= {key: None if value != value else value for key, value in figures.items()}
         draft.metrics |= {

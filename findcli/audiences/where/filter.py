@@ -22,7 +22,7 @@ import keyword
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -31,8 +31,9 @@ import polars as pl
 
 from findcli.audiences.where.number_ranges import Band, parse_band
 from findcli.audiences.where.text import FilterText
-from findcli.data.profiles import Column
+from findcli.data.profiles import Column, profile_columns
 from findcli.errors import FindCLIError
+from findcli.workspace.folder import Workspace
 
 MOST_NESTED, LISTED = 50, 20
 SYMBOLS: dict[type[ast.cmpop], str] = {
@@ -92,25 +93,32 @@ class Filter:
         return profiles.select(passes=self.expression.fill_null(False))["passes"]
 
 
-def parse_filter(text: str, columns: Sequence[Column]) -> Filter:
+def parse_filter(text: str, columns: Sequence[Column], *, withheld: Collection[str] = ()) -> Filter:
     """Parse an expression over the columns of a profile.
 
     Args:
         text: such as "age >= 25 and region in ('north', 'east')".
         columns: as `profiles.profile_columns` returns them.
+        withheld: sensitive columns, which filter nobody.
 
     Raises:
         FindCLIError: the language does not allow it, or it does not fit the columns; the error names the piece and its
             place.
     """
-    if not columns:
+    if not columns and not withheld:
         raise FindCLIError(
             f"the filter {text!r} needs a profile, and this workspace has none", hint="add [profile] to findcli.toml"
         )
     source = FilterText(text, _example(columns))
-    reader = _Reader(source, {column.name: column for column in columns})
+    reader = _Reader(source, {column.name: column for column in columns}, withheld)
     expression = reader.condition(source.parse(), nested=0)
     return Filter(text, expression, frozenset(reader.used), tuple(reader.mentions), tuple(dict.fromkeys(reader.notes)))
+
+
+def workspace_filter(workspace: Workspace, text: str) -> Filter:
+    """Parse an expression over a workspace's profile, whose sensitive columns filter nobody; see `parse_filter`."""
+    settings = workspace.settings
+    return parse_filter(text, profile_columns(settings.profile), withheld=settings.sensitive.withheld)
 
 
 @dataclass
@@ -119,6 +127,7 @@ class _Reader:
 
     source: FilterText
     columns: dict[str, Column]
+    withheld: Collection[str] = ()
     used: set[str] = field(default_factory=set)
     mentions: list[Mention] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -258,6 +267,9 @@ class _Reader:
     def column(self, node: ast.Name) -> Column:
         piece = self.source.piece(node)
         name = piece[1:-1] if piece.startswith("`") else piece
+        if name in self.withheld:
+            hint = "filter by another column; or let sensitive columns train and filter with use = true in [sensitive]"
+            raise FindCLIError(f"{name!r} is marked as sensitive, and so filters nobody", hint=hint)
         if name not in self.columns:
             raise FindCLIError(
                 f"{name!r} at character {self.source.place(node)} of the filter is not a column of the profile",

@@ -32,9 +32,12 @@ from findcli.workspace.settings import Tabular
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
     """The settings that the tabular stage depends on."""
-    return asdict(workspace.settings.tabular) | {
-        "columns": [asdict(c) for c in profile_columns(workspace.settings.profile)]
-    }
+    sensitive = workspace.settings.sensitive.used
+    return (
+        asdict(workspace.settings.tabular)
+        | {"columns": [asdict(c) for c in profile_columns(workspace.settings.profile)]}
+        | ({"sensitive": list(sensitive)} if sensitive else {})
+    )
 
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:

@@ -19,7 +19,9 @@ from findcli.models.ranker.features import FEATURES
 
 COUNTS, TREES, NETWORK, START = "counts", "trees", "network", "start"
 SINGLE = (NETWORK, TREES, COUNTS, START)
+CAUTIOUS = "counts and start"
 MEANS: dict[str, tuple[str, ...]] = {
+    CAUTIOUS: (COUNTS, START),
     "network and start": (NETWORK, START),
     "network and trees": (NETWORK, TREES),
     "network, trees and counts": (NETWORK, TREES, COUNTS),

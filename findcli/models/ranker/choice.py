@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from findcli.metrics import bootstrap_weights, weighted_auc_ks
-from findcli.models.ranker.candidates import MEANS, Trees, parts_of
+from findcli.models.ranker.candidates import CAUTIOUS, COUNTS, MEANS, Trees, parts_of
 from findcli.models.ranker.lessons import DRAWN
 
 AUTO = "auto"
+FEW_USERS = 200  # so few teach a network and trees less than a count needs not be taught
 FEWEST = 5  # users of whom a lesson must be true, and of whom it must not, to be ranked by
 REPLICATES = 100
 SURE = 2.0  # standard errors
@@ -55,16 +56,18 @@ class Trial:
         return {kind: np.mean(np.nan_to_num(values, nan=0.5), 0) for kind, values in by_kind.items() if values}
 
 
-def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str) -> dict[str, Any]:
+def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str, taught: int) -> dict[str, Any]:
     """Choose the candidate that ranks best, kinds of lessons weighted as they are drawn.
 
     The mean of all candidates is kept unless another ranks better by more than two standard errors over validation
-    users: few of them cannot tell candidates apart, and then a mean is the safest.
+    users: few of them cannot tell candidates apart, and then a mean is the safest. Where few users taught, the mean is
+    that of the count and the start, or the count alone: what they teach anything larger is mostly noise.
 
     Args:
         parts: the trained candidates by name.
         trial: what they are compared on.
         wanted: the name of a candidate to keep whatever is measured, or "auto".
+        taught: how many users taught the candidates.
 
     Returns:
         `kept`, the name of a candidate, `auc`, the mean of each, and `by_kind`, the same for each kind of lesson.
@@ -80,20 +83,22 @@ def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str)
         for name, aucs in by_kind.items()
         if aucs
     }
-    kept = wanted if wanted in odds else _surely_best(means, widest=names[-1])
+    cautious = [name for name in (CAUTIOUS, COUNTS) if name in odds]
+    fallback = cautious[0] if taught < FEW_USERS and cautious else names[-1]
+    kept = wanted if wanted in odds else _surely_best(means, fallback=fallback)
     observed = {name: {kind: float(auc[0]) for kind, auc in aucs.items()} for name, aucs in by_kind.items()}
     return {"kept": kept, "auc": {name: float(each[0]) for name, each in means.items()}, "by_kind": observed}
 
 
-def _surely_best(means: Mapping[str, np.ndarray], *, widest: str) -> str:
-    """The best candidate if it is better than the widest mean by more than two standard errors, else the widest mean.
+def _surely_best(means: Mapping[str, np.ndarray], *, fallback: str) -> str:
+    """The best candidate if it is better than the fallback by more than two standard errors, else the fallback.
 
     Args:
         means: the AUC of each candidate as observed and under every resampling, (1 + R,).
-        widest: the mean of all candidates.
+        fallback: the candidate that is kept in doubt.
     """
     if not means:
-        return widest
+        return fallback
     best = max(means, key=lambda name: float(means[name][0]))
-    ahead = means[best] - means[widest]
-    return best if ahead[0] > SURE * ahead[1:].std() else widest
+    ahead = means[best] - means[fallback]
+    return best if ahead[0] > SURE * ahead[1:].std() else fallback

@@ -78,7 +78,8 @@ def train_ranker(
         parts[COUNTS] = count = Count.learn(examples.numpy(), true.numpy())
         save_module(draft, "count", count, {"features": len(FEATURES)})
     trial = world.trial(world.moments[-1])
-    report = choose(parts, trial, wanted=settings.candidate)
+    taught = int((world.users["split"] == "train").sum())
+    report = choose(parts, trial, wanted=settings.candidate, taught=taught)
     draft.json("ranking.json", report)
     draft.metrics["ranker"] = report["kept"]
     draft.metrics |= {f"auc_{name}": report["auc"][name] for name in SINGLE if name in report["auc"]}

@@ -38,12 +38,19 @@ class Snapshot:
         habits: one row per user.
         concepts: the concepts a demand can pick from.
         factors: the users' co-occurrence factors, float32 (n_users, R).
+        everyone: the habits of all users, where these are some of them: they say how common a thing is.
     """
 
     texts: pl.Series
     habits: Habits
     concepts: Concepts
     factors: np.ndarray
+    everyone: Habits | None = None
+
+    def rows(self, users: np.ndarray) -> Snapshot:
+        """The snapshot of some users, by row; how common a thing is stays as it is among all."""
+        everyone = self.everyone or self.habits
+        return Snapshot(self.texts, self.habits.rows(users), self.concepts, self.factors[users], everyone)
 
 
 class SnapshotReader:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from findcli import pipeline
+from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.prompts.descent import PromptTuner
 from findcli.audiences.prompts.seeds import Seeds, mine_hard_negatives, read_seeds
 from findcli.audiences.prompts.store import leanings, learned_tokens, list_prompts, open_prompt
@@ -163,8 +164,29 @@ def test_a_saved_prompt_ranks_as_the_tuned_one(trained_workspace: Workspace, tmp
     )  # fmt: skip
     (tuned,) = tuner.tune([seeds])
     assert tuned.reading.any()
-    found = target(trained_workspace, prompt="tea", device="cpu")[0].ranking.sort("user_id")["score"]
+    (audience,) = target(trained_workspace, prompt="tea", who_not=WhoNot(keep_seeds=True), device="cpu")
+    found = audience.ranking.sort("user_id")["score"]
     np.testing.assert_allclose(found.to_numpy(), tuner.rank([tuned])[:, 0], rtol=1e-4, atol=1e-4)
+
+
+def test_seeds_are_left_out_of_their_own_audience_and_their_ids_are_not_stored(
+    trained_workspace: Workspace, tmp_path: Path
+) -> None:
+    positives, negatives = [0, 6, 12, 18], [1, 7, 13, 19]
+    tune_prompt(trained_workspace, SENTENCE, seed_file(tmp_path / "s.csv", positives, negatives), "tea", device="cpu")
+    (audience,) = target(trained_workspace, prompt="tea", device="cpu")
+    (whole,) = target(trained_workspace, prompt="tea", who_not=WhoNot(keep_seeds=True), device="cpu")
+    assert set(whole.ranking["user_id"]) - set(audience.ranking["user_id"]) == {*positives, *negatives}
+    assert [(drop.kind, drop.users) for drop in audience.counts.drops] == [("seeds", 8)]
+    left = whole.ranking.filter(~pl.col("user_id").is_in([*positives, *negatives]))
+    assert audience.ranking["user_id"].to_list() == left["user_id"].to_list()
+    stored = json.loads((trained_workspace.prompts / "tea/seeds.json").read_text())
+    assert len(stored["hashes"]) == 8
+    assert all(len(each) == 32 for each in stored["hashes"])
+    (trained_workspace.prompts / "tea/seeds.json").unlink()  # as an older version left it
+    (older,) = target(trained_workspace, prompt="tea", device="cpu")
+    assert older.ranking.equals(whole.ranking)
+    assert "tune it again" in older.warnings[0]
 
 
 def test_a_descent_stops_where_seeds_left_out_speak_against_it(trained_workspace: Workspace) -> None:
@@ -203,7 +225,7 @@ def test_a_prompt_works_where_only_artifacts_are(trained_workspace: Workspace, t
     assert found.ranking.equals(expected.ranking)
     assert found.prompt == "tea"
     assert found.demand == SENTENCE
-    assert found.ranking["probability"].null_count() == 60
+    assert found.ranking["probability"].null_count() == 60 - 8  # the seeds are not ranked
     words = [token.word for token in learned_tokens(trained_workspace, "tea")]
     assert len(words) == open_prompt(trained_workspace, "tea")[0].metrics["learned_tokens"]
     more, less = leanings(trained_workspace, "tea")
