@@ -291,7 +291,7 @@ def record_of(
         prompt=audience.prompt,
         drops=list(drops),
         expected=None if probabilities.null_count() else _expected(audience),
-        details=as_json(dict(details or {})),
+        details=as_json({"asked": audience.asked, **(details or {})}),
     )
 
 

@@ -29,8 +29,8 @@ from findcli.audiences.select import Selection, rank
 from findcli.audiences.sizes import Goal, Size, size_of
 from findcli.audiences.where.filter import workspace_filter
 from findcli.demands.grammar import require_demands
-from findcli.demands.rewriter import Rewriting
-from findcli.scoring.as_read import AUTO
+from findcli.demands.reading import AS_IT_STANDS, BY_YOU, Rewriting
+from findcli.scoring.as_read import AUTO, OFF
 from findcli.scoring.engine import Engine, open_engine
 from findcli.scoring.reliability import Reliability
 from findcli.workspace.folder import Workspace
@@ -83,6 +83,16 @@ class Audience:
     size: Size | None = None
     unanswered: str = ""
     reliability: Reliability | None = None
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The arguments of `target` that rank the same users again, beside the demand."""
+        how, asked = self.rewriting, {}
+        if self.where is not None:
+            asked["where"] = self.where.expression
+        if how is not None and how.by in (BY_YOU, AS_IT_STANDS):
+            asked["rewrite"] = how.expression if how.by == BY_YOU else OFF
+        return asked
 
 
 def target(

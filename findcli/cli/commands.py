@@ -131,6 +131,20 @@ COMMANDS = (
         "4711 4712 --dry-run",
     ),
     Command(
+        "report",
+        "report:report",
+        USE,
+        "Write a saved audience as one page: how it was read, how many, how good, who they are; it needs no network.",
+        "phone-renters -o report.html",
+    ),
+    Command(
+        "serve",
+        "serve:serve",
+        USE,
+        "Show a page on this machine where a sentence is typed, the size is moved and the list is downloaded.",
+        "--workspace shop",
+    ),
+    Command(
         "card",
         "card:card",
         USE,
