@@ -13,7 +13,6 @@ from findcli.audiences.page.words import in_words
 from findcli.audiences.sizes import Size, sizes
 from findcli.audiences.target import Audience
 from findcli.data import events
-from findcli.models.ranker.reliability import shift
 from findcli.scoring.reliability import Reliability
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
@@ -104,7 +103,7 @@ def proved(reliability: Reliability | None, ranking: pl.DataFrame) -> list[Prove
         return []
     users = np.maximum(1, np.round(len(ranking) * reliability.share)).astype(int)
     promised = np.cumsum(ranking["probability"].to_numpy())[users - 1]
-    came = shift(promised, users, reliability.bias)
+    came = reliability.expected(ranking["probability"], users).responders
     return [
         Proved(float(share), float(100 * after / before))
         for share, before, after in zip(reliability.share, promised, came, strict=True)
@@ -123,8 +122,8 @@ def beside_everyone(workspace: Workspace, audience: Audience) -> list[Beside]:
     inside = counts.filter(pl.col("user_id").is_in(audience.selected["user_id"].implode()))
     if len(inside):
         weeks = round(window.days / 7)
-        often = [f"{frame['events'].median():,.0f}" for frame in (inside, counts)]
-        late = [f"{frame['days'].median():,.0f}" for frame in (inside, counts)]
+        often = [f"{middle(frame['events']):,.0f}" for frame in (inside, counts)]
+        late = [f"{middle(frame['days']):,.0f}" for frame in (inside, counts)]
         rows.append(Beside(f"things recorded in the last {weeks} weeks, in the middle", *often))
         rows.append(Beside("days since the last one, in the middle", *late))
     return rows
@@ -181,3 +180,8 @@ def latest_events(workspace: Workspace, as_of: datetime, *, most: int = EVENTS) 
 def some_rows(selected: int) -> list[int]:
     """Which of the selected are examples: the first two, one from the middle, the last."""
     return sorted({row for row in (0, 1, selected // 2, selected - 1) if 0 <= row < selected})
+
+
+def middle(values: pl.Series) -> float:
+    """The median of numbers; 0 of none."""
+    return float(np.median(values.to_numpy())) if len(values) else 0.0

@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from findcli.audiences.page import chart
-from findcli.audiences.page.figures import Beside, Example, Proved, Tenth, latest_events, some_rows, tenths
+from findcli.audiences.page.figures import Beside, Example, Proved, Tenth, latest_events, middle, some_rows, tenths
 from findcli.audiences.page.figures import beside_everyone as compare
 from findcli.audiences.page.figures import examples as pick
 from findcli.audiences.page.figures import points as size_points
@@ -95,7 +96,7 @@ class Page:
         return self.users / self.ranked if self.ranked else 0.0
 
     @property
-    def size_chart(self) -> chart.Markup:
+    def size_chart(self) -> Markup:
         """Size against the share that is expected to respond."""
         curve = [
             chart.Point(each.share, each.precision, _known(each.low / each.users), _known(each.high / each.users))
@@ -106,19 +107,19 @@ class Page:
         return chart.curve(curve, title=title, mark=self.share, **names)
 
     @property
-    def tenth_chart(self) -> chart.Markup:
+    def tenth_chart(self) -> Markup:
         """The expected share of each tenth."""
         rows = [chart.Bar(f"tenth {i}", each.share, percent(each.share)) for i, each in enumerate(self.tenths, 1)]
         return chart.bars(rows, title="Expected share by tenth; the table has the same numbers")
 
     @property
-    def mark_chart(self) -> chart.Markup:
+    def mark_chart(self) -> Markup:
         """How many times as often each mark is so of the audience."""
         rows = [chart.Bar(self.said(mark), mark.ratio, f"{mark.ratio:.1f} x") for mark in self.marks]
         return chart.bars(rows, title="How many times as often as of the others; the table has the same", exact=1.0)
 
     @property
-    def proved_chart(self) -> chart.Markup:
+    def proved_chart(self) -> Markup:
         """How many came, of 100 promised, by depth."""
         rows = [chart.Bar(f"best {each.depth:.0%}", each.came, f"{each.came:.0f}") for each in self.proved]
         return chart.bars(rows, title="How many came, of 100 promised, by size; the table has the same", exact=100.0)
@@ -300,7 +301,8 @@ def _technical(saved: Saved, engine: Engine | None, audience: Audience | None) -
         yield "read as", "; ".join(record.reading)
     if engine is not None and audience is not None and len(audience.selected):
         scores = audience.selected["score"]
-        yield "score", f"{scores[0]:.3f} to {scores[-1]:.3f}; median {audience.ranking['score'].median():.3f}"
+        low, typical, high = float(scores[-1]), middle(audience.ranking["score"]), float(scores[0])
+        yield "score", f"{high:.3f} to {low:.3f}; median {typical:.3f}"
         aligned = engine.model.aligned.manifest.metrics
         names = ("validation_auc", "validation_recall_at_10", "ranker")
         yield "model's quality", ", ".join(f"{name} {_cell(aligned[name])}" for name in names if name in aligned)
