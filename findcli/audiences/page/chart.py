@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 400, 230  # of the view box; a page scales it
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 14, 40
+WIDTH, HEIGHT = 400, 244  # of the view box; a page scales it
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 28, 40
 ROW, NAMES = 30, 150  # height of a bar with its name, and width of the names
 TICKS = 4
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -116,7 +116,7 @@ def _axes(place: _Place, *, x_name: str, y_name: str) -> list[Markup]:
         anchor = "end" if i == TICKS else "middle"
         tick = '<text x="{}" y="{}" text-anchor="{}">{}</text>'
         pieces.append(Markup(tick).format(_n(x), HEIGHT - BOTTOM + 16, anchor, f"{share:.0%}"))
-    pieces.append(Markup('<text x="{}" y="10">{}</text>').format(2, y_name))
+    pieces.append(Markup('<text x="0" y="12">{}</text>').format(y_name))
     pieces.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH - RIGHT, HEIGHT - 6, x_name))
     return pieces
 

@@ -57,13 +57,23 @@ class Proved:
 
 @dataclass(frozen=True)
 class Example:
-    """A user of the audience, with the latest events of his history: time and words."""
+    """A user of the audience.
+
+    Attributes:
+        user: the id.
+        rank: from 1.
+        probability: that the demand comes true of him; None if it is ranked only.
+        events: the latest of his history: time and words.
+        because: the events that his place rests on, in words; empty where nobody asked.
+        out: whether he would not be in the audience without them.
+    """
 
     user: str
     rank: int
     probability: float | None
     events: tuple[tuple[datetime, str], ...]
     because: tuple[str, ...] = ()
+    out: bool = False
 
 
 def points(audience: Audience) -> list[Size]:

@@ -38,6 +38,11 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
+def depth(share: float) -> str:
+    """A share of the best, in words."""
+    return "everyone" if share >= 1 else f"best {percent(share)}"
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -47,7 +52,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "whole": lambda number: f"{number:,.0f}", "day": _day}
+    environment.filters |= {"percent": percent, "depth": depth, "whole": lambda number: f"{number:,.0f}", "day": _day}
     environment.globals |= {"style": lambda: Markup(source("style.css")), "style_digest": style_digest}
     return environment
 

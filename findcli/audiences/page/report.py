@@ -21,14 +21,14 @@ from findcli.audiences.page.figures import beside_everyone as compare
 from findcli.audiences.page.figures import examples as pick
 from findcli.audiences.page.figures import points as size_points
 from findcli.audiences.page.figures import proved as prove
-from findcli.audiences.page.render import percent, render
+from findcli.audiences.page.render import depth, percent, render
 from findcli.audiences.page.words import Read, in_words, readings
 from findcli.audiences.saved import Record, Saved
 from findcli.audiences.sets import CALLED
 from findcli.audiences.sizes import Size, size_of
 from findcli.audiences.target import Audience, target
 from findcli.audiences.why.audience import Mark, sets_apart
-from findcli.audiences.why.user import explain_audience
+from findcli.audiences.why.user import Reasons, explain_audience
 from findcli.data.events import changed_sources
 from findcli.errors import FindCLIError
 from findcli.scoring.engine import Engine, open_engine
@@ -121,7 +121,7 @@ class Page:
     @property
     def proved_chart(self) -> Markup:
         """How many came, of 100 promised, by depth."""
-        rows = [chart.Bar(f"best {each.depth:.0%}", each.came, f"{each.came:.0f}") for each in self.proved]
+        rows = [chart.Bar(depth(each.depth), each.came, f"{each.came:.0f}") for each in self.proved]
         return chart.bars(rows, title="How many came, of 100 promised, by size; the table has the same", exact=100.0)
 
     def said(self, mark: Mark) -> str:
@@ -237,16 +237,15 @@ def _examples(engine: Engine, audience: Audience) -> list[Example]:
         reasons = {str(each.user): each for each in explain_audience(engine, audience, best)}
     subject = workspace.settings.workspace.subject
     return [
-        Example(
-            each.user,
-            each.rank,
-            each.probability,
-            each.events,
-            tuple(f"{event.time:%Y-%m-%d} {in_words(event.sentence, subject)}" for event in why.events) if why else (),
-        )
+        replace(each, because=_because(reasons[each.user], subject), out=reasons[each.user].out)
+        if each.user in reasons
+        else each
         for each in shown
-        for why in [reasons.get(each.user)]
     ]
+
+
+def _because(reasons: Reasons, subject: str) -> tuple[str, ...]:
+    return tuple(f"{event.time:%Y-%m-%d} {in_words(event.sentence, subject)}" for event in reasons.events)
 
 
 def _combined(record: Record) -> str:
@@ -287,7 +286,8 @@ def _dates(workspace: Workspace, record: Record) -> Iterator[tuple[str, str]]:
     if record.as_of is not None:
         yield "histories end before", f"{record.as_of[:10]} (UTC)"
     yield "what they look ahead", _length(workspace.settings.windows.future)
-    yield "list saved", record.created
+    saved = datetime.fromisoformat(record.created)
+    yield "list saved", f"{saved:%Y-%m-%d %H:%M} ({saved.tzname()})"
 
 
 def _technical(saved: Saved, engine: Engine | None, audience: Audience | None) -> Iterator[tuple[str, str]]:
