@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 WIDTH, HEIGHT = 400, 244  # of the view box; a page scales it
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 28, 40
-ROW, NAMES = 30, 150  # height of a bar with its name, and width of the names
+ROW, NAMES = 30, 176  # height of a bar with its name, and width of the names
 TICKS = 4
-ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+ROUND = (1.0, 2.0, 4.0, 6.0, 8.0, 10.0)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from findcli.audiences.page.render import percent
 from findcli.audiences.page.words import in_words
 from findcli.audiences.sizes import Size, sizes
 from findcli.audiences.target import Audience
@@ -125,8 +126,11 @@ def beside_everyone(workspace: Workspace, audience: Audience) -> list[Beside]:
     """The audience beside everyone who was ranked: what is expected of both, and how active they were."""
     rows = []
     everyone = points(audience)
-    if audience.size is not None and everyone:
-        rows.append(Beside("expected share", f"{audience.size.precision:.0%}", f"{everyone[-1].precision:.0%}"))
+    if everyone and len(audience.selected):
+        chosen = (
+            audience.selected["probability"].to_numpy().mean() if audience.size is None else audience.size.precision
+        )
+        rows.append(Beside("expected share", percent(float(chosen)), percent(everyone[-1].precision)))
     window = parse_duration(workspace.settings.windows.history)
     counts = _activity(workspace, audience.ranking["user_id"], audience.as_of, window)
     inside = counts.filter(pl.col("user_id").is_in(audience.selected["user_id"].implode()))

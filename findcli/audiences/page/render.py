@@ -40,7 +40,7 @@ def percent(share: float) -> str:
 
 def depth(share: float) -> str:
     """A share of the best, in words."""
-    return "everyone" if share >= 1 else f"best {percent(share)}"
+    return "everyone" if share >= 1 else f"best {100 * share:.2g}%"
 
 
 @cache

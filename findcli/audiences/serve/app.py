@@ -29,6 +29,9 @@ Sentence = Annotated[str, Field(min_length=1, max_length=LONGEST, description="O
 Filter = Annotated[str | None, Field(max_length=LONGEST, description="Only users whose profile passes.")]
 Count = Annotated[int, Field(ge=1, le=MOST_USERS, description="At most so many of the best users.")]
 
+Words = Annotated[str, Query(max_length=LONGEST)]
+Users = Annotated[int, Query(ge=1, le=MOST_USERS)]
+
 
 class Asked(BaseModel):
     """A demand, and how many users at most."""
@@ -152,19 +155,16 @@ def _add_api(app: FastAPI, answers: Answers) -> None:
 
 
 def _add_pages(app: FastAPI, answers: Answers) -> None:
-    words = Annotated[str, Query(max_length=LONGEST)]
-    number = Annotated[int, Query(ge=1, le=MOST_USERS)]
-
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    def page(q: words = "", users: number = DEFAULT) -> Response:
+    def page(q: Words = "", users: Users = DEFAULT) -> Response:
         return _page("app.html", answers, q.strip(), users)
 
     @app.get("/answer", response_class=HTMLResponse, include_in_schema=False)
-    def answer(q: words, users: number = DEFAULT) -> Response:
+    def answer(q: Words, users: Users = DEFAULT) -> Response:
         return _page("answer.html", answers, q.strip(), users)
 
     @app.get("/download", include_in_schema=False)
-    def download(q: words, users: number = DEFAULT, format: Kind = "csv") -> Response:
+    def download(q: Words, users: Users = DEFAULT, format: Kind = "csv") -> Response:
         return _file(answers, q.strip(), users, None, format)
 
     @app.get("/style.css", include_in_schema=False)
