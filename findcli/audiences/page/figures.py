@@ -1,4 +1,7 @@
-"""The numbers of a page: sizes, tenths, the audience beside everyone, how numbers proved before, example users."""
+"""The numbers of a page: sizes, tenths, the audience beside everyone, how numbers proved before, example users.
+
+Tested in tests/audiences/page/test_report.py.
+"""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters |= {"percent": percent, "depth": depth, "whole": lambda number: f"{number:,.0f}", "day": _day}
     environment.globals |= {"style": lambda: Markup(source("style.css")), "style_digest": style_digest}

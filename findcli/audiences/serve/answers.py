@@ -2,6 +2,8 @@
 
 The model is asked by one request at a time, since neither torch nor the text models' caches promise more; what is kept
 is read by many at once. A list that is downloaded is always ranked anew, by what consent and forgetting are then.
+
+Tested in tests/audiences/serve/test_app.py.
 """
 
 from __future__ import annotations

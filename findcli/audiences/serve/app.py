@@ -1,8 +1,6 @@
 """The application: a page, and a JSON API with OpenAPI beneath it.
 
 Nothing is read from a path that a request names, and nothing is written.
-
-Tested in tests/audiences/serve/test_app.py.
 """
 
 from __future__ import annotations
