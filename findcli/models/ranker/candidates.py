@@ -29,6 +29,7 @@ MEANS: dict[str, tuple[str, ...]] = {
 }  # candidates that are the mean log odds of others, the widest last
 COUNTED = ("level", "decay 0.9", "decay 0.7", "recency", "family's decay 0.7", "user's decay 0.7", "rate lately")
 PENALTY = 1.0  # of the count's weights, which are in standard deviations
+BLOCK = 2048  # rows that trees score at once
 LEAVES, DEPTH, RATE, SMALLEST_LEAF, SHARE = 15, 5, 0.06, 100, 0.5  # of the trees
 
 
@@ -175,15 +176,21 @@ class Trees:
     def __call__(self, features: Tensor) -> Tensor:
         """The log odds: (..., F) -> (...)."""
         rows = features.reshape(-1, features.shape[-1]).numpy()
+        blocks = [self._odds(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
+        odds = np.concatenate([np.empty(0), *blocks])
+        return torch.from_numpy(odds.astype(np.float32)).reshape(features.shape[:-1])
+
+    def _odds(self, rows: np.ndarray) -> np.ndarray:
+        """The log odds of rows (n, F), few enough to stay in the processor's cache: float64 (n,)."""
+        values, begins = rows.ravel(), np.arange(len(rows)) * rows.shape[1]
         odds = np.full(len(rows), self.base[0])
-        each = np.arange(len(rows))
         for root in self.roots:
             node = np.full(len(rows), root)
             for _ in range(int(self.depth[0])):
-                goes_left = rows[each, self.feature[node]] <= self.threshold[node]
-                node = np.where(goes_left, self.left[node], self.right[node])
-            odds += self.value[node]
-        return torch.from_numpy(odds.astype(np.float32)).reshape(features.shape[:-1])
+                goes_left = values.take(begins + self.feature.take(node)) <= self.threshold.take(node)
+                node = np.where(goes_left, self.left.take(node), self.right.take(node))
+            odds += self.value.take(node)
+        return odds
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Habits:
     sums: dict[str, sparse.csr_matrix]
     activity: np.ndarray
 
-    def rows(self, users: np.ndarray) -> Habits:
+    def rows(self, users: np.ndarray | slice) -> Habits:
         """The habits of some users, by row."""
         return Habits({name: sums[users] for name, sums in self.sums.items()}, self.activity[users])
 

@@ -75,7 +75,7 @@ class UserFeatures:
     of_scopes: np.ndarray
     scopes: np.ndarray
 
-    def rows(self, users: np.ndarray) -> UserFeatures:
+    def rows(self, users: np.ndarray | slice) -> UserFeatures:
         """The features of some users, by row."""
         return UserFeatures(
             self.habits.rows(users), self.log_wide[users], self.co_levels[users], self.factors[users],
