@@ -43,11 +43,19 @@ def main(workspace: str, users: int = 100_000, clients: int = 8, requests: int =
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:  # clients do not share the server's lock
             pool.submit(ask, port, sentences[:1], users, 2).result()
             alone = pool.submit(ask, port, sentences, users, requests).result()
-            together = pool.submit(crowd, port, sentences, users, clients, requests).result()
+            known = sentences[: -(-requests // MOVES)]
+            moving = pool.submit(crowd, port, [known] * clients, users, requests).result()
+            others = [sentences[len(known) + i :: clients] for i in range(clients)]
+            mixed = pool.submit(crowd, port, others, users, max(MOVES, requests // 5)).result()
         server.should_exit = True
         thread.join()
     first, moved = alone[::MOVES], [took for i, took in enumerate(alone) if i % MOVES]
-    times = {"alone": alone, "alone, new sentence": first, "alone, size moved": moved, f"{clients} at once": together}
+    times = {
+        "alone, new sentence": first,
+        "alone, size moved": moved,
+        f"{clients} at once, sizes of sentences that were asked before": moving,
+        f"{clients} at once, each with sentences of his own": mixed,
+    }
     for name, seconds in times.items():
         print(f"{name}: {len(seconds)} requests, {summary(seconds)}")
     print(f"{users:,} users, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -98,10 +106,10 @@ def ask(port: int, sentences: Sequence[str], users: int, requests: int) -> list[
     return seconds
 
 
-def crowd(port: int, sentences: Sequence[str], users: int, clients: int, requests: int) -> list[float]:
-    """The seconds of several persons at once, each with sentences of his own."""
-    with ThreadPoolExecutor(clients) as pool:
-        each = [pool.submit(ask, port, sentences[i + 20 :: clients], users, requests) for i in range(clients)]
+def crowd(port: int, sentences: Sequence[Sequence[str]], users: int, requests: int) -> list[float]:
+    """The seconds of several persons' requests at once; the sentences of each."""
+    with ThreadPoolExecutor(len(sentences)) as pool:
+        each = [pool.submit(ask, port, of_one, users, requests) for of_one in sentences]
         return [took for one in each for took in one.result()]
 
 

@@ -19,6 +19,7 @@ def test_a_crowd_is_answered(trained_workspace: Workspace, monkeypatch: pytest.M
 
     times = main(str(trained_workspace.folder), users=5000, clients=8, requests=40)
     sys.modules.pop("serve_load")
-    assert len(times["8 at once"]) == 320
-    assert sorted(times["8 at once"])[315] < 20  # a machine that others share; examples/guide has the figures
-    assert sorted(times["alone, size moved"])[len(times["alone, size moved"]) // 2] < 1
+    new, moved, moving, mixed = (sorted(seconds) for seconds in times.values())
+    assert (len(new), len(moved), len(moving), len(mixed)) == (2, 38, 320, 160)
+    assert moved[len(moved) // 2] < 1  # of a machine that others share; examples/guide has the figures
+    assert moving[int(0.99 * len(moving))] < 10
