@@ -29,7 +29,7 @@ from findcli.data.forgotten import forgotten_hashes
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace
 
-KEPT = 64  # rankings
+KEPT = 32  # rankings
 DEFAULT = 100  # users, as of `findcli target`
 
 
@@ -79,7 +79,7 @@ class Answers:
             FindCLIError: no model is trained, or no user is embedded.
         """
         with self._asking:
-            engine = self._engine()
+            engine = self.engine()
             self._histories(engine)
             if engine.reads:
                 _ = engine.rewriter, engine.scorer
@@ -131,7 +131,7 @@ class Answers:
 
     def _ranked(self, demand: str, where: str | None) -> _Ranked:
         """The ranking of everyone, made or kept."""
-        engine = self._engine()
+        engine = self.engine()
         key = (demand, where, id(engine), forgotten_hashes(self.workspace))
         kept = self._keep(key)
         if kept is not None:
@@ -157,7 +157,8 @@ class Answers:
             self._kept.move_to_end(key)
             return self._kept[key]
 
-    def _engine(self) -> Engine:
+    def engine(self) -> Engine:
+        """The engine of the newest model and users, the same object while they stay the same."""
         return open_engine(self.workspace, device=self.device)
 
     def _histories(self, engine: Engine) -> None:

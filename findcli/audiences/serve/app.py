@@ -137,7 +137,7 @@ def _add_api(app: FastAPI, answers: Answers) -> None:
     @app.get("/api/workspace")
     def workspace() -> Here:
         """The workspace that is asked about."""
-        engine = answers.warm()
+        engine = answers.engine()
         name = answers.workspace.settings.workspace.name
         return Here(name=name, users=len(engine.users), as_of=engine.as_of.isoformat(), findcli=__version__)
 
