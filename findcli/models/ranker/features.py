@@ -116,7 +116,7 @@ def statistics_of(users: UserFeatures, query: Query | Tangent, learned: CoOccurr
     """The statistics of N users and Q questions, which are linear in the questions' weights: float32 (N, Q, S)."""
     adds = learned.weights @ (query.translated * learned.spread[:, None])  # (M, Q)
     per_pair = [
-        *(_dense(users.habits.sums[name] @ query.about) for name in SUMS),
+        *_sums_about(users.habits, query.about),
         users.log_wide @ query.wide,
         users.co_levels @ adds,
         users.factors @ (learned.factors.T @ query.translated),
@@ -125,6 +125,20 @@ def statistics_of(users: UserFeatures, query: Query | Tangent, learned: CoOccurr
     for i, each in enumerate(per_pair):
         statistics[:, :, i] = each
     return statistics
+
+
+def _sums_about(habits: Habits, about: sparse.csc_matrix) -> list[np.ndarray]:
+    """The sums of what Q questions are about, (N, Q) each, in the order of `SUMS`.
+
+    Most questions are about few concepts: what is stored of others is left out first, for all sums at once, since all
+    have one pattern.
+    """
+    pattern = habits.sums[SUMS[0]]
+    asked = about.getnnz(1) > 0  # (n_concepts,)
+    kept = np.flatnonzero(asked[pattern.indices])
+    indices, ends = pattern.indices[kept], np.searchsorted(kept, pattern.indptr)
+    few = (sparse.csr_matrix((habits.sums[name].data[kept], indices, ends), pattern.shape) for name in SUMS)
+    return [_dense(each @ about) for each in few]
 
 
 def _dense(matrix: sparse.csr_matrix | np.ndarray) -> np.ndarray:
