@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from findcli.cli import console
+from findcli.cli import console, who_not
 from findcli.cli.options import Device, Threads, WorkspaceDir
 from findcli.cli.stage import settle_threads
 
@@ -34,6 +34,8 @@ def serve(
     port: Port = 8321,
     token: Token = None,
     allow_host: Names = None,
+    exclude: who_not.Exclude = None,
+    purpose: who_not.Purpose = None,
     workspace: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
@@ -58,7 +60,9 @@ def serve(
     from findcli.audiences.serve.listen import listening
     from findcli.workspace.folder import load_workspace
 
-    answers = Answers(load_workspace(workspace), device=device or "auto")
+    opened = load_workspace(workspace)
+    left_out = who_not.left_out(opened, purpose, exclude)
+    answers = Answers(opened, who_not=left_out, device=device or "auto")
     engine = answers.warm()
     app = guarded(answers, hosts=[*LOOPBACK, _bracketed(host), *(allow_host or ())], token=token)
     with listening(host, port) as socket:

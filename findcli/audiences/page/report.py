@@ -13,8 +13,10 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 from markupsafe import Markup
 
+from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.page import chart
 from findcli.audiences.page.figures import Beside, Example, Proved, Tenth, latest_events, middle, some_rows, tenths
 from findcli.audiences.page.figures import beside_everyone as compare
@@ -171,7 +173,7 @@ def page_of_saved(workspace: Workspace, saved: Saved) -> Page:
     control = int((users["group"] == "control").sum())
     common: dict[str, Any] = {
         "title": record.demands[0] if record.made_by == "target" else _combined(record),
-        "users": len(users),
+        "users": len(users) - control,
         "steps": list(_steps(record, control=control)),
         "warnings": list(_warnings(workspace, record, why_not)),
         "dates": list(_dates(workspace, record)),
@@ -203,12 +205,13 @@ def rank_again(workspace: Workspace, saved: Saved) -> tuple[Engine | None, Audie
     if record.model.get("folder", str(workspace.folder)) != str(workspace.folder):
         return None, None, f"another workspace's model ranked it: {alone}"
     demands = [] if record.prompt else record.demands
+    again = {"who_not": WhoNot(purpose=record.details.get("purpose")), **record.details.get("asked", {})}
     try:
         engine, day = _engine_of(workspace, record)
-        (ranked,) = target(workspace, demands, prompt=record.prompt, as_of=day, **record.details.get("asked", {}))
+        (ranked,) = target(workspace, demands, prompt=record.prompt, as_of=day, **again)
     except FindCLIError as error:
         return None, None, f"it cannot be ranked again ({error}): {alone}"
-    users = saved.users()
+    users = reached(saved)
     both = users.join(ranked.ranking.select("user_id", now="score"), on="user_id", how="left")
     if both["now"].null_count() or not np.allclose(both["score"].to_numpy(), both["now"].to_numpy(), atol=SAME):
         return None, None, f"the model or the data changed since it was saved: {alone}"
@@ -217,6 +220,11 @@ def rank_again(workspace: Workspace, saved: Saved) -> tuple[Engine | None, Audie
     if selected["rank"].to_list() == list(range(1, len(selected) + 1)):
         size = size_of(ranked.ranking, len(selected), ranked.reliability)
     return engine, replace(ranked, selected=selected, size=size), ""
+
+
+def reached(saved: Saved) -> pl.DataFrame:
+    """The users of an audience whom an experiment does not hold out."""
+    return saved.users().filter(pl.col("group").is_null() | (pl.col("group") != "control"))
 
 
 def _engine_of(workspace: Workspace, record: Record) -> tuple[Engine, datetime | None]:
@@ -254,7 +262,13 @@ def _combined(record: Record) -> str:
 
 def _steps(record: Record, *, control: int) -> Iterator[tuple[str, str]]:
     """From everyone to the list: who was left out and why, and how many remain."""
-    sizes = record.sizes
+    sizes, counts = record.sizes, record.details.get("counts")
+    if counts:
+        yield "everyone with a history", f"{counts['gross']:,}"
+        yield from ((f"left out: {drop['reason']}", f"-{drop['users']:,}") for drop in counts["drops"])
+        yield from ((f"left out: {drop.reason}", f"-{drop.users:,}") for drop in record.drops)
+        yield "in the audience", f"{sizes.selected - control:,}"
+        return
     if sizes.embedded is not None:
         yield "everyone with a history", f"{sizes.embedded:,}"
     for each in record.filters:
@@ -266,9 +280,9 @@ def _steps(record: Record, *, control: int) -> Iterator[tuple[str, str]]:
             yield "left out: below the size that was chosen", f"-{below:,}"
     for drop in record.drops:
         yield f"left out: {drop.reason}", f"-{drop.users:,}"
-    yield "in the audience", f"{sizes.selected:,}"
     if control:
-        yield "of them kept back to compare with, never exported", f"{control:,}"
+        yield "left out: kept back to compare with", f"-{control:,}"
+    yield "in the audience", f"{sizes.selected - control:,}"
 
 
 def _warnings(workspace: Workspace, record: Record, why_not: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.export import one_table, write_audience
 from findcli.audiences.page.figures import examples, latest_events, points, some_rows
 from findcli.audiences.page.report import Page, page_of
@@ -63,11 +64,12 @@ class Answers:
 
     Args:
         workspace: of model and users.
+        who_not: whom to leave out, as for `target`.
         device: of the model.
     """
 
-    def __init__(self, workspace: Workspace, *, device: str = "auto") -> None:
-        self.workspace, self.device = workspace, device
+    def __init__(self, workspace: Workspace, *, who_not: WhoNot | None = None, device: str = "auto") -> None:
+        self.workspace, self.who_not, self.device = workspace, who_not, device
         self._asking, self._kept_by = Lock(), Lock()
         self._kept: OrderedDict[Hashable, _Ranked] = OrderedDict()
         self._latest: tuple[Engine, pl.DataFrame] | None = None
@@ -121,9 +123,7 @@ class Answers:
             FindCLIError: as for `target`.
         """
         with self._asking:
-            (audience,) = target(
-                self.workspace, [demand], selection=Selection(top_k=users), where=where, device=self.device
-            )
+            audience = self._target(demand, where, Selection(top_k=users))
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"audience{ending}"
             write_audience(one_table([audience], named=False), path)
@@ -140,10 +140,16 @@ class Answers:
             kept = self._keep(key)  # who asked at the same time may have made it
             if kept is None:
                 self._histories(engine)
-                (audience,) = target(self.workspace, [demand], where=where, device=self.device)
+                audience = self._target(demand, where)
                 kept = self._keep(key, _Ranked(audience, points(audience)))
         assert kept is not None
         return kept
+
+    def _target(self, demand: str, where: str | None, selection: Selection | None = None) -> Audience:
+        (audience,) = target(
+            self.workspace, [demand], selection=selection, where=where, who_not=self.who_not, device=self.device
+        )
+        return audience
 
     def _keep(self, key: Hashable, made: _Ranked | None = None) -> _Ranked | None:
         """Look a ranking up, or keep it; the least recently used goes."""

@@ -11,9 +11,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from findcli.audiences.experiment.assign import Experiment
 from findcli.audiences.page.figures import points, tenths
 from findcli.audiences.page.render import depth, percent
-from findcli.audiences.page.report import page_of_saved, report
+from findcli.audiences.page.report import Page, page_of_saved, report
 from findcli.audiences.saved import Drop, Record, Saved, Sizes, open_audience, save_audience, save_target
 from findcli.audiences.select import Selection
 from findcli.audiences.sets import combine
@@ -94,9 +95,23 @@ def test_the_page_has_the_sizes_of_manifest_and_list(trained_workspace: Workspac
     assert sum(each.chosen for each in page.tenths) == page.users
     assert sum(each.users for each in page.tenths) == page.ranked
     assert page.points[-1].users == page.ranked
-    steps = dict(page.steps)
-    assert int(steps["ranked"]) + int(steps["left out: below the size that was chosen"]) == page.users
+    assert adds_up(page)
     assert not [each for each in page.warnings if "ranked again" in each or "changed" in each]
+
+
+def adds_up(page: Page) -> bool:
+    """Whether the first step and what is left out come to the audience."""
+    first, *drops, last = [int(users.replace(",", "")) for _, users in page.steps]
+    return first + sum(drops) == last == page.users
+
+
+def test_who_is_held_out_is_not_on_the_page(trained_workspace: Workspace) -> None:
+    experiment = Experiment("may", 0.5)
+    (audience,) = target(trained_workspace, [TEA], selection=Selection(top_k=20), experiment=experiment)
+    page = page_of_saved(trained_workspace, save_target(trained_workspace, "tea", audience).saved)
+    assert page.users == len(audience.selected) < 20
+    assert adds_up(page)
+    assert {each.user for each in page.examples} <= set(map(str, audience.selected["user_id"]))
 
 
 def test_the_numbers_of_a_page_are_those_of_the_command(trained_workspace: Workspace) -> None:
@@ -149,13 +164,14 @@ def test_drops_and_control_group_stand_between_everyone_and_the_list(trained_wor
         audience.record,
         sizes=Sizes(embedded=60, passed=60, selected=20),
         drops=[Drop(reason="have objected", users=3)],
-        details={**audience.record.details, "warnings": ["group rates differ"]},
+        details={"warnings": ["group rates differ"]},
     )
     users = audience.users().with_columns(group=pl.Series(["control"] * 2 + ["target"] * 18))
     page = page_of_saved(trained_workspace, save_audience(trained_workspace, "tea", users, record).saved)
     assert ("left out: have objected", "-3") in page.steps
     assert ("left out: below the size that was chosen", "-37") in page.steps
-    assert page.steps[-1] == ("of them kept back to compare with, never exported", "2")
+    assert page.steps[-2:] == [("left out: kept back to compare with", "-2"), ("in the audience", "18")]
+    assert page.users == 18
     assert "group rates differ" in page.warnings
 
 
