@@ -35,11 +35,14 @@ LockOption = Annotated[
     typer.Option("--lock", help="Keep the reach or the last score of an audience that was written before."),
 ]
 Earlier = Annotated[
-    Path | None, typer.Option("--earlier", metavar="FILE", help="That audience: its file, or its folder if saved.")
+    str | None,
+    typer.Option("--earlier", metavar="AUDIENCE", help="That audience: its name if it is saved, or its file."),
 ]
 
 
-def lock_limits(lock: Literal["reach", "score"] | None, earlier: Path | None, *, limited: bool) -> dict[str, Any]:
+def lock_limits(
+    workspace: Path | None, lock: Literal["reach", "score"] | None, earlier: str | None, *, limited: bool
+) -> dict[str, Any]:
     """The limits that keep what an earlier audience had; none without a lock.
 
     Raises:
@@ -53,8 +56,10 @@ def lock_limits(lock: Literal["reach", "score"] | None, earlier: Path | None, *,
     if limited:
         raise typer.BadParameter("it sets the size already: leave other limits out", param_hint="--lock")
     from findcli.audiences.lock import locked
+    from findcli.workspace.folder import load_workspace
 
-    return {name: value for name, value in vars(locked(lock, earlier)).items() if value is not None}
+    kept = locked(load_workspace(workspace), lock, earlier)
+    return {name: value for name, value in vars(kept).items() if value is not None}
 
 
 def print_sizes(sizes: Sequence[Size]) -> None:

@@ -125,7 +125,7 @@ def target(
     limits = {"top_k": top_k, "top_percent": top_percent, "min_score": min_score, "min_probability": min_probability}
     limited = any(value is not None for value in limits.values())
     _refuse_contradictions(demand, demands, prompt, everyone=everyone, limited=limited)
-    limits |= sizes.lock_limits(lock, earlier, limited=limited or everyone)
+    limits |= sizes.lock_limits(workspace, lock, earlier, limited=limited or everyone)
     aims = {"precision": target_precision, "budget": budget, "cost": cost, "value": value}
     if not everyone and all(value is None for value in [*limits.values(), *aims.values()]):
         limits["top_k"] = DEFAULT_TOP

@@ -18,7 +18,7 @@ from findcli.models.ranker.candidates import CAUTIOUS, COUNTS, MEANS, Trees, par
 from findcli.models.ranker.lessons import DRAWN
 
 AUTO = "auto"
-FEW_USERS = 200  # so few teach a network and trees less than a count needs not be taught
+FEW_TAUGHT = 1000  # pairs of a user and a lesson; so few teach a network and trees little more than noise
 FEWEST = 5  # users of whom a lesson must be true, and of whom it must not, to be ranked by
 REPLICATES = 100
 SURE = 2.0  # standard errors
@@ -60,14 +60,14 @@ def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str,
     """Choose the candidate that ranks best, kinds of lessons weighted as they are drawn.
 
     The mean of all candidates is kept unless another ranks better by more than two standard errors over validation
-    users: few of them cannot tell candidates apart, and then a mean is the safest. Where few users taught, the mean is
-    that of the count and the start, or the count alone: what they teach anything larger is mostly noise.
+    users: few of them cannot tell candidates apart, and then a mean is the safest. Where few users taught few
+    lessons, the mean is that of the count and the start, or the count alone.
 
     Args:
         parts: the trained candidates by name.
         trial: what they are compared on.
         wanted: the name of a candidate to keep whatever is measured, or "auto".
-        taught: how many users taught the candidates.
+        taught: how many users taught the candidates, times how many lessons.
 
     Returns:
         `kept`, the name of a candidate, `auc`, the mean of each, and `by_kind`, the same for each kind of lesson.
@@ -84,7 +84,7 @@ def choose(parts: Mapping[str, nn.Module | Trees], trial: Trial, *, wanted: str,
         if aucs
     }
     cautious = [name for name in (CAUTIOUS, COUNTS) if name in odds]
-    fallback = cautious[0] if taught < FEW_USERS and cautious else names[-1]
+    fallback = cautious[0] if taught < FEW_TAUGHT and cautious else names[-1]
     kept = wanted if wanted in odds else _surely_best(means, fallback=fallback)
     observed = {name: {kind: float(auc[0]) for kind, auc in aucs.items()} for name, aucs in by_kind.items()}
     return {"kept": kept, "auc": {name: float(each[0]) for name, each in means.items()}, "by_kind": observed}

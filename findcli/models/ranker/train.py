@@ -78,7 +78,7 @@ def train_ranker(
         parts[COUNTS] = count = Count.learn(examples.numpy(), true.numpy())
         save_module(draft, "count", count, {"features": len(FEATURES)})
     trial = world.trial(world.moments[-1])
-    taught = int((world.users["split"] == "train").sum())
+    taught = int((world.users["split"] == "train").sum()) * len(world.lessons)
     report = choose(parts, trial, wanted=settings.candidate, taught=taught)
     draft.json("ranking.json", report)
     draft.metrics["ranker"] = report["kept"]

@@ -36,7 +36,7 @@ def candidates(**columns: int) -> dict[str, torch.nn.Module | Trees]:
 
 def test_the_best_on_validation_users_is_kept() -> None:
     parts = candidates(**{NETWORK: 1, TREES: 0, COUNTS: 1})
-    report = choose(parts, trial(), wanted=AUTO, taught=400)
+    report = choose(parts, trial(), wanted=AUTO, taught=9000)
     assert report["kept"] == TREES
     assert report["auc"][TREES] > 0.8 > 0.6 > report["auc"][COUNTS]
     assert set(report["by_kind"][TREES]) == {THING, LEVEL}
@@ -44,8 +44,8 @@ def test_the_best_on_validation_users_is_kept() -> None:
 
 def test_who_is_wanted_is_kept_whatever_is_measured() -> None:
     parts = candidates(**{NETWORK: 1, TREES: 0, COUNTS: 1})
-    assert choose(parts, trial(), wanted=COUNTS, taught=400)["kept"] == COUNTS
-    assert choose(parts, trial(), wanted="network and trees", taught=400)["kept"] == "network and trees"
+    assert choose(parts, trial(), wanted=COUNTS, taught=9000)["kept"] == COUNTS
+    assert choose(parts, trial(), wanted="network and trees", taught=9000)["kept"] == "network and trees"
 
 
 def test_few_users_cannot_tell_candidates_apart_and_the_mean_of_all_is_kept() -> None:
@@ -53,10 +53,10 @@ def test_few_users_cannot_tell_candidates_apart_and_the_mean_of_all_is_kept() ->
     noise = few.features[..., 0] + 0.1 * few.features[..., 1]
     alike = Trial(torch.stack([few.features[..., 0], noise], -1), few.true, few.kinds)
     parts = candidates(**{NETWORK: 0, TREES: 1, COUNTS: 0, START: 1})
-    assert choose(parts, alike, wanted=AUTO, taught=400)["kept"] == "all four"
+    assert choose(parts, alike, wanted=AUTO, taught=9000)["kept"] == "all four"
 
 
-def test_what_few_users_taught_is_not_trusted_unless_it_is_surely_better() -> None:
+def test_what_few_users_taught_of_few_lessons_is_not_trusted_unless_it_is_surely_better() -> None:
     few = Trial(trial().features[:24], trial().true[:24], trial().kinds)
     noise = few.features[..., 0] + 0.1 * few.features[..., 1]
     alike = Trial(torch.stack([few.features[..., 0], noise], -1), few.true, few.kinds)
@@ -70,4 +70,4 @@ def test_what_few_users_taught_is_not_trusted_unless_it_is_surely_better() -> No
 
 def test_where_nothing_can_be_ranked_the_mean_of_all_is_kept() -> None:
     blank = Trial(trial().features[:3], np.zeros((3, 20), bool), trial().kinds)
-    assert choose(candidates(**{NETWORK: 1, TREES: 0}), blank, wanted=AUTO, taught=400)["kept"] == "network and trees"
+    assert choose(candidates(**{NETWORK: 1, TREES: 0}), blank, wanted=AUTO, taught=9000)["kept"] == "network and trees"
