@@ -110,6 +110,7 @@ validate_every = 3
 lora_rank = 2
 
 [ranker]
+candidate = "all four"
 steps = 40
 trees = 10
 batch_size = 32

@@ -96,8 +96,11 @@ def test_the_command_prints_shares_and_what_is_wrong(
 
 def test_a_file_of_another_form_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "demands.tsv"
-    path.write_text("demand\tcategories\ntea\ttea\n")
+    path.write_text("sentence\tcategories\ntea\ttea\n")
     with pytest.raises(FindCLIError, match="cannot be read"):
+        read_answers(path)
+    path.write_text("demand\tcategories\n")
+    with pytest.raises(FindCLIError, match="holds no demand"):
         read_answers(path)
 
 
