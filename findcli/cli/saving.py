@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console
+from findcli.cli import console, panels
 
 if TYPE_CHECKING:
     from findcli.audiences.saved import Change
     from findcli.audiences.target import Audience
     from findcli.workspace.folder import Workspace
 
-Replace = Annotated[bool, typer.Option("--overwrite", help="Replace a saved audience of another demand.")]
+Replace = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a saved audience of another demand.", rich_help_panel=panels.RESULT)
+]
 
 
 def require_saveable(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from findcli.cli import console
+from findcli.cli import console, panels
 
 if TYPE_CHECKING:
     from findcli.audiences.sizes import Goal, Size
@@ -22,21 +22,41 @@ TargetPrecision = Annotated[
         "--target-precision",
         metavar="SHARE",
         help="Select as many users as surely respond at this share, such as 0.3: 9 such audiences in 10 keep it.",
+        rich_help_panel=panels.SIZE,
     ),
 ]
-Budget = Annotated[float | None, typer.Option("--budget", help="Select no more users than this pays for; with --cost.")]
-Cost = Annotated[float | None, typer.Option("--cost", help="What a message to one user costs.")]
+Budget = Annotated[
+    float | None,
+    typer.Option("--budget", help="Select no more users than this pays for; with --cost.", rich_help_panel=panels.SIZE),
+]
+Cost = Annotated[
+    float | None, typer.Option("--cost", help="What a message to one user costs.", rich_help_panel=panels.SIZE)
+]
 Value = Annotated[
-    float | None, typer.Option("--value", help="What a response is worth: select nobody who costs more; with --cost.")
+    float | None,
+    typer.Option(
+        "--value",
+        help="What a response is worth: select nobody who costs more; with --cost.",
+        rich_help_panel=panels.SIZE,
+    ),
 ]
 
 LockOption = Annotated[
     Literal["reach", "score"] | None,
-    typer.Option("--lock", help="Keep the reach or the last score of an audience that was written before."),
+    typer.Option(
+        "--lock",
+        help="Keep the reach or the last score of an audience that was written before.",
+        rich_help_panel=panels.SIZE,
+    ),
 ]
 Earlier = Annotated[
     str | None,
-    typer.Option("--earlier", metavar="AUDIENCE", help="That audience: its name if it is saved, or its file."),
+    typer.Option(
+        "--earlier",
+        metavar="AUDIENCE",
+        help="That audience: its name if it is saved, or its file.",
+        rich_help_panel=panels.SIZE,
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console, saving, sizes, understood, who_not, why
+from findcli.cli import console, panels, saving, sizes, understood, who_not, why
 from findcli.cli.options import AsOf, Device, Json, Model, Threads, WorkspaceDir
 from findcli.cli.sizes import Budget, Cost, Earlier, LockOption, TargetPrecision, Value
 from findcli.cli.stage import limit_threads, settle_threads
@@ -37,14 +37,28 @@ LearnedPrompt = Annotated[
     str | None,
     typer.Option("--prompt", metavar="NAME", help="Rank by this prompt of findcli tune-prompt, not by a demand."),
 ]
-TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Select at most this many users.")]
-TopPercent = Annotated[
-    float | None, typer.Option("--top-percent", min=0, max=100, help="Select at most this percentage of users.")
+TopK = Annotated[
+    int | None, typer.Option("--top-k", min=1, help="Select at most this many users.", rich_help_panel=panels.SIZE)
 ]
-MinScore = Annotated[float | None, typer.Option("--min-score", help="Select only users with at least this score.")]
+TopPercent = Annotated[
+    float | None,
+    typer.Option(
+        "--top-percent", min=0, max=100, help="Select at most this percentage of users.", rich_help_panel=panels.SIZE
+    ),
+]
+MinScore = Annotated[
+    float | None,
+    typer.Option("--min-score", help="Select only users with at least this score.", rich_help_panel=panels.SIZE),
+]
 MinProbability = Annotated[
     float | None,
-    typer.Option("--min-probability", min=0, max=1, help="Select only users with at least this probability."),
+    typer.Option(
+        "--min-probability",
+        min=0,
+        max=1,
+        help="Select only users with at least this probability.",
+        rich_help_panel=panels.SIZE,
+    ),
 ]
 Where = Annotated[
     str | None,
@@ -52,9 +66,12 @@ Where = Annotated[
         "--where",
         metavar="FILTER",
         help="Rank only users whose profile passes, such as \"age >= 25 and region in ('north', 'east')\".",
+        rich_help_panel=panels.WHO,
     ),
 ]
-Everyone = Annotated[bool, typer.Option("--all", help="Select all embedded users, or all who pass --where.")]
+Everyone = Annotated[
+    bool, typer.Option("--all", help="Select all embedded users, or all who pass --where.", rich_help_panel=panels.SIZE)
+]
 Rewrite = Annotated[
     str,
     typer.Option(
@@ -67,12 +84,26 @@ Rewrite = Annotated[
 Explain = Annotated[bool, typer.Option("--explain-query", help="Show how demands are understood; rank nobody.")]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write the audience to this .parquet, .csv or .jsonl file."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the audience to this .parquet, .csv or .jsonl file.",
+        rich_help_panel=panels.RESULT,
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite the file even if the workspace reads it.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--force", help="Overwrite the file even if the workspace reads it.", rich_help_panel=panels.RESULT),
+]
 Save = Annotated[
     str | None,
-    typer.Option("--save", metavar="NAME", help="Save the audience in the workspace; again, to refresh it."),
+    typer.Option(
+        "--save",
+        metavar="NAME",
+        help="Save the audience in the workspace; again, to refresh it.",
+        rich_help_panel=panels.RESULT,
+    ),
 ]
 
 

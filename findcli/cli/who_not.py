@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console
+from findcli.cli import console, panels
 
 if TYPE_CHECKING:
     from findcli.audiences.eligible.who import WhoNot
@@ -25,13 +25,22 @@ Exclude = Annotated[
         "--exclude",
         metavar="FILE|NAME",
         help="Leave out the users of this file or saved audience, such as a suppression list; may be repeated.",
+        rich_help_panel=panels.WHO,
     ),
 ]
 Purpose = Annotated[
     str | None,
-    typer.Option("--purpose", metavar="NAME", help="What the audience is for: only users who agreed to it are ranked."),
+    typer.Option(
+        "--purpose",
+        metavar="NAME",
+        help="What the audience is for: only users who agreed to it are ranked.",
+        rich_help_panel=panels.WHO,
+    ),
 ]
-KeepSeeds = Annotated[bool, typer.Option("--keep-seeds", help="With --prompt, rank the prompt's seed users too.")]
+KeepSeeds = Annotated[
+    bool,
+    typer.Option("--keep-seeds", help="With --prompt, rank the prompt's seed users too.", rich_help_panel=panels.WHO),
+]
 MinSize = Annotated[
     int | None,
     typer.Option(
@@ -39,16 +48,25 @@ MinSize = Annotated[
         min=0,
         metavar="USERS",
         help="Write no audience of fewer users; default: warn below 100, which ad platforms refuse.",
+        rich_help_panel=panels.SIZE,
     ),
 ]
 Holdout = Annotated[
     str | None,
-    typer.Option("--holdout", metavar="SHARE", help="Hold out this share of the audience, such as 10%, to compare."),
+    typer.Option(
+        "--holdout",
+        metavar="SHARE",
+        help="Hold out this share of the audience, such as 10%, to compare.",
+        rich_help_panel=panels.EXPERIMENT,
+    ),
 ]
 ExperimentName = Annotated[
     str | None,
     typer.Option(
-        "--experiment", metavar="NAME", help="Name of the experiment; it holds out the same users at every refresh."
+        "--experiment",
+        metavar="NAME",
+        help="Name of the experiment; it holds out the same users at every refresh.",
+        rich_help_panel=panels.EXPERIMENT,
     ),
 ]
 

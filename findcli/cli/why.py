@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from findcli.cli import console
+from findcli.cli import console, panels
 
 if TYPE_CHECKING:
     from findcli.audiences.target import Audience
@@ -23,11 +23,20 @@ if TYPE_CHECKING:
 EXAMPLES = 3  # users who are explained where none is named
 Why = Annotated[
     bool,
-    typer.Option("--why", help="Say what sets the audience apart, and which events put its best users into it."),
+    typer.Option(
+        "--why",
+        help="Say what sets the audience apart, and which events put its best users into it.",
+        rich_help_panel=panels.REASONS,
+    ),
 ]
 WhyUsers = Annotated[
     list[str] | None,
-    typer.Option("--why-user", metavar="USER", help="Explain this user of the audience; may be repeated."),
+    typer.Option(
+        "--why-user",
+        metavar="USER",
+        help="Explain this user of the audience; may be repeated.",
+        rich_help_panel=panels.REASONS,
+    ),
 ]
 
 
