@@ -49,6 +49,7 @@ def size(
     from findcli.audiences.target import target
     from findcli.demands.grammar import require_demands
     from findcli.errors import FindCLIError
+    from findcli.scoring.as_read import is_one_question
     from findcli.workspace.folder import load_workspace
 
     require_demands([demand])
@@ -72,17 +73,20 @@ def size(
     if how is not None and how.clauses and not audience.unanswered:
         understood.print_understood(how, brief=True)
     if not rows:
-        why = audience.unanswered or _why_none(audience.ranking["probability"].null_count() > 0)
+        several = how is not None and not is_one_question(how)
+        why = audience.unanswered or _why_none(audience.ranking["probability"].null_count() > 0, several=several)
         hint = "rank with findcli target; findcli target DEMAND --explain-query shows how it is read"
         raise FindCLIError(why, hint=hint)
     console.print_line(f"{len(audience.ranking):,} users, histories before {audience.as_of:%Y-%m-%d}")
     sizes.print_sizes(rows)
 
 
-def _why_none(ranked_only: bool) -> str:
+def _why_none(ranked_only: bool, *, several: bool) -> str:
     if ranked_only:
         return "this demand is ranked only: it has no expected number"
-    return "this demand combines several sentences: how far off its numbers may be was not measured"
+    if several:
+        return "this demand combines several sentences: how far off its numbers may be was not measured"
+    return "how far off numbers may be was not measured: too few sentences came true of too few users kept for it"
 
 
 def _percents(text: str) -> list[float]:

@@ -87,8 +87,10 @@ class Explained:
         for event in reasons.events:
             often = "" if event.times == 1 else f", {event.times} times"
             console.print_line(f"  {event.time:%Y-%m-%d}  {in_words(event.sentence, self.subject)}{often}")
+        whole = sum(map(abs, reasons.shares.values())) or 1.0
         most = sorted(reasons.shares.items(), key=lambda share: -abs(share[1]))
-        console.print_line(f"  what counts: {'; '.join(f'{part} {share:+.2f}' for part, share in most)}")
+        parts = [f"{part} {abs(share) / whole:.0%}{' against' if share < 0 else ''}" for part, share in most]
+        console.print_line(f"  what counts: {'; '.join(parts)}")
 
     def _what(self, mark: Mark) -> str:
         if mark.kind == "did":

@@ -100,7 +100,7 @@ def combined(scored: Scored, questions: Sequence[Question], rewritings: Sequence
     kinds = []
     for i, rewriting in enumerate(rewritings):
         columns = [column[question] for question in asked(rewriting)]
-        if _is_one_question(rewriting):
+        if is_one_question(rewriting):
             demands.scores[:, i], demands.probabilities[:, i] = (
                 scored.scores[:, columns[0]],
                 scored.probabilities[:, columns[0]],
@@ -113,11 +113,12 @@ def combined(scored: Scored, questions: Sequence[Question], rewritings: Sequence
             if not np.isnan(scored.probabilities[:, columns]).any():
                 demands.probabilities[:, i] = expit(odds)
         demands.nearest.append(_read_as(rewriting, scored.nearest[columns[0]]))
-        kinds.append(scored.kinds[columns[0]] if scored.kinds and _is_one_question(rewriting) else "")
+        kinds.append(scored.kinds[columns[0]] if scored.kinds and is_one_question(rewriting) else "")
     return replace(demands, kinds=tuple(kinds))
 
 
-def _is_one_question(rewriting: Rewriting) -> bool:
+def is_one_question(rewriting: Rewriting) -> bool:
+    """Whether a demand is one question, of a sentence or a set, so that its numbers were measured."""
     clauses = rewriting.clauses
     return not clauses or (len(clauses) == 1 and len(clauses[0].questions) == 1 and not clauses[0].negated)
 

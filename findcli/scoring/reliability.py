@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from findcli.data.questions import Question
+from findcli.errors import FindCLIError
 from findcli.models.ranker.queries import NAMED, Pick, Query, kind_of
 from findcli.models.ranker.reliability import ALL, shift, to_probabilities
 from findcli.models.trained import TrainedModel
@@ -108,10 +109,18 @@ class Calibrator:
         model: gives the lines.
         rows: the row of each concept by its text.
         population: gives the log odds of the population's active users for a query, (n, Q).
+
+    Raises:
+        FindCLIError: the lines are those of an earlier findcli.
     """
 
     def __init__(self, model: TrainedModel, rows: dict[str, int], population: Callable[[Query], np.ndarray]) -> None:
         self.lines = model.aligned.json(LINES) if model.aligned.files(LINES) else {}
+        if any("between" not in line for line in self.lines.values()):
+            hint = "train it again with: findcli align --force"
+            raise FindCLIError(
+                f"the probabilities of {model.aligned.folder} are those of an earlier findcli", hint=hint
+            )
         self.rows, self._population = rows, population
         self._means: dict[Question, float] = {}
 

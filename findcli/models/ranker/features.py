@@ -127,14 +127,15 @@ def statistics_of(users: UserFeatures, query: Query | Tangent, learned: CoOccurr
     return statistics
 
 
-def _sums_about(habits: Habits, about: sparse.csc_matrix) -> list[np.ndarray]:
+def _sums_about(habits: Habits, about: sparse.csc_matrix | np.ndarray) -> list[np.ndarray]:
     """The sums of what Q questions are about, (N, Q) each, in the order of `SUMS`.
 
     Most questions are about few concepts: what is stored of others is left out first, for all sums at once, since all
     have one pattern.
     """
     pattern = habits.sums[SUMS[0]]
-    asked = about.getnnz(1) > 0  # (n_concepts,)
+    stored = np.count_nonzero(about, 1) if isinstance(about, np.ndarray) else about.getnnz(1)  # (n_concepts,)
+    asked = np.asarray(stored) > 0
     kept = np.flatnonzero(asked[pattern.indices])
     indices, ends = pattern.indices[kept], np.searchsorted(kept, pattern.indptr)
     few = (sparse.csr_matrix((habits.sums[name].data[kept], indices, ends), pattern.shape) for name in SUMS)

@@ -26,7 +26,8 @@ from findcli.models.ranker.lessons import DRAWN
 ALL = "all"
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the users, best first
 FEWEST_TRUE = 50  # truths that a kind of lesson needs for a line of its own
-FEWEST_SENTENCES = 40  # sentences, at all cutoffs together, that a kind needs for figures of its own
+FEWEST_MEANS = 40  # sentences, at all cutoffs together, that a kind needs for a slope between them
+FEWEST_SENTENCES = 30  # that it needs for figures of its own; 19 would do for the quantiles
 LEAST, MOST = 0.02, 0.6  # share of users of whom a sentence came true, for it to be one that is asked
 INTERVAL = 0.9
 ONE_SIDED = 0.92  # a little more than nine in ten, since the largest of many sizes is taken
@@ -89,7 +90,7 @@ def calibrate(tried: Sequence[Tried]) -> dict[str, dict[str, float]]:
             within = np.concatenate([(odds - c).ravel() for (odds, _), c in zip(pairs, centres, strict=True)])
             between = np.concatenate([c.ravel() for c in centres])
             sentences = sum(odds.shape[1] for odds, _ in pairs)
-            lines[kind] = _line(within, between, true, apart=sentences >= FEWEST_SENTENCES)
+            lines[kind] = _line(within, between, true, apart=sentences >= FEWEST_MEANS)
     return lines
 
 
