@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 from findcli.data.profile_codes import ProfileCodes
 from findcli.models.find.tower import FusionTower
 from findcli.models.find.user_summary import Directions
-from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Count, Kept, Ranker, Trees, parts_of
+from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Count, Kept, Ranker, parts_of
 from findcli.models.ranker.co_occurrence import CoOccurrence
+from findcli.models.ranker.trees import Trees
 from findcli.models.text.encoder import load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
 from findcli.models.text.space import TextSpace

@@ -8,7 +8,7 @@ Legend: E examples, F features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from findcli.models.ranker.features import FEATURES
+from findcli.models.ranker.trees import Trees
 
 COUNTS, TREES, NETWORK, START = "counts", "trees", "network", "start"
 SINGLE = (NETWORK, TREES, COUNTS, START)
@@ -29,8 +30,6 @@ MEANS: dict[str, tuple[str, ...]] = {
 }  # candidates that are the mean log odds of others, the widest last
 COUNTED = ("level", "decay 0.9", "decay 0.7", "recency", "family's decay 0.7", "user's decay 0.7", "rate lately")
 PENALTY = 1.0  # of the count's weights, which are in standard deviations
-BLOCK = 2048  # rows that trees score at once
-LEAVES, DEPTH, RATE, SMALLEST_LEAF, SHARE = 15, 5, 0.06, 100, 0.5  # of the trees
 
 
 class Count(nn.Module):
@@ -108,89 +107,6 @@ class Ranker(nn.Module):
         scaled = (features - self.mean) / self.deviation
         odds: Tensor = self.linear(scaled) + self.perceptron(scaled)
         return odds.squeeze(-1)
-
-
-@dataclass(frozen=True)
-class Trees:
-    """Gradient-boosted trees as arrays, each (n_nodes,) over all trees; a leaf is its own child.
-
-    Attributes:
-        roots: the first node of each tree, int (n_trees,).
-        feature: the feature that a node splits on, int.
-        threshold: values up to it go left, float64.
-        left: the left child, int.
-        right: the right child, int.
-        value: what a leaf adds to the log odds, float64.
-        base: log odds before any tree, (1,).
-        depth: splits below the root of the deepest tree, (1,).
-    """
-
-    roots: np.ndarray
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    value: np.ndarray
-    base: np.ndarray
-    depth: np.ndarray
-
-    @classmethod
-    def learn(cls, examples: np.ndarray, true: np.ndarray, *, rounds: int, seed: int) -> Trees:
-        """Fit scikit-learn's histogram gradient boosting.
-
-        Args:
-            examples: features, (E, F).
-            true: whether they came true, bool (E,).
-            rounds: number of trees.
-            seed: of the features that each split is offered.
-        """
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
-        model = HistGradientBoostingClassifier(
-            max_iter=rounds, max_leaf_nodes=LEAVES, max_depth=DEPTH, learning_rate=RATE, min_samples_leaf=SMALLEST_LEAF,
-            max_features=SHARE, l2_regularization=1.0, early_stopping=False, random_state=seed,
-        ).fit(examples, true)  # fmt: skip
-        # NOTE: scikit-learn has no public view of these trees; a test compares the arrays with the model's own odds.
-        nodes = [tree.nodes for (tree,) in model._predictors]
-        starts = np.cumsum([0, *(len(each) for each in nodes)])
-        every, first = np.concatenate(nodes), np.repeat(starts[:-1], np.diff(starts))
-        itself, leaf = np.arange(len(every)), every["is_leaf"].astype(bool)
-        return cls(
-            roots=starts[:-1].astype(np.int32), feature=np.where(leaf, 0, every["feature_idx"]).astype(np.int32),
-            threshold=every["num_threshold"].astype(np.float64),
-            left=np.where(leaf, itself, every["left"] + first).astype(np.int32),
-            right=np.where(leaf, itself, every["right"] + first).astype(np.int32),
-            value=every["value"].astype(np.float64), base=np.asarray(model._baseline_prediction).reshape(1),
-            depth=every["depth"].max().reshape(1).astype(np.int32),
-        )  # fmt: skip
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        """The arrays by name, for `from_tensors`."""
-        return dict(vars(self))
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, np.ndarray]) -> Trees:
-        """The inverse of `tensors`."""
-        return cls(**tensors)
-
-    def __call__(self, features: Tensor) -> Tensor:
-        """The log odds: (..., F) -> (...)."""
-        rows = features.reshape(-1, features.shape[-1]).numpy()
-        blocks = [self._odds(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
-        odds = np.concatenate([np.empty(0), *blocks])
-        return torch.from_numpy(odds.astype(np.float32)).reshape(features.shape[:-1])
-
-    def _odds(self, rows: np.ndarray) -> np.ndarray:
-        """The log odds of rows (n, F), few enough to stay in the processor's cache: float64 (n,)."""
-        values, begins = rows.ravel(), np.arange(len(rows)) * rows.shape[1]
-        odds = np.full(len(rows), self.base[0])
-        for root in self.roots:
-            node = np.full(len(rows), root)
-            for _ in range(int(self.depth[0])):
-                goes_left = values.take(begins + self.feature.take(node)) <= self.threshold.take(node)
-                node = np.where(goes_left, self.left.take(node), self.right.take(node))
-            odds += self.value.take(node)
-        return odds
 
 
 @dataclass(frozen=True)

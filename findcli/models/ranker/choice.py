@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from findcli.metrics import bootstrap_weights, weighted_auc_ks
-from findcli.models.ranker.candidates import CAUTIOUS, COUNTS, MEANS, Trees, parts_of
+from findcli.models.ranker.candidates import CAUTIOUS, COUNTS, MEANS, parts_of
 from findcli.models.ranker.lessons import DRAWN
+from findcli.models.ranker.trees import Trees
 
 AUTO = "auto"
 FEW_TAUGHT = 1000  # pairs of a user and a lesson; so few teach a network and trees little more than noise

@@ -18,12 +18,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES, Count, Kept, Ranker, Trees, parts_of
+from findcli.models.ranker.candidates import COUNTS, NETWORK, SINGLE, START, TREES, Count, Kept, Ranker, parts_of
 from findcli.models.ranker.choice import choose
 from findcli.models.ranker.features import FEATURES, columns_of
 from findcli.models.ranker.moments import Moment, World
 from findcli.models.ranker.reliability import calibrate, measure
 from findcli.models.ranker.start import load_start
+from findcli.models.ranker.trees import Trees
 from findcli.models.weights import new_module, save_module
 from findcli.progress import Progress
 from findcli.training.loop import History, fit, step_seed

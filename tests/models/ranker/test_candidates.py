@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
-from sklearn.ensemble import HistGradientBoostingClassifier
 from torch.nn import functional
 
-from findcli.models.ranker.candidates import COUNTED, Count, Kept, Ranker, Trees
+from findcli.models.ranker.candidates import COUNTED, Count, Kept, Ranker
 from findcli.models.ranker.features import FEATURES
+from findcli.models.ranker.trees import Trees
 from findcli.training.loop import fit
 from findcli.training.losses import ranking_loss
 
@@ -19,22 +18,6 @@ def examples(n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
     features = rng.normal(size=(n, len(FEATURES))).astype(np.float32)
     odds = 2 * features[:, FEATURES.index("level")] * (features[:, FEATURES.index("alike")] > 0)
     return features, rng.random(n) < 1 / (1 + np.exp(-odds))
-
-
-def test_trees_answer_as_the_model_they_were_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    grown: list[HistGradientBoostingClassifier] = []
-    fit = HistGradientBoostingClassifier.fit
-
-    def remember(model: HistGradientBoostingClassifier, *rest: object) -> HistGradientBoostingClassifier:
-        grown.append(model)
-        return fit(model, *rest)
-
-    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", remember)
-    features, true = examples()
-    trees = Trees.from_tensors(Trees.learn(features, true, rounds=60, seed=0).tensors())
-    odds = trees(torch.from_numpy(features).reshape(30, 100, -1))
-    np.testing.assert_allclose(odds.flatten(), grown[0].decision_function(features), atol=1e-4)
-    assert np.mean((odds.flatten().numpy() > 0) == true) > 0.7
 
 
 def test_a_count_reads_what_counters_read_and_nothing_else() -> None:

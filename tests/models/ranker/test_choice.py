@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Trees
+from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES
 from findcli.models.ranker.choice import AUTO, Trial, choose
 from findcli.models.ranker.queries import LEVEL, THING
+from findcli.models.ranker.trees import Trees
 
 
 class Reads(torch.nn.Module):
