@@ -1,5 +1,6 @@
 """Fuses the modalities' vectors, any of which may be missing, into one vector per user (FIND Eq 11)."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -18,7 +19,8 @@ class Fusion(nn.Module):
         heads: attention heads.
         dropout: share dropped.
         skip: columns of the user's vector that each modality has to itself, past the attention; 0 is the paper's form.
-        gates: whether each modality passes a learned gate, which may close for a user; the paper has none.
+        gates: whether each modality passes a learned gate, which may close for a user: it weighs the attention and the
+            modality's own columns; the paper has none.
 
     Shape:
         vectors {name: (B, d_inputs[name])}, present {name: (B,)} -> (B, d_model), not normalised
@@ -64,13 +66,14 @@ class Fusion(nn.Module):
         """
         masked = {name: vectors[name].masked_fill(~present[name].unsqueeze(1), 0) for name in self.project}
         opened = {name: gate(masked[name]) for name, gate in self.gates.items()}  # (B, 1) each
-        tokens = torch.stack(
-            [project(masked[name]) * opened.get(name, 1) for name, project in self.project.items()], 1
-        )  # (B, M, d_model)
+        tokens = torch.stack([project(masked[name]) for name, project in self.project.items()], 1)  # (B, M, d_model)
         users = len(tokens)
         tokens = torch.cat([self.null.expand(users, 1, -1), tokens], 1)  # (B, 1 + M, d_model)
         absent = torch.stack([~present[name] for name in self.project], 1)  # (B, M)
         absent = nn.functional.pad(absent, (1, 0), value=False)  # (B, 1 + M)
+        if opened:  # attention normalises its keys, so a gate weighs what is attended to, not the key
+            weights = torch.cat([torch.ones_like(absent[:, :1]), *opened.values()], 1)  # (B, 1 + M)
+            absent = weights.clamp(min=1e-9).log().masked_fill(absent, -math.inf)
         query = self.query.expand(users, 1, -1)  # (B, 1, d_model)
         for layer in self.layers:
             query = layer(query, tokens, absent)

@@ -97,3 +97,16 @@ def test_a_closed_gate_leaves_nothing_of_a_modality_past_the_attention():
     other = vectors | {"tabular": torch.randn(8, WIDTHS["tabular"])}
     torch.testing.assert_close(fusion(vectors, present), fusion(other, present))
     assert not torch.equal(fusion(vectors, present), fusion(vectors | {"search": -vectors["search"]}, present))
+
+
+def test_a_gate_that_closes_lets_less_of_a_modality_through_the_attention():
+    torch.manual_seed(0)
+    fusion, (vectors, present) = Fusion(d_inputs=WIDTHS, d_model=16, layers=2, heads=2, dropout=0, gates=True), users()
+    changed = vectors | {"tabular": -vectors["tabular"]}
+
+    def moves(bias):
+        with torch.no_grad():
+            fusion.gates["tabular"].open.bias.fill_(bias)
+            return (fusion(vectors, present) - fusion(changed, present)).norm().item()
+
+    assert moves(2.0) > 2 * moves(-4.0) > 100 * moves(-15.0)
