@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from findcli.workspace.folder import Workspace, load_workspace
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: threads would only get in each other's way
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("findcli", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("findcli")
 
 USERS, WEEKS = 60, 40
 TRAIN_UNTIL_WEEK, FUTURE_WEEKS = 36, 4

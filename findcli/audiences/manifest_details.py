@@ -13,6 +13,7 @@ import polars as pl
 
 from findcli.audiences.experiment.power import expected_rate, smallest_rate
 from findcli.audiences.target import Audience
+from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 
 SUPPOSED = 0.05  # of users who would do it by themselves, where nothing is known of them
@@ -52,6 +53,27 @@ def experiment_details(audience: Audience) -> dict[str, Any]:
         "supposed_rate": SUPPOSED if base is None else base,
         "smallest_visible_rate": smallest_rate(reached, held, SUPPOSED if base is None else base),
     }
+
+
+def require_same_terms(name: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Refuse to refresh an audience without the experiment or the purpose that it was chosen for.
+
+    Whoever was held out or did not agree would be in the next list.
+
+    Args:
+        name: of the audience.
+        before: its details as it is saved.
+        after: those of the new answer.
+
+    Raises:
+        FindCLIError: one of them is missing or another.
+    """
+    terms = {"experiment": [details.get("experiment", {}).get("name") for details in (before, after)]}
+    terms["purpose"] = [details.get("purpose") for details in (before, after)]
+    for term, (kept, named) in terms.items():
+        if kept is not None and named != kept:
+            hint = f"refresh it with --{term} {kept}, choose another name, or replace it with --overwrite"
+            raise FindCLIError(f"the audience {name!r} was chosen for the {term} {kept}", hint=hint)
 
 
 def details_without(details: dict[str, Any], gone: pl.DataFrame) -> dict[str, Any]:

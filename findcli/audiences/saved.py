@@ -20,7 +20,7 @@ from findcli import __version__
 from findcli.audiences.conditions import Passed
 from findcli.audiences.experiment.assign import grouped
 from findcli.audiences.log import Action, add_entry, now
-from findcli.audiences.manifest_details import answer_details, details_without
+from findcli.audiences.manifest_details import answer_details, details_without, require_same_terms
 from findcli.audiences.target import Audience
 from findcli.errors import FindCLIError, first_line
 from findcli.workspace.disk import bring_back, hash_file, locked, replacing_folder
@@ -254,13 +254,16 @@ def save_target(
     return save_audience(workspace, name, users, record, overwrite=overwrite)
 
 
-def require_saveable(workspace: Workspace, name: str, demand: str, *, overwrite: bool = False) -> None:
-    """Refuse, before any work is done, a name that is not valid or belongs to an audience of another demand.
+def require_saveable(
+    workspace: Workspace, name: str, demand: str, *, details: dict[str, Any], overwrite: bool = False
+) -> None:
+    """Refuse, before any work is done, a name that is not valid or belongs to an audience of another demand or purpose.
 
     Raises:
         FindCLIError: it is one of these.
     """
-    _before(workspace, name, Record(demands=[demand], made_by="target", sizes=Sizes(selected=0)), overwrite=overwrite)
+    record = Record(demands=[demand], made_by="target", sizes=Sizes(selected=0), details=details)
+    _before(workspace, name, record, overwrite=overwrite)
 
 
 def record_of(
@@ -313,26 +316,23 @@ def remove_audience(workspace: Workspace, name: str) -> None:
 
 
 def without_users(workspace: Workspace, saved: Saved, users: Collection[str]) -> int:
-    """Take users who were forgotten out of a saved audience; how many there were.
+    """Take users who were forgotten, ids as text, out of a saved audience; how many there were.
 
     The manifest counts them among those left out, so that its sizes still add up.
-
-    Args:
-        workspace: of the audience.
-        saved: the audience.
-        users: ids as text.
     """
     table = saved.users()
     kept = table.filter(~pl.col("user_id").cast(pl.String).is_in(list(users)))
     gone = len(table) - len(kept)
     if gone:
         record, known = saved.record, saved.record.expected is not None
+        reached = (each.filter(pl.col("group").ne_missing("control")) for each in (table, kept))
+        before, after = (float(each["probability"].sum()) for each in reached)
         drop = Drop(reason=FORGOTTEN, users=gone + sum(d.users for d in record.drops if d.reason == FORGOTTEN))
         changed = replace(
             record,
             sizes=replace(record.sizes, selected=len(kept)),
             drops=[*(d for d in record.drops if d.reason != FORGOTTEN), drop],
-            expected=float(kept.filter(pl.col("group").ne_missing("control"))["probability"].sum()) if known else None,
+            expected=float(record.expected or 0) * after / max(before, 1e-9) if known else None,
             details=details_without(record.details, table.filter(~pl.col("user_id").is_in(kept["user_id"].implode()))),
         )
         digest = _write(saved.folder, kept, changed).users_digest
@@ -386,6 +386,8 @@ def _before(workspace: Workspace, name: str, record: Record, *, overwrite: bool)
         asked = "; ".join(saved.record.demands) or saved.record.made_by
         hint = "choose another name, or replace it with --overwrite"
         raise FindCLIError(f"the audience {name!r} is saved already, for another demand: {asked}", hint=hint)
+    if same and not overwrite:
+        require_same_terms(name, saved.record.details, record.details)
     return saved.users()["user_id"]
 
 

@@ -28,10 +28,12 @@ class Difference:
     Attributes:
         stayed: users of both.
         changes: user_id, and change: "entered" (in the second alone) or "left" (in the first alone).
+        listed: the changes of those whom neither list holds out, which may be written to a file.
     """
 
     stayed: int
     changes: pl.DataFrame
+    listed: pl.DataFrame
 
     @property
     def entered(self) -> int:
@@ -87,7 +89,7 @@ def combined(operation: Operation, lists: Sequence[pl.DataFrame]) -> pl.DataFram
 
 
 def difference(workspace: Workspace, before: str, after: str) -> Difference:
-    """Who is in one list and not in the other.
+    """Who is in one list and not in the other; whoever either list holds out is counted and not listed.
 
     Args:
         workspace: of the audiences.
@@ -104,7 +106,10 @@ def difference(workspace: Workspace, before: str, after: str) -> Difference:
     changes = pl.concat(
         [entered.with_columns(change=pl.lit("entered")), left.with_columns(change=pl.lit("left"))], how="vertical"
     )
-    return Difference(len(second) - len(entered), in_id_type(changes, _id_type(opened)))
+    control = _groups([_shaped(each.users) for each in opened]).filter(pl.col("group") == "control")
+    listed = changes.join(control, on="user_id", how="anti", maintain_order="left")
+    both = (in_id_type(each, _id_type(opened)) for each in (changes, listed))
+    return Difference(len(second) - len(entered), *both)
 
 
 def _shaped(users: pl.DataFrame) -> pl.DataFrame:
@@ -130,8 +135,10 @@ def _record(operation: Operation, lists: Sequence[UserList], users: pl.DataFrame
     records = [each.record for each in lists if each.record is not None]
     demands = list(dict.fromkeys(demand for record in records for demand in record.demands))
     dates = {record.as_of for record in records}
-    probabilities = users["probability"]
-    known = len(users) > 0 and not probabilities.null_count()
+    probabilities = users.filter(pl.col("group").ne_missing("control"))["probability"]
+    known = len(probabilities) > 0 and not probabilities.null_count()
+    purposes = {None if each.record is None else each.record.details.get("purpose") for each in lists}
+    purpose = purposes.pop() if len(purposes) == 1 else None
     operands = [{"name": each.name, "users": len(each.users), "digest": each.digest} for each in lists]
     started = lists[0].users.height if operation != "union" else None
     gone = 0 if started is None else started - len(users)
@@ -145,5 +152,5 @@ def _record(operation: Operation, lists: Sequence[UserList], users: pl.DataFrame
         drops=[Drop(reason=reason, users=gone)] if gone else [],
         expected=float(probabilities.sum()) if known else None,
         made_of=[each.name for each in lists],
-        details={"operands": operands},
+        details={"operands": operands} | ({} if purpose is None else {"purpose": purpose}),
     )

@@ -40,7 +40,7 @@ def align(
     """Fuse the encoders, and align users with sentences about their future; then train the ranker.
 
     With --with, the ranker learns from other workspaces too: few users rank better by what many did elsewhere. It sets
-    `worlds` in [ranker], and holds for later runs as --set does; --set ranker.worlds=[] ends it.
+    the setting ranker.worlds, and holds for later runs as --set does; --set ranker.worlds=[] ends it.
     """
     taught = [f"ranker.worlds={_listed(worlds)}"] if worlds else []
     opened = prepare(workspace, threads=threads, changes=[*(changes or ()), *taught], seed=seed)

@@ -67,7 +67,8 @@ def show(name: Name, workspace: WorkspaceDir = None, as_json: Json = False) -> N
         console.print_line(f"read as: {sentence}")
     console.print_table(["step", "users"], _steps(record, control=int((users["group"] == "control").sum())))
     if record.expected is not None:
-        share = f" ({record.expected / len(users):.0%})" if len(users) else ""
+        reached = int((users["group"].ne_missing("control")).sum())
+        share = f" ({record.expected / reached:.0%})" if reached else ""
         console.print_line(f"expected to come true for {record.expected:,.0f}{share}")
     if record.as_of is not None:
         console.print_line(f"histories before {_day(record)} UTC; saved {_when(record.created)}")
@@ -169,7 +170,7 @@ def diff(
         require_writable(output, workspace=opened)
     compared = difference(opened, before, after)
     if output is not None:
-        write_audience(compared.changes, output)
+        write_audience(compared.listed, output)
     if as_json:
         counts = {"stayed": compared.stayed, "entered": compared.entered, "left": compared.left}
         console.print_json({"before": before, "after": after, **counts, "output": output})
@@ -178,7 +179,9 @@ def diff(
         f"from {before} to {after}: {compared.entered:,} entered, {compared.left:,} left, {compared.stayed:,} stayed"
     )
     if output is not None:
-        console.print_line(f"wrote {len(compared.changes):,} rows to {output}")
+        held = len(compared.changes) - len(compared.listed)
+        left_out = f"; {held:,} who are held out are in no file" if held else ""
+        console.print_line(f"wrote {len(compared.listed):,} rows to {output}{left_out}")
 
 
 @app.command("log", epilog="Example: findcli audience log phone-renters")

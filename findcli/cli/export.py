@@ -13,7 +13,7 @@ import typer
 
 from findcli.cli import console
 from findcli.cli.options import DryRun, Json, WorkspaceDir
-from findcli.cli.who_not import MinSize
+from findcli.cli.who_not import MinSize, Purpose
 
 if TYPE_CHECKING:
     from findcli.audiences.handoff.export import HandedOn
@@ -43,12 +43,14 @@ def export(
     force: Overwrite = False,
     dry_run: DryRun = False,
     min_size: MinSize = None,
+    purpose: Purpose = None,
     workspace: WorkspaceDir = None,
     as_json: Json = False,
 ) -> None:
     """Write an audience to a file: as a table of your own, or as hashed contacts for an advertising platform.
 
-    Contacts come from the table that [contacts] in findcli.toml names. Who is in a control group is in no file.
+    Contacts come from the table of contacts that findcli.toml names. Who is in a control group, objects or did not
+    agree to the purpose is in no file; --purpose says what a file is for if its audience does not.
     """
     if by not in IDENTIFIERS:
         raise typer.BadParameter(f"{by!r} is not one of {', '.join(IDENTIFIERS)}", param_hint="--by")
@@ -56,7 +58,10 @@ def export(
     from findcli.workspace.folder import load_workspace
 
     opened = load_workspace(workspace)
-    done = hand_on(opened, audience, output, name=format_, by=by, force=force, dry_run=dry_run, least=min_size)  # type: ignore[arg-type]
+    done = hand_on(
+        opened, audience, output, name=format_, by=by,  # type: ignore[arg-type]
+        force=force, dry_run=dry_run, least=min_size, purpose=purpose,
+    )  # fmt: skip
     if as_json:
         console.print_json({**asdict(done), "output": None if dry_run else output})
         return

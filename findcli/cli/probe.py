@@ -40,7 +40,7 @@ def probe(
     """Fit a linear model on the users' vectors: what frozen vectors are worth for a task, with labels.
 
     A fifth of the task's users fit the model and the others evaluate it, in ten draws; with --folds, all folds but one
-    do, in turn. Users whom [split] says to be one person are drawn together. Prints AUC with a 95 % interval,
+    do, in turn. Users whom the settings say to be one person are drawn together. Prints AUC with a 95 % interval,
     KS and precision for every kind of vector; with --rivals, theirs on the same users and draws, and the differences.
 
     Example: findcli probe --dataset d1 --rivals aggregates,coles

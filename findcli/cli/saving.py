@@ -13,6 +13,7 @@ import typer
 from findcli.cli import console, panels
 
 if TYPE_CHECKING:
+    from findcli.audiences.experiment.assign import Experiment
     from findcli.audiences.saved import Change
     from findcli.audiences.target import Audience
     from findcli.workspace.folder import Workspace
@@ -30,12 +31,14 @@ def require_saveable(
     demands: Path | None,
     *,
     model: Workspace | None,
+    purpose: str | None,
+    experiment: Experiment | None,
     overwrite: bool,
 ) -> None:
     """Refuse a name that an audience cannot be saved under, and a file of demands, before any work is done.
 
     Raises:
-        FindCLIError: the name is not valid, or belongs to an audience of another demand.
+        FindCLIError: the name is not valid, or belongs to an audience of another demand, purpose or experiment.
     """
     from findcli.audiences.prompts.store import open_prompt
     from findcli.audiences.saved import require_saveable as require
@@ -43,7 +46,8 @@ def require_saveable(
     if demands is not None:
         raise typer.BadParameter("--save keeps the answer to one demand, not a file of them", param_hint="--save")
     asked = demand if prompt is None else open_prompt(workspace, prompt, trained=model)[0].sentence
-    require(workspace, name, asked or "", overwrite=overwrite)
+    details = {"purpose": purpose} | ({"experiment": {"name": experiment.name}} if experiment is not None else {})
+    require(workspace, name, asked or "", details=details, overwrite=overwrite)
 
 
 def save(workspace: Workspace, name: str, audience: Audience, *, model: Workspace | None, overwrite: bool) -> Change:

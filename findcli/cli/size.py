@@ -68,7 +68,7 @@ def size(
             "unanswered": audience.unanswered or None, "sizes": [sizes.plain(row) for row in rows],
         })  # fmt: skip
         return
-    who_not.print_counts(audience)
+    who_not.print_counts(audience, what="may be ranked")
     console.print_line(f'"{demand}"')
     if how is not None and how.clauses and not audience.unanswered:
         understood.print_understood(how, brief=True)

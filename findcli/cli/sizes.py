@@ -114,7 +114,8 @@ def print_goal(goal: Goal | None, selected: int) -> None:
         spent = f"{selected:,} messages cost {selected * goal.cost:,.2f}"
         console.print_line(spent if goal.budget is None else f"{spent} of {goal.budget:,.2f}")
     if goal.break_even is not None:
-        console.print_line(f"a message pays from a chance of {goal.break_even:.1%} on: nobody is less likely")
+        likely = "whoever is less likely is left out" if selected else "nobody here is that likely"
+        console.print_line(f"a message pays from a chance of {goal.break_even:.1%} on: {likely}")
 
 
 def plain(size: Size | None) -> dict[str, Any] | None:

@@ -171,7 +171,9 @@ def target(
         explain=explain_query, output=output,
     )  # fmt: skip
     if save is not None:
-        saving.require_saveable(users, save, demand, prompt, demands, model=other, overwrite=overwrite)
+        saving.require_saveable(
+            users, save, demand, prompt, demands, model=other, purpose=purpose, experiment=held, overwrite=overwrite
+        )
     if as_of is None:
         _warn_of_changes(users)
     settle_threads(threads)

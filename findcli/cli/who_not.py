@@ -163,8 +163,8 @@ def _adverse(rates: GroupRates) -> str:
     )
 
 
-def print_counts(audience: Audience) -> None:
-    """Print the way from everybody to the audience, where more than filters and the demand left users out."""
+def print_counts(audience: Audience, *, what: str = "in the audience") -> None:
+    """Print the way from everybody to those who are `what`, where more than filters and the demand left users out."""
     counts = audience.counts
     if counts is None or not any(drop.kind not in ("filter", "selection") for drop in counts.drops):
         return
@@ -173,7 +173,7 @@ def print_counts(audience: Audience) -> None:
     console.print_line(f"{counts.gross:>{width},} users with a history before {audience.as_of:%Y-%m-%d}, counted {at}")
     for drop in counts.drops:
         console.print_line(f"{f'-{drop.users:,}':>{width}} {drop.reason}")
-    console.print_line(f"{counts.net:>{width},} in the audience")
+    console.print_line(f"{counts.net:>{width},} {what}")
 
 
 def print_experiment(audience: Audience) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -35,6 +36,16 @@ def run(*words: object) -> None:
     with pytest.raises(SystemExit) as end:
         main([str(word) for word in words])
     assert not end.value.code
+
+
+@pytest.mark.parametrize("terms", [{"experiment": {"name": "spring"}}, {"purpose": "spring"}])
+def test_a_refresh_keeps_the_experiment_and_the_purpose(tiny_workspace: Workspace, terms: dict[str, object]) -> None:
+    save_audience(tiny_workspace, "tea", listed("a"), replace(record(1), details=terms))
+    with pytest.raises(FindCLIError, match="was chosen for the .* spring") as refused:
+        save_audience(tiny_workspace, "tea", listed("b"), record(1))
+    assert f"--{next(iter(terms))} spring" in str(refused.value.hint)
+    save_audience(tiny_workspace, "tea", listed("b"), replace(record(1), details=terms))
+    save_audience(tiny_workspace, "tea", listed("c"), record(1), overwrite=True)
 
 
 def test_an_audience_comes_back_as_it_was_saved(tiny_workspace: Workspace) -> None:

@@ -93,6 +93,18 @@ def test_diff_says_in_numbers_who_moved_and_lists_them(
     assert (tmp_path / "moved.csv").read_text() == "user_id,change\n4,entered\n1,left\n2,left\n"
 
 
+def test_who_is_held_out_is_in_no_list_of_changes(
+    tiny_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tiny_workspace, "may", [1, 2], ["control", "target"])
+    save(tiny_workspace, "june", [3, 4], ["target", "control"])
+    run("audience", "diff", "may", "june", "-o", tmp_path / "moved.csv", "-w", tiny_workspace.folder)
+    assert (tmp_path / "moved.csv").read_text() == "user_id,change\n3,entered\n2,left\n"
+    out = capsys.readouterr().out
+    assert "2 entered, 2 left, 0 stayed" in out
+    assert "2 who are held out are in no file" in out
+
+
 @given(first=USERS, second=USERS)
 def test_a_difference_adds_up(first: dict[str, str | None], second: dict[str, str | None]) -> None:
     entered = set(combined("minus", [frame(second), frame(first)])["user_id"])

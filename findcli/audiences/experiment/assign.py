@@ -109,6 +109,13 @@ def find_experiment(workspace: Workspace, name: str, share: float | None = None)
     return Experiment(name, float(share or 0) if known is None else known["share"])
 
 
+def running(workspace: Workspace) -> list[Experiment]:
+    """The experiments that were started."""
+    if not experiments_file(workspace).exists():
+        return []
+    return [Experiment(name, kept["share"]) for name, kept in _read(workspace)["experiments"].items()]
+
+
 def experiments_file(workspace: Workspace) -> Path:
     """Where the shares are kept."""
     return workspace.audiences / "experiments.json"

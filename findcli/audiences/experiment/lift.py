@@ -29,6 +29,7 @@ from findcli.audiences.experiment.proportions import (
 from findcli.audiences.experiment.tenths import Calibration, Tenth, arm_of, by_tenths, calibrations
 from findcli.audiences.lists import UserList, open_list
 from findcli.audiences.log import add_entry
+from findcli.data.people import groups_of
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 
@@ -103,6 +104,7 @@ def measure(
         hint = "choose it with --holdout 10% --experiment NAME --save NAME before the campaign"
         raise FindCLIError(f"{audience} has no group of users who were held out", hint=hint)
     assigned = assigned.filter(pl.col("group").is_not_null())
+    assigned = assigned.with_columns(person=groups_of(workspace, assigned["user_id"]))
     known = {} if opened.record is None else opened.record.details.get("experiment", {})
     share = known.get("share", share)
     happened = read_outcomes(outcomes, assigned["user_id"], workspace, columns)
@@ -131,21 +133,24 @@ def measure(
 
 
 def _require_ratio(table: pl.DataFrame, share: float, outcomes: Outcomes) -> float:
-    """The p-value of the sizes of the groups, and of those on record where a table says yes and no of each user.
+    """The p-value of the sizes of the groups, and of those on record where a table says yes and no of its users.
+
+    A table of nothing but yes lists who responded: its groups differ where there is a lift.
 
     Raises:
         FindCLIError: sizes are not those that the share gives.
     """
     ratio_p = _ratio(table, share, "")
-    if outcomes.has_column and outcomes.users["recorded"].any():
-        held = int((table["group"] == "control").sum()) / len(table)
+    if outcomes.has_column and (outcomes.users["recorded"] & ~outcomes.users["converted"]).any():
+        held = int((table.unique("person")["group"] == "control").sum()) / table["person"].n_unique()
         _ratio(table.filter("recorded"), held, ", among users whom the table of outcomes speaks of,")
     return ratio_p
 
 
 def _ratio(table: pl.DataFrame, share: float, among: str) -> float:
+    people = table.unique("person")  # who is one person was drawn once
+    ratio_p = sample_ratio(int((people["group"] == "control").sum()), len(people), share)
     held = int((table["group"] == "control").sum())
-    ratio_p = sample_ratio(held, len(table), share)
     if ratio_p < MISMATCH:
         hint = (
             "find out who is missing from which group, and why: a filter, a failed delivery or a lost file after the "
@@ -170,6 +175,10 @@ def _warnings(table: pl.DataFrame, outcomes: Outcomes, share: float | None) -> l
     warnings = []
     if share is None:
         warnings.append("the share that was held out is not known, so that the sizes of the groups were not checked")
+    if table["person"].n_unique() < len(table):
+        warnings.append(
+            "users of one person are counted one by one: intervals and the p-value are smaller than they should be"
+        )
     missing = len(table) - int(table["recorded"].sum())
     if outcomes.has_column and missing:
         warnings.append(f"{missing:,} of {len(table):,} users have no outcome in the table: they count as no")

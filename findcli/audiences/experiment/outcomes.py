@@ -99,8 +99,8 @@ def _named(table: Table, name: str | None) -> str | None:
 
 def _amounts(table: Table, name: str) -> pl.Series:
     amounts = typed_frame(table, TableForm()).select(name).collect()[name]
-    if not (amounts.dtype.is_numeric() or amounts.dtype == pl.Null):
+    if not amounts.dtype.is_numeric() and amounts.drop_nulls().len():
         shown = ", ".join(repr(value) for value in amounts.drop_nulls()[:3])
         message = f"amounts in {name!r} of {table.files[0]} are no numbers: {shown}"
         raise FindCLIError(message, hint="write plain numbers")
-    return amounts.cast(pl.Float64)
+    return amounts.cast(pl.Float64, strict=False)

@@ -7,13 +7,14 @@ counted, and so is a row without any identifier; neither stops the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
-from findcli.audiences.eligible.consent import agreed_and_objecting
+from findcli.audiences.eligible.consent import agreed_and_objecting, require_purpose
 from findcli.audiences.eligible.size import require_size
+from findcli.audiences.experiment.assign import running
 from findcli.audiences.export import WRITERS, require_writable, write_audience
 from findcli.audiences.handoff.contacts import read_contacts
 from findcli.audiences.handoff.normalise import country_code, hashed
@@ -88,6 +89,7 @@ def export(
     force: bool = False,
     dry_run: bool = False,
     least: int | None = None,
+    purpose: str | None = None,
 ) -> HandedOn:
     """Write an audience to a file, whole or not at all, and add a line to the log.
 
@@ -100,16 +102,17 @@ def export(
         force: overwrite even a file that the workspace reads.
         dry_run: count, and write nothing.
         least: how many users there have to be in the file; default: any number.
+        purpose: what the file is for, where [consent] has purposes; default: what the audience was chosen for.
 
     Raises:
         FindCLIError: there is no such audience or format, the file cannot be written or would hold fewer users than
-            asked for, or [contacts] lacks what the platform needs.
+            asked for, no purpose is known where [consent] has some, or [contacts] lacks what the platform needs.
     """
     form = format_of(output, name)
     endings = (f".{form}",) if form in PLAIN else PLATFORM_ENDINGS
     require_writable(output, workspace=workspace, force=force, endings=endings)
     opened = open_list(workspace, audience)
-    users, drops = _admitted(workspace, opened)
+    users, drops = _admitted(workspace, opened, purpose)
     if form in PLAIN:
         table = users.drop("group", strict=False)
         done = _result(opened, form, drops, users=len(table), rows=len(table))
@@ -118,6 +121,8 @@ def export(
         table, done = _for_platform(workspace, opened, platform, form, users, drops)
     if least is not None:
         require_size(done.users, least)
+    others = held_out_elsewhere(workspace, opened, users["user_id"])
+    done = replace(done, warnings=[*done.warnings, *others])
     if not dry_run:
         _write(table, output, form)
         add_entry(
@@ -127,14 +132,16 @@ def export(
     return done
 
 
-def _admitted(workspace: Workspace, opened: UserList) -> tuple[pl.DataFrame, list[Drop]]:
+def _admitted(workspace: Workspace, opened: UserList, purpose: str | None) -> tuple[pl.DataFrame, list[Drop]]:
     """The users who may be in a file, and how many may not."""
     users, drops = opened.users, []
     if "group" in users.columns:
         kept = users.filter(pl.col("group").ne_missing("control"))
         drops.append(Drop(reason=CONTROL, users=len(users) - len(kept)))
         users = kept
-    purpose = opened.record.details.get("purpose") if opened.record is not None else None
+    if purpose is None and opened.record is not None:
+        purpose = opened.record.details.get("purpose")
+    require_purpose(workspace.settings.consent, purpose)
     # As of now, not of when the audience was saved.
     agreed, objecting = agreed_and_objecting(workspace, users["user_id"], purpose)
     for reason, admitted in ((OBJECTS, ~objecting), (NO_CONSENT.format(purpose), agreed | objecting)):
@@ -143,6 +150,20 @@ def _admitted(workspace: Workspace, opened: UserList) -> tuple[pl.DataFrame, lis
     remembered = users.filter(known(workspace, users["user_id"]))
     drops.append(Drop(reason=FORGOTTEN, users=len(users) - len(remembered)))
     return remembered, drops
+
+
+def held_out_elsewhere(workspace: Workspace, opened: UserList, users: pl.Series) -> list[str]:
+    """Warnings of users whom other experiments hold out: reaching them blurs what those will show."""
+    chosen_for = {} if opened.record is None else opened.record.details.get("experiment", {})
+    warnings = []
+    for experiment in running(workspace):
+        held = int(experiment.held_out(workspace, users).sum())
+        if held and experiment.name != chosen_for.get("name"):
+            warnings.append(
+                f"{held:,} of these users are held out of the experiment {experiment.name}: "
+                "reaching them for the same thing blurs what it will show"
+            )
+    return warnings
 
 
 def _for_platform(

@@ -11,6 +11,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from findcli.audiences.eligible.consent import agreed_and_objecting, require_purpose
+from findcli.audiences.experiment.assign import open_experiment
+from findcli.audiences.handoff.export import export
+from findcli.audiences.saved import Record, Sizes, save_audience
+from findcli.audiences.sets import combine
 from findcli.data.reader.yes_no import NO, YES
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace, load_workspace
@@ -105,3 +109,25 @@ def test_nobody_agreed_who_said_no_anywhere_or_nothing(tiny_workspace: Workspace
     workspace = with_consent(tiny_workspace, "user_id,ads,mail\n" + lines)
     said = {user: [value for other, value in rows if other == user] for user, _ in rows}
     assert agreed(workspace) == sorted(user for user, values in said.items() if set(values) <= set(YES))
+
+
+def test_a_combined_audience_is_exported_for_a_purpose_alone(tiny_workspace: Workspace, tmp_path: Path) -> None:
+    workspace = with_consent(tiny_workspace, "user_id,ads,mail\n1,1,0\n2,0,1\n")
+    for name, purpose in (("one", "ads"), ("other", "mail")):
+        record = Record(demands=["tea"], made_by="target", sizes=Sizes(selected=2), details={"purpose": purpose})
+        save_audience(workspace, name, pl.DataFrame({"user_id": [1, 2]}), record)
+    combine(workspace, "union", ["one", "other"], save="both")
+    with pytest.raises(FindCLIError, match="none is named"):
+        export(workspace, "both", tmp_path / "both.csv")
+    assert export(workspace, "both", tmp_path / "both.csv", purpose="ads").users == 1
+    combine(workspace, "intersect", ["one", "one"], save="same")
+    assert export(workspace, "same", tmp_path / "same.csv").users == 1
+
+
+def test_an_export_warns_of_users_whom_another_experiment_holds_out(tiny_workspace: Workspace, tmp_path: Path) -> None:
+    experiment = open_experiment(tiny_workspace, "spring", 0.5)
+    record = Record(demands=["tea"], made_by="target", sizes=Sizes(selected=60))
+    save_audience(tiny_workspace, "tea", pl.DataFrame({"user_id": range(60)}), record)
+    held = int(experiment.held_out(tiny_workspace, pl.Series(range(60))).sum())
+    done = export(tiny_workspace, "tea", tmp_path / "tea.csv")
+    assert f"{held} of these users are held out of the experiment spring" in done.warnings[0]

@@ -126,6 +126,21 @@ def test_outcomes_that_are_missing_from_one_group_are_refused(tiny_workspace: Wo
     assert "1,000 of 2,000 users have no outcome" in done.warnings[0]
 
 
+def test_a_table_of_nothing_but_yes_is_a_list_of_who_responded(tiny_workspace: Workspace, tmp_path: Path) -> None:
+    frame = saved(tiny_workspace, 400, 0.5)
+    rows = frame.filter((pl.col("group") == "target") & (pl.col("rank") % 2 == 0) | (pl.col("rank") % 20 == 0))
+    rows.select("user_id", converted=pl.lit(1)).write_csv(tmp_path / "yes.csv")
+    done = measure(tiny_workspace, "spring", tmp_path / "yes.csv", columns=Columns(outcome="converted"), drift=False)
+    assert done.reached.rate > 5 * done.held_out.rate
+
+
+def test_nobody_may_have_bought(tiny_workspace: Workspace, tmp_path: Path) -> None:
+    saved(tiny_workspace, 400, 0.5)
+    (tmp_path / "none.csv").write_text("user_id,amount\n")
+    done = measure(tiny_workspace, "spring", tmp_path / "none.csv", columns=Columns(amount="amount"), drift=False)
+    assert done.reached.rate == done.held_out.rate == 0
+
+
 def test_an_audience_without_a_control_group_has_no_lift(
     tiny_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
