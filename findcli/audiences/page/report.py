@@ -18,13 +18,13 @@ from markupsafe import Markup
 
 from findcli.audiences.manifest_details import who_was_left_out
 from findcli.audiences.page import chart
-from findcli.audiences.page.figures import Beside, Example, Proved, Tenth, latest_events, middle, some_rows, tenths
+from findcli.audiences.page.figures import Beside, Corrected, Example, Tenth, latest_events, middle, some_rows, tenths
 from findcli.audiences.page.figures import beside_everyone as compare
+from findcli.audiences.page.figures import corrected as correct
 from findcli.audiences.page.figures import examples as pick
 from findcli.audiences.page.figures import points as size_points
-from findcli.audiences.page.figures import proved as prove
 from findcli.audiences.page.render import depth, percent, render
-from findcli.audiences.page.words import Read, in_words, readings
+from findcli.audiences.page.words import Read, done, in_words, readings
 from findcli.audiences.saved import Record, Saved
 from findcli.audiences.sets import CALLED
 from findcli.audiences.sizes import Size
@@ -63,7 +63,7 @@ class Page:
         weeks: how far back the history reaches that these speak of.
         ahead: how far ahead the demand looks.
         beside: the audience beside everyone.
-        proved: how numbers like these proved before.
+        corrected: how numbers like these are corrected.
         examples: users of the audience.
         warnings: what a reader should know before he uses it.
         dates: what, and when.
@@ -86,7 +86,7 @@ class Page:
     weeks: int = 0
     ahead: str = ""
     beside: list[Beside] = field(default_factory=list)
-    proved: list[Proved] = field(default_factory=list)
+    corrected: list[Corrected] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     dates: list[tuple[str, str]] = field(default_factory=list)
@@ -121,14 +121,14 @@ class Page:
         return chart.bars(rows, title="How many times as often as of the others; the table has the same", exact=1.0)
 
     @property
-    def proved_chart(self) -> Markup:
-        """How many came, of 100 promised, by depth."""
-        rows = [chart.Bar(depth(each.depth), each.came, f"{each.came:.0f}") for each in self.proved]
-        return chart.bars(rows, title="How many came, of 100 promised, by size; the table has the same", exact=100.0)
+    def corrected_chart(self) -> Markup:
+        """What 100 expected are corrected to, by depth."""
+        rows = [chart.Bar(depth(each.depth), each.to, f"{each.to:.0f}") for each in self.corrected]
+        return chart.bars(rows, title="What 100 are corrected to, by size; the table has the same", exact=100.0)
 
     def said(self, mark: Mark) -> str:
         """What a mark says, such as "purchased tea"."""
-        return in_words(mark.what, self.plural.removesuffix("s"))
+        return done(mark.what, self.plural.removesuffix("s"))
 
 
 def report(workspace: Workspace, saved: Saved) -> str:
@@ -193,7 +193,7 @@ def page_of_saved(workspace: Workspace, saved: Saved) -> Page:
         marks=sets_apart(engine, audience.ranking["user_id"], audience.selected["user_id"]),
         weeks=weeks,
         beside=compare(workspace, audience),
-        proved=prove(audience.reliability, audience.ranking),
+        corrected=correct(audience.reliability, audience.ranking),
         examples=_examples(engine, audience),
         **common,
     )
@@ -261,7 +261,7 @@ def _examples(engine: Engine, audience: Audience) -> list[Example]:
 
 
 def _because(reasons: Reasons, subject: str) -> tuple[str, ...]:
-    return tuple(f"{event.time:%Y-%m-%d} {in_words(event.sentence, subject)}" for event in reasons.events)
+    return tuple(f"{event.time:%Y-%m-%d} {done(event.sentence, subject)}" for event in reasons.events)
 
 
 def _combined(record: Record) -> str:

@@ -8,13 +8,14 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.experiment.assign import Experiment
-from findcli.audiences.page.figures import points, tenths
-from findcli.audiences.page.render import depth, percent
+from findcli.audiences.page.figures import Corrected, corrected, points, tenths
+from findcli.audiences.page.render import depth, percent, render
 from findcli.audiences.page.report import Page, page_of_saved, report
 from findcli.audiences.saved import Drop, Record, Saved, Sizes, open_audience, save_audience, save_target
 from findcli.audiences.select import Selection
@@ -22,6 +23,7 @@ from findcli.audiences.sets import combine
 from findcli.audiences.sizes import Size
 from findcli.audiences.target import target
 from findcli.cli.main import main
+from findcli.scoring.reliability import Reliability
 from findcli.workspace.folder import Workspace
 
 TEA = "The user purchased tea."
@@ -248,6 +250,21 @@ def test_without_probabilities_there_are_no_points(trained_workspace: Workspace)
     ranked = audience.ranking.with_columns(probability=pl.lit(None, pl.Float64))
     silent = replace(audience, ranking=ranked, reliability=None)
     assert points(silent) == tenths(silent) == []
+
+
+def test_corrections_are_of_a_hundred_expected() -> None:
+    flat, ranking = np.zeros(2), pl.DataFrame({"probability": np.full(100, 0.5)})
+    measured = Reliability(np.array([0.1, 1.0]), np.array([0.0, -np.log(3)]), flat, flat - 1, flat - 1, flat + 1)
+    assert [(each.depth, round(each.to, 6)) for each in corrected(measured, ranking)] == [(0.1, 100), (1.0, 50)]
+    assert corrected(None, ranking) == []
+
+
+def test_a_correction_is_not_shown_as_a_count(trained_workspace: Workspace) -> None:
+    page = replace(page_of_saved(trained_workspace, saved(trained_workspace)), corrected=[Corrected(0.1, 93.0)])
+    words = " ".join(Elements(render("report.html", page=page, name="tea")).words)
+    assert "How numbers are corrected" in words
+    assert "drawn towards 100" in words
+    assert not JARGON.findall(words)
 
 
 def test_shares_are_said_shortly() -> None:
