@@ -15,6 +15,7 @@ from findcli.audiences.saved import Record, Saved
 from findcli.data.forgotten import forgotten_hashes
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
+from findcli.workspace.privacy_settings import Consent
 from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
 from findcli.workspace.settings import Profile, Windows
 from findcli.workspace.stages import STAGES
@@ -52,7 +53,7 @@ def card(workspace: Workspace, saved: Saved | None = None) -> str:
             "",
             f"Written by findcli {made['aligned'].findcli} from the manifests of its runs.",
         ],
-        _use(general.subject),
+        _use(general.subject, workspace.settings.consent),
         _data(workspace, made),
         _groups(workspace, made),
         _training(made),
@@ -63,15 +64,25 @@ def card(workspace: Workspace, saved: Saved | None = None) -> str:
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
 
-def _use(subject: str) -> list[str]:
+def _use(subject: str, consent: Consent) -> list[str]:
     return [
         "## Use",
         "",
         f"- **For:** choosing whom of one's own {subject}s to address, by one sentence about what they may do next.",
         f"- **Not for:** {NOT_FOR}.",
-        "- **Left out before anyone is scored:** those who object to direct marketing and, where consent is needed, "
-        "those who did not give it.",
+        f"- **Left out before anyone is scored:** {_left_out(consent)}.",
+        f"- **Trained on:** {subject}s are left out of lists, not of training: what was learned from those who object "
+        "or did not agree stays until `findcli forget` names them and the model is trained again.",
     ]
+
+
+def _left_out(consent: Consent) -> str:
+    """Whom [consent] leaves out; nobody where it names no table, or neither objections nor purposes."""
+    objecting = [] if consent.objection is None else ["those who object to direct marketing"]
+    silent = [f"those who did not agree to the purpose ({', '.join(consent.purposes)})"] if consent.purposes else []
+    if consent.path is None or not (objecting or silent):
+        return "nobody for an objection or for want of consent, since this workspace names no table of either"
+    return " and ".join([*objecting, *silent])
 
 
 def _data(workspace: Workspace, made: Mapping[str, Manifest]) -> list[str]:
@@ -196,13 +207,13 @@ def _quality(workspace: Workspace) -> list[str]:
 
 
 def _reliability(run: Run) -> list[str]:
-    """Expected beside realised responders by depth, where the model stores them."""
+    """What corrects the sums of probabilities at each depth, where the model stores it."""
     if not (run.folder / "reliability.parquet").is_file():
-        return ["Expected and realised responders by depth are not stored."]
+        return ["Corrections of expected responders by depth are not stored."]
     table = run.table("reliability.parquet")
     plain = [name for name, kind in table.schema.items() if kind.is_numeric() or kind == pl.String]
     rows = [[_cell(value) for value in row] for row in table.select(plain).head(20).iter_rows()]
-    return ["Probabilities against what came true, by depth of the list:", "", *_table(plain, rows)]
+    return ["Corrections by depth of the list (share of users), in log odds:", "", *_table(plain, rows)]
 
 
 def _audience(saved: Saved) -> list[str]:
@@ -217,11 +228,21 @@ def _audience(saved: Saved) -> list[str]:
         f"- **Users:** {_number(sizes.embedded)} with a history, {_number(sizes.passed)} ranked, "
         f"{sizes.selected:,} selected.",
         *(f"- **Filter:** {each['expression']}: {each['users']:,} pass." for each in record.filters),
-        *(f"- **Left out:** {drop.users:,} who {drop.reason}." for drop in record.drops),
-        f"- **Expected to come true** for {_expected(record)}.",
+        *(f"- **Left out:** {users:,} who {reason}." for reason, users in _drops(record)),
+        f"- **Expected to come true** for {_expected(saved)}.",
         f"- **Histories before** {_day(record.as_of)}; saved {record.created}",
     ]
     return [*lines, *_details(record.details)]
+
+
+def _drops(record: Record) -> Iterator[tuple[str, int]]:
+    """Who was left out and how many, before ranking and after; filters and size are told apart from them."""
+    counted = (record.details.get("counts") or {}).get("drops", [])
+    after = [drop.reason for drop in record.drops]
+    for drop in counted:
+        if drop["kind"] not in ("filter", "selection") and drop["reason"] not in after:
+            yield drop["reason"], drop["users"]
+    yield from ((drop.reason, drop.users) for drop in record.drops)
 
 
 def _details(details: Mapping[str, Any]) -> Iterator[str]:
@@ -248,10 +269,15 @@ def _rates(rates: Mapping[str, Any]) -> str:
     return ", ".join(groups) + said + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if ratio and interval else "")
 
 
-def _expected(record: Record) -> str:
-    if record.expected is None:
+def _expected(saved: Saved) -> str:
+    """Of those who are reached: a control group is not."""
+    expected = saved.record.expected
+    if expected is None:
         return "a number of users that is not known"
-    return f"{record.expected:,.0f} of {record.sizes.selected:,} users"
+    users = saved.users()
+    control = int((users["group"] == "control").sum())
+    without = f" without the {control:,} of the control group" if control else ""
+    return f"{expected:,.0f} of {len(users) - control:,} users{without}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

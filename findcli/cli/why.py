@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from findcli.workspace.folder import Workspace
 
 EXAMPLES = 3  # users who are explained where none is named
+LEAST = 0.01  # of a score, for a part of it to be named
 Why = Annotated[
     bool,
     typer.Option(
@@ -86,16 +87,26 @@ class Explained:
             console.print_line(f"user {reasons.user} would be in the audience even without {count}, which count most:")
         for event in reasons.events:
             often = "" if event.times == 1 else f", {event.times} times"
-            console.print_line(f"  {event.time:%Y-%m-%d}  {in_words(event.sentence, self.subject)}{often}")
+            console.print_line(f"  {event.time:%Y-%m-%d}  {self._done(event.sentence)}{often}")
         whole = sum(map(abs, reasons.shares.values())) or 1.0
         most = sorted(reasons.shares.items(), key=lambda share: -abs(share[1]))
-        parts = [f"{part} {abs(share) / whole:.0%}{' against' if share < 0 else ''}" for part, share in most]
-        console.print_line(f"  what counts: {'; '.join(parts)}")
+        parts = [
+            f"{part} {abs(share) / whole:.0%}{' against' if share < 0 else ''}"
+            for part, share in most
+            if abs(share) / whole >= LEAST
+        ]
+        if parts:
+            console.print_line(f"  what counts: {'; '.join(parts)}")
 
     def _what(self, mark: Mark) -> str:
         if mark.kind == "did":
-            return f"{in_words(mark.what, self.subject)} in the last {self.weeks} weeks"
+            return f"{self._done(mark.what)} in the last {self.weeks} weeks"
         return mark.what
+
+    def _done(self, sentence: str) -> str:
+        from findcli.audiences.page.words import done
+
+        return done(sentence, self.subject)
 
 
 NOTHING = Explained((), (), 0, "")
@@ -110,11 +121,6 @@ def wanted(why: bool, users: Sequence[str] | None, *, one_demand: bool) -> bool:
     if (why or users) and not one_demand:
         raise typer.BadParameter("give one demand: reasons are those of one", param_hint="--why")
     return why or bool(users)
-
-
-def in_words(sentence: str, subject: str) -> str:
-    """A sentence as something that was done: "purchased tea"."""
-    return sentence.removeprefix(f"The {subject} ").removesuffix(".")
 
 
 def explain(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from findcli.audiences.card import card
+from findcli.audiences.eligible.who import WhoNot
+from findcli.audiences.experiment.assign import Experiment
 from findcli.audiences.forgetting.forget import forget
 from findcli.audiences.saved import open_audience, save_target
 from findcli.audiences.select import Selection
@@ -16,6 +19,7 @@ from findcli.audiences.target import target
 from findcli.cli.main import main
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
+from findcli.workspace.privacy_settings import Consent
 from findcli.workspace.runs import open_run
 
 
@@ -66,6 +70,32 @@ def test_an_audience_has_a_section_of_its_own(trained_workspace: Workspace) -> N
     assert "**Purpose** that users agreed to: ads" in text
     assert "spring: 1 users held out, 4 reached" in text
     assert "north 3 of 20; lowest over highest rate 0.70 (0.50 to 0.90)" in text
+
+
+def test_it_claims_no_consent_where_none_is_read(trained_workspace: Workspace) -> None:
+    assert "**Left out before anyone is scored:** nobody for an objection" in card(trained_workspace)
+    consent = Consent(path="consent.csv", purposes={"ads": "ads"}, objection="stop")
+    settings = replace(trained_workspace.settings, consent=consent)
+    text = card(replace(trained_workspace, settings=settings))
+    assert "scored:** those who object to direct marketing and those who did not agree to the purpose (ads)." in text
+    assert "stays until `findcli forget`" in text
+
+
+def test_an_audience_says_who_was_left_out_and_expects_nothing_of_its_control_group(
+    trained_workspace: Workspace, tmp_path: Path
+) -> None:
+    pl.DataFrame({"user_id": range(20)}).write_csv(tmp_path / "served.csv")
+    (audience,) = target(
+        trained_workspace, ["The user purchased tea."], selection=Selection(top_k=20),
+        who_not=WhoNot(exclude=(tmp_path / "served.csv",)), experiment=Experiment("may", 0.5),
+    )  # fmt: skip
+    save_target(trained_workspace, "tea", audience)
+    text = card(trained_workspace, open_audience(trained_workspace, "tea"))
+    assert f"**Left out:** 20 who are named in {tmp_path / 'served.csv'}." in text
+    assert audience.held_out is not None
+    held_out, reached = len(audience.held_out), len(audience.selected)
+    assert f"**Left out:** {held_out} who are held out for the experiment may." in text
+    assert f" of {reached} users without the {held_out} of the control group." in text
 
 
 def test_it_counts_who_was_forgotten(trained_workspace: Workspace) -> None:

@@ -41,7 +41,7 @@ def run(*words: object) -> None:
 @pytest.mark.parametrize("terms", [{"experiment": {"name": "spring"}}, {"purpose": "spring"}])
 def test_a_refresh_keeps_the_experiment_and_the_purpose(tiny_workspace: Workspace, terms: dict[str, object]) -> None:
     save_audience(tiny_workspace, "tea", listed("a"), replace(record(1), details=terms))
-    with pytest.raises(FindCLIError, match="was chosen for the .* spring") as refused:
+    with pytest.raises(FindCLIError, match=r"was chosen for the .* spring") as refused:
         save_audience(tiny_workspace, "tea", listed("b"), record(1))
     assert f"--{next(iter(terms))} spring" in str(refused.value.hint)
     save_audience(tiny_workspace, "tea", listed("b"), replace(record(1), details=terms))

@@ -1,4 +1,4 @@
-"""The numbers of a page: sizes, tenths, the audience beside everyone, how numbers proved before, example users.
+"""The numbers of a page: sizes, tenths, the audience beside everyone, how numbers are corrected, example users.
 
 Tested in tests/audiences/page/test_report.py.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from findcli.audiences.page.render import percent
-from findcli.audiences.page.words import in_words
+from findcli.audiences.page.words import done
 from findcli.audiences.sizes import Size, sizes
 from findcli.audiences.target import Audience
 from findcli.data import events
@@ -52,11 +52,11 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class Proved:
-    """Of users like those at a depth, for how many the demand came true at earlier dates, per 100 who were promised."""
+class Corrected:
+    """What 100 users who are expected by probabilities alone are corrected to, at a depth."""
 
     depth: float
-    came: float
+    to: float
 
 
 @dataclass(frozen=True)
@@ -111,16 +111,19 @@ def tenths(audience: Audience) -> list[Tenth]:
     ]
 
 
-def proved(reliability: Reliability | None, ranking: pl.DataFrame) -> list[Proved]:
-    """How many came, per 100 whom probabilities alone promised, on users and dates before; none where not measured."""
+def corrected(reliability: Reliability | None, ranking: pl.DataFrame) -> list[Corrected]:
+    """What 100 users who are expected by probabilities alone are corrected to, by depth; none where not measured.
+
+    It is no count: a fit to all sentences of a kind in earlier windows, drawn to 100 where few came.
+    """
     if reliability is None or not len(ranking):
         return []
     users = np.maximum(1, np.round(len(ranking) * reliability.share)).astype(int)
-    promised = np.cumsum(ranking["probability"].to_numpy())[users - 1]
-    came = reliability.expected(ranking["probability"], users).responders
+    alone = np.cumsum(ranking["probability"].to_numpy())[users - 1]
+    expected = reliability.expected(ranking["probability"], users).responders
     return [
-        Proved(float(share), float(100 * after / before))
-        for share, before, after in zip(reliability.share, promised, came, strict=True)
+        Corrected(float(share), float(100 * after / before))
+        for share, before, after in zip(reliability.share, alone, expected, strict=True)
         if before > 0
     ]
 
@@ -177,7 +180,7 @@ def examples(workspace: Workspace, audience: Audience, rows: Sequence[int], late
             str(row["user_id"]),
             row["rank"],
             row["probability"],
-            tuple((each["time"], in_words(each["event"], subject)) for each in row["latest"] or ()),
+            tuple((each["time"], done(each["event"], subject)) for each in row["latest"] or ()),
         )
         for row in chosen.iter_rows(named=True)
     ]

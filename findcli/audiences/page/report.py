@@ -1,7 +1,7 @@
 """`findcli report`: one file that shows an audience to those who will use it, without a network.
 
-All numbers come from the manifest and from ranking the users again; where that gives other scores than were saved, the
-page says so and shows the manifest alone.
+What the audience is expected to bring is what its manifest promises. The rest comes from ranking the users again, with
+the same users left out; where that gives other users or scores than were saved, the page shows the manifest alone.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import numpy as np
 import polars as pl
 from markupsafe import Markup
 
-from findcli.audiences.eligible.who import WhoNot
+from findcli.audiences.manifest_details import who_was_left_out
 from findcli.audiences.page import chart
-from findcli.audiences.page.figures import Beside, Example, Proved, Tenth, latest_events, middle, some_rows, tenths
+from findcli.audiences.page.figures import Beside, Corrected, Example, Tenth, latest_events, middle, some_rows, tenths
 from findcli.audiences.page.figures import beside_everyone as compare
+from findcli.audiences.page.figures import corrected as correct
 from findcli.audiences.page.figures import examples as pick
 from findcli.audiences.page.figures import points as size_points
-from findcli.audiences.page.figures import proved as prove
 from findcli.audiences.page.render import depth, percent, render
-from findcli.audiences.page.words import Read, in_words, readings
+from findcli.audiences.page.words import Read, done, in_words, readings
 from findcli.audiences.saved import Record, Saved
 from findcli.audiences.sets import CALLED
-from findcli.audiences.sizes import Size, size_of
+from findcli.audiences.sizes import Size
 from findcli.audiences.target import Audience, target
 from findcli.audiences.why.audience import Mark, sets_apart
 from findcli.audiences.why.user import Reasons, explain_audience
@@ -63,7 +63,7 @@ class Page:
         weeks: how far back the history reaches that these speak of.
         ahead: how far ahead the demand looks.
         beside: the audience beside everyone.
-        proved: how numbers like these proved before.
+        corrected: how numbers like these are corrected.
         examples: users of the audience.
         warnings: what a reader should know before he uses it.
         dates: what, and when.
@@ -86,7 +86,7 @@ class Page:
     weeks: int = 0
     ahead: str = ""
     beside: list[Beside] = field(default_factory=list)
-    proved: list[Proved] = field(default_factory=list)
+    corrected: list[Corrected] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     dates: list[tuple[str, str]] = field(default_factory=list)
@@ -121,14 +121,14 @@ class Page:
         return chart.bars(rows, title="How many times as often as of the others; the table has the same", exact=1.0)
 
     @property
-    def proved_chart(self) -> Markup:
-        """How many came, of 100 promised, by depth."""
-        rows = [chart.Bar(depth(each.depth), each.came, f"{each.came:.0f}") for each in self.proved]
-        return chart.bars(rows, title="How many came, of 100 promised, by size; the table has the same", exact=100.0)
+    def corrected_chart(self) -> Markup:
+        """What 100 expected are corrected to, by depth."""
+        rows = [chart.Bar(depth(each.depth), each.to, f"{each.to:.0f}") for each in self.corrected]
+        return chart.bars(rows, title="What 100 are corrected to, by size; the table has the same", exact=100.0)
 
     def said(self, mark: Mark) -> str:
         """What a mark says, such as "purchased tea"."""
-        return in_words(mark.what, self.plural.removesuffix("s"))
+        return done(mark.what, self.plural.removesuffix("s"))
 
 
 def report(workspace: Workspace, saved: Saved) -> str:
@@ -174,6 +174,8 @@ def page_of_saved(workspace: Workspace, saved: Saved) -> Page:
     common: dict[str, Any] = {
         "title": record.demands[0] if record.made_by == "target" else _combined(record),
         "users": len(users) - control,
+        "size": promised(record, len(users) - control),
+        "expected": record.expected,
         "steps": list(_steps(record, control=control)),
         "warnings": list(_warnings(workspace, record, why_not)),
         "dates": list(_dates(workspace, record)),
@@ -182,7 +184,7 @@ def page_of_saved(workspace: Workspace, saved: Saved) -> Page:
     if engine is None or audience is None:
         plural = f"{workspace.settings.workspace.subject}s"
         reading = [Read("", in_words(each, plural.removesuffix("s"))) for each in record.reading]
-        return Page(read=reading, plural=plural, expected=record.expected, ranked=record.sizes.passed or 0, **common)
+        return Page(read=reading, plural=plural, ranked=record.sizes.passed or 0, **common)
     weeks = round(parse_duration(workspace.settings.windows.history).days / 7)
     return page_of(
         workspace,
@@ -191,7 +193,7 @@ def page_of_saved(workspace: Workspace, saved: Saved) -> Page:
         marks=sets_apart(engine, audience.ranking["user_id"], audience.selected["user_id"]),
         weeks=weeks,
         beside=compare(workspace, audience),
-        proved=prove(audience.reliability, audience.ranking),
+        corrected=correct(audience.reliability, audience.ranking),
         examples=_examples(engine, audience),
         **common,
     )
@@ -205,21 +207,27 @@ def rank_again(workspace: Workspace, saved: Saved) -> tuple[Engine | None, Audie
     if record.model.get("folder", str(workspace.folder)) != str(workspace.folder):
         return None, None, f"another workspace's model ranked it: {alone}"
     demands = [] if record.prompt else record.demands
-    again = {"who_not": WhoNot(purpose=record.details.get("purpose")), **record.details.get("asked", {})}
     try:
+        again = {"who_not": who_was_left_out(workspace, record.details), **record.details.get("asked", {})}
         engine, day = _engine_of(workspace, record)
         (ranked,) = target(workspace, demands, prompt=record.prompt, as_of=day, **again)
     except FindCLIError as error:
         return None, None, f"it cannot be ranked again ({error}): {alone}"
+    then, now = record.sizes.passed, len(ranked.ranking)
+    if now != then:
+        return None, None, f"{now:,} users may be ranked now, {then:,} when it was saved: {alone}"
     users = reached(saved)
     both = users.join(ranked.ranking.select("user_id", now="score"), on="user_id", how="left")
     if both["now"].null_count() or not np.allclose(both["score"].to_numpy(), both["now"].to_numpy(), atol=SAME):
         return None, None, f"the model or the data changed since it was saved: {alone}"
     selected = ranked.ranking.filter(ranked.ranking["user_id"].is_in(users["user_id"].implode()))
-    size = None
-    if selected["rank"].to_list() == list(range(1, len(selected) + 1)):
-        size = size_of(ranked.ranking, len(selected), ranked.reliability)
-    return engine, replace(ranked, selected=selected, size=size), ""
+    return engine, replace(ranked, selected=selected, size=promised(record, len(users))), ""
+
+
+def promised(record: Record, users: int) -> Size | None:
+    """What so many users were expected to bring when they were chosen; None where that was not measured of them."""
+    size = record.details.get("promised") if record.made_by == "target" else None
+    return Size(**size) if size is not None and size["users"] == users else None
 
 
 def reached(saved: Saved) -> pl.DataFrame:
@@ -253,7 +261,7 @@ def _examples(engine: Engine, audience: Audience) -> list[Example]:
 
 
 def _because(reasons: Reasons, subject: str) -> tuple[str, ...]:
-    return tuple(f"{event.time:%Y-%m-%d} {in_words(event.sentence, subject)}" for event in reasons.events)
+    return tuple(f"{event.time:%Y-%m-%d} {done(event.sentence, subject)}" for event in reasons.events)
 
 
 def _combined(record: Record) -> str:

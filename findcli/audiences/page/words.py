@@ -38,6 +38,12 @@ def in_words(sentence: str, subject: str) -> str:
     return sentence.removeprefix(f"The {subject} ").removesuffix(".")
 
 
+def done(sentence: str, subject: str) -> str:
+    """The words of what was done: "purchased something", of an event and of a concept without a name alike."""
+    words = in_words(sentence, subject)
+    return f"{words.removesuffix(' anything')} something" if words.endswith(" anything") else words
+
+
 def readings(rewriting: Rewriting, subject: str) -> list[Read]:
     """What a demand was read as, a line for each thing it asks for."""
     ahead = [_read(clause, subject) for clause in rewriting.clauses]

@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from findcli.audiences.eligible.listed import listed_file
 from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.export import one_table, write_audience
 from findcli.audiences.page.figures import examples, latest_events, points, some_rows
@@ -28,7 +29,7 @@ from findcli.audiences.sizes import Size, size_of
 from findcli.audiences.target import Audience, target
 from findcli.data.forgotten import forgotten_hashes
 from findcli.scoring.engine import Engine, open_engine
-from findcli.workspace.folder import Workspace
+from findcli.workspace.folder import Workspace, files_of
 
 KEPT = 32  # rankings
 DEFAULT = 100  # users, as of `findcli target`
@@ -132,7 +133,7 @@ class Answers:
     def _ranked(self, demand: str, where: str | None) -> _Ranked:
         """The ranking of everyone, made or kept."""
         engine = self.engine()
-        key = (demand, where, id(engine), forgotten_hashes(self.workspace))
+        key = (demand, where, id(engine), forgotten_hashes(self.workspace), self._who_not_files())
         kept = self._keep(key)
         if kept is not None:
             return kept
@@ -144,6 +145,13 @@ class Answers:
                 kept = self._keep(key, _Ranked(audience, points(audience)))
         assert kept is not None
         return kept
+
+    def _who_not_files(self) -> tuple[tuple[str, int, int], ...]:
+        """The files that say who is left out, with size and time of change: a ranking holds as long as they do."""
+        path = self.workspace.settings.consent.path
+        files = [] if path is None else files_of(self.workspace.path(path))
+        files += [listed_file(self.workspace, name) for name in (self.who_not or WhoNot()).exclude]
+        return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
 
     def _target(self, demand: str, where: str | None, selection: Selection | None = None) -> Audience:
         (audience,) = target(

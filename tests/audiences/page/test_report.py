@@ -8,18 +8,22 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.experiment.assign import Experiment
-from findcli.audiences.page.figures import points, tenths
-from findcli.audiences.page.render import depth, percent
+from findcli.audiences.page.figures import Corrected, corrected, points, tenths
+from findcli.audiences.page.render import depth, percent, render
 from findcli.audiences.page.report import Page, page_of_saved, report
 from findcli.audiences.saved import Drop, Record, Saved, Sizes, open_audience, save_audience, save_target
 from findcli.audiences.select import Selection
 from findcli.audiences.sets import combine
+from findcli.audiences.sizes import Size
 from findcli.audiences.target import target
 from findcli.cli.main import main
+from findcli.scoring.reliability import Reliability
 from findcli.workspace.folder import Workspace
 
 TEA = "The user purchased tea."
@@ -112,6 +116,42 @@ def test_who_is_held_out_is_not_on_the_page(trained_workspace: Workspace) -> Non
     assert page.users == len(audience.selected) < 20
     assert adds_up(page)
     assert {each.user for each in page.examples} <= set(map(str, audience.selected["user_id"]))
+
+
+def test_the_size_is_what_was_promised_though_some_are_held_out(trained_workspace: Workspace) -> None:
+    experiment = Experiment("june", 0.3)
+    (audience,) = target(trained_workspace, [TEA], selection=Selection(top_k=20), experiment=experiment)
+    promised = Size(users=len(audience.selected), share=0.2, responders=8.0, low=5.0, high=11.0, surely=6.0)
+    change = save_target(trained_workspace, "tea", replace(audience, size=promised))
+    page = page_of_saved(trained_workspace, change.saved)
+    assert page.examples
+    assert page.size == promised
+    assert "5 to 11" in report(trained_workspace, open_audience(trained_workspace, "tea"))
+
+
+def test_who_was_excluded_is_left_out_again(trained_workspace: Workspace, tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": range(20)}).write_csv(tmp_path / "served.csv")
+    who_not = WhoNot(exclude=(tmp_path / "served.csv",))
+    (audience,) = target(trained_workspace, [TEA], selection=Selection(top_k=10), who_not=who_not)
+    before = save_target(trained_workspace, "tea", audience).saved
+    page = page_of_saved(trained_workspace, before)
+    assert page.ranked == before.record.sizes.passed == 40
+    assert sum(each.users for each in page.tenths) == 40
+    assert page.examples
+    pl.DataFrame({"user_id": range(10)}).write_csv(tmp_path / "served.csv")
+    page = page_of_saved(trained_workspace, before)
+    assert any("served.csv changed" in each for each in page.warnings)
+    assert (page.ranked, page.expected, page.examples) == (40, before.record.expected, [])
+
+
+def test_a_list_that_no_manifest_names_is_said_to_be_unknown(trained_workspace: Workspace, tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": range(20)}).write_csv(tmp_path / "served.csv")
+    who_not = WhoNot(exclude=(tmp_path / "served.csv",))
+    (audience,) = target(trained_workspace, [TEA], selection=Selection(top_k=10), who_not=who_not)
+    details = {"exclude": []}  # as it was saved before lists were noted
+    page = page_of_saved(trained_workspace, save_target(trained_workspace, "tea", audience, details=details).saved)
+    assert any("does not name the lists" in each for each in page.warnings)
+    assert not page.examples
 
 
 def test_the_numbers_of_a_page_are_those_of_the_command(trained_workspace: Workspace) -> None:
@@ -210,6 +250,21 @@ def test_without_probabilities_there_are_no_points(trained_workspace: Workspace)
     ranked = audience.ranking.with_columns(probability=pl.lit(None, pl.Float64))
     silent = replace(audience, ranking=ranked, reliability=None)
     assert points(silent) == tenths(silent) == []
+
+
+def test_corrections_are_of_a_hundred_expected() -> None:
+    flat, ranking = np.zeros(2), pl.DataFrame({"probability": np.full(100, 0.5)})
+    measured = Reliability(np.array([0.1, 1.0]), np.array([0.0, -np.log(3)]), flat, flat - 1, flat - 1, flat + 1)
+    assert [(each.depth, round(each.to, 6)) for each in corrected(measured, ranking)] == [(0.1, 100), (1.0, 50)]
+    assert corrected(None, ranking) == []
+
+
+def test_a_correction_is_not_shown_as_a_count(trained_workspace: Workspace) -> None:
+    page = replace(page_of_saved(trained_workspace, saved(trained_workspace)), corrected=[Corrected(0.1, 93.0)])
+    words = " ".join(Elements(render("report.html", page=page, name="tea")).words)
+    assert "How numbers are corrected" in words
+    assert "drawn towards 100" in words
+    assert not JARGON.findall(words)
 
 
 def test_shares_are_said_shortly() -> None:

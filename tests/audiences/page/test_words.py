@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from findcli.audiences.page.words import readings, refused
+from findcli.audiences.page.words import done, readings, refused
 from findcli.demands.reading import BY_LIKENESS, Clause, Meant, Past, Rewriting
 
 TEA, BREAD = Meant("The user purchased tea.", 1.0, 0.9), Meant("The user purchased bread.", 1.0, 0.8)
@@ -29,6 +29,19 @@ def read(*clauses: Clause, past: tuple[Past, ...] = ()) -> list[str]:
 )
 def test_a_clause_is_said_plainly(clause: Clause, meaning: str) -> None:
     assert read(clause) == [meaning]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"),
+    [
+        ("The user purchased tea.", "purchased tea"),
+        ("The user purchased something.", "purchased something"),
+        ("The user purchased anything.", "purchased something"),
+        ("The user searched for anything.", "searched for something"),
+    ],
+)
+def test_what_was_done_is_said_alike_of_events_and_concepts(sentence: str, words: str) -> None:
+    assert done(sentence, "user") == words
 
 
 def test_a_condition_on_the_past_says_when() -> None:

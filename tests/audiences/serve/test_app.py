@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -11,11 +12,13 @@ import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
+from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.serve import answers as module
 from findcli.audiences.serve.answers import Answers
 from findcli.cli.main import main
 from findcli.data.forgotten import remember_forgotten
 from findcli.workspace.folder import Workspace
+from findcli.workspace.privacy_settings import Consent
 
 TEA = "The user purchased tea."
 ANY = {"demand": TEA, "users": 7}
@@ -128,6 +131,29 @@ def test_who_is_forgotten_is_in_no_later_answer(trained_workspace: Workspace) ->
     remember_forgotten(trained_workspace, [first[0]])
     assert first[0] not in answers.answer(TEA, 5).audience.selected["user_id"]
     assert str(first[0]) not in [row["user"] for row in _examples(answers)]
+
+
+@pytest.mark.parametrize("kind", ["exclude", "consent"])
+def test_who_objects_or_is_excluded_meanwhile_is_in_no_later_answer(
+    trained_workspace: Workspace, tmp_path: Path, kind: str
+) -> None:
+    listed = tmp_path / "list.csv"
+    pl.DataFrame({"user_id": [59], "stop": ["yes"]}).write_csv(listed)
+    who_not, workspace = None, trained_workspace
+    if kind == "exclude":
+        who_not = WhoNot(exclude=(listed,))
+    else:
+        consent = Consent(path=str(listed), objection="stop")
+        workspace = replace(workspace, settings=replace(workspace.settings, consent=consent))
+    answers = Answers(workspace, who_not=who_not, device="cpu")
+    first = answers.answer(TEA, 5)
+    best = first.audience.selected["user_id"][0]
+    pl.DataFrame({"user_id": [59, best], "stop": ["yes", "yes"]}).write_csv(listed)
+    later = answers.answer(TEA, 5)
+    assert best not in later.audience.selected["user_id"]
+    assert later.page.ranked == first.page.ranked - 1
+    downloaded = pl.read_csv(io.BytesIO(answers.file(TEA, 5, None, ".csv")))
+    assert downloaded["user_id"].to_list() == later.audience.selected["user_id"].to_list()
 
 
 def _examples(answers: Answers) -> list[dict[str, str]]:

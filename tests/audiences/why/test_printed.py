@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
-from findcli.cli.why import in_words
+from findcli.audiences.why.user import Event, Reasons
+from findcli.cli.why import Explained
 from findcli.workspace.folder import Workspace
 from tests.evaluation.benchmark.test_run import exit_code
 
 
-def test_a_sentence_becomes_something_that_was_done() -> None:
-    assert in_words("The user purchased tea.", "user") == "purchased tea"
+def test_parts_that_count_for_nothing_are_not_named(capsys: pytest.CaptureFixture[str]) -> None:
+    event = Event(datetime(2024, 9, 1), "The user purchased anything.", 1, -0.5)
+    shares = {"how often": 2.0, "when": -0.5, "similar things": 0.01}
+    Explained((), (Reasons("u7", 1.0, 0.5, (event,), True, shares),), 12, "user").print()
+    printed = capsys.readouterr().out
+    assert "what counts: how often 80%; when 20% against\n" in printed
+    assert "2024-09-01  purchased something\n" in printed
 
 
 def test_reasons_are_told_in_words_of_history(trained_workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
