@@ -27,7 +27,8 @@ _NOUN = r"(?:orders?|purchases?|transactions?|visits?|bookings?|trips?|baskets?)
 _MAKE = r"(?:(?:place|places|placing|make|makes|making|have|having)\s+)?"
 _THINGS = r"(?:things?|products?|items?|articles?|goods)"
 _NO_THINGS = (
-    r"(?:day|week|month|year|hour|minute|percent|people|customer|kid|child|person|adult|user)s?\b|times|and\b|or\b"
+    r"(?:day|week|month|year|hour|minute|percent|people|customer|kid|child|person|adult|user)s?\b|times|and\b|or\b|"
+    r"who\b|that\b"
 )
 _FORMS: tuple[tuple[Measure, str], ...] = (
     ("first", r"for (?:the|their) (?:very )?first time|(?:the|their) (?:very )?first time|(?:are "
@@ -48,7 +49,8 @@ _FORMS: tuple[tuple[Measure, str], ...] = (
     ("count", rf"(?P<things>)(?:{_MORE}|(?P<above>{_ABOVE}))\s+{_N}(?=\s+(?!{_NO_THINGS})[a-z])"),
     ("count", rf"(?P<things>){_N}(?:\+| or more)(?=\s+(?!{_NO_THINGS})[a-z])"),
 )  # fmt: skip
-_PATTERNS = [(measure, re.compile(rf"(?<![\w-])(?:{form})(?!\w)", re.IGNORECASE)) for measure, form in _FORMS]
+_NO_AGE = r"(?<!\baged )(?<!\bage )(?<!\bage of )"
+_PATTERNS = [(measure, re.compile(rf"(?<![\w-]){_NO_AGE}(?:{form})(?!\w)", re.IGNORECASE)) for measure, form in _FORMS]
 _HUNDREDS = re.compile(rf"\b(?:(a|{'|'.join(_ONES)})\s+)?(hundred|thousand)(?!s)\b", re.IGNORECASE)
 _SIGN = r"[$£€¥]"
 _SPEND = r"(?:spend(?:s|ing)?|spent|pay(?:s|ing)?|paid|shell(?:s|ing)? out)"

@@ -44,8 +44,12 @@ def test_levels_are_taken_out(text: str, rest: str, levels: list[Read]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["people over 30 years of age", "tea in 3 weeks", "a set of 6 mugs", "size 12 shoes", "once a week"]
-)
+    "text",
+    [
+        "people over 30 years of age", "tea in 3 weeks", "a set of 6 mugs", "size 12 shoes", "once a week",
+        "shoppers aged 65+ who will buy vitamins", "65+ who buy tea", "aged at least 65 and over",
+    ],
+)  # fmt: skip
 def test_other_numbers_stay(text: str) -> None:
     assert read(text) == (text, [])
 
