@@ -28,7 +28,7 @@ class Forgotten:
         users: how many users.
         held: what the run folders hold, or held, of them.
         audiences: the saved audiences they were in, and how many of them.
-        handed_on: files that these audiences were exported to: who has them has to be told.
+        handed_on: files that these audiences, or lists that have changed since, were exported to: tell who has them.
         sources: the user's own files that name them.
         rewritten: those of them that were rewritten.
     """
@@ -94,11 +94,14 @@ def _take_out(sources: Sequence[Listed], users: Sequence[str]) -> list[Path]:
 
 
 def _look(workspace: Workspace, users: Sequence[str]) -> Forgotten:
-    members = {saved.name: _members(saved, users) for saved in list_audiences(workspace)}
+    every = list_audiences(workspace)
+    members = {saved.name: _members(saved, users) for saved in every}
     audiences = {name: count for name, count in members.items() if count}
     exports = [entry for entry in read_log(workspace) if entry.action == "exported"]
-    known = {saved.name for saved in list_audiences(workspace)}
-    files = {str(e.details.get("file")) for e in exports if e.audience in audiences or e.audience not in known}
+    digests = {saved.name: saved.record.users_digest for saved in every}
+    # Of a list that is another one now nobody knows whom it held.
+    changed = [e for e in exports if e.details.get("audience_digest") != digests.get(e.audience)]
+    files = {str(e.details.get("file")) for e in [*changed, *(e for e in exports if e.audience in audiences)]}
     return Forgotten(
         users=len(users), held=held_in_runs(workspace, users), audiences=audiences,
         handed_on=tuple(sorted(files)), sources=tuple(listed_in_sources(workspace, users)),

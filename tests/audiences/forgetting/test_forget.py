@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +195,15 @@ def test_an_audience_still_adds_up(workspace: Workspace) -> None:
     assert {drop.reason: drop.users for drop in saved.record.drops} == {"were forgotten": 1}
     assert saved.record.expected == pytest.approx(before.record.expected * likely[1:].sum() / likely.sum())
     assert [entry.action for entry in read_log(workspace, "tea")][-1] == "forgotten"
+    assert [Path(path).name for path in done.handed_on] == ["handed-on.csv"]
+
+
+def test_a_file_of_a_list_that_has_changed_since_is_named(workspace: Workspace) -> None:
+    user = open_audience(workspace, "tea").users()["user_id"][0]
+    (audience,) = target(workspace, [DEMAND], selection=Selection(top_k=20))
+    save_target(workspace, "tea", replace(audience, selected=audience.selected.filter(pl.col("user_id") != user)))
+    done = forget(workspace, [user], dry_run=True)
+    assert "tea" not in done.audiences
     assert [Path(path).name for path in done.handed_on] == ["handed-on.csv"]
 
 
