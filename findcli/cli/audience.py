@@ -216,10 +216,6 @@ def log(
     console.print_table(["time", "action", "audience", "users", "entered", "left", "note"], rows)
 
 
-def _moved(details: dict[str, Any]) -> tuple[int | None, int | None]:
-    return details.get("entered"), details.get("left")
-
-
 def _note(details: dict[str, Any]) -> str:
     if "file" in details:
         return f"{details['format']}: {details['file']}"
