@@ -74,6 +74,11 @@ VARIANTS = (
     _vector("find-skip", "each modality past the attention too", skip=0.75, modality_weight=1.0),
     _vector("find-gates", "a gate for each modality", gates=True),
     _vector("find-modality-loss", "a loss for each modality too", modality_weight=1.0),
+    _vector("find-profile-sentences", "a third of the sentences about the profile", profile_sentences=0.33),
+    _vector(
+        "find-profile-skip", "the same, and each modality past the attention",
+        profile_sentences=0.33, skip=0.75, modality_weight=1.0,
+    ),
     _vector("find-modality-dropout", "a third of the modalities hidden in training", modality_dropout=0.33),
     _vector(
         "find-sources", "all of these together", skip=0.75, modality_weight=1.0, gates=True, modality_dropout=0.33

@@ -112,6 +112,7 @@ class Align(Training):
     skip: Annotated[Share, Doc("share of the vector past the attention, a part for each modality; 0 is FIND's")] = 0.0
     gates: Annotated[bool, Doc("whether a learned gate may close each modality of a user; the paper has none")] = False
     modality_weight: Annotated[float, Ge(0), Doc("weight of the same loss for each modality alone")] = 0.0
+    profile_sentences: Annotated[Share, Doc("share of the sentences of a step that are about the profile")] = 0.0
     modality_dropout: Annotated[Share, Doc("share of a user's modalities hidden in training; one always stays")] = 0.0
     layers: Annotated[int, Ge(1), Le(256), Doc("cross-attention layers")] = 5
     heads: Annotated[int, Ge(1), Le(256), Doc("attention heads")] = 4

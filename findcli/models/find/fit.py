@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from findcli import metrics
 from findcli.errors import FindCLIError
 from findcli.models.find.assemble import StageRuns, modalities_of, new_user_encoder
+from findcli.models.find.profile_sentences import ProfileSentences
 from findcli.models.find.user import Modalities
 from findcli.models.find.user_summary import Directions
 from findcli.models.text.encoder import TextEncoder, load_text_encoder
@@ -117,10 +118,16 @@ class PairSampler:
         data: the opened pairs.
         codes: profile codes and fractions of every pair, (n_pairs, F) each.
         texts: vectors of the distinct texts, (n_texts, d_text).
+        of_profiles: further sentences that training draws, numbered after the others; None for none.
     """
 
     def __init__(
-        self, workspace: Workspace, data: TrainingData, codes: tuple[np.ndarray, np.ndarray], texts: Tensor
+        self,
+        workspace: Workspace,
+        data: TrainingData,
+        codes: tuple[np.ndarray, np.ndarray],
+        texts: Tensor,
+        of_profiles: ProfileSentences | None = None,
     ) -> None:
         self.length = int(parse_duration(workspace.settings.windows.history).total_seconds())
         self.step = int(parse_duration(workspace.settings.sequence.step).total_seconds())
@@ -129,6 +136,12 @@ class PairSampler:
         support = data.run.table("sentences.parquet")["support"].to_numpy()
         # Common sentences are drawn more often, but less than in proportion: rare ones teach the tower its words.
         self.weights = np.sqrt(support) / np.sqrt(support).sum()
+        self.drawn, self.of_profiles = self.weights, None
+        share = workspace.settings.align.profile_sentences
+        if of_profiles is not None and of_profiles.words:
+            self.of_profiles = of_profiles.true
+            also = np.sqrt(of_profiles.true.sum(0))
+            self.drawn = np.concatenate([(1 - share) * self.weights, share * also / also.sum()])
         self.pairs = {
             split: {part: data.pairs_of(part, split)["pair"].to_numpy() for part in data.parts}
             for split in ("train", "validation")
@@ -147,9 +160,9 @@ class PairSampler:
         parts = self.pairs[split]
         part = choose_part(rng, {name: len(pairs) for name, pairs in parts.items()})
         pairs = np.sort(rng.choice(parts[part], min(users, len(parts[part])), replace=False))
-        drawable = min(sentences, int((self.weights > 0).sum()))
-        chosen = np.sort(rng.choice(len(self.weights), drawable, replace=False, p=self.weights))
-        true = self.data.truth.dense(pairs, chosen)  # (B, S)
+        drawable = min(sentences, int((self.drawn > 0).sum()))
+        chosen = np.sort(rng.choice(len(self.drawn), drawable, replace=False, p=self.drawn))
+        true = self._true(pairs, chosen)  # (B, S)
         kept = true.any(1)
         pairs, true = (pairs[kept], true[kept]) if kept.any() else (pairs, true)
         positive = (rng.random(true.shape) * true).argmax(1)  # (B,)
@@ -157,6 +170,15 @@ class PairSampler:
         return PairBatch(
             self.read(pairs, part), chosen, torch.from_numpy(true).to(device), torch.from_numpy(positive).to(device)
         )
+
+    def _true(self, pairs: np.ndarray, sentences: np.ndarray) -> np.ndarray:
+        """Whether sentences, ascending rows (S,), hold of pairs, rows (B,): bool (B, S)."""
+        ahead = sentences[sentences < len(self.weights)]
+        true = self.data.truth.dense(pairs, ahead)
+        if self.of_profiles is None:
+            return true
+        now = self.of_profiles[np.ix_(pairs, sentences[len(ahead) :] - len(self.weights))]
+        return np.concatenate([true, now], 1)
 
     def read(self, pairs: np.ndarray, part: str) -> UserBatch:
         """What the encoders read of some pairs, rows (B,) of one partition."""
@@ -176,11 +198,15 @@ class Alignment:
         self.workspace, self.runs, self.device = workspace, runs, device
         self.data = TrainingData(runs.pairs)
         texts = torch.from_numpy(runs.text.tensors("texts.safetensors")["vectors"]).to(device)
-        codes = runs.columns().encode(runs.pairs.table("profiles.parquet"))
-        self.sampler = PairSampler(workspace, self.data, codes, texts)
+        profiles = runs.pairs.table("profiles.parquet")
+        of_profiles = None
+        if self.settings.profile_sentences:
+            of_profiles = ProfileSentences.of(profiles, runs.columns(), subject=workspace.settings.workspace.subject)
+        self.sampler = PairSampler(workspace, self.data, runs.columns().encode(profiles), texts, of_profiles)
         self.made_of, self.users = new_user_encoder(self.settings, runs, modalities_of(workspace, runs), seed=self.seed)
         self.users.to(device)
         self.words = runs.pairs.table("sentences.parquet")["text"].to_list()
+        self.taught = [*self.words, *(of_profiles.words if of_profiles else [])]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_seed(self.seed, -2))
             self.sentences = SentenceEncoder(tower=self._tower(), d_embedding=self.settings.d_embedding).to(device)
@@ -204,7 +230,7 @@ class Alignment:
             tower, rank=settings.lora_rank, alpha=settings.lora_alpha,
             targets=settings.lora_targets, layers=settings.lora_layers,
         )  # fmt: skip
-        longest = sorted(map(len, tower.tokens(self.words)))[-settings.sentences :]
+        longest = sorted(map(len, tower.tokens(self.taught)))[-settings.sentences :]
         bound_memory(tower, tokens=sum(longest), layers=settings.lora_layers)
 
     def run(self, draft: Draft, checkpoints: Path, progress: Progress | None) -> None:
@@ -258,9 +284,9 @@ class Alignment:
     def _sentence_encoder(self) -> Callable[[np.ndarray], Tensor]:
         """Encodes sentences by row, (S,) -> (S, D); a frozen tower's vectors are computed once."""
         if self.settings.lora_rank:
-            return lambda rows: self.sentences([self.words[row] for row in rows])
-        raw = torch.empty(len(self.words), self.sentences.tower.width, device=self.device)
-        for rows, vectors in self.sentences.tower.eval().vectors(self.words):
+            return lambda rows: self.sentences([self.taught[row] for row in rows])
+        raw = torch.empty(len(self.taught), self.sentences.tower.width, device=self.device)
+        for rows, vectors in self.sentences.tower.eval().vectors(self.taught):
             raw[rows] = vectors.to(self.device)
         return lambda rows: self.sentences.head(raw[torch.from_numpy(rows)])
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from findcli.models.find.fit import Objective, PairSampler, alone, some_hidden
+from findcli.models.find.profile_sentences import ProfileSentences
 from findcli.training import losses
 from findcli.training.examples import TrainingData
 from findcli.workspace.folder import Workspace
@@ -37,6 +38,26 @@ def test_a_batch_holds_pairs_of_its_split_with_a_true_sentence_each(sampler: Pai
         assert len(set(batch.sentences)) == 8
         np.testing.assert_array_equal(batch.true, sampler.data.truth.dense(pairs, batch.sentences))
         assert batch.true[torch.arange(len(pairs)), batch.positive].all()
+
+
+def test_a_share_of_the_sentences_is_about_profiles(trained_workspace: Workspace) -> None:
+    data = TrainingData(open_run(trained_workspace.run("pairs"), "pairs"))
+    n, ahead = len(data.pairs), len(data.run.table("sentences.parquet"))
+    true = np.random.default_rng(0).random((n, 3)) < 0.5
+    settings = replace(
+        trained_workspace.settings, align=replace(trained_workspace.settings.align, profile_sentences=0.9)
+    )
+    sampler = PairSampler(
+        replace(trained_workspace, settings=settings), data,
+        (np.arange(n)[:, None] + 2, np.zeros((n, 1), np.float32)),
+        torch.from_numpy(open_run(trained_workspace.run("text"), "text").tensors("texts.safetensors")["vectors"]),
+        ProfileSentences(["a", "b", "c"], true),
+    )  # fmt: skip
+    batch = sampler.draw("train", users=16, sentences=8, seed=0)
+    pairs, about = batch.users.codes[:, 0].numpy() - 2, batch.sentences >= ahead
+    assert about.sum() == 3, "they are most of what is drawn"
+    np.testing.assert_array_equal(batch.true[:, about], true[np.ix_(pairs, batch.sentences[about] - ahead)])
+    np.testing.assert_array_equal(batch.true[:, ~about], data.truth.dense(pairs, batch.sentences[~about]))
 
 
 def test_a_batch_depends_on_its_seed_alone(sampler: PairSampler) -> None:
