@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from findcli.audiences.prompts.store import list_prompts
 from findcli.data import events, pairs
+from findcli.data.places import copies
 from findcli.demands import tune
 from findcli.models import align
 from findcli.models.find import pretrain_sequence, pretrain_tabular
@@ -146,6 +147,7 @@ def plan(workspace: Workspace, *, as_of: datetime | None = None) -> list[StageSt
     Raises:
         FindCLIError: a source has no file, or a manifest cannot be read.
     """
+    copies.ask_again()
     statuses: dict[str, StageStatus] = {}
     for stage in stages(workspace, as_of=as_of):
         pending = [name for name in stage.needs if statuses[name].state != "current"]
@@ -209,6 +211,7 @@ def run(
     Raises:
         FindCLIError: a stage cannot run.
     """
+    copies.ask_again()
     made, force = [], False
     for stage in stages(workspace, as_of=as_of):
         force = force or stage.name == force_from
@@ -260,7 +263,8 @@ def _superseded(workspace: Workspace) -> list[Path]:
     """Embeddings and caches of other models than those that stand; while there is no model, none is superseded."""
     aligned = runs.read_manifest(workspace.run("aligned"))
     text_run = runs.read_manifest(workspace.run("text"))
-    superseded = []
+    named, every = copies.in_use(workspace), STAGES["copy"].folders(workspace.runs)
+    superseded = [folder for folder in every if runs.is_own(folder) and folder not in named]
     if aligned:
         superseded += [workspace.prompts / prompt.name for prompt in list_prompts(workspace) if not prompt.current]
     for folder in STAGES["embeddings"].folders(workspace.runs) if aligned else ():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -268,3 +269,30 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     LlamaModel(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[str]:
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket of an S3 server on loopback, which the environment names."""
+    import obstore
+    from obstore.store import S3Store
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": _s3_server, "AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something",
+        "AWS_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    boto3 = pytest.importorskip("boto3")
+    boto3.client("s3", endpoint_url=_s3_server).create_bucket(Bucket="shop")
+    store = S3Store("shop", client_options={"allow_http": True})
+    yield "s3://shop"
+    obstore.delete(store, [each["path"] for batch in store.list() for each in batch])

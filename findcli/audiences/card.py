@@ -89,7 +89,7 @@ def _data(workspace: Workspace, made: Mapping[str, Manifest]) -> list[str]:
     """The data sheet: tables, dates, sizes, what was held out, and who was forgotten."""
     settings = workspace.settings
     rows = [
-        [source.name, ", ".join(source.families), ", ".join(_columns(source)), source.path]
+        [source.name, ", ".join(source.families), ", ".join(_columns(source)), source.where]
         for source in settings.sources
     ]
     split = settings.split

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,11 +74,8 @@ def _read_by(workspace: Workspace) -> set[Path]:
     named = [settings.profile.path, settings.split.users_file, settings.split.categories_file]
     named += [task.path for task in settings.tasks.values()]
     files = [workspace.path(name) for name in named if name is not None]
-    of_people = [settings.contacts.path, settings.consent.path]
-    files += [file for name in of_people if name is not None for file in files_of(workspace.path(name))]
-    for source in settings.sources:
-        with suppress(FindCLIError):  # a source without a file has none to lose
-            files += workspace.source_files(source)
+    several = [settings.contacts.path, settings.consent.path, *(source.path for source in settings.sources)]
+    files += [file for name in several if name is not None for file in files_of(workspace.path(name))]
     return {file.resolve() for file in files}
 
 

@@ -15,9 +15,9 @@ import polars as pl
 from scipy.stats.contingency import relative_risk
 
 from findcli.audiences.experiment.proportions import Arm, compare
-from findcli.data.profiles import profiles_as_of
+from findcli.data.profiles import profile_files, profiles_as_of
 from findcli.data.reader.typed import scan_table
-from findcli.workspace.folder import Workspace, files_of
+from findcli.workspace.folder import Workspace
 
 FOUR_FIFTHS = 0.8
 CHANCE = 0.05
@@ -138,8 +138,7 @@ def _values(workspace: Workspace, users: pl.Series, as_of: datetime) -> pl.DataF
     """The marked columns of each user: Float64 where all that a column holds are numbers, else String."""
     settings = workspace.settings
     profile, columns = settings.profile, settings.sensitive.columns
-    path = workspace.path(str(profile.path))
-    kinds = scan_table(files_of(path) or [path], what="the profile table", form=profile).collect_schema()
+    kinds = scan_table(profile_files(workspace), what="the profile table", form=profile).collect_schema()
     numbers = tuple(name for name in columns if name in kinds and kinds[name].is_numeric())
     words = tuple(name for name in columns if name not in numbers)
     bare = replace(profile, categorical=words, numeric=numbers, ordered={}, aggregates=())

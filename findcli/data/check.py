@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from findcli.data import pairs, profiles, sources, splits, tasks
+from findcli.data.places import copies
 from findcli.data.strays import stray_from
 from findcli.data.templates import workspace_templates
 from findcli.errors import FindCLIError
@@ -126,8 +127,10 @@ def check_workspace(workspace: Workspace, *, progress: Progress = no_progress) -
     total = len(workspace.settings.sources) + len(workspace.settings.tasks) + 1
     problems: list[Problem] = []
     reports, histories = [], []
+    copies.ask_again()
     for source in workspace.settings.sources:
         with _noting(problems):
+            copies.fresh_files(workspace, source, what=f"source {source.name!r}")
             report, history = _check_source(workspace, source)
             problems += _source_problems(workspace, source, report)
             reports.append(report)
@@ -171,12 +174,12 @@ def _check_source(workspace: Workspace, source: Source) -> tuple[SourceReport, p
     again = sources.extra_name(source.name, source.amount or "")
     columns = [name for name in schema.names() if name not in ("source", "copies", "returned", again)]
     keep = source.duplicates == "keep"
-    copies = pl.lit(None) if keep else usable.sum() - pl.col("copies").filter(usable).n_unique()
-    with sources.reading(f"source {source.name!r}", workspace.source_files(source)):
+    duplicates = pl.lit(None) if keep else usable.sum() - pl.col("copies").filter(usable).n_unique()
+    with sources.reading(f"source {source.name!r}", copies.source_files(workspace, source)):
         counts = (
             events.select(
                 rows=pl.len(),
-                duplicates=copies,
+                duplicates=duplicates,
                 returned=returned.sum() if "returned" in schema else pl.lit(0),
                 amount=pl.col("amount").filter(usable).sum() if "amount" in schema else pl.lit(None),
                 **{f"missing {name}": pl.col(name).is_null().sum() for name in columns},
@@ -245,7 +248,7 @@ def _source_problems(workspace: Workspace, source: Source, report: SourceReport)
         fix = "correct the table or remove the source"
         if report.returned:
             fix = "every amount or quantity is negative, as in returns: where these are sales set amount = '-column'"
-        yield Problem(f"{what} ({source.path}) has no usable row", fix)
+        yield Problem(f"{what} ({source.where}) has no usable row", fix)
         return
     if report.duplicates and source.duplicates == "error":
         fix = 'set duplicates = "keep" if they are events of their own, or "drop" to count them once'
@@ -331,11 +334,11 @@ def _end_problems(workspace: Workspace, last: datetime) -> Iterator[Problem]:
 
 def _check_profile(workspace: Workspace, users: pl.DataFrame, problems: list[Problem]) -> ProfileReport | None:
     profile = workspace.settings.profile
-    if profile.path is None:
+    if not profile.is_named:
         return None
     with _noting(problems):
-        frame = profiles.scan_profile(workspace)
-        with sources.reading("the profile table", [workspace.path(profile.path)]):
+        frame = profiles.scan_profile(workspace, fresh=True)
+        with sources.reading("the profile table", profiles.profile_files(workspace)):
             table = frame.collect()
         columns = {name: table[name].null_count() for name in table.columns}
         report = ProfileReport(len(table), table["user_id"].n_unique(), {name: n for name, n in columns.items() if n})

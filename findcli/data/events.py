@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,15 @@ import polars as pl
 
 from findcli.data import sources
 from findcli.data.forgotten import known
+from findcli.data.places import copies
 from findcli.data.reader.tables import declared
 from findcli.data.splits import bucket
 from findcli.data.strays import stray_from
 from findcli.data.templates import event_text
 from findcli.errors import FindCLIError
 from findcli.progress import Progress, no_progress
-from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Draft, Run, build, hash_json, open_run, read_manifest, rewriting
+from findcli.workspace.runs import Draft, Run, build, open_run, read_manifest, rewriting
 from findcli.workspace.settings import Source
 
 ROWS_PER_PART = 500_000
@@ -53,12 +54,11 @@ def _described(source: Source) -> dict[str, Any]:
 
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
-    """The digest of every source's files."""
-    return {source.name: _source_digest(workspace.source_files(source)) for source in workspace.settings.sources}
-
-
-def _source_digest(files: list[Path]) -> str:
-    return hash_json([hash_file(path) for path in files])
+    """The digest of what every source holds."""
+    return {
+        source.name: copies.content_digest(workspace, source, what=f"source {source.name!r}")
+        for source in workspace.settings.sources
+    }
 
 
 def build_events(workspace: Workspace, *, force: bool = False, progress: Progress | None = None) -> Run:
@@ -87,7 +87,7 @@ def build_events(workspace: Workspace, *, force: bool = False, progress: Progres
 def changed_sources(workspace: Workspace) -> tuple[datetime, list[str]] | None:
     """When the event log was made, UTC, and the sources whose files hold something else now; None where none does.
 
-    Files that were not written since are not read.
+    Files that were not written since are not read; of a table that lies elsewhere its copy counts, and nobody is asked.
 
     Raises:
         FindCLIError: the log's manifest cannot be read.
@@ -99,12 +99,13 @@ def changed_sources(workspace: Workspace) -> tuple[datetime, list[str]] | None:
     changed = []
     for source in workspace.settings.sources:
         try:
-            files = workspace.source_files(source)
+            files = copies.source_files(workspace, source)
             newest = max(path.stat().st_mtime for path in files)
         except (FindCLIError, OSError):
             changed.append(source.name)  # they are gone
             continue
-        if newest >= made.timestamp() and _source_digest(files) != manifest.inputs.get(source.name):
+        digest = partial(copies.kept_digest, workspace, source, what=f"source {source.name!r}")
+        if newest >= made.timestamp() and digest() != manifest.inputs.get(source.name):
             changed.append(source.name)
     return (made, changed) if changed else None
 
@@ -195,7 +196,7 @@ def _write(workspace: Workspace, draft: Draft, progress: Progress) -> None:
 
 
 def _reading_sources(workspace: Workspace) -> AbstractContextManager[None]:
-    files = [path for source in workspace.settings.sources for path in workspace.source_files(source)]
+    files = [path for source in workspace.settings.sources for path in copies.source_files(workspace, source)]
     return sources.reading("the sources", files)
 
 
@@ -237,7 +238,7 @@ def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
             hint = (
                 "findcli check counts its rows, and those without user or time; correct the table or remove the source"
             )
-            raise FindCLIError(f"source {source.name!r} ({source.path}) has no usable row", hint=hint)
+            raise FindCLIError(f"source {source.name!r} ({source.where}) has no usable row", hint=hint)
 
 
 def _write_part(workspace: Workspace, draft: Draft, raw: Path, name: str) -> None:

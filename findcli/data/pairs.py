@@ -62,9 +62,9 @@ def settings_files(workspace: Workspace) -> dict[str, str]:
     """
     split = workspace.settings.split
     named = {"users_file": split.users_file, "categories_file": split.categories_file}
-    named |= {f"group {i}": str(file) for i, file in enumerate(people.group_files(workspace))}
+    digests = people.group_digests(workspace)
     try:
-        return {key: hash_file(workspace.path(file)) for key, file in named.items() if file is not None}
+        return digests | {key: hash_file(workspace.path(file)) for key, file in named.items() if file is not None}
     except OSError as error:
         hint = "correct users_file or categories_file in [split]"
         raise FindCLIError(f"a file named in [split] cannot be read: {error}", hint=hint) from error

@@ -13,10 +13,13 @@ from typing import Any
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.places import copies
+from findcli.data.profiles import profile_files
 from findcli.data.reader.ids import ids_in_type
 from findcli.data.reader.tables import open_table, text_of
 from findcli.errors import FindCLIError
-from findcli.workspace.folder import Workspace, files_of
+from findcli.workspace.disk import hash_file
+from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Split
 
 
@@ -52,9 +55,16 @@ def declared_split(split: Split) -> dict[str, Any]:
 
 def group_files(workspace: Workspace) -> list[Path]:
     """The files that say who is one person."""
-    profile, named = workspace.settings.profile, workspace.settings.split.group is not None
-    path = workspace.path(str(profile.path))
-    return (files_of(path) or [path]) if named else []
+    named = workspace.settings.split.group is not None
+    return profile_files(workspace) if named else []
+
+
+def group_digests(workspace: Workspace) -> dict[str, str]:
+    """The digest of each of these files; of a table that lies elsewhere that of its rows."""
+    profile, files = workspace.settings.profile, group_files(workspace)
+    if files and copies.lies_elsewhere(workspace, profile):
+        return {"group": copies.kept_digest(workspace, profile, what="the profile table")}
+    return {f"group {i}": hash_file(file) for i, file in enumerate(files)}
 
 
 def is_grouped(workspace: Workspace) -> bool:

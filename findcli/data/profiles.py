@@ -6,11 +6,13 @@ import hashlib
 import io
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.places import copies
 from findcli.data.reader import nulls
 from findcli.data.reader.amounts import number, settle_number
 from findcli.data.reader.ids import same_ids, settled_ids
@@ -18,7 +20,7 @@ from findcli.data.reader.tables import Table, open_table
 from findcli.data.reader.times import TimeColumn, times_of
 from findcli.errors import FindCLIError
 from findcli.workspace.durations import parse_duration
-from findcli.workspace.folder import Workspace, files_of
+from findcli.workspace.folder import Workspace
 from findcli.workspace.settings import Aggregate, Profile
 
 DAY_US = 86_400_000_000
@@ -61,7 +63,7 @@ def profiles_as_of(workspace: Workspace, events: pl.DataFrame, users: pl.Series,
     """
     profile = workspace.settings.profile
     frame = pl.DataFrame({"user_id": users})
-    if profile.path is not None:
+    if profile.is_named:
         frame = frame.join(_table_as_of(workspace, cutoff), on="user_id", how="left", maintain_order="left")
     start = cutoff - parse_duration(workspace.settings.windows.history)
     before = events.filter(pl.col("time") < cutoff)
@@ -111,14 +113,18 @@ def _measure(aggregate: Aggregate, cutoff: datetime) -> pl.Expr:
     return expressions[aggregate.measure]().cast(pl.Float64).alias(aggregate.name)
 
 
-def scan_profile(workspace: Workspace) -> pl.LazyFrame:
+def scan_profile(workspace: Workspace, *, fresh: bool = False) -> pl.LazyFrame:
     """The profile table with its columns in their own types and the user column as `user_id`.
+
+    Args:
+        workspace: whose profile.
+        fresh: ask first whether a table that lies elsewhere changed.
 
     Raises:
         FindCLIError: a column is missing or of a wrong type.
     """
     profile = workspace.settings.profile
-    table = _open(workspace)
+    table = _open(workspace, fresh=fresh)
     schema, frame = table.schema, table.frame
     named = [*profile.categorical, *profile.ordered, *profile.numeric]
     # A misspelt sensitive column is refused too: the one it stands for would train.
@@ -144,10 +150,24 @@ def scan_profile(workspace: Workspace) -> pl.LazyFrame:
     return frame.with_columns(same_ids(pl.col("user_id"), frame.collect_schema()["user_id"], kind))
 
 
-def _open(workspace: Workspace) -> Table:
+def profile_files(workspace: Workspace, *, fresh: bool = False) -> list[Path]:
+    """The files of the profile's table on this machine.
+
+    Args:
+        workspace: whose profile.
+        fresh: ask first whether a table that lies elsewhere changed.
+
+    Raises:
+        FindCLIError: it lies elsewhere and cannot be read.
+    """
     profile = workspace.settings.profile
-    path = workspace.path(str(profile.path))
-    files = files_of(path) or [path]
+    listed = copies.fresh_files if fresh else copies.files
+    return listed(workspace, profile, what="the profile table") or [workspace.path(str(profile.path))]
+
+
+def _open(workspace: Workspace, *, fresh: bool = False) -> Table:
+    profile = workspace.settings.profile
+    files = profile_files(workspace, fresh=fresh)
     user = [] if profile.user is None else [profile.user]
     return open_table(files, profile, what="the profile table", ids=user)
 
@@ -182,11 +202,13 @@ def _table_as_of(workspace: Workspace, cutoff: datetime) -> pl.DataFrame:
 def input_digest(workspace: Workspace, until: datetime) -> dict[str, str]:
     """The digest of the profile table as it is known before an instant; of an undated one, of all of it."""
     profile = workspace.settings.profile
-    if profile.path is None:
+    if not profile.is_named:
         return {}
-    frame = scan_profile(workspace)
+    frame = scan_profile(workspace, fresh=True)
     if profile.time is not None:
         frame = frame.filter(pl.col("known_from") < until)
+    if copies.lies_elsewhere(workspace, profile):
+        frame = frame.sort(pl.all())  # a query gives its rows in any order
     buffer = io.BytesIO()
     _collect(workspace, frame).write_parquet(buffer)
     return {"profile": hashlib.blake2b(buffer.getvalue(), digest_size=16).hexdigest()}

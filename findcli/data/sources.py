@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from findcli.data.places import copies
 from findcli.data.reader import nulls, numbers
 from findcli.data.reader.amounts import number, number_probes
 from findcli.data.reader.amounts import settle_from as settle_number
@@ -69,8 +70,8 @@ def open_source(workspace: Workspace, source: Source) -> Table:
     Raises:
         FindCLIError: there is no file, or one cannot be read.
     """
-    files = workspace.source_files(source)
-    root = workspace.source_root(source)
+    files = copies.source_files(workspace, source)
+    root = copies.root_of(workspace, source)
     return open_table(files, source, what=f"source {source.name!r}", root=root, ids=[source.user])
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.places import copies
 from findcli.data.profiles import profile_columns
 from findcli.data.reader.ids import ids_in_type
 from findcli.data.reader.tables import Table, open_table, reading
@@ -80,7 +79,7 @@ def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
             the mark of a hard negative is neither 0 nor 1.
     """
     what = f"the labels of task {name!r}"
-    table = _open(what, workspace.path(task.path), name, task)
+    table = _open(workspace, what, name, task)
     columns = [
         pl.col(task.label).alias("label"),
         *([] if task.truth is None else [pl.col(task.truth).cast(pl.Float64, strict=False).alias("truth")]),
@@ -102,16 +101,17 @@ def read_labels(workspace: Workspace, name: str, task: Task) -> pl.DataFrame:
     return labels
 
 
-def _open(what: str, path: Path, name: str, task: Task) -> Table:
+def _open(workspace: Workspace, what: str, name: str, task: Task) -> Table:
     """The table of labels, every column that the task names in it."""
-    if not path.is_file():
+    files = copies.fresh_files(workspace, task, what=what)
+    if not files:
         hint = f"put the labels there, or correct path in [tasks.{name}] of findcli.toml"
-        raise FindCLIError(f"{what}: there is no file {path}", hint=hint)
-    table = open_table([path], task, what=what, ids=[task.user])
+        raise FindCLIError(f"{what}: there is no file {workspace.path(str(task.path))}", hint=hint)
+    table = open_table(files, task, what=what, ids=[task.user])
     wanted = (task.user, task.label, task.truth, task.hard_negative)
     if missing := [column for column in wanted if column is not None and column not in table.schema]:
         hint = f"its columns are: {', '.join(table.schema.names())}; correct [tasks.{name}] in findcli.toml"
-        raise FindCLIError(f"{what} ({path}) have no column {', '.join(missing)}", hint=hint)
+        raise FindCLIError(f"{what} ({task.where}) have no column {', '.join(missing)}", hint=hint)
     return table
 
 

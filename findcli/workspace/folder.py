@@ -14,7 +14,7 @@ from typing import Any
 from findcli.errors import FindCLIError, first_line
 from findcli.workspace.disk import replacing
 from findcli.workspace.runs import MANIFEST, as_json
-from findcli.workspace.settings import Settings, Source
+from findcli.workspace.settings import Settings
 from findcli.workspace.stages import STAGES
 from findcli.workspace.toml_file import parse_settings, render_settings
 from findcli.workspace.toml_file import to_utc as to_utc
@@ -75,22 +75,6 @@ class Workspace:
     def path(self, name: str) -> Path:
         """A path of the workspace file, which is relative to it."""
         return self.folder / name
-
-    def source_files(self, source: Source) -> list[Path]:
-        """The files of a source, its glob expanded, sorted.
-
-        Raises:
-            FindCLIError: there are none.
-        """
-        files = files_of(self.path(source.path))
-        if not files:
-            hint = f"put the table there, or correct `path` of source {source.name!r} in {self.folder / FILE}"
-            raise FindCLIError(f"source {source.name!r}: no file matches {source.path!r} in {self.folder}", hint=hint)
-        return files
-
-    def source_root(self, source: Source) -> Path:
-        """The folder below which the names of a source's folders, such as "date=2024-01-01", are columns."""
-        return literal_part(self.path(source.path), start=self.folder)
 
 
 def literal_part(path: Path, *, start: Path) -> Path:

@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from findcli.workspace.privacy_settings import Consent as Consent
 from findcli.workspace.privacy_settings import Sensitive as Sensitive
-from findcli.workspace.table_form import TableForm
+from findcli.workspace.table_form import TableForm, TablePlace
 from findcli.workspace.training_settings import SHIPPED as SHIPPED
 from findcli.workspace.training_settings import Align as Align
 from findcli.workspace.training_settings import Duration as Duration
@@ -68,11 +68,14 @@ class Windows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source(TableForm):
+class Source(TablePlace):
     """One table of events, a [[sources]] entry; the column keys name columns of the table."""
 
     name: Annotated[str, MinLen(1), Doc("how tasks, aggregates and reports call it")]
-    path: Annotated[str, MinLen(1), Doc("a table's file, a folder or a glob of its parts, relative to this file")]
+    path: Annotated[
+        Annotated[str, MinLen(1)] | None,
+        Doc("a table's file, a folder or a glob of its parts, relative to this file or at s3://"),
+    ] = None
     families: Annotated[tuple[Family, ...], MinLen(1), Doc("which families of sentences it feeds")]
     user: Annotated[str, Doc("column of the user id")]
     time: Annotated[str, Doc("column of the event's time")]
@@ -138,7 +141,7 @@ class Aggregate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(TableForm):
+class Profile(TablePlace):
     """The table [profile]: attributes of users, from a table of their own, from aggregates of the sources, or both."""
 
     path: Annotated[str | None, Doc("table with a row a user (or a row a user and date)")] = None
@@ -153,10 +156,10 @@ class Profile(TableForm):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(TableForm):
+class Task(TablePlace):
     """Labels for evaluation, a [tasks.NAME] table; never read by training."""
 
-    path: Annotated[str, MinLen(1), Doc("table with a row a user")]
+    path: Annotated[Annotated[str, MinLen(1)] | None, Doc("table with a row a user")] = None
     as_of: Annotated[Instant, Doc("the instant the labels are about; histories end before it")]
     demand: Annotated[str, MinLen(1), Doc("the sentence a marketer would ask")]
     title: Annotated[str, Doc("readable name")] = ""

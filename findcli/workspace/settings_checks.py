@@ -16,13 +16,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.settings import SLOTS, Aggregate, Contacts, Profile, Source, Task
-from findcli.workspace.table_form import TableForm
+from findcli.workspace.table_form import TableForm, TablePlace
 
 Problem = tuple[str, str]
 RESERVED = {"user_id", "time", "source", "pair", "cutoff"}
 TIME_WORDS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "days")
 WORDS = ("subject", "verb", "unit", "currency", "amount", "count", "distinct")  # of sentences, beside slots
 MOST_CONTACTS = 3  # columns of e-mail addresses, and of phone numbers
+VARIABLE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
+DATABASES = (".duckdb", ".ddb")
 NEED_COLUMN = ("sum", "mean", "min", "max", "distinct", "last")
 
 
@@ -53,10 +55,12 @@ def cross_problems(parts: Parts) -> Iterator[Problem]:
     if "profile" in parts.tables:
         yield from _profile_problems(parts.tables["profile"], parts.aggregates)
         yield from _form_problems("profile", parts.tables["profile"])
+        yield from _place_problems("profile", parts.tables["profile"], needed=False)
     for path, aggregate in parts.aggregates.items():
         yield from _aggregate_problems(path, aggregate, parts.source_names)
     for path, task in parts.tasks.items():
         yield from _form_problems(path, task)
+        yield from _place_problems(path, task, needed=True)
         for name in task.without_sources:
             yield from _unknown_source(f"{path}.without_sources", name, parts.source_names)
     yield from _privacy_problems(parts)
@@ -89,6 +93,32 @@ def _source_problems(path: str, source: Source) -> Iterator[Problem]:
     if source.price is not None and source.amount is not None:
         yield f"{path}.price", "amount is given too: take one of the two out"
     yield from _form_problems(path, source)
+    yield from _place_problems(path, source, needed=True)
+
+
+def _place_problems(path: str, place: TablePlace, *, needed: bool) -> Iterator[Problem]:
+    """What cannot be in how a table says where it lies; no value of `connection` is repeated, it may be a secret."""
+    if place.connection is not None and not VARIABLE.fullmatch(place.connection):
+        yield f"{path}.connection", "write 'env:NAME', and the URL in that environment variable: it may hold a secret"
+    if needed and not place.is_named:
+        yield f"{path}.path", "missing; name the table's file, folder or glob, or a query and its connection"
+    if place.query is not None and place.path is None and place.connection is None:
+        yield f"{path}.connection", "missing; say which database the query asks: connection = 'env:NAME'"
+    if place.connection is not None and place.path is not None:
+        yield f"{path}.path", "connection is given too: take one of the two out"
+    if place.connection is not None and (place.query is None) == (place.table is None):
+        yield f"{path}.query", "a connection needs a query of a database, or a table of an Iceberg catalog: give one"
+    if place.table is not None and place.connection is None:
+        yield f"{path}.table", "needs connection = 'env:NAME', whose variable holds the catalog's URI"
+    is_database = place.path is not None and place.path.lower().endswith(DATABASES)
+    if place.path is not None and is_database != (place.query is not None):
+        listed = ", ".join(DATABASES)
+        wrong = "missing; a database file needs one" if is_database else f"asks a database file ({listed}), not a table"
+        yield f"{path}.query", wrong
+    if place.version_query is not None and place.query is None:
+        yield f"{path}.version_query", "needs a query: it says whether that has to be read again"
+    if place.path is not None and "://" in place.path and not place.path.startswith("s3://"):
+        yield f"{path}.path", f"{place.path!r} cannot be read; s3:// can, and files of this machine"
 
 
 def _form_problems(path: str, form: TableForm) -> Iterator[Problem]:
@@ -136,9 +166,9 @@ def _is_timezone(name: str) -> bool:
 
 
 def _profile_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Iterator[Problem]:
-    if profile.path is not None and profile.user is None:
+    if profile.is_named and profile.user is None:
         yield "profile.user", "missing; name the column with the user id"
-    if profile.path is None:
+    if not profile.is_named:
         for key in ("user", "time", "categorical", "ordered", "numeric"):
             if value := getattr(profile, key):
                 yield f"profile.{key}", f"{value!r} needs a table; set path = ... in [profile]"
@@ -148,7 +178,14 @@ def _profile_problems(profile: Profile, aggregates: dict[str, Aggregate]) -> Ite
     yield from _column_name_problems(profile, aggregates)
 
 
+def _local_problems(path: str, table: Any) -> Iterator[Problem]:
+    """A table that is read where it lies, since it has to be as of now."""
+    if table is not None and table.path is not None and "://" in table.path:
+        yield f"{path}.path", f"{table.path!r} is not on this machine; copy the table here, and name the copy"
+
+
 def _contact_problems(contacts: Contacts) -> Iterator[Problem]:
+    yield from _local_problems("contacts", contacts)
     for key in ("email", "phone"):
         columns = getattr(contacts, key)
         if len(columns) > MOST_CONTACTS:
@@ -179,11 +216,12 @@ def _privacy_problems(parts: Parts) -> Iterator[Problem]:
     consent, sensitive, profile = (parts.tables.get(name) for name in ("consent", "sensitive", "profile"))
     if consent is not None and consent.path is None and (consent.purposes or consent.objection or consent.time):
         yield "consent.path", "missing; name the table of who agreed to what"
+    yield from _local_problems("consent", consent)
     if consent is not None and consent.path is not None:
         if not consent.purposes and consent.objection is None:
             yield "consent.purposes", "missing; write such as { ads = 'consent_ads' }, or objection = 'column'"
         yield from _form_problems("consent", consent)
-    if sensitive is not None and sensitive.columns and profile is not None and profile.path is None:
+    if sensitive is not None and sensitive.columns and profile is not None and not profile.is_named:
         yield "sensitive.columns", "are columns of the profile's table; set path = ... in [profile]"
     for name in sorted({each.name for each in parts.aggregates.values()} & set(sensitive.columns if sensitive else ())):
         yield "sensitive.columns", f"{name!r} is computed from events; take it out of [[profile.aggregates]] instead"
@@ -196,7 +234,7 @@ def _group_problems(tables: dict[str, Any]) -> Iterator[Problem]:
         return
     if split.group is not None and split.group_pattern is not None:
         yield "split.group", "group_pattern is given too: take one of the two out"
-    if split.group is not None and profile is not None and profile.path is None:
+    if split.group is not None and profile is not None and not profile.is_named:
         yield "split.group", f"{split.group!r} needs a table; set path = ... in [profile], or use group_pattern"
     if split.group_pattern is not None and not _has_group(split.group_pattern):
         problem = f"{split.group_pattern!r} should be a regular expression with one part in round brackets"

@@ -71,6 +71,10 @@ class Stage:
 
 _DECLARED = (
     Stage(
+        name="copy", format=1, command="findcli build-pairs", folder="copies/*", in_run=False, seeded=False,
+        on_device=False, headline=("{rows:,} rows",),
+    ),
+    Stage(
         name="events", format=2, command="findcli build-pairs", seeded=False, on_device=False,
         headline=("{rows:,} events of {users:,} users",),
     ),

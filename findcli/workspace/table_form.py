@@ -1,7 +1,4 @@
-"""What a table of findcli.toml may say of how its files are written.
-
-Tested in tests/data/reader/test_tables.py.
-"""
+"""What a table of findcli.toml may say of where it lies and how its files are written."""
 
 from __future__ import annotations
 
@@ -42,3 +39,38 @@ class TableForm:
         str | None, Doc("zone of times without one, such as 'Europe/Berlin'; times are kept in UTC")
     ] = None
     day_first: Annotated[bool | None, Doc("whether 01/02/2024 is the first of February")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablePlace(TableForm):
+    """Where a table lies: files here or at s3://, or a database that is asked for its rows."""
+
+    path: Annotated[str | None, Doc("table's file, folder or glob; relative to this file, or at s3://")] = None
+    query: Annotated[
+        str | None,
+        Doc("the SELECT whose rows are the table, of the database at `connection` or the DuckDB file `path`"),
+    ] = None
+    connection: Annotated[
+        str | None, Doc("'env:NAME': the environment variable that holds the URL of a database or an Iceberg catalog")
+    ] = None
+    version_query: Annotated[
+        str | None,
+        Doc(
+            "a cheap SELECT; `query` is read again only where its answer changed, such as 'select max(id) from orders'"
+        ),
+    ] = None
+    table: Annotated[str | None, Doc("the table's name in the Iceberg catalog at `connection`, as 'shop.orders'")] = (
+        None
+    )
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it names any table at all."""
+        return self.path is not None or self.query is not None or self.table is not None
+
+    @property
+    def where(self) -> str:
+        """Where it lies, in words for messages; never a secret."""
+        if self.path is not None:
+            return self.path
+        return f"{self.connection}, {'its query' if self.table is None else self.table}"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from findcli.data.places.copies import source_files
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import FILE, find_workspace, load_workspace, write_settings
 from findcli.workspace.settings import PAPER_SIZES, Align, Settings
@@ -233,11 +234,11 @@ def test_run_folders(tmp_path: Path) -> None:
 def test_the_files_of_a_source(tmp_path: Path) -> None:
     workspace = write_settings(tmp_path, {**MINIMAL, "sources": source(path="data/*.csv")}, header="one")
     with pytest.raises(FindCLIError, match=r"no file matches 'data/\*.csv'"):
-        workspace.source_files(workspace.settings.sources[0])
+        source_files(workspace, workspace.settings.sources[0])
     (tmp_path / "data" / "folder.csv").mkdir(parents=True)
     for name in ("b.csv", "a.csv", "c.parquet"):
         (tmp_path / "data" / name).touch()
-    assert [path.name for path in workspace.source_files(workspace.settings.sources[0])] == ["a.csv", "b.csv"]
+    assert [path.name for path in source_files(workspace, workspace.settings.sources[0])] == ["a.csv", "b.csv"]
 
 
 def test_an_absolute_path_of_a_source_stands(tmp_path: Path) -> None:
@@ -245,7 +246,7 @@ def test_an_absolute_path_of_a_source_stands(tmp_path: Path) -> None:
     workspace = write_settings(
         tmp_path / "w", {**MINIMAL, "sources": source(path=str(tmp_path / "bills.csv"))}, header="one"
     )
-    assert workspace.source_files(workspace.settings.sources[0]) == [tmp_path / "bills.csv"]
+    assert source_files(workspace, workspace.settings.sources[0]) == [tmp_path / "bills.csv"]
 
 
 FULL: dict[str, Any] = {

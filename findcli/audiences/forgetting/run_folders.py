@@ -14,6 +14,7 @@ import polars as pl
 
 from findcli.data import events
 from findcli.data.pairs import build_pairs
+from findcli.data.places import copies
 from findcli.errors import FindCLIError
 from findcli.models.text.cache import without_texts
 from findcli.scoring import embed
@@ -83,6 +84,7 @@ def forget_in_runs(workspace: Workspace, users: Collection[str], held: Held) -> 
     log = _run(workspace.run("events"), "events")
     for folder in held.caches:
         _remove(folder)
+    copies.without_users(workspace, list(users))
     for folder in (workspace.runs / "cache").glob("text-*"):
         without_texts(folder, held.texts)
     if log is None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from findcli.data.places import copies
 from findcli.data.reader.files import look_at
 from findcli.data.reader.ids import DECIMAL, settled_ids
 from findcli.data.reader.tables import Table, open_table, reading
@@ -24,7 +25,7 @@ from findcli.data.reader.text import read_lines
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace, files_of
-from findcli.workspace.table_form import TableForm
+from findcli.workspace.table_form import TableForm, TablePlace
 
 Matches = Callable[[str], bool]
 
@@ -56,6 +57,7 @@ def listed_in_sources(workspace: Workspace, users: Collection[str]) -> list[List
         users: ids as text.
     """
     named = [each for table in _tables(workspace) for each in _listed(*table, users)]
+    named += _elsewhere(workspace, users)
     file = workspace.settings.split.users_file
     path = None if file is None else workspace.path(file)
     if path is not None and path.is_file():
@@ -74,6 +76,8 @@ def take_out(listed: Listed, users: Collection[str]) -> bool:
     Raises:
         FindCLIError: the disk is full, or not exactly their rows would go: the file stays as it was.
     """
+    if not listed.path.is_file():
+        return False  # it lies elsewhere
     if listed.column is None:
         return _replaced(listed, *_id_lines(listed, set(users)))
     stored = look_at(listed.path, what=listed.what)
@@ -86,16 +90,35 @@ def take_out(listed: Listed, users: Collection[str]) -> bool:
     return _replaced(listed, *without(listed, listed.column, matches))
 
 
-def _tables(workspace: Workspace) -> Iterator[tuple[str, TableForm, Path, str]]:
-    """What each table is called, its form, its path and its column of ids."""
+def _named(workspace: Workspace) -> dict[str, Any]:
+    """Every table that the workspace file names, by what it is called."""
     settings = workspace.settings
     named: dict[str, Any] = {f"source {source.name!r}": source for source in settings.sources}
     named |= {f"task {name!r}": task for name, task in settings.tasks.items()}
     single = {f"[{each.name}]": getattr(settings, each.name) for each in fields(settings)}
-    named |= {what: table for what, table in single.items() if isinstance(table, TableForm)}
-    for what, table in named.items():
-        for path in files_of(workspace.path(table.path)) if table.path is not None and table.user is not None else ():
+    return named | {what: table for what, table in single.items() if isinstance(table, TableForm)}
+
+
+def _tables(workspace: Workspace) -> Iterator[tuple[str, TableForm, Path, str]]:
+    """What each table of this machine is called, its form, its path and its column of ids."""
+    for what, table in _named(workspace).items():
+        if table.path is None or table.user is None or _lies_elsewhere(workspace, table):
+            continue
+        for path in files_of(workspace.path(table.path)):
             yield what, table, path, table.user
+
+
+def _lies_elsewhere(workspace: Workspace, table: TableForm) -> bool:
+    return isinstance(table, TablePlace) and copies.lies_elsewhere(workspace, table)
+
+
+def _elsewhere(workspace: Workspace, users: Collection[str]) -> Iterator[Listed]:
+    """Tables that lie elsewhere, by what was last read of them; they are named alone."""
+    for what, table in _named(workspace).items():
+        if isinstance(table, TablePlace) and copies.lies_elsewhere(workspace, table):
+            rows = copies.rows_of(workspace, table, list(users))
+            if rows:
+                yield Listed(what, Path(table.where), rows, getattr(table, "user", None), table)
 
 
 def _listed(what: str, form: TableForm, path: Path, column: str, users: Collection[str]) -> Iterator[Listed]:

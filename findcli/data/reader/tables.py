@@ -97,8 +97,9 @@ def open_table(
 
 def declared(settings: TableForm) -> dict[str, Any]:
     """The values of a table of the workspace file; how its files are written is left out where that is not said."""
-    form = asdict(TableForm())
+    form = {**asdict(TableForm()), "query": None, "connection": None, "version_query": None, "table": None}
     values = {key: value for key, value in asdict(settings).items() if key not in form or value not in (None, (), {})}
+    values.pop("version_query", None)  # it says when to read again, not what
     return values | ({} if settings.origin is None else {"origin": settings.origin.isoformat()})
 
 

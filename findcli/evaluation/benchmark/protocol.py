@@ -15,6 +15,7 @@ import polars as pl
 
 from findcli.data import sources
 from findcli.data.people import groups_of
+from findcli.data.places import copies
 from findcli.data.splits import held_out, held_out_users
 from findcli.errors import FindCLIError
 from findcli.evaluation.rivals.ranking_inputs import RankingInputs, bought_in, window
@@ -112,7 +113,7 @@ def purchase_source(workspace: Workspace) -> Source:
 def _purchases(workspace: Workspace) -> pl.DataFrame:
     """Every row with a category: user_id, time, category, item, department."""
     source = purchase_source(workspace)
-    with sources.reading(f"source {source.name!r}", workspace.source_files(source)):
+    with sources.reading(f"source {source.name!r}", copies.source_files(workspace, source)):
         frame = sources.scan_source(workspace, source)
         present = frame.collect_schema().names()
         if source.duplicates == "drop":
