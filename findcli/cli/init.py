@@ -96,10 +96,11 @@ def _read_oulad(folder: Path, files: list[str]) -> Summary:
 def _guess(folder: Path, files: list[str], chosen: dict[str, Any]) -> Guesses:
     from findcli.datasets import tables
     from findcli.datasets.overrides import Overrides
+    from findcli.workspace.objects import url_of
 
     # `findcli init --from tables a.csv b.csv` names only files: the workspace is the current folder.
-    if folder.is_file() or "*" in folder.name:
-        folder, files = Path(), [str(folder), *files]
+    if folder.is_file() or "*" in folder.name or url_of(folder):
+        folder, files = Path(), [url_of(folder) or str(folder), *files]
     if not files:
         raise typer.BadParameter("name at least one file of a table", param_hint="FILES")
     return tables.create(folder, files, overrides=Overrides(**chosen))

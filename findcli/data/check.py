@@ -201,7 +201,7 @@ def _check_source(workspace: Workspace, source: Source) -> tuple[SourceReport, p
         missing={{"user_id": "user"}.get(name, name): count for name, count in missing.items()},
         returned=counts["returned"],
         amount=counts["amount"],
-        notes=sources.open_source(workspace, source).notes,
+        notes=(*copies.note(workspace, source), *sources.open_source(workspace, source).notes),
     )
     named = history.with_columns(source=pl.lit(source.name), user_id=pl.col("user_id").cast(pl.String))
     return report, named.select(pl.col(name).cast(kind) for name, kind in HISTORY.items())

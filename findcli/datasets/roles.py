@@ -84,7 +84,7 @@ def describe_source(table: UnknownTable, overrides: Overrides) -> None:
     _question_times(table, times, time, read)
     time = time or next(iter(times), None)
     slots = _find_slots(table, time, overrides)
-    source: dict[str, Any] = {"name": table.stem, "path": table.path, "families": ()}
+    source: dict[str, Any] = {"name": table.stem, **table.named, "families": ()}
     source |= {"user": table.user} if table.user else {}
     source |= {"time": time} if time else {}
     table.source = source | slots
@@ -325,7 +325,7 @@ def _reason(table: UnknownTable, name: str) -> str:
 
 def describe_profile(table: UnknownTable, *, time: str | None = None) -> None:
     """Sort the attributes of a row a user (or a row a user and date) into kinds."""
-    profile: dict[str, Any] = {"path": table.path, "user": table.user} | ({"time": time} if time is not None else {})
+    profile: dict[str, Any] = {**table.named, "user": table.user} | ({"time": time} if time is not None else {})
     kinds: dict[str, Any] = {"categorical": [], "ordered": {}, "numeric": []}
     for name in table.sample.columns:
         if name in (table.user, time):

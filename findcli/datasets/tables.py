@@ -20,6 +20,7 @@ from findcli.datasets.attributes import aggregates_of
 from findcli.datasets.columns import best_slot
 from findcli.datasets.creation import installed_text_model
 from findcli.datasets.decisions import quoted
+from findcli.datasets.elsewhere import is_elsewhere, tables_of
 from findcli.datasets.overrides import Overrides
 from findcli.datasets.roles import describe_profile, describe_source, event_times, find_role
 from findcli.datasets.unknown_tables import Guess, UnknownTable, open_table
@@ -27,6 +28,7 @@ from findcli.datasets.users import find_users, id_columns
 from findcli.errors import FindCLIError
 from findcli.workspace.durations import LAST_YEAR, parse_duration
 from findcli.workspace.folder import Workspace, files_of, require_no_workspace, write_draft, write_settings
+from findcli.workspace.objects import SCHEME
 from findcli.workspace.settings import Windows
 from findcli.workspace.toml_file import parse_settings
 
@@ -39,7 +41,7 @@ WIDTH = 110
 HEADER = """Guessed by `findcli init --from tables` from names, types and values: read it before you trust it.
 A commented key is the alternative to the one above it. The tables stay where they are."""
 ORDER = (
-    "name", "path", "families", "user", "time", "time_format", "day_first", "item", "category", "department",
+    "name", "path", "query", "families", "user", "time", "time_format", "day_first", "item", "category", "department",
     "merchant", "amount", "quantity", "price", "returned", "status", "channel", "text", "event", "sentences",
     "categorical", "ordered", "numeric", "encoding", "delimiter", "header", "comment", "decimal", "null_values",
     "types", "duplicates",
@@ -62,7 +64,8 @@ def create(folder: Path, files: list[str], *, overrides: Overrides | None = None
 
     Args:
         folder: the new workspace; made where it is missing.
-        files: CSV, Parquet, JSONL or Excel files; a glob or a folder stands for the parts of one table.
+        files: CSV, Parquet, JSONL or Excel files, here or at s3://; a glob or a folder stands for the parts of one
+            table; DuckDB files, and the folders of Delta and Iceberg tables.
         overrides: what is not to be guessed.
 
     Raises:
@@ -108,6 +111,8 @@ def _open_all(files: list[str]) -> tuple[list[UnknownTable], list[Guess]]:
 
 def _parts(name: str) -> list[str]:
     """The tables of a folder: the folder itself where its files have the same columns, else each file."""
+    if is_elsewhere(name):
+        return tables_of(name)
     files = files_of(Path(name)) if Path(name).is_dir() else []
     if not 1 < len(files) <= MOST_FILES:
         return [name]
@@ -220,7 +225,7 @@ def _write(folder: Path, tables: list[UnknownTable]) -> list[str]:
 def _place(folder: Path, values: dict[str, Any]) -> None:
     """Make paths relative to the workspace, and put keys in the order in which a person looks for them."""
     for entry in (*values["sources"], values["profile"]):
-        if "path" in entry and not Path(entry["path"]).is_absolute():
+        if "path" in entry and not entry["path"].startswith(SCHEME) and not Path(entry["path"]).is_absolute():
             entry["path"] = Path(os.path.relpath(entry["path"], folder)).as_posix()
         ordered = {key: entry[key] for key in sorted(entry, key=lambda key: ORDER.index(key) if key in ORDER else 99)}
         entry.clear()
@@ -266,7 +271,7 @@ def _aggregates(tables: list[UnknownTable], profile: dict[str, Any]) -> list[dic
 
 def _measure(values: dict[str, Any], tables: list[UnknownTable]) -> tuple[datetime, datetime, int] | None:
     """First and last event, a few stray ones aside, and the number of users of the largest source; None of none."""
-    complete = [table.source for table in tables]
+    complete = [_looked_at(table) for table in tables]
     workspace = Workspace(Path.cwd(), parse_settings(values | {"sources": complete, "profile": {}}, name="the guess"))
     entries = {entry.name: entry for entry in workspace.settings.sources}
     spans = []
@@ -282,6 +287,13 @@ def _measure(values: dict[str, Any], tables: list[UnknownTable]) -> tuple[dateti
     if not spans:
         return None
     return min(span[0] for span in spans), max(span[1] for span in spans), max(span[2] for span in spans)
+
+
+def _looked_at(table: UnknownTable) -> dict[str, Any]:
+    """The source as it is read here: of a table that lies elsewhere, the copy that was made to look at it."""
+    if table.fetched is None:
+        return table.source
+    return {key: value for key, value in table.source.items() if key != "query"} | {"path": str(table.fetched.copy)}
 
 
 def _measure_one(events: pl.LazyFrame, table: UnknownTable) -> tuple[datetime, datetime, int]:

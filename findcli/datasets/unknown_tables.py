@@ -13,6 +13,7 @@ from findcli.data.reader import tables as reader
 from findcli.data.reader.typed import typed_frame
 from findcli.datasets import words
 from findcli.datasets.decisions import dialect_settings, time_like
+from findcli.datasets.elsewhere import Fetched, fetch
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import files_of, literal_part
 from findcli.workspace.table_form import TableForm
@@ -48,6 +49,7 @@ class UnknownTable:
 
     Attributes:
         path: as it was given.
+        named: how findcli.toml names it: its path, and the query of a database.
         table: its files, opened.
         form: how they are written.
         sample: its first rows, typed.
@@ -65,9 +67,11 @@ class UnknownTable:
         remarks: comments for the file, by key of its table.
         first: its first events as they will be read.
         id_kind: the type of its ids, where other tables decide it.
+        fetched: the copy that is looked at, of a table that is no plain file.
     """
 
     path: str
+    named: dict[str, str]
     table: reader.Table
     form: TableForm
     sample: pl.DataFrame
@@ -85,11 +89,14 @@ class UnknownTable:
     remarks: dict[str, list[str]] = field(default_factory=dict)
     first: list[dict[str, Any]] = field(default_factory=list)
     id_kind: str | None = None
+    fetched: Fetched | None = None
 
     @property
     def stem(self) -> str:
         """The file's name without its suffixes; of a glob that names none, the folder's."""
         path = Path(self.path)
+        if self.fetched is not None:
+            return self.fetched.stem
         return path.name.split(".")[0].strip("*-_ ") or path.resolve().parent.name or "events"
 
     @property
@@ -110,12 +117,13 @@ class UnknownTable:
 
 
 def open_table(name: str) -> UnknownTable:
-    """Open a file, or the files of a folder or glob as one table.
+    """Open a file, the files of a folder or glob as one table, or one that lies elsewhere.
 
     Raises:
         FindCLIError: there is none, it cannot be read, or a column's name cannot be used.
     """
-    path = Path(name)
+    fetched = fetch(name)
+    path = Path(name) if fetched is None else fetched.copy
     files = files_of(path)
     if not files:
         what = f"{name} is a folder without tables" if path.is_dir() else f"there is no file {name}"
@@ -133,7 +141,8 @@ def open_table(name: str) -> UnknownTable:
         counts = table.frame.select(_counts(table, form)).collect(engine="streaming").row(0, named=True)
     filled = {column: counts[f"filled {column}"] for column in table.schema.names()}
     distinct = {column: counts[f"distinct {column}"] for column in table.schema.names()}
-    opened = UnknownTable(name, table, form, sample, counts["rows "], filled, distinct)
+    named = {"path": name} if fetched is None else fetched.named
+    opened = UnknownTable(name, named, table, form, sample, counts["rows "], filled, distinct, fetched=fetched)
     opened.why += table.notes
     opened.times = _find_times(opened)
     return opened

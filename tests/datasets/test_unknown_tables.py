@@ -20,6 +20,7 @@ from findcli.datasets.overrides import Overrides
 from findcli.datasets.tables import Guesses, create
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace, load_workspace
+from findcli.workspace.objects import upload
 from findcli.workspace.settings import Source
 
 R = random.Random(0)
@@ -461,3 +462,50 @@ def test_an_id_of_many_is_likelier_the_user_than_a_word_of_few(tmp_path: Path) -
     (tmp_path / "hits.csv").write_text("\n".join(["screen,ts,party_id", *rows]))
     (source,) = guess(tmp_path, str(tmp_path / "hits.csv"))[1].settings.sources
     assert source.user == "party_id"
+
+
+def shop_tables() -> dict[str, pl.DataFrame]:
+    """Orders, and a row a customer."""
+    rows = [(i % 30, t, f"thing {i % 7}", 1.5 + i % 9) for i, t in enumerate(times(400))]
+    orders = pl.DataFrame(rows, schema=["customer_id", "ordered_at", "product", "price"], orient="row")
+    people = pl.DataFrame({"customer_id": range(30), "city": ["Riga", "Oslo", "Bern"] * 10})
+    return {"orders": orders, "people": people}
+
+
+def test_the_tables_of_a_duckdb_file_become_queries(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as database:
+        for name, frame in shop_tables().items():
+            frame.write_parquet(tmp_path / f"{name}.parquet")
+            database.execute(f"create table {name} as from '{tmp_path}/{name}.parquet'")
+    guesses, workspace, report = guess(tmp_path, str(tmp_path / "shop.duckdb"))
+    assert [table.path.rpartition("::")[2] for table in guesses.tables] == ["orders", "people"]
+    (source,) = workspace.settings.sources
+    assert (source.name, source.query, source.amount) == ("orders", 'select * from "orders"', "price")
+    assert workspace.settings.profile.query == 'select * from "people"'
+    assert (report.sources[0].rows, report.users) == (400, 30)
+
+
+def test_a_delta_table_is_one_table(tmp_path: Path) -> None:
+    pytest.importorskip("deltalake")
+    shop_tables()["orders"].write_delta(str(tmp_path / "lake" / "orders"))
+    _, workspace, report = guess(tmp_path, str(tmp_path / "lake" / "orders"))
+    assert workspace.settings.sources[0].name == "orders"
+    assert report.sources[0].rows == 400
+    assert not (Path.cwd() / "runs" / "copies").exists()
+
+
+def test_objects_are_looked_at_and_named_by_their_url(
+    tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop_tables()["orders"].write_csv(tmp_path / "orders.csv")
+    upload(tmp_path / "orders.csv", f"{bucket}/new/orders.csv")
+    _, workspace, report = guess(tmp_path, f"{bucket}/new/orders.csv")
+    assert workspace.settings.sources[0].path == "s3://shop/new/orders.csv"
+    assert report.sources[0].rows == 400
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(SystemExit, match="0"):
+        main(["init", "--from", "tables", f"{bucket}/new/orders.csv"])
+    assert "s3://shop/new/orders.csv: source orders" in capsys.readouterr().out
+    assert [path.name for path in Path().iterdir()] == ["findcli.toml"]

@@ -94,6 +94,20 @@ def lies_elsewhere(workspace: Workspace, table: TablePlace) -> bool:
     return table.is_named and place_of(workspace, table) is not None
 
 
+def note(workspace: Workspace, table: TablePlace) -> list[str]:
+    """Where a table that lies elsewhere was read from, how much and when, in a line; nothing of files here."""
+    place = place_of(workspace, table)
+    manifest = None if place is None else read_manifest(_folder(workspace, place))
+    if place is None or manifest is None:
+        return []
+    rows = manifest.metrics.get("rows")
+    files = len([name for name in manifest.files if name.startswith(f"{PARTS}/")])
+    much = f"{files:,} files" if rows is None else f"{rows:,} rows"
+    return [
+        f"{much} read from {place.settings['kind']} ({table.where}) at {manifest.started[:16].replace('T', ' ')} UTC"
+    ]
+
+
 def root_of(workspace: Workspace, table: TablePlace) -> Path:
     """The folder below which the names of a table's folders, such as "date=2024-01-01", are columns."""
     place = place_of(workspace, table)
@@ -141,7 +155,7 @@ def _copy(workspace: Workspace, place: Place, folder: Path, version: str | None)
         place.read(parts, before=folder / PARTS if folder.is_dir() else None)
         listed = _parts(draft.folder)
         if (draft.folder / TAGS).is_file():
-            draft.metrics = {"rows": 0, "digest": hash_json([hash_file(path) for path in listed])}
+            draft.metrics = {"digest": hash_json([hash_file(path) for path in listed])}
             return
         rows, digest = digest_of_rows(listed)
         draft.metrics = {"rows": rows, "digest": digest}

@@ -82,6 +82,21 @@ class DuckDBFile:
             yield
 
 
+def table_names(file: Path) -> list[str]:
+    """The tables and views of a database, in order of their names.
+
+    Raises:
+        FindCLIError: it cannot be read, or has none.
+    """
+    listed = "select table_name from information_schema.tables where table_schema = 'main' order by 1"
+    place = DuckDBFile(file, str(file), listed)
+    with place._opened() as database:
+        names = [str(row[0]) for row in database.execute(listed).fetchall()]
+    if not names:
+        raise FindCLIError(f"{file} has no table", hint="name a database with tables")
+    return names
+
+
 def _column(name: str, kind: str) -> str:
     quoted = '"' + name.replace('"', '""') + '"'
     return f"CAST({quoted} AS {CASTS[kind]}) AS {quoted}" if kind in CASTS else quoted

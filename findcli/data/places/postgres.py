@@ -42,7 +42,7 @@ class Postgres:
     @property
     def settings(self) -> dict[str, str]:
         """See `Place`."""
-        return {"kind": "query", "query": self.query, "connection": self.connection}
+        return {"kind": "postgres", "query": self.query, "connection": self.connection}
 
     def version(self) -> str | None:
         """See `Place`: the answer to `version_query`."""

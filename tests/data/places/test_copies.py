@@ -120,7 +120,9 @@ def test_profile_and_labels_lie_elsewhere_too(make: Make, orders: pl.DataFrame, 
 def test_check_reads_what_changed_and_counts_it(shop: Workspace, orders: pl.DataFrame) -> None:
     assert check_workspace(shop).sources[0].rows == 240
     orders.head(3).with_columns(pl.col("price") + 100).write_delta(str(shop.folder / "orders"), mode="append")
-    assert check_workspace(shop).sources[0].rows == 243
+    report = check_workspace(shop)
+    assert report.sources[0].rows == 243
+    assert report.sources[0].notes[0].startswith("243 rows read from delta (orders) at 20")
 
 
 def test_who_is_forgotten_leaves_the_copy_and_does_not_come_back_with_the_next(

@@ -196,7 +196,7 @@ def test_the_secrets_of_a_url() -> None:
 def test_a_copy_says_what_it_was_made_of(make: Make) -> None:
     workspace = shop(make)
     build_events(workspace)
-    (folder,) = (workspace.runs / "copies").glob("query-*")
+    (folder,) = (workspace.runs / "copies").glob("postgres-*")
     manifest = json.loads(Path(folder / "manifest.json").read_text())
-    assert manifest["settings"] == {"kind": "query", "query": QUERY, "connection": "env:SHOP_URL"}
+    assert manifest["settings"] == {"kind": "postgres", "query": QUERY, "connection": "env:SHOP_URL"}
     assert manifest["metrics"]["rows"] == 240
