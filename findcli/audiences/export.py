@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from findcli.audiences.handoff.plain import escaped
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace, files_of
+from findcli.workspace.objects import exists, require_key, url_of
 
 if TYPE_CHECKING:
     from findcli.audiences.target import Audience
@@ -49,12 +51,14 @@ def require_writable(
         FindCLIError: the extension is none of these, it is a folder, a device or a pipe, its folder is
             missing or not writable, findcli keeps the folder itself, or it is a file that the workspace reads.
     """
+    if url := url_of(path):
+        _require_ending(path, endings, shown=url)
+        _require_writable_object(url, workspace, force=force)
+        return
     if path.is_dir() or not path.absolute().parent.is_dir():
         message = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise FindCLIError(message, hint="name a file in a folder that exists")
-    if path.suffix.lower() not in endings:
-        extension = f"the extension {path.suffix}" if path.suffix else "no file extension"
-        raise FindCLIError(f"{path} has {extension}", hint=f"name a file that ends in {', '.join(endings)}")
+    _require_ending(path, endings, shown=str(path))
     if path.exists() and not path.is_file():
         raise FindCLIError(f"{path} is a pipe or a device, not a file", hint="name a file; it is replaced as a whole")
     if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
@@ -66,6 +70,23 @@ def require_writable(
     if workspace is not None and not force and path.resolve() in _read_by(workspace):
         hint = "name another file, or overwrite it with --force"
         raise FindCLIError(f"{path} is a file that the workspace reads", hint=hint)
+
+
+def _require_ending(path: Path, endings: Collection[str], *, shown: str) -> None:
+    if path.suffix.lower() not in endings:
+        extension = f"the extension {path.suffix}" if path.suffix else "no file extension"
+        raise FindCLIError(f"{shown} has {extension}", hint=f"name a file that ends in {', '.join(endings)}")
+
+
+def _require_writable_object(url: str, workspace: Workspace | None, *, force: bool) -> None:
+    """Refuse a URL that cannot be asked for, or that the workspace reads."""
+    require_key(url)
+    tables = () if workspace is None else (*workspace.settings.sources, *workspace.settings.tasks.values())
+    read = [table.path for table in tables if table.path is not None]
+    if not force and any(fnmatchcase(url, path) or url.startswith(f"{path.rstrip('/')}/") for path in read):
+        hint = "name another object, or overwrite it with --force"
+        raise FindCLIError(f"{url} is one that the workspace reads", hint=hint)
+    exists(url)  # else an hour's work would find no credentials at its end
 
 
 def _read_by(workspace: Workspace) -> set[Path]:

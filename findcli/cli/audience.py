@@ -181,7 +181,7 @@ def diff(
     if output is not None:
         held = len(compared.changes) - len(compared.listed)
         left_out = f"; {held:,} who are held out are in no file" if held else ""
-        console.print_line(f"wrote {len(compared.listed):,} rows to {output}{left_out}")
+        console.print_line(f"wrote {len(compared.listed):,} rows to {console.shown(output)}{left_out}")
 
 
 @app.command("log", epilog="Example: findcli audience log phone-renters")

@@ -70,7 +70,7 @@ def sizes(
         [[f"{k.precision:.0%}", k.categories, k.audiences, f"{k.missed:.1%}", f"{k.users:.0%}"] for k in numbers.kept],
     )
     if output is not None:
-        console.print_line(f"wrote {len(numbers.table):,} rows to {output}")
+        console.print_line(f"wrote {len(numbers.table):,} rows to {console.shown(output)}")
 
 
 def answered(

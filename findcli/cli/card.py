@@ -39,4 +39,4 @@ def card(audience: Audience = None, output: Output = None, workspace: WorkspaceD
         return
     with replacing(output) as draft:
         draft.write_text(text, encoding="utf-8")
-    console.print_line(f"wrote the card to {output}")
+    console.print_line(f"wrote the card to {console.shown(output)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any
 
 from rich.console import Console
@@ -38,7 +39,14 @@ def print_line(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print the result for a program; dates and paths become text."""
-    stdout().print_json(data=value, default=str)
+    stdout().print_json(data=value, default=shown)
+
+
+def shown(value: object) -> str:
+    """A value as text; a path that stands for an object is its s3:// URL again."""
+    from findcli.workspace.objects import url_of
+
+    return url_of(value) or str(value) if isinstance(value, PurePath) else str(value)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:

@@ -69,7 +69,7 @@ def export(
     for warning in done.warnings:
         console.print_warning(warning)
     rows = "" if done.rows == done.users else f" in {done.rows:,} rows"
-    console.print_line(f"{'would write' if dry_run else 'wrote'} {done.users:,} users{rows} to {output}")
+    console.print_line(f"{'would write' if dry_run else 'wrote'} {done.users:,} users{rows} to {console.shown(output)}")
 
 
 def _print(done: HandedOn) -> None:

@@ -71,7 +71,7 @@ def few_shot(
         _print(result)
     console.print_line("accuracy, precision, recall: as many users selected as there are positives; natural prevalence")
     if output is not None:
-        console.print_line(f"wrote {len(table):,} rows to {output}")
+        console.print_line(f"wrote {len(table):,} rows to {console.shown(output)}")
 
 
 def _print(result: FewShot) -> None:

@@ -11,7 +11,6 @@ import typer
 
 from findcli.cli import console
 from findcli.cli.options import DryRun, Json, WorkspaceDir
-from findcli.workspace.objects import url_of
 
 if TYPE_CHECKING:
     from findcli.audiences.forgetting.forget import Forgotten
@@ -60,7 +59,7 @@ def _print(done: Forgotten, *, sources: bool, dry_run: bool) -> None:
         console.print_line("texts that only they wrote stay in the words of models and embeddings until then")
     for listed in done.sources:
         kept = "rewritten" if listed.path in done.rewritten else "would be rewritten" if sources and dry_run else "kept"
-        console.print_line(f"{listed.what}: {listed.rows:,} rows in {url_of(listed.path) or listed.path}: {kept}")
+        console.print_line(f"{listed.what}: {listed.rows:,} rows in {console.shown(listed.path)}: {kept}")
     if done.sources and not sources:
         console.print_line("your tables still name them; --sources takes them out there too")
     for path in done.handed_on[:SHOWN]:
@@ -84,8 +83,6 @@ def _plain(done: Forgotten, *, dry_run: bool) -> dict[str, Any]:
         "models": [str(folder) for folder in done.held.models],
         "audiences": done.audiences,
         "handed_on": done.handed_on,
-        "sources": [
-            {"what": each.what, "path": url_of(each.path) or str(each.path), "rows": each.rows} for each in done.sources
-        ],
+        "sources": [{"what": each.what, "path": console.shown(each.path), "rows": each.rows} for each in done.sources],
         "rewritten": done.rewritten,
     }

@@ -73,4 +73,4 @@ def plot(
         return
     console.print_line(user_map.title)
     console.print_line(f"{user_map.note}; {', '.join(marks.name for marks in user_map.marks) or 'nothing marked'}")
-    console.print_line(f"wrote {output}")
+    console.print_line(f"wrote {console.shown(output)}")

@@ -105,4 +105,4 @@ def _rank_every_kind(workspace: Workspace, *, output: Path | None, device: str, 
         [[p.kind, f"{p.expected:,.0f}", p.realised, p.ratio] for p in ranked.promises],
     )
     if output is not None:
-        console.print_line(f"wrote {len(ranked.table):,} rows to {output}")
+        console.print_line(f"wrote {len(ranked.table):,} rows to {console.shown(output)}")

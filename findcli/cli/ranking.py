@@ -90,7 +90,7 @@ def report(
     if probed is not None:
         print_compared(probed)
     for path, table in tables.items():
-        console.print_line(f"wrote {len(table):,} rows to {path}")
+        console.print_line(f"wrote {len(table):,} rows to {console.shown(path)}")
 
 
 def _plain(ranked: Ranked | None, demands: Sequence[DemandRow], probed: Compared | None) -> dict[str, object]:

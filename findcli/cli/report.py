@@ -40,4 +40,4 @@ def report(
     text = written(opened, saved)
     with replacing(output) as draft:
         draft.write_text(text, encoding="utf-8")
-    console.print_line(f"wrote the page to {output}")
+    console.print_line(f"wrote the page to {console.shown(output)}")

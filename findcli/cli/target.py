@@ -227,7 +227,7 @@ def target(
         reasons.print()
         if output is not None:
             rows = sum(len(audience.selected) for audience in audiences)
-            console.print_line(f"wrote {rows:,} rows to {output}")
+            console.print_line(f"wrote {rows:,} rows to {console.shown(output)}")
         if change is not None:
             saving.print_change(change)
 

@@ -15,12 +15,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from findcli.errors import FindCLIError, doing, first_line
+from findcli.workspace.objects import digest, uploading, url_of
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def hash_file(path: Path) -> str:
     """A digest of a file's bytes; read once a process as long as size and time of change stay."""
+    if url := url_of(path):
+        return digest(url)
     try:
         status = path.stat()
         return _hash_content(path, status.st_size, status.st_mtime_ns)
@@ -61,7 +64,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file whole or not at all: yields a temporary path of its suffix, renamed when the block ends well."""
+    """Write a file whole or not at all: yields a temporary path of its suffix, renamed when the block ends well.
+
+    An object at s3:// is written from a file here, in one go.
+    """
+    if url := url_of(path):
+        with uploading(url) as file:
+            yield file
+        return
     temporary = path.with_name(f".{path.stem}.draft{path.suffix}")
     with disk_problems(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,6 +108,19 @@ def upload(file: Path, url: str) -> None:
     store, key = _open(url)
     with _asking(url, doing="written"), file.open("rb") as content:
         store.put(key, content)
+
+
+@contextmanager
+def uploading(url: str) -> Iterator[Path]:
+    """Yield a temporary file of the object's suffix, and write the object when the block ends well.
+
+    Raises:
+        FindCLIError: it cannot be written; what was there stays.
+    """
+    with tempfile.TemporaryDirectory(prefix="findcli-") as folder:
+        file = Path(folder) / PurePath(url).name
+        yield file
+        upload(file, url)
 
 
 def require_key(url: str) -> None:

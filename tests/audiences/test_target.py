@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from findcli.cli.main import main
 from findcli.demands.files import read_demands
 from findcli.errors import FindCLIError
 from findcli.scoring.embed import embed
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace
+from findcli.workspace.objects import download
 
 SCORES = st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5]), min_size=1, max_size=40)
 DEMANDS = ["The user purchased tea.", "soap, please"]
@@ -125,6 +128,41 @@ def test_an_audience_is_written_by_its_extension(tmp_path: Path, suffix: str, re
     write_audience(ranking([0.5, 0.25]), path)
     assert read(path).select("user_id", "score", "rank").rows() == [(0, 0.5, 1), (1, 0.25, 2)]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_an_object_has_the_bytes_of_a_file(bucket: str, tmp_path: Path, suffix: str) -> None:
+    file, back = tmp_path / f"a{suffix}", tmp_path / "back"
+    for path in (file, Path(f"{bucket}/out/a{suffix}")):
+        write_audience(ranking([0.5, 0.25]), path)
+    download(f"{bucket}/out/a{suffix}", back)
+    assert back.read_bytes() == file.read_bytes()
+    assert not Path("s3:").exists()
+
+
+def test_an_error_leaves_the_object_that_was_there(bucket: str) -> None:
+    path = Path(f"{bucket}/a.csv")
+    write_audience(ranking([0.5]), path)
+    before = hash_file(path)
+    with pytest.raises(pl.exceptions.ComputeError):
+        write_audience(pl.DataFrame({"nested": [[1]]}), path)
+    assert hash_file(path) == before
+
+
+def test_an_object_that_cannot_or_should_not_be_written_is_refused_first(
+    bucket: str, tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source, *others) = tiny_workspace.settings.sources
+    table = replace(source, path=f"{bucket}/orders/*.csv")
+    workspace = replace(tiny_workspace, settings=replace(tiny_workspace.settings, sources=(table, *others)))
+    with pytest.raises(FindCLIError, match=r"s3://shop/a\.xlsx has the extension \.xlsx"):
+        require_writable(Path(f"{bucket}/a.xlsx"))
+    with pytest.raises(FindCLIError, match="is one that the workspace reads"):
+        require_writable(Path(f"{bucket}/orders/1.csv"), workspace=workspace)
+    require_writable(Path(f"{bucket}/orders/1.csv"), workspace=workspace, force=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(FindCLIError, match=r"s3://shop/a\.csv cannot be read"):
+        require_writable(Path(f"{bucket}/a.csv"))
 
 
 def test_an_unknown_extension_is_refused_and_an_error_leaves_what_was_there(tmp_path: Path) -> None:
@@ -233,7 +271,7 @@ def test_a_filter_is_read_before_a_model_is_looked_for(tiny_workspace: Workspace
 
 
 def test_the_command_says_how_many_pass_and_writes_them(
-    trained_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained_workspace: Workspace, tmp_path: Path, bucket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def printed(*words: str) -> str:
         with pytest.raises(SystemExit) as end:
@@ -250,7 +288,11 @@ def test_the_command_says_how_many_pass_and_writes_them(
     assert len(answer["audience"]) == answer["selected"] == passing > 2
     assert lines[0] == f"{passing} of 60 users ({passing / 60:.1%}) pass {missing}"
     assert lines[2].startswith(f"2 of {passing} users who pass")
+    assert (
+        printed("--where", missing, "--all", "-o", f"{bucket}/a.csv").splitlines()[-1].endswith(" to s3://shop/a.csv")
+    )
     printed("--where", missing, "--all", "-o", str(tmp_path / "a.csv"))
+    assert hash_file(Path(f"{bucket}/a.csv")) == hash_file(tmp_path / "a.csv")
     assert pl.read_csv(tmp_path / "a.csv")["rank"].to_list() == list(range(1, passing + 1))
     assert "0 of 60 users (0.0%) pass age > 200" in printed("--where", "age > 200")
     assert json.loads(printed("--json"))[0]["where"] is None

@@ -26,6 +26,7 @@ from findcli.data.forgotten import known
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import hash_file, replacing
 from findcli.workspace.folder import Workspace
+from findcli.workspace.objects import shown
 
 PLAIN = tuple(ending.removeprefix(".") for ending in WRITERS)
 FORMATS = (*PLATFORMS, *PLAIN)
@@ -126,7 +127,7 @@ def export(
     if not dry_run:
         _write(table, output, form)
         add_entry(
-            workspace, "exported", opened.name, done.users, format=form, file=str(output.resolve()), rows=done.rows,
+            workspace, "exported", opened.name, done.users, format=form, file=shown(output), rows=done.rows,
             digest=hash_file(output), audience_digest=opened.digest, drops={d.reason: d.users for d in done.drops},
         )  # fmt: skip
     return done

@@ -219,3 +219,11 @@ def test_training_never_reads_contacts(shop: Workspace) -> None:
     assert readers <= {("audiences", "handoff"), ("audiences", "export.py"), ("audiences", "card.py")}
     (shop.folder / "data/contacts.csv").unlink()
     assert build_pairs(shop).manifest.metrics["pairs"] > 0
+
+
+def test_an_export_goes_to_s3_with_its_digest_in_the_log(shop: Workspace, bucket: str, tmp_path: Path) -> None:
+    export(shop, "tea", Path(f"{bucket}/meta.csv"), name="meta")
+    entry = read_log(shop)[-1]
+    assert entry.details["file"] == "s3://shop/meta.csv"
+    export(shop, "tea", tmp_path / "meta.csv", name="meta")
+    assert read_log(shop)[-1].details["digest"] == entry.details["digest"]
