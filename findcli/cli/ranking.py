@@ -46,10 +46,12 @@ def require_report(path: Path | None) -> None:
     Raises:
         FindCLIError: its name does not end in .md, or its folder is missing.
     """
+    from findcli.workspace.objects import url_of
+
     if path is not None and path.suffix.lower() != ".md":
         ending = f"ends in {path.suffix}" if path.suffix else "has no file extension"
         raise FindCLIError(f"{path} {ending}", hint="name a file that ends in .md")
-    if path is not None and not path.absolute().parent.is_dir():
+    if path is not None and url_of(path) is None and not path.absolute().parent.is_dir():
         raise FindCLIError(f"there is no folder {path.absolute().parent}", hint="make it, or name another file")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import locked
+from findcli.workspace.objects import require_folder
 
 SETTINGS, DATA = "findcli.toml", "data"
 SCRATCH, WAITING = ".new", ".new.toml"
@@ -45,6 +46,7 @@ def new_workspace(folder: Path) -> Iterator[Path]:
     Raises:
         FindCLIError: `folder` holds a workspace, or something the new one would overwrite, or is being written.
     """
+    require_folder(folder)
     _refuse_taken(folder / SETTINGS)
     scratch, settings = folder / SCRATCH, folder / WAITING
     with locked(folder / "init"):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from findcli.errors import FindCLIError
+from findcli.workspace.objects import url_of
 
 SUFFIXES = (".png", ".html")
 # Okabe and Ito's colours, which people of any colour vision tell apart; grey for the many. Scores go from light to dark
@@ -81,7 +82,7 @@ def writer(output: Path) -> Callable[[UserMap, Path], None]:
         hint = f"name a file that ends in {' or '.join(SUFFIXES)}"
         ending = f"ends in {output.suffix}" if output.suffix else "has no file extension"
         raise FindCLIError(f"{output} {ending}", hint=hint)
-    if not output.absolute().parent.is_dir():
+    if url_of(output) is None and not output.absolute().parent.is_dir():
         raise FindCLIError(f"there is no folder {output.parent}", hint="name a file in a folder that exists")
     library, draw = ("matplotlib", _write_png) if output.suffix.lower() == ".png" else ("plotly", _write_html)
     try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from findcli.errors import FindCLIError, first_line
 from findcli.workspace.disk import replacing
+from findcli.workspace.objects import require_folder
 from findcli.workspace.runs import MANIFEST, as_json
 from findcli.workspace.settings import Settings
 from findcli.workspace.stages import STAGES
@@ -130,6 +131,8 @@ def load_workspace(folder: Path | None = None, *, overrides: Mapping[str, Any] |
     Raises:
         FindCLIError: there is no findcli.toml, or it has mistakes; all of them are named.
     """
+    if folder is not None:
+        require_folder(folder)
     root = find_workspace() if folder is None else folder.resolve()
     path = root / FILE
     if not path.is_file():
@@ -243,5 +246,6 @@ def require_no_workspace(folder: Path) -> None:
     Raises:
         FindCLIError: it holds a findcli.toml.
     """
+    require_folder(folder)
     if (folder / FILE).exists():
         raise FindCLIError(f"{folder} is a workspace already", hint=f"name another folder, or remove {folder / FILE}")

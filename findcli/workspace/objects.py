@@ -123,6 +123,17 @@ def uploading(url: str) -> Iterator[Path]:
         upload(file, url)
 
 
+def require_folder(path: Path) -> None:
+    """Refuse a workspace at s3://: run folders are renamed into place under locks, and an object store has neither.
+
+    Raises:
+        FindCLIError: it is one.
+    """
+    if url := url_of(path):
+        hint = "keep the workspace on a disk; its sources may lie at s3://, and --output may write there"
+        raise FindCLIError(f"a workspace is a folder of this machine, and {url} is none", hint=hint)
+
+
 def require_key(url: str) -> None:
     """Refuse a URL that names no object.
 

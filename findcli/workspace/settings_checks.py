@@ -68,6 +68,9 @@ def cross_problems(parts: Parts) -> Iterator[Problem]:
         yield from _form_problems("contacts", parts.tables["contacts"])
         yield from _contact_problems(parts.tables["contacts"])
     yield from _group_problems(parts.tables)
+    if "workspace" in parts.tables and "://" in (runs := parts.tables["workspace"].runs):
+        hint = "run folders are renamed into place, which no object store can; name a folder of this machine"
+        yield "workspace.runs", f"{runs!r} is no folder: {hint}"
     yield from _size_problems(parts.tables)
 
 
@@ -110,15 +113,24 @@ def _place_problems(path: str, place: TablePlace, *, needed: bool) -> Iterator[P
         yield f"{path}.query", "a connection needs a query of a database, or a table of an Iceberg catalog: give one"
     if place.table is not None and place.connection is None:
         yield f"{path}.table", "needs connection = 'env:NAME', whose variable holds the catalog's URI"
-    is_database = place.path is not None and place.path.lower().endswith(DATABASES)
-    if place.path is not None and is_database != (place.query is not None):
-        listed = ", ".join(DATABASES)
-        wrong = "missing; a database file needs one" if is_database else f"asks a database file ({listed}), not a table"
-        yield f"{path}.query", wrong
     if place.version_query is not None and place.query is None:
         yield f"{path}.version_query", "needs a query: it says whether that has to be read again"
-    if place.path is not None and "://" in place.path and not place.path.startswith("s3://"):
-        yield f"{path}.path", f"{place.path!r} cannot be read; s3:// can, and files of this machine"
+    if place.path is not None:
+        yield from _path_problems(path, place, place.path)
+
+
+def _path_problems(path: str, place: TablePlace, name: str) -> Iterator[Problem]:
+    """What cannot be in a table's path and a query beside it."""
+    is_database = name.lower().endswith(DATABASES)
+    if is_database != (place.query is not None):
+        wrong = (
+            "missing; a database file needs one" if is_database else f"asks a database file ({', '.join(DATABASES)})"
+        )
+        yield f"{path}.query", wrong
+    if is_database and "://" in name:
+        yield f"{path}.path", f"{name!r} is a database file; copy it to this machine, and name the copy"
+    elif "://" in name and not name.startswith("s3://"):
+        yield f"{path}.path", f"{name!r} cannot be read; s3:// can, and files of this machine"
 
 
 def _form_problems(path: str, form: TableForm) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from findcli.cli.main import main
 from findcli.data.places.copies import source_files
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import FILE, find_workspace, load_workspace, write_settings
@@ -331,3 +332,22 @@ def test_remarks_stand_below_their_key_or_at_the_end_of_their_table() -> None:
     ]  # fmt: skip
     assert "# Not used: c.csv" in lines
     assert tomllib.loads(text)["sources"] == values["sources"]
+
+
+@pytest.mark.parametrize("words", [["status"], ["check"], ["run"]])
+def test_a_workspace_at_s3_is_refused_with_what_may_lie_there(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line in ([*words, "--workspace", "s3://shop/w"], ["init", "s3://shop/w", "--from", "demo", "--users", "9"]):
+        with pytest.raises(SystemExit, match="1"):
+            main(line)
+        said = capsys.readouterr().err
+        assert "s3://shop/w is none" in said
+        assert "--output may write there" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_at_s3_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FindCLIError, match=r"workspace\.runs: 's3://shop/runs' is no folder"):
+        write_settings(tmp_path, {**MINIMAL, "workspace": {"runs": "s3://shop/runs"}}, header="one")

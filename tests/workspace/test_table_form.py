@@ -48,6 +48,7 @@ def test_each_place_is_said_in_its_way(place: dict[str, str]) -> None:
         ({"path": "a.csv", "query": "select 1"}, "asks a database file"),
         ({"path": "a.duckdb"}, "a database file needs one"),
         ({"path": "a.csv", "version_query": "select 1"}, "needs a query"),
+        ({"path": "s3://shop/a.duckdb", "query": "select 1"}, "copy it to this machine"),
         ({"path": "gs://bucket/a.csv"}, "cannot be read; s3://"),
     ],
 )
