@@ -147,7 +147,6 @@ def plan(workspace: Workspace, *, as_of: datetime | None = None) -> list[StageSt
     Raises:
         FindCLIError: a source has no file, or a manifest cannot be read.
     """
-    copies.ask_again()
     statuses: dict[str, StageStatus] = {}
     for stage in stages(workspace, as_of=as_of):
         pending = [name for name in stage.needs if statuses[name].state != "current"]
@@ -211,7 +210,6 @@ def run(
     Raises:
         FindCLIError: a stage cannot run.
     """
-    copies.ask_again()
     made, force = [], False
     for stage in stages(workspace, as_of=as_of):
         force = force or stage.name == force_from

@@ -32,7 +32,7 @@ def link_stages(workspace: Workspace, derived: Workspace, *, but: Collection[str
         but: stages to leave out, since the other settings change them.
     """
     with locked(derived.runs):
-        for name in sorted({*BEFORE_ALIGNMENT, "cache"} - set(but)):
+        for name in sorted({*BEFORE_ALIGNMENT, "cache", "copies"} - set(but)):
             shutil.rmtree(derived.runs / name, ignore_errors=True)
             if (workspace.runs / name).is_dir():
                 shutil.copytree(workspace.runs / name, derived.runs / name, copy_function=_link)

@@ -28,11 +28,12 @@ from findcli.workspace.table_form import TablePlace
 
 KIND, PARTS = "copy", "parts"
 
-_asked: set[Path] = set()  # copies whose place was asked already, since `ask_again`
+# Tables whose place was asked already, by identity: a workspace that is opened again has tables of its own.
+_asked: dict[int, TablePlace] = {}
 
 
 def ask_again() -> None:
-    """Have every place asked anew whether its table changed; within one run each is asked once."""
+    """Have every place asked anew; else each is asked once for a workspace that was opened, whatever is run in it."""
     _asked.clear()
 
 
@@ -53,7 +54,7 @@ def files(workspace: Workspace, table: TablePlace, *, what: str) -> list[Path]:
     folder = _folder(workspace, place)
     manifest = read_manifest(folder)
     if manifest is None or manifest.format != STAGES[KIND].format:
-        folder = refreshed(workspace, place, what=what).folder
+        folder = refreshed(workspace, table, place, what=what).folder
     return _parts(folder)
 
 
@@ -61,7 +62,7 @@ def fresh_files(workspace: Workspace, table: TablePlace, *, what: str) -> list[P
     """The same, once the place was asked whether the table changed; arguments as `files`."""
     place = place_of(workspace, table)
     if place is not None:
-        refreshed(workspace, place, what=what)
+        refreshed(workspace, table, place, what=what)
     return files(workspace, table, what=what)
 
 
@@ -127,7 +128,7 @@ def in_use(workspace: Workspace) -> dict[Path, list[TablePlace]]:
     return copies
 
 
-def refreshed(workspace: Workspace, place: Place, *, what: str) -> Run:
+def refreshed(workspace: Workspace, table: TablePlace, place: Place, *, what: str) -> Run:
     """The copy of a table, read again where its place says or may say that it changed.
 
     Raises:
@@ -136,7 +137,7 @@ def refreshed(workspace: Workspace, place: Place, *, what: str) -> Run:
     folder = _folder(workspace, place)
     manifest = read_manifest(folder)
     stands = manifest is not None and manifest.format == STAGES[KIND].format
-    if not (stands and folder in _asked):
+    if not (stands and id(table) in _asked):
         try:
             said = place.version()
             version = None if said is None else hash_json(said)
@@ -144,7 +145,7 @@ def refreshed(workspace: Workspace, place: Place, *, what: str) -> Run:
                 _copy(workspace, place, folder, version)
         except FindCLIError as error:
             raise FindCLIError(f"{what}: {error.message}", hint=error.hint) from error.__cause__
-        _asked.add(folder)
+        _asked[id(table)] = table
     return open_run(folder, KIND)
 
 

@@ -17,7 +17,6 @@ import polars as pl
 import pytest
 
 from findcli.data.events import build_events
-from findcli.data.places import copies
 from findcli.workspace.folder import Workspace, load_workspace, write_settings
 
 PASSWORD = "p%40ss w/rd"  # as it has to be written in a URL, with the space escaped below
@@ -39,7 +38,7 @@ def orders() -> pl.DataFrame:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
+def make(tmp_path: Path) -> Make:
     """Make a workspace whose one source lies where the keywords say."""
 
     def of(name: str = "shop", **place: Any) -> Workspace:
@@ -50,20 +49,13 @@ def make(tmp_path: Path) -> Iterator[Make]:
         values = {"windows": {"train_until": datetime(2024, 3, 1)}, "sources": [source]}
         return write_settings(tmp_path / name, values, header="a test")
 
-    copies.ask_again()
-    yield of
-    copies.ask_again()
+    return of
 
 
 @pytest.fixture
 def again() -> Callable[[Workspace], Workspace]:
     """Open a workspace as the next command does: every place is asked anew."""
-
-    def opened(workspace: Workspace) -> Workspace:
-        copies.ask_again()
-        return load_workspace(workspace.folder)
-
-    return opened
+    return lambda workspace: load_workspace(workspace.folder)
 
 
 @pytest.fixture

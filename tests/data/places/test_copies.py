@@ -22,6 +22,7 @@ from findcli.data.places import copies, place
 from findcli.data.profiles import input_digest, scan_profile
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace, write_settings
+from findcli.workspace.other_settings import link_stages, under_other_settings
 
 deltalake = pytest.importorskip("deltalake")
 Make = Callable[..., Workspace]
@@ -172,3 +173,12 @@ def test_an_interrupted_copy_leaves_the_last_one(
     assert len(rows(shop)) == 240
     monkeypatch.undo()
     assert build_events(again(shop)).manifest.metrics["rows"] == before.metrics["rows"] - 12
+
+
+def test_a_derived_workspace_shares_the_copies(shop: Workspace, again: Again, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = again(shop)
+    log = build_events(workspace)
+    derived = under_other_settings(workspace, {"align": {"steps": 1}}, group="variants", name="form")
+    link_stages(workspace, derived)
+    monkeypatch.setattr("findcli.data.places.delta.sink_parts", None)  # nothing may be read
+    assert build_events(derived).manifest == log.manifest
