@@ -26,7 +26,8 @@ from findcli.cli.status import spoken
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace
 
-HEAVY = ("torch", "polars", "numpy", "sklearn", "transformers", "pydantic", "safetensors", "phonenumbers")
+PLACES = ("adbc_driver_manager", "arro3", "deltalake", "duckdb", "obstore", "pyiceberg", "sqlalchemy")
+HEAVY = ("torch", "polars", "numpy", "sklearn", "transformers", "pydantic", "safetensors", "phonenumbers", *PLACES)
 HELP = f"""
 import sys
 from findcli.cli.main import main

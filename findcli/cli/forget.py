@@ -58,9 +58,12 @@ def _print(done: Forgotten, *, sources: bool, dry_run: bool) -> None:
     if held.texts:
         console.print_line("texts that only they wrote stay in the words of models and embeddings until then")
     for listed in done.sources:
-        kept = "rewritten" if listed.path in done.rewritten else "would be rewritten" if sources and dry_run else "kept"
+        would = sources and dry_run and not listed.elsewhere
+        kept = "rewritten" if listed.path in done.rewritten else "would be rewritten" if would else "kept"
         console.print_line(f"{listed.what}: {listed.rows:,} rows in {console.shown(listed.path)}: {kept}")
-    if done.sources and not sources:
+    if any(listed.elsewhere for listed in done.sources):
+        console.print_line("what lies elsewhere is yours to change")
+    if not sources and not all(listed.elsewhere for listed in done.sources):
         console.print_line("your tables still name them; --sources takes them out there too")
     for path in done.handed_on[:SHOWN]:
         console.print_line(f"handed on before, and may name them: {path}")

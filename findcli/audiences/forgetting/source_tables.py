@@ -40,6 +40,7 @@ class Listed:
         rows: how many rows of it are theirs.
         column: the column of ids; None of a file with an id a line.
         form: what is declared of the table.
+        elsewhere: whether it lies at a place of its own, and `path` only says which; it is never rewritten.
     """
 
     what: str
@@ -47,6 +48,7 @@ class Listed:
     rows: int
     column: str | None
     form: TableForm
+    elsewhere: bool = False
 
 
 def listed_in_sources(workspace: Workspace, users: Collection[str]) -> list[Listed]:
@@ -76,8 +78,8 @@ def take_out(listed: Listed, users: Collection[str]) -> bool:
     Raises:
         FindCLIError: the disk is full, or not exactly their rows would go: the file stays as it was.
     """
-    if not listed.path.is_file():
-        return False  # it lies elsewhere
+    if listed.elsewhere:
+        return False
     if listed.column is None:
         return _replaced(listed, *_id_lines(listed, set(users)))
     stored = look_at(listed.path, what=listed.what)
@@ -118,7 +120,7 @@ def _elsewhere(workspace: Workspace, users: Collection[str]) -> Iterator[Listed]
         if isinstance(table, TablePlace) and copies.lies_elsewhere(workspace, table):
             rows = copies.rows_of(workspace, table, list(users))
             if rows:
-                yield Listed(what, Path(table.where), rows, getattr(table, "user", None), table)
+                yield Listed(what, Path(table.where), rows, getattr(table, "user", None), table, elsewhere=True)
 
 
 def _listed(what: str, form: TableForm, path: Path, column: str, users: Collection[str]) -> Iterator[Listed]:

@@ -63,7 +63,7 @@ class Iceberg:
             static = library("pyiceberg.table", extra=EXTRA, what=str(self.path)).StaticTable
             return static.from_metadata(self.uri, properties=_properties(self.storage))
         catalogs = library("pyiceberg.catalog", extra=EXTRA, what=str(self.table))
-        _, uri = variable(self.connection, what=f"the Iceberg table {self.table!r}")
+        _, uri = variable(self.connection)
         return catalogs.load_catalog(CATALOG, uri=uri, **_properties(self.storage)).load_table(self.table)
 
     @contextmanager
@@ -78,7 +78,7 @@ class Iceberg:
                 yield
         except FindCLIError as error:
             text = error.message
-            for secret in secrets_of(variable(self.connection, what=what)[1]) if self.connection else ():
+            for secret in secrets_of(variable(self.connection)[1]) if self.connection else ():
                 text = text.replace(secret, "***")
             raise FindCLIError(text, hint=error.hint) from None
 

@@ -66,7 +66,7 @@ def library(name: str, *, extra: str, what: str) -> ModuleType:
         raise FindCLIError(f"{what} cannot be read: {first_line(error)}", hint=hint) from error
 
 
-def variable(connection: str | None, *, what: str) -> tuple[str, str]:
+def variable(connection: str | None) -> tuple[str, str]:
     """The environment variable that a connection names, and what it holds.
 
     Raises:
@@ -76,7 +76,7 @@ def variable(connection: str | None, *, what: str) -> tuple[str, str]:
     url = os.environ.get(name, "").strip()
     if not url:
         hint = f"set it to the URL, such as: export {name}=postgresql://USER:PASSWORD@HOST/DATABASE"
-        raise FindCLIError(f"{what}: the environment variable {name} is not set", hint=hint)
+        raise FindCLIError(f"the environment variable {name} is not set", hint=hint)
     return name, url
 
 

@@ -63,7 +63,7 @@ class Postgres:
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
         """A cursor of a connection that can write nothing."""
-        name, url = variable(self.connection, what="the query")
+        name, url = variable(self.connection)
         if urlsplit(url).scheme not in SCHEMES:
             hint = f"set {name} to such as postgresql://USER:PASSWORD@HOST/DATABASE"
             raise FindCLIError(f"the URL in {name} is not one of PostgreSQL, which alone is queried", hint=hint)
@@ -115,7 +115,7 @@ def _column(field: Any) -> pl.Expr:
 
 
 def _asking(connection: str, key: str) -> AbstractContextManager[None]:
-    return _one_line(*variable(connection, what="the query"), key)
+    return _one_line(*variable(connection), key)
 
 
 @contextmanager
