@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -35,6 +36,7 @@ from findcli.workspace.stages import STAGES
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
+    from pydantic import TypeAdapter
 
 MANIFEST = "manifest.json"
 
@@ -177,11 +179,16 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def _parse_manifest(content: bytes) -> Manifest:
     """Read and check a manifest: every field of its type, an instant that the calendar has."""
-    from pydantic import TypeAdapter
-
-    manifest = TypeAdapter(Manifest).validate_json(content, strict=True)
+    manifest = _adapter().validate_json(content, strict=True)
     in_calendar(datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds))
     return manifest
+
+
+@cache
+def _adapter() -> TypeAdapter[Manifest]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Manifest)
 
 
 def is_own(folder: Path) -> bool:
