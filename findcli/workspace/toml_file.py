@@ -161,7 +161,7 @@ def _read_tables(kind: type, entries: dict[str, Any], problems: Problems) -> dic
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[tuple[Any]]:
+def _adapter(kind: type) -> TypeAdapter[Any]:
     """What reads tables of a kind; building one takes milliseconds, and a workspace file has dozens of tables."""
     from pydantic import ConfigDict, TypeAdapter
 

@@ -75,7 +75,9 @@ class LightBert:
     def _layer(self, name: str, hidden: Tensor, kept: Tensor) -> Tensor:
         """One layer: attention, then the perceptron, each added to what it reads: (B, L, D)."""
         query, key, value = (
-            self._linear(f"{name}.attention.self.{part}", hidden).unflatten(-1, (self._heads, -1)).transpose(1, 2)
+            self._linear(f"{name}.attention.self.{part}", hidden)
+            .view(*hidden.shape[:2], self._heads, -1)
+            .transpose(1, 2)
             for part in ("query", "key", "value")
         )  # (B, heads, L, D / heads)
         seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=kept[:, None, None, :])
