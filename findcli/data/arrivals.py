@@ -67,7 +67,13 @@ def record(workspace: Workspace) -> dict[str, Any]:
 def _files(workspace: Workspace, source: Source) -> dict[str, list[Any]]:
     """Size and digest of each file."""
     files = workspace.source_files(source)
-    return {str(path): [path.stat().st_size, hash_file(path)] for path in files}
+    return {_name(workspace, path): [path.stat().st_size, hash_file(path)] for path in files}
+
+
+def _name(workspace: Workspace, path: Path) -> str:
+    """How a file is called: by its place in the workspace where it lies there, since a workspace may move."""
+    inside = path.is_relative_to(workspace.folder)
+    return (path.relative_to(workspace.folder) if inside else path).as_posix()
 
 
 def reading_of(workspace: Workspace, source: Source) -> dict[str, Any]:
@@ -106,11 +112,11 @@ def arrivals(workspace: Workspace, known: Known) -> Arrivals:
             return Arrivals({}, f"source {source.name!r} was not there before")
         before: dict[str, list[Any]] = known[source.name]["files"]
         files = workspace.source_files(source)
-        if gone := sorted(before.keys() - {str(path) for path in files}):
+        if gone := sorted(before.keys() - {_name(workspace, path) for path in files}):
             return Arrivals({}, f"{Path(gone[0]).name} of source {source.name!r} is gone")
         new = []
         for path in files:
-            size, digest = before.get(str(path), (0, ""))
+            size, digest = before.get(_name(workspace, path), (0, ""))
             if not digest:
                 new.append(NewFile(path))
             elif path.stat().st_size == size and hash_file(path) == digest:
