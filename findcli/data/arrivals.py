@@ -3,6 +3,8 @@
 New files of a folder or a glob are read alone, and so are rows at the end of a CSV file that begins with the bytes it
 had. Anything else that changed, such as a Parquet file that was written again, means that all of it is read again.
 The new rows have to read as the whole did: a part of a table can look like another dialect or another form of dates.
+
+Tested in tests/data/test_append.py.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def _rank(_workspace: Workspace, quick: bool) -> Timed:
     users, sentence = _matrix(quick)
 
     def timed() -> int:
-        cosines = (torch.from_numpy(users) @ torch.from_numpy(sentence).T).numpy()  # as `scoring.scores.VectorScorer`
+        cosines = users @ sentence.T  # as `scoring.scores.VectorScorer`
         best_rows(cosines[:, 0], BEST)
         return len(users)
 
@@ -212,7 +212,7 @@ def _target_warm(workspace: Workspace, _quick: bool) -> Timed:
 
 
 def demand_of(workspace: Workspace) -> str:
-    """A demand about the commonest thing that the users' vocabulary names.
+    """A demand about the commonest category that the users' vocabulary names.
 
     Raises:
         FindCLIError: no user is embedded.
@@ -220,8 +220,8 @@ def demand_of(workspace: Workspace) -> str:
     folders = sorted((workspace.runs / "embeddings").glob("[0-9]*"))
     if not folders:
         raise FindCLIError("no user is embedded", hint="train first with: findcli run")
-    vocabulary = pl.read_parquet(folders[-1] / "vocabulary.parquet").filter(pl.col("family") == "purchase")
-    names = vocabulary.sort("events", descending=True)["name"].to_list()
+    vocabulary = pl.read_parquet(folders[-1] / "vocabulary.parquet").sort("events", descending=True)
+    names = vocabulary.filter(pl.col("level") == "category")["name"].to_list()
     return f"users who will buy {names[0].lower() if names else 'something'}"
 
 
