@@ -25,7 +25,7 @@ from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import MANIFEST
 
 STAGES = ("pairs", "text", "sequence", "tabular", "aligned")
-TIMES = ("started", "seconds")
+TIMES = ("started", "seconds", "cpu_seconds", "peak_bytes")
 DEMANDS = ["The user purchased tea.", "those who will look for soap"]
 Change = Callable[[pl.DataFrame, pl.Expr], pl.DataFrame]
 

@@ -24,6 +24,8 @@ from findcli.workspace.runs import MANIFEST
 STAGES = ["events", "pairs", "text", "sequence", "tabular", "aligned", "embeddings"]
 LATEST = "embeddings/2024-10-07"
 
+TIMES = ("started", "seconds", "cpu_seconds", "peak_bytes")  # of a manifest
+
 
 def states(workspace: Workspace) -> dict[str, str]:
     return {status.name: status.reason or status.state for status in pipeline.plan(workspace)}
@@ -37,7 +39,7 @@ def content(runs: Path) -> dict[str, str]:
             value = path.read_bytes()
             if path.name == MANIFEST:
                 manifest = json.loads(value)
-                value = json.dumps({k: v for k, v in manifest.items() if k not in ("started", "seconds")}).encode()
+                value = json.dumps({k: v for k, v in manifest.items() if k not in TIMES}).encode()
             found[path.relative_to(runs).as_posix()] = hashlib.sha256(value).hexdigest()
     return found
 

@@ -131,7 +131,7 @@ def _of_meaning(engine: Engine, rewriting: Rewriting, likeness: VectorLikeness) 
     words = [word for word in content_words(ahead) if word not in _IDLE]
     doubtful = [word for word in _tested(ahead, words) if not _is_in(word, names)]
     space: TextSpace = engine.model.space
-    vectors = _unit(space.encoder().few([*names, " ".join(words) or rewriting.demand, *doubtful]).numpy())
+    vectors = _unit(space.few([*names, " ".join(words) or rewriting.demand, *doubtful]))
     own, whole, each = vectors[: len(names)], vectors[len(names)], vectors[len(names) + 1 :]
     topics = _topics(space)
     alike = np.where(_is_known(topics, likeness.views.names), -1.0, topics @ whole)

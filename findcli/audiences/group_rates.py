@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats.contingency import relative_risk
 
 from findcli.audiences.experiment.proportions import Arm, compare
 from findcli.data.profiles import profile_files, profiles_as_of
@@ -83,6 +82,8 @@ class GroupRates:
     @property
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the ratio (Katz, on the log scale); None where a rate is 0 or nothing is compared."""
+        from scipy.stats.contingency import relative_risk  # which takes half a second to import
+
         low, high = self.lowest, self.highest
         if low is None or high is None or not low.selected:
             return None

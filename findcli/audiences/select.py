@@ -54,8 +54,29 @@ class Selection:
 
 
 def rank(ids: pl.Series, scores: np.ndarray, probabilities: np.ndarray | None = None) -> pl.DataFrame:
-    """Rank users best first, ties by id: user_id, score, probability (null: not calibrated), rank from 1."""
+    """Rank users best first, ties by id: user_id, score, probability (null: not calibrated), rank from 1.
+
+    Args:
+        ids: ascending, (N,).
+        scores: (N,).
+        probabilities: (N,), NaN where there is none; None without any.
+    """
     likely = np.full(len(ids), np.nan) if probabilities is None else probabilities.astype(np.float64)
     frame = pl.DataFrame({"user_id": ids, "score": scores.astype(np.float64), "probability": likely})
-    ranked = frame.sort("score", "user_id", descending=[True, False])
+    ranked = frame[best_rows(scores)]
     return ranked.with_columns(pl.col("probability").fill_nan(None), rank=pl.int_range(1, pl.len() + 1))
+
+
+def best_rows(scores: np.ndarray, most: int | None = None) -> np.ndarray:
+    """The rows of the highest scores, best first, ties in the order of the rows: int64 (n,).
+
+    Args:
+        scores: (N,).
+        most: how many rows; all when None.
+    """
+    if most is None or most >= len(scores):
+        return np.argsort(-scores, kind="stable")
+    least = np.partition(scores, len(scores) - most)[len(scores) - most] if most else np.inf
+    rows = np.flatnonzero(scores >= least)
+    best: np.ndarray = rows[np.argsort(-scores[rows], kind="stable")][:most]
+    return best

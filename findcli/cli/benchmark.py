@@ -14,6 +14,8 @@ import typer
 
 from findcli.cli import console, ranking
 from findcli.cli.benchmark_sizes import answered, reasons, sizes
+from findcli.cli.benchmark_speed import speed
+from findcli.cli.cost import cost
 from findcli.cli.options import (
     AsOf,
     Device,
@@ -89,6 +91,8 @@ app.command("sizes", epilog="Example: findcli benchmark sizes --workspace cj")(s
 app.command("answered", epilog="Example: findcli benchmark answered --demands examples/demands/unanswerable.tsv")(
     answered
 )
+app.command("speed", epilog="Example: findcli benchmark speed --workspace cj --compare before.parquet")(speed)
+app.command("cost", epilog="Example: findcli benchmark cost small large -o cost.json --check largest")(cost)
 app.command("reasons", epilog="Example: findcli benchmark reasons --users 10")(reasons)
 app.command("towers", epilog="Example: findcli benchmark towers --set align.steps=100 --tasks")(towers)
 

@@ -80,6 +80,13 @@ COMMANDS = (
         "--as-of 2017-10-30",
     ),
     Command(
+        "update",
+        "update:update",
+        BUILD,
+        "Read what is new in the sources and embed the users whom it concerns, with the model as it was trained.",
+        "--workspace shop",
+    ),
+    Command(
         "tune-rewriter",
         "tune_rewriter:tune_rewriter",
         BUILD,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from findcli.cli import console, stage
+from findcli.cli.cost import ConstantsFile, CostOption, CostUsers, print_cost
 from findcli.cli.options import AsOf, Changes, Device, DryRun, Json, Quiet, Seed, Threads, WorkspaceDir
 from findcli.workspace.durations import parse_instant
 from findcli.workspace.stages import STAGES
@@ -36,16 +37,28 @@ def run(
     threads: Threads = None,
     changes: Changes = None,
     dry_run: DryRun = False,
+    cost: CostOption = False,
+    users: CostUsers = None,
+    constants: ConstantsFile = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run every stage that is missing or out of date, in order; an interrupted run resumes where it stopped."""
+    """Run every stage that is missing or out of date, in order; an interrupted run resumes where it stopped.
+
+    --dry-run --cost tells what a whole run takes, by constants that findcli benchmark cost has fitted to finished runs
+    on this machine, or by this workspace's own.
+    """
+    if (cost or users or constants) and not (dry_run and cost):
+        raise typer.BadParameter("it goes with --dry-run --cost", param_hint="--cost, --users, --constants")
     if force_from not in (None, *NAMES):
         raise typer.BadParameter(f"{force_from!r} is not one of {', '.join(NAMES)}", param_hint="--force-from")
     date = None if as_of is None else parse_instant(as_of)
     opened = stage.prepare(workspace, threads=threads, changes=changes, seed=seed)
     from findcli import pipeline
 
+    if cost:
+        print_cost(opened, users=users, file=constants, as_json=as_json)
+        return
     if dry_run:
         stage.print_plan(_steps(pipeline.plan(opened, as_of=date), force_from), as_json=as_json)
         return

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from findcli.data import sources
+from findcli.data.arrivals import record
 from findcli.data.forgotten import known
 from findcli.data.places import copies
 from findcli.data.reader.tables import declared
@@ -74,7 +75,7 @@ def build_events(workspace: Workspace, *, force: bool = False, progress: Progres
     """
     return build(
         workspace.run("events"),
-        lambda draft, _: _write(workspace, draft, progress or no_progress),
+        lambda draft, _: write_log(workspace, draft, progress or no_progress),
         kind="events",
         settings=stage_settings(workspace),
         inputs=stage_inputs(workspace),
@@ -144,9 +145,14 @@ def without_users(run: Run, users: Collection[str]) -> Run | None:
         FindCLIError: another command is writing the log, or the disk is full.
     """
     theirs = pl.col("user_id").cast(pl.String).is_in(list(users))
+    train_until = datetime.fromisoformat(run.manifest.settings["train_until"])
     kept = pl.scan_parquet(run.files("*/part-*.parquet"), glob=False).filter(~theirs)
     counts = kept.select(
-        rows=pl.len(), users=pl.col("user_id").n_unique(), first=pl.col("time").min(), last=pl.col("time").max()
+        rows=pl.len(),
+        users=pl.col("user_id").n_unique(),
+        first=pl.col("time").min(),
+        last=pl.col("time").max(),
+        train_rows=(pl.col("time") < train_until).sum(),
     )
     left = counts.collect(engine="streaming").row(0, named=True)
     if not left["rows"]:
@@ -159,6 +165,8 @@ def without_users(run: Run, users: Collection[str]) -> Run | None:
                 draft.table(path.relative_to(draft.folder).as_posix(), others)
         times = {name: left[name].isoformat() for name in ("first", "last")}
         draft.metrics |= {"rows": left["rows"], "users": left["users"], **times}
+        if "train_rows" in draft.metrics:
+            draft.metrics["train_rows"] = left["train_rows"]
     return open_run(run.folder, run.manifest.kind)
 
 
@@ -168,23 +176,27 @@ def first_and_last(run: Run) -> tuple[datetime, datetime]:
     return datetime.fromisoformat(metrics["first"]), datetime.fromisoformat(metrics["last"])
 
 
-def _write(workspace: Workspace, draft: Draft, progress: Progress) -> None:
-    log = _scan_log(workspace)
+def write_log(workspace: Workspace, draft: Draft, progress: Progress) -> None:
+    """Fill a draft from all sources; as `build_events`."""
+    log = scan_log(workspace)
     overview = _overview(workspace, log)
     stray = stray_from(overview, log, train_until=workspace.train_until)
     if stray is not None:
         log = log.filter(pl.col("time") < stray)
         overview = _overview(workspace, log)
-    n_parts = max(1, -(-int(overview["train_rows"].sum()) // ROWS_PER_PART))
+    train_rows = int(overview["train_rows"].sum())
+    n_parts = parts_for(train_rows)
     raw = draft.path("raw")
     ids = overview.select("user_id").unique().sort("user_id")
-    buckets = [bucket("part", user, salt="", buckets=n_parts) for user in ids["user_id"]]
-    users = ids.with_columns(pl.Series("part", buckets, dtype=pl.Int32))
+    users = ids.with_columns(part_of(ids["user_id"], n_parts))
     target = pl.PartitionBy(raw, key="part", include_key=False)
-    with _reading_sources(workspace):
+    with reading_sources(workspace):
         log.join(users.lazy(), on="user_id").sink_parquet(target, mkdir=True, compression="lz4")
     for part in range(n_parts):
-        _write_part(workspace, draft, raw / f"part={part}", f"part-{part:03d}.parquet")
+        if (raw / f"part={part}").exists():
+            files = sorted((raw / f"part={part}").glob("*.parquet"))
+            frame = pl.read_parquet(files, glob=False, hive_partitioning=False)
+            write_part(workspace, draft, without_copies(workspace, frame), part_name(part))
         progress(part + 1, n_parts, {})
     shutil.rmtree(raw, ignore_errors=True)
     draft.metrics |= {
@@ -192,15 +204,38 @@ def _write(workspace: Workspace, draft: Draft, progress: Progress) -> None:
         "users": len(ids),
         "first": overview["first"].min().isoformat(),  # type: ignore[union-attr]
         "last": overview["last"].max().isoformat(),  # type: ignore[union-attr]
+        # What `append.py` has to know to add new rows to these.
+        "parts": n_parts,
+        "train_rows": train_rows,
+        "set_aside": stray is not None,
+        "sources": record(workspace),
     }
 
 
-def _reading_sources(workspace: Workspace) -> AbstractContextManager[None]:
+def parts_for(train_rows: int) -> int:
+    """How many partitions so many rows before `train_until` have."""
+    return max(1, -(-train_rows // ROWS_PER_PART))
+
+
+def part_of(users: pl.Series, n_parts: int) -> pl.Series:
+    """The number of each user's partition, as `part`."""
+    buckets = [bucket("part", user, salt="", buckets=n_parts) for user in users]
+    return pl.Series("part", buckets, dtype=pl.Int32)
+
+
+def part_name(part: int) -> str:
+    """The file name of a partition."""
+    return f"part-{part:03d}.parquet"
+
+
+def reading_sources(workspace: Workspace) -> AbstractContextManager[None]:
+    """Turn what polars says of an unreadable source into an error that names it."""
     files = [path for source in workspace.settings.sources for path in copies.source_files(workspace, source)]
     return sources.reading("the sources", files)
 
 
-def _scan_log(workspace: Workspace) -> pl.LazyFrame:
+def scan_log(workspace: Workspace) -> pl.LazyFrame:
+    """All sources' events, with the text of each."""
     frames = []
     for source in workspace.settings.sources:
         frame = sources.scan_source(workspace, source)
@@ -216,12 +251,9 @@ def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
         FindCLIError: a source has no usable row.
     """
     early = pl.col("time") < workspace.train_until
-    with _reading_sources(workspace):
-        overview = (
-            log.group_by("source", "user_id")
-            .agg(rows=pl.len(), train_rows=early.sum(), first=pl.col("time").min(), last=pl.col("time").max())
-            .collect(engine="streaming")
-        )
+    with reading_sources(workspace):
+        counts = users_of_sources(log, train_rows=early.sum())
+        overview = counts.collect(engine="streaming")
     overview = overview.filter(known(workspace, overview["user_id"]))
     _require_rows(workspace.settings.sources, overview)
     if overview["train_rows"].sum() == 0:
@@ -229,6 +261,12 @@ def _overview(workspace: Workspace, log: pl.LazyFrame) -> pl.DataFrame:
         hint = f"the first event is at {first}; set a later train_until in [windows]"
         raise FindCLIError(f"no event lies before train_until = {workspace.train_until}", hint=hint)
     return overview
+
+
+def users_of_sources(log: pl.LazyFrame, **more: pl.Expr) -> pl.LazyFrame:
+    """Rows, first and last time of each source and user, and more."""
+    counted = {"rows": pl.len(), "first": pl.col("time").min(), "last": pl.col("time").max()}
+    return log.group_by("source", "user_id").agg(**counted, **more)
 
 
 def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
@@ -241,18 +279,15 @@ def _require_rows(wanted: Iterable[Source], overview: pl.DataFrame) -> None:
             raise FindCLIError(f"source {source.name!r} ({source.where}) has no usable row", hint=hint)
 
 
-def _write_part(workspace: Workspace, draft: Draft, raw: Path, name: str) -> None:
-    if not raw.exists():
-        return
-    frame = pl.read_parquet(sorted(raw.glob("*.parquet")), glob=False, hive_partitioning=False)
-    frame = _without_copies(workspace, frame)
+def write_part(workspace: Workspace, draft: Draft, frame: pl.DataFrame, name: str) -> None:
+    """Write the events of a partition in an order that says nothing of where they came from."""
     frame = frame.sort("user_id", "time", *sorted(set(frame.columns) - {"user_id", "time"}))
     early = pl.col("time") < workspace.train_until
     draft.table(f"train/{name}", frame.filter(early))
     draft.table(f"later/{name}", frame.filter(~early))
 
 
-def _without_copies(workspace: Workspace, frame: pl.DataFrame) -> pl.DataFrame:
+def without_copies(workspace: Workspace, frame: pl.DataFrame) -> pl.DataFrame:
     """Refuse or drop rows that are equal in every raw column, as their source says.
 
     Raises:

@@ -22,7 +22,7 @@ import numpy as np
 
 from findcli.demands.grammar import ASKING, FRAME, Phrase, particular_words
 from findcli.demands.reading import WORTH, Meant
-from findcli.demands.retrieval import WORD, LetterLikeness, Retriever, Stems, described, spoken_families
+from findcli.demands.retrieval import WORD, LetterLikeness, Retriever, described, spoken_families, stems
 
 KEPT, LEAST_SHARE, SHOWN = 4, 0.1, 5
 SOFTER = 2.0  # log odds are divided by this before they become shares, because they are overconfident
@@ -294,7 +294,7 @@ class NameIndex:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.stems = Stems()
+        self.stems = stems()
         self.of_row = [frozenset(self.stems(name)) for name in names]
         self._rows: dict[str, set[int]] = defaultdict(set)
         self._joined: dict[str, set[int]] = defaultdict(set)

@@ -12,8 +12,10 @@ Tested in tests/demands/test_rewriter.py.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -286,15 +288,21 @@ class SharedWords:
     """
 
     def __init__(self, vocabulary: pl.DataFrame) -> None:
-        from scipy.sparse import csc_array
-        from sklearn.feature_extraction.text import TfidfVectorizer
+        from scipy.sparse import csr_array
 
         below = [" ".join(items) for items in vocabulary["items"].to_list()]
         either = [f"{name} {items}" for name, items in zip(vocabulary["name"].to_list(), below, strict=True)]
-        self._stems = Stems()
-        words = TfidfVectorizer(analyzer=self._stems, binary=True, norm=None).fit([*either, _SOMETHING])
-        self._row, self._weight = words.vocabulary_, words.idf_
-        self._below = (words.transform(below) > 0).tocsc() if below else csc_array((0, len(self._row)))
+        self._stems = stems()
+        texts = [*either, _SOMETHING]
+        counts = Counter(stem for text in texts for stem in set(self._stems(text)))
+        self._row = {stem: row for row, stem in enumerate(counts)}
+        # The smoothed inverse document frequency, as if one more text held every word.
+        self._weight = np.log((1 + len(texts)) / (1 + np.array([*counts.values()], float))) + 1
+        places = [[self._row[stem] for stem in dict.fromkeys(self._stems(text))] for text in below]
+        starts = np.cumsum([0, *map(len, places)])
+        flat = np.array([row for rows in places for row in rows], np.int64)
+        shape = (len(below), len(self._row))
+        self._below = csr_array((np.ones(len(flat), bool), flat, starts), shape=shape).tocsc()
 
     def __call__(self, phrases: Sequence[Phrase]) -> np.ndarray:
         """The share of a phrase's words that a sentence's items contain, float64 (p, n).
@@ -326,6 +334,12 @@ class Stems:
             if word not in self._stems:
                 self._stems[word] = self._stemmer.stemWord(_singular(word))
         return [self._stems[word] for word in words]
+
+
+@cache
+def stems() -> Stems:
+    """The stems that a process has worked out: most words stand in many names."""
+    return Stems()
 
 
 def _singular(word: str) -> str:

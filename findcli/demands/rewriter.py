@@ -183,11 +183,7 @@ def _is_multilingual(space: TextSpace) -> bool:
 
 def _encoder(space: TextSpace) -> Encode:
     """Encode a few texts by the model itself, which is loaded on first use."""
-
-    def encode(texts: Sequence[str]) -> np.ndarray:
-        return space.encoder().few(texts).numpy()
-
-    return encode
+    return space.few
 
 
 def _is_pretrained(space: TextSpace) -> bool:

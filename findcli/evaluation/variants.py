@@ -47,7 +47,7 @@ class Variant:
 
 
 FIND, PAPER_FIND = "find", "find-paper"
-VECTOR = {"scorer": "vector"}
+VECTOR = {"scorer": "vector", "lora_rank": 8}  # LoRA on the tower, as in the paper
 PAPER = {"sequence": {"paper_exact": True}, "tabular": {"paper_exact": True}}
 NO_VECTOR = {"steps": 0, "lora_rank": 0}  # a ranker reads neither the tower nor the users' vectors
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
@@ -18,13 +18,14 @@ from findcli.models.find.user_summary import Directions
 from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Count, Kept, Ranker, parts_of
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.trees import Trees
-from findcli.models.text.encoder import load_text_encoder
-from findcli.models.text.sentence import SentenceEncoder
 from findcli.models.text.space import TextSpace
 from findcli.models.tower import UserTower
 from findcli.models.weights import load_module, select_device
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
+
+if TYPE_CHECKING:
+    from findcli.models.text.sentence import SentenceEncoder
 
 # A user tower is added here and in a folder of its own.
 TOWERS: dict[str, type[UserTower[Any]]] = {FusionTower.name: FusionTower}
@@ -80,6 +81,9 @@ class TrainedModel:
 
     def load_sentences(self) -> SentenceEncoder:
         """Load a fresh copy of the sentence encoder."""
+        from findcli.models.text.encoder import load_text_encoder  # transformers' models take seconds to import
+        from findcli.models.text.sentence import SentenceEncoder
+
         tower = load_text_encoder(
             str(self.aligned.folder / "tower"), max_tokens=self.aligned.manifest.settings["max_tokens"]
         )

@@ -34,6 +34,7 @@ from findcli.models.ranker.user_snapshot import write_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.progress import Progress
 from findcli.scoring.population import describe_users
+from findcli.scoring.reuse import DIGEST, FILE, Reuse, find_reuse, write_digests
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace, to_utc
 from findcli.workspace.runs import Draft, Run, build, open_run, rewriting
@@ -48,7 +49,7 @@ def embed(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Run:
-    """Write `runs/embeddings/AS_OF` if it is missing or out of date.
+    """Write `runs/embeddings/AS_OF` if it is missing or out of date; vectors whose input is known are taken over.
 
     Args:
         workspace: the workspace of the users.
@@ -61,14 +62,30 @@ def embed(
     Raises:
         FindCLIError: no model is trained, or no user has an event before `as_of`.
     """
+    return embed_counting(workspace, as_of=as_of, model=model, device=device, force=force, progress=progress)[0]
+
+
+def embed_counting(
+    workspace: Workspace,
+    *,
+    as_of: datetime | None = None,
+    model: Workspace | None = None,
+    device: str = "auto",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Run, Reuse]:
+    """As `embed`; also of how many users vectors were computed, none where the run was up to date."""
     log = events.build_events(workspace)
     cutoff = latest_date(log) if as_of is None else to_utc(as_of)
     _require_reach(workspace, log, cutoff)
     settings, inputs = stage_settings(workspace, cutoff), stage_inputs(workspace, model or workspace, log, cutoff)
 
+    reuse = Reuse() if force else find_reuse(workspace, settings, inputs, cutoff)
+
     def write(draft: Draft, _: Path) -> None:
         trained = TrainedModel(model or workspace, device=device)
-        described = describe_users(workspace, trained, log, cutoff, progress=progress)
+        described = describe_users(workspace, trained, log, cutoff, reuse=reuse, progress=progress)
+        write_digests(described.tensors.pop(DIGEST), draft)
         if described.snapshot is not None:
             write_snapshot(described.snapshot, draft)
         write_vocabulary(described.vocabulary, trained.space, draft)
@@ -77,7 +94,7 @@ def embed(
         width = int(described.tensors["embeddings"].shape[1])
         draft.metrics |= {"users": len(described.users), "d_embedding": width}
 
-    return build(
+    run = build(
         workspace.embeddings(cutoff, model=model),
         write,
         kind="embeddings",
@@ -86,6 +103,7 @@ def embed(
         seed=0,
         force=force,
     )
+    return run, reuse
 
 
 def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:
@@ -151,6 +169,8 @@ def without_users(run: Run, users: Collection[str], *, log_digest: tuple[str, st
     with rewriting(run, inputs=inputs) as draft:
         draft.table("users.parquet", ids.filter(pl.Series(kept)))
         draft.tensors("users.safetensors", {k: v[kept] for k, v in run.tensors("users.safetensors").items()})
+        if run.files(FILE):
+            draft.table(FILE, run.table(FILE).filter(pl.Series(kept)))
         if run.files("habits.safetensors"):
             draft.tensors("habits.safetensors", rows_of_csr(run.tensors("habits.safetensors"), kept))
         draft.metrics["users"] = int(kept.sum())

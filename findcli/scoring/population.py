@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
 import torch
 
-from findcli.data import events
+from findcli.data import events, profiles
 from findcli.data.histories import search_sources
 from findcli.data.vocabulary import count_named, vocabulary_of
 from findcli.errors import FindCLIError
@@ -24,6 +25,7 @@ from findcli.models.ranker.behaviour_kinds import rhythm
 from findcli.models.ranker.user_snapshot import Snapshot, SnapshotReader, read_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.progress import Progress, no_progress
+from findcli.scoring.reuse import DIGEST, Reuse, digests_of
 from findcli.scoring.user_vectors import Embedder
 from findcli.training.batches import UserBatch
 from findcli.workspace.durations import parse_duration
@@ -66,7 +68,26 @@ def embed_partition(
     """Apply `encode` to the users of a partition: arrays with a row per user."""
     batches = embedder.batches(workspace, partition.log, partition.users, as_of)
     encoded = [{name: tensor.cpu().numpy() for name, tensor in encode(batch).items()} for batch in batches]
-    return {name: np.concatenate([arrays[name] for arrays in encoded]) for name in encoded[0]}
+    users = len(partition.users)  # the last batch is filled up
+    return {name: np.concatenate([arrays[name] for arrays in encoded])[:users] for name in encoded[0]}
+
+
+def embed_anew(
+    workspace: Workspace, embedder: Embedder, partition: Partition, as_of: datetime, encode: Encode, reuse: Reuse
+) -> dict[str, np.ndarray]:
+    """As `embed_partition`, with the vectors of an earlier folder where it knows the input; and `DIGEST`."""
+    recent = embedder.recent(partition.log, as_of)
+    described = profiles.profiles_as_of(workspace, partition.log, partition.users, as_of)
+    digests = digests_of(workspace, recent, described, as_of)
+    rows = reuse.rows_of(digests)
+    others = partition.users.filter(pl.Series(rows < 0))
+    arrays: dict[str, np.ndarray] = {}
+    if len(others):
+        log = partition.log.filter(pl.col("user_id").is_in(others.implode()))
+        arrays = embed_partition(workspace, embedder, Partition(log, others), as_of, encode)
+    if len(others) < len(rows):
+        arrays = reuse.together(rows, arrays)
+    return arrays | {DIGEST: digests.drop("user_id").to_numpy()}
 
 
 class Gathered:
@@ -172,6 +193,7 @@ def describe_users(
     *,
     without_sources: Sequence[str] = (),
     masked: Sequence[str] = (),
+    reuse: Reuse | None = None,
     progress: Progress | None = None,
 ) -> Population:
     """Compute all that is stored of users as of a date, reading each partition of the log once.
@@ -183,6 +205,7 @@ def describe_users(
         as_of: the cutoff.
         without_sources: sources whose events are left out; their users stay.
         masked: modalities to mask, as if no user had them; scoring by query ignores their sources too.
+        reuse: vectors that may be taken over; the tensors then hold `DIGEST` too.
         progress: called after each partition.
 
     Raises:
@@ -199,9 +222,11 @@ def describe_users(
     for i, partition in enumerate(partitions(log, as_of, without_sources=without_sources), 1):
         counts.append(count_named(partition.log, as_of, window))
         if len(partition.users):
-            arrays = embed_partition(
-                workspace, embedder, partition, as_of, lambda batch: embedder.encode(batch, without=masked)
-            )
+            encode = partial(embedder.encode, without=masked)
+            if reuse is None:
+                arrays = embed_partition(workspace, embedder, partition, as_of, encode)
+            else:
+                arrays = embed_anew(workspace, embedder, partition, as_of, encode, reuse)
             if model.kinds:
                 kinds = rhythm(workspace, partition.log, partition.users, model.kinds, as_of, history)
                 arrays["rhythm"] = kinds

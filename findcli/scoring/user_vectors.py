@@ -26,7 +26,7 @@ from findcli.training.examples import seconds
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 
-BATCH = 512
+BATCH = 128  # users; every batch has as many, so that a vector is the same to the bit whoever else is described
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,14 @@ class Embedder:
         numbers = profile_numbers(self.columns, batch.codes.cpu().numpy(), batch.fractions.cpu().numpy())
         return vectors | ({"profile": torch.from_numpy(numbers)} if numbers.shape[1] else {})
 
+    def recent(self, log: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+        """The events of the history window."""
+        return log.filter(pl.col("time") >= as_of - timedelta(seconds=self.history))
+
     def batches(
         self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime
     ) -> Iterator[UserBatch]:
-        """Read users as of a date, batch by batch.
+        """Read users as of a date, batch by batch; the last one is filled up with its last user.
 
         Args:
             workspace: defines the profile and which sources are searches.
@@ -90,7 +94,7 @@ class Embedder:
         codes, fractions = self.columns.encode(profiles.profiles_as_of(workspace, log, users, as_of))
         end = int(seconds([as_of])[0])
         for start in range(0, len(users), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(users)))
+            rows = np.minimum(np.arange(start, start + BATCH), len(users) - 1)
             ends = np.full(len(rows), end)
             yield user_batch(
                 histories, rows, ends, codes[rows], fractions[rows], vectors, length=self.history, step=self.step
@@ -99,6 +103,5 @@ class Embedder:
     def _histories(
         self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime
     ) -> tuple[Histories, list[str]]:
-        recent = log.filter(pl.col("time") >= as_of - timedelta(seconds=self.history))
-        flat = flatten_events(recent, users, search_sources(workspace))
+        flat = flatten_events(self.recent(log, as_of), users, search_sources(workspace))
         return Histories(**flat.arrays(), is_search=flat.is_search), flat.texts["text"].to_list()

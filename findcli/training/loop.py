@@ -226,7 +226,8 @@ def set_determinism(threads: int | None = None) -> None:
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As `use_deterministic_algorithms(True, warn_only=True)`, which also imports torch's compiler: a second.
+    torch.set_deterministic_debug_mode("warn")
     # Filling guards against reads of uninitialised memory; it costs time and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

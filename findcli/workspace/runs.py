@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,10 +31,12 @@ from findcli.workspace.disk import (
 )
 from findcli.workspace.durations import in_calendar
 from findcli.workspace.stages import STAGES
+from findcli.workspace.usage import Usage
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
+    from pydantic import TypeAdapter
 
 MANIFEST = "manifest.json"
 
@@ -55,6 +57,8 @@ class Manifest:
         started: when the stage began, ISO 8601, UTC.
         seconds: how long it took.
         overrides: settings of the command line that went before the file; see `Workspace.overrides`.
+        cpu_seconds: CPU seconds of all threads.
+        peak_bytes: the most memory the process had held until then; 0 where the system does not say.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -70,6 +74,8 @@ class Manifest:
     started: str = ""
     seconds: float = 0.0
     overrides: dict[str, Any] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
 
     def digest(self, under: str = "") -> str:
         """The hash of the content: of every file whose path begins with `under`."""
@@ -177,11 +183,16 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def _parse_manifest(content: bytes) -> Manifest:
     """Read and check a manifest: every field of its type, an instant that the calendar has."""
-    from pydantic import TypeAdapter
-
-    manifest = TypeAdapter(Manifest).validate_json(content, strict=True)
+    manifest = _adapter().validate_json(content, strict=True)
     in_calendar(datetime.fromisoformat(manifest.started) + timedelta(seconds=manifest.seconds))
     return manifest
+
+
+@cache
+def _adapter() -> TypeAdapter[Manifest]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Manifest)
 
 
 def is_own(folder: Path) -> bool:
@@ -275,7 +286,7 @@ def writing(
         temporary = folder.with_name(f".{folder.name}.draft")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        started, clock = datetime.now(UTC), time.perf_counter()
+        started, used = datetime.now(UTC), Usage()
         draft = Draft(temporary)
         try:
             yield draft
@@ -284,7 +295,8 @@ def writing(
                 kind=kind, format=STAGES[kind].format, findcli=__version__,
                 settings=as_json(settings), inputs=dict(inputs), seed=seed, metrics=draft.metrics,
                 files=_hash_files(temporary), started=started.isoformat(timespec="seconds"),
-                seconds=round(time.perf_counter() - clock, 3), overrides=as_json(overrides or {}),
+                seconds=round(used.seconds, 3), overrides=as_json(overrides or {}),
+                cpu_seconds=round(used.cpu_seconds, 3), peak_bytes=used.peak_bytes,
             )  # fmt: skip
             draft.json(MANIFEST, asdict(manifest))
             settle(temporary)

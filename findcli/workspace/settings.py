@@ -262,5 +262,5 @@ PAPER_SIZES: dict[str, dict[str, int | float]] = {
     "text": {"d_model": 1024, "layers": 24, "heads": 16},
     "sequence": {"d_model": 1024, "layers": 6, "heads": 16, "lr": 4e-4},
     "tabular": {"d_token": 32, "layers": 6, "heads": 8, "lr": 4e-4},
-    "align": {"d_embedding": 1024, "layers": 5, "heads": 16, "lr": 4e-4},
+    "align": {"d_embedding": 1024, "layers": 5, "heads": 16, "lr": 4e-4, "lora_rank": 8},
 }

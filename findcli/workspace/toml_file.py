@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from annotated_doc import Doc
@@ -24,6 +25,7 @@ from findcli.workspace.settings_checks import Parts, cross_problems
 from findcli.workspace.table_form import TableForm
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
 
 TABLES: dict[str, type] = {
@@ -158,9 +160,19 @@ def _read_tables(kind: type, entries: dict[str, Any], problems: Problems) -> dic
     return {path: table for path, table in tables.items() if table is not None}
 
 
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """What reads tables of a kind; building one takes milliseconds, and a workspace file has dozens of tables."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    # A dataclass takes no configuration from outside; a tuple around it does and passes it on.
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    return TypeAdapter(tuple[kind], config=config)  # type: ignore[valid-type]
+
+
 def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
     """Read one table into its dataclass; None if it has mistakes."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     if not isinstance(value, dict):
         problems[path] = f"{value!r} should be a table"
@@ -174,12 +186,9 @@ def _read_table(kind: type, path: str, value: Any, problems: Problems) -> Any:
     if beyond:
         problems |= beyond
         return None
-    # A dataclass takes no configuration from outside; a tuple around it does and passes it on.
-    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    adapter = TypeAdapter(tuple[kind], config=config)  # type: ignore[valid-type]
     try:
         # Strict JSON takes lists for tuples and tables for dataclasses, as TOML has them, and converts nothing else.
-        (table,) = adapter.validate_json(json.dumps([value], default=_plain))
+        (table,) = _adapter(kind).validate_json(json.dumps([value], default=_plain))
     except ValidationError as error:
         problems |= _explain(kind, path, error.errors(include_url=False)) | quoted
         return None

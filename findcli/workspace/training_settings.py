@@ -127,7 +127,7 @@ class Align(Training):
     ] = "text"
     tower_layers: Annotated[int, Ge(0), Le(256), Doc("keep so many of the tower's first layers; 0 keeps all")] = 0
     pooling: Annotated[PoolingChoice, Doc(_POOLING)] = "auto"
-    lora_rank: Annotated[int, Ge(0), Le(1_024), Doc("rank of the tower's LoRA; 0 freezes the tower")] = 8
+    lora_rank: Annotated[int, Ge(0), Le(1_024), Doc("rank of the tower's LoRA; 0 freezes the tower")] = 0
     lora_alpha: Annotated[int, Ge(1), Le(65_536), Doc("LoRA's alpha")] = 16
     lora_targets: Annotated[
         tuple[str, ...], Doc("linear maps that LoRA adapts, such as q_proj; empty: the queries and values")

@@ -65,7 +65,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
     return SimpleNamespace(
         model=SimpleNamespace(
             aligned=SimpleNamespace(manifest=SimpleNamespace(settings=settings)),
-            space=SimpleNamespace(encoder=Encoder),
+            space=SimpleNamespace(encoder=Encoder, few=lambda texts: Encoder().few(texts).numpy()),
         ),
         rewriter=SimpleNamespace(retriever=retriever),
     )

@@ -46,6 +46,8 @@ COMMANDS = {
     "tune-prompt": ["tune-prompt", "players", "--seeds", "{seeds}", "-n", "play", "-w", "{world}"],
 }
 
+TIMES = ("started", "seconds", "cpu_seconds", "peak_bytes")  # of a manifest
+
 
 @dataclass
 class Commands:
@@ -129,7 +131,7 @@ def digest(path: Path) -> str:
     content = path.read_bytes()
     if path.name == MANIFEST:
         manifest = json.loads(content)
-        content = json.dumps({k: v for k, v in manifest.items() if k not in ("started", "seconds")}).encode()
+        content = json.dumps({k: v for k, v in manifest.items() if k not in TIMES}).encode()
     return hashlib.sha256(content).hexdigest()
 
 

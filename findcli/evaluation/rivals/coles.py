@@ -10,7 +10,7 @@ Tested in tests/evaluation/rivals/test_representations.py.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -79,13 +79,21 @@ class Coles:
         self._train(ptls, inputs, encoder, _sequences(training, words))
         recent = inputs.window()
         vectors = np.zeros((len(inputs.users), self.d_model), np.float32)
-        sequences = _sequences(recent, words)
         place = encode_values(recent["user_id"].unique(maintain_order=True), inputs.users, unknown=-1)
-        order = np.argsort([len(one[TIME]) for one in sequences], kind="stable")
-        with torch.no_grad():
-            for rows in np.array_split(order, -(-len(order) // 64) or 1):
-                vectors[place[rows]] = encoder(_padded(ptls, [sequences[i] for i in rows])).numpy()
+        vectors[place] = _encode(ptls, encoder, _sequences(recent, words))
         return vectors
+
+    def untrained(self, inputs: UserInputs) -> Callable[[], np.ndarray]:
+        """What encodes the users' histories with untrained weights, to see how long it takes: float32 (U, d_model).
+
+        Raises:
+            FindCLIError: pytorch-lifestream or what it imports is not installed.
+        """
+        with _quietly():
+            ptls, recent = _lifestream(), inputs.window()
+            words = {name: vocabulary(recent[name], most=self.most) for name in levels(recent)}
+            encoder = new_module(partial(self._encoder, ptls), {"words": words}, seed=inputs.seed).eval()
+            return partial(_encode, ptls, encoder, _sequences(recent, words))
 
     def _encoder(self, ptls: dict[str, Any], *, words: dict[str, pl.Series]) -> nn.Module:
         embeddings = {name: {"in": len(values) + UNKNOWN + 1, "out": self.d_level} for name, values in words.items()}
@@ -163,6 +171,17 @@ def _sequences(events: pl.DataFrame, words: dict[str, pl.Series]) -> list[dict[s
     sizes = events["user_id"].rle().struct.field("len").to_list()
     split = {name: torch.split(values, sizes) for name, values in features.items()}
     return [{name: parts[i] for name, parts in split.items()} for i in range(len(sizes))]
+
+
+def _encode(ptls: dict[str, Any], encoder: nn.Module, sequences: list[dict[str, Tensor]]) -> np.ndarray:
+    """The vectors of sequences, in batches of similar length: float32 (len(sequences), d_model)."""
+    order = np.argsort([len(one[TIME]) for one in sequences], kind="stable")
+    vectors: dict[int, np.ndarray] = {}
+    with torch.no_grad():
+        for rows in np.array_split(order, -(-len(order) // 64) or 1):
+            batch = encoder(_padded(ptls, [sequences[i] for i in rows])).numpy()
+            vectors.update(zip(rows.tolist(), batch, strict=True))
+    return np.stack([vectors[i] for i in range(len(sequences))])
 
 
 def _padded(ptls: dict[str, Any], sequences: list[dict[str, Tensor]]) -> Any:

@@ -237,7 +237,7 @@ class Alignment:
         """Train and fill the draft."""
         settings = self.settings
         encode = self._sentence_encoder()
-        validate = self._validation()
+        validate = self._validation(encode)
 
         def loss(step: int) -> dict[str, Tensor]:
             seed = step_seed(self.seed, step)
@@ -290,15 +290,17 @@ class Alignment:
             raw[rows] = vectors.to(self.device)
         return lambda rows: self.sentences.head(raw[torch.from_numpy(rows)])
 
-    def _validation(self) -> Callable[[], dict[str, float]]:
-        """Measures mean AUC over sentences and recall at 10, on validation users."""
+    def _validation(self, encode: Callable[[np.ndarray], Tensor]) -> Callable[[], dict[str, float]]:
+        """Measures mean AUC over sentences and recall at 10, on validation users; a frozen tower encodes nothing."""
         batches = self._validation_batches()
         sentences = batches[0].sentences
         truth = np.concatenate([batch.true.cpu().numpy() for batch in batches])
 
         def measure() -> dict[str, float]:
             users = torch.cat([self.users(batch.users) for batch in batches]).cpu()
-            scores = (users @ self.sentences.vectors([self.words[row] for row in sentences]).T).numpy()
+            frozen = not self.settings.lora_rank
+            texts = encode(sentences) if frozen else self.sentences.vectors([self.words[row] for row in sentences])
+            scores = (users @ texts.cpu().T).numpy()
             return {
                 "auc": float(np.nanmean(metrics.auc_by_column(scores, truth))),
                 "recall_at_10": metrics.recall_at(scores, truth, 10),

@@ -7,7 +7,7 @@ Tested in tests/test_no_leak.py.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,35 +86,63 @@ def _train(
     workspace: Workspace, data: TrainingData, texts: Tensor, draft: Draft, checkpoints: Path, progress: Progress | None
 ) -> None:
     settings, seed = workspace.settings.sequence, workspace.settings.workspace.seed
-    sampler = WindowSampler(workspace, data, texts)
-    made_of = {
-        "d_input": texts.shape[1] + EXTRAS, "max_steps": sampler.n_steps, "kind": settings.kind,
-        "d_model": settings.d_model, "layers": settings.layers, "heads": settings.heads,
-        "dropout": settings.dropout, "positives": settings.positives,
-    }  # fmt: skip
-    encoder = new_module(SequenceEncoder, made_of, seed=seed)
-    module = _Pretraining(
-        encoder, settings, period=max(1, parse_duration(settings.cycle) // parse_duration(settings.step))
-    )
-    module.to(texts.device)
-
-    def loss(step: int) -> dict[str, Tensor]:
-        return module(sampler.batch("train", settings.batch_size, step_seed(seed, step)), step_seed(seed, step))  # type: ignore[no-any-return]
-
+    training = SequenceTraining.of(workspace, data, texts)
     history = fit(
-        loss, {"pretraining": module}, steps=settings.steps, lr=settings.lr, weight_decay=settings.weight_decay,
-        warmup=settings.warmup, clip=settings.clip, seed=seed, progress=progress,
+        training.loss, {"pretraining": training.module}, steps=settings.steps, lr=settings.lr,
+        weight_decay=settings.weight_decay, warmup=settings.warmup, clip=settings.clip, seed=seed, progress=progress,
         checkpoint_dir=checkpoints, checkpoint_every=settings.checkpoint_every,
     )  # fmt: skip
-    save_module(draft, "encoder", encoder, made_of)
+    encoder = training.module.encoder
+    save_module(draft, "encoder", encoder, training.made_of)
     draft.table("history.parquet", history.table())
-    steps = sampler.batch("validation", settings.batch_size, seed)
+    steps = training.sampler.batch("validation", settings.batch_size, seed)
     with torch.no_grad():
         vectors = encoder.pool(encoder(steps.vectors, steps.valid), steps.valid)
     draft.metrics |= history.summary() | {"warning": collapse_warning(vectors)}
 
 
-class _Pretraining(nn.Module):
+@dataclass(frozen=True)
+class SequenceTraining:
+    """What is trained, and on what.
+
+    Attributes:
+        module: the encoder with its objective.
+        made_of: the encoder's arguments.
+        sampler: draws the batches.
+        batch_size: users a step.
+        seed: of the steps.
+    """
+
+    module: Pretraining
+    made_of: dict[str, Any]
+    sampler: WindowSampler
+    batch_size: int
+    seed: int
+
+    @classmethod
+    def of(cls, workspace: Workspace, data: TrainingData, texts: Tensor) -> SequenceTraining:
+        """The training of a workspace from its start; arguments as `WindowSampler`."""
+        settings, seed = workspace.settings.sequence, workspace.settings.workspace.seed
+        sampler = WindowSampler(workspace, data, texts)
+        made_of = {
+            "d_input": texts.shape[1] + EXTRAS, "max_steps": sampler.n_steps, "kind": settings.kind,
+            "d_model": settings.d_model, "layers": settings.layers, "heads": settings.heads,
+            "dropout": settings.dropout, "positives": settings.positives,
+        }  # fmt: skip
+        period = max(1, parse_duration(settings.cycle) // parse_duration(settings.step))
+        module = Pretraining(new_module(SequenceEncoder, made_of, seed=seed), settings, period=period)
+        return cls(module.to(texts.device), made_of, sampler, settings.batch_size, seed)
+
+    def batch(self, step: int) -> Steps:
+        """The batch of a step, from 0."""
+        return self.sampler.batch("train", self.batch_size, step_seed(self.seed, step))
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        """The weighted terms of a step's loss."""
+        return self.module(self.batch(step), step_seed(self.seed, step))  # type: ignore[no-any-return]
+
+
+class Pretraining(nn.Module):
     """The encoder with its objective; the temperature is for training only."""
 
     def __init__(self, encoder: SequenceEncoder, settings: Sequence, *, period: int) -> None:
@@ -125,6 +153,7 @@ class _Pretraining(nn.Module):
         self.period = period
 
     def forward(self, steps: Steps, seed: int) -> dict[str, Tensor]:
+        """Compute the weighted terms of the loss; the seed draws anchors and negatives."""
         with mixed_precision(steps.vectors.device):
             context = self.encoder(steps.vectors, steps.valid)  # (B, T, d_model)
             targets = self.encoder.targets(steps.vectors)  # (B, T, d_model)

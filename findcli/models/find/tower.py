@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from findcli.models.find.assemble import StageRuns, load_user_encoder
-from findcli.models.find.fit import Alignment
 from findcli.models.find.user import Modalities, UserEncoder
 from findcli.models.tower import Unit
 from findcli.progress import Progress
@@ -86,6 +85,8 @@ class FusionTower:
         cls, workspace: Workspace, draft: Draft, checkpoints: Path, *, device: str, progress: Progress | None
     ) -> None:
         """Train fusion, encoders and the text tower's LoRA on the pairs; see `find/fit.py`."""
+        from findcli.models.find.fit import Alignment
+
         Alignment(workspace, StageRuns.open(workspace), device).run(draft, checkpoints, progress)
 
     @classmethod

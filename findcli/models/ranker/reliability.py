@@ -19,7 +19,6 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from findcli.models.ranker.lessons import DRAWN
 
@@ -96,6 +95,8 @@ def calibrate(tried: Sequence[Tried]) -> dict[str, dict[str, float]]:
 
 def _line(within: np.ndarray, between: np.ndarray, true: np.ndarray, *, apart: bool) -> dict[str, float]:
     """The line of pairs, with one slope for both unless they are fitted apart; it never turns a ranking around."""
+    from sklearn.linear_model import LogisticRegression  # half a second that scoring does not need
+
     if apart:
         fit = LogisticRegression(C=np.inf).fit(np.stack([within, between], 1), true)
         slope, of_means = map(float, fit.coef_[0])

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from findcli.errors import FindCLIError, first_line
-from findcli.models.text.encoder import TextEncoder
 from findcli.progress import Progress
 from findcli.workspace.disk import replacing
+
+if TYPE_CHECKING:
+    from findcli.models.text.encoder import TextEncoder
 
 
 def cached_vectors(

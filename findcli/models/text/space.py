@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from findcli.models.text.cache import cached_vectors
-from findcli.models.text.encoder import TextEncoder, load_text_encoder, new_text_encoder
+from findcli.models.text.light import LightBert, is_plain_bert
 from findcli.progress import Progress
 from findcli.workspace.runs import Run
+
+if TYPE_CHECKING:
+    from findcli.models.text.encoder import TextEncoder
 
 
 class Space(Protocol):
@@ -37,6 +40,7 @@ class TextSpace:
         self.run = run
         self.device = device
         self._encoder: TextEncoder | None = None
+        self._light: LightBert | None = None
         tensors = run.tensors("whitening.safetensors")
         self.mean, self.matrix = tensors["mean"], tensors["matrix"]
 
@@ -47,6 +51,8 @@ class TextSpace:
 
     def encoder(self) -> TextEncoder:
         """The text model, frozen and in eval mode; loaded on first use."""
+        from findcli.models.text.encoder import load_text_encoder
+
         if self._encoder is None:
             max_tokens = self.run.manifest.settings["max_tokens"]
             encoder = load_text_encoder(str(self.run.folder / "model"), max_tokens=max_tokens)
@@ -63,6 +69,18 @@ class TextSpace:
         """The model's vectors before whitening, float32 (len(texts), d_text), from the cache where possible."""
         folder = cache_folder(self.run.folder.parent, self.run.manifest.digest("model/"))
         return cached_vectors(folder, texts, self.encoder, progress=progress)
+
+    def few(self, texts: Sequence[str]) -> np.ndarray:
+        """The model's vectors of a few texts before whitening, float32 (len(texts), d_text); the cache is not used.
+
+        A text's neighbours may change its last bits. A plain BERT is read without transformers, unless it is loaded.
+        """
+        folder = self.run.folder / "model"
+        if self._encoder is not None or self.device != "cpu" or not is_plain_bert(folder):
+            return self.encoder().few(texts).numpy()
+        if self._light is None:
+            self._light = LightBert(folder, max_tokens=self.run.manifest.settings["max_tokens"])
+        return self._light.few(texts).numpy()
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of one-off texts, float32 (len(texts), width); the cache is not used."""
@@ -85,6 +103,8 @@ class UntrainedSpace:
 
     def vectors(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
         """Unit vectors of distinct texts, float32 (len(texts), width)."""
+        from findcli.models.text.encoder import new_text_encoder
+
         max_tokens, whitened = (self.run.manifest.settings[key] for key in ("max_tokens", "whiten"))
         encoder = new_text_encoder(self.run.folder / "model", max_tokens=max_tokens, seed=self.run.manifest.seed)
         raw = np.empty((len(texts), encoder.width), np.float32)

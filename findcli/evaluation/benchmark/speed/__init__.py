@@ -1,0 +1,1 @@
+"""How fast findcli is, each row beside a counterpart that is measured in the same run."""
