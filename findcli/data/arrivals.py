@@ -157,7 +157,7 @@ def new_rows(workspace: Workspace, new: Arrivals, folder: Path) -> Workspace:
     for number, source in enumerate(workspace.settings.sources):
         if source.name not in new.files:
             continue
-        root, place = workspace.source_root(source), folder / str(number)
+        root, place = copies.root_of(workspace, source), folder / str(number)
         for file in new.files[source.name]:
             below = file.path.relative_to(root) if file.path.is_relative_to(root) else Path(file.path.name)
             _lay(file, place / below)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import polars as pl

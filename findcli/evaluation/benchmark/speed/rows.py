@@ -14,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from findcli.data.places.copies import source_files
 from findcli.errors import FindCLIError
 from findcli.evaluation.benchmark.speed.processes import Command, python
 from findcli.evaluation.benchmark.speed.sides import demand_of
@@ -141,7 +142,7 @@ def _many_users(place: Place) -> Command:
         shutil.copytree(place.workspace.folder, folder, ignore=shutil.ignore_patterns("runs", "audiences"))
         many = load_workspace(folder)
         for source in many.settings.sources:
-            for file in many.source_files(source):
+            for file in source_files(many, source):
                 multiply_users(file, source.user, times=TIMES_THE_USERS)
     return _side("build-pairs")(Place(load_workspace(folder), place.scratch, place.quick))
 

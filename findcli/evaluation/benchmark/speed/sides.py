@@ -20,6 +20,7 @@ import torch
 
 from findcli.data import events
 from findcli.data.pairs import build_pairs
+from findcli.data.places.copies import source_files
 from findcli.errors import FindCLIError
 from findcli.models.find.pretrain_sequence import SequenceTraining
 from findcli.scoring.embed import embed, latest_date
@@ -79,7 +80,7 @@ def _plain_pass(workspace: Workspace, _quick: bool) -> Timed:
 
 def _plain_scan(workspace: Workspace, number: int) -> pl.LazyFrame:
     source = workspace.settings.sources[number]
-    files = workspace.source_files(source)
+    files = source_files(workspace, source)
     scan = pl.scan_parquet if all(file.suffix == ".parquet" for file in files) else pl.scan_csv
     named = {"user": source.user, "time": source.time, "category": source.category, "item": source.item}
     named |= {"amount": source.amount}
