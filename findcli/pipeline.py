@@ -20,6 +20,8 @@ from findcli.audiences.prompts.store import list_prompts
 from findcli.data import events, pairs
 from findcli.data.places import copies
 from findcli.demands import tune
+from findcli.execution.choose import HERE
+from findcli.execution.parts import Engine
 from findcli.models import align
 from findcli.models.find import pretrain_sequence, pretrain_tabular
 from findcli.models.find.assemble import ENCODERS, encoder_names
@@ -193,6 +195,7 @@ def run(
     as_of: datetime | None = None,
     device: str = "auto",
     force_from: str | None = None,
+    engine: Engine = HERE,
     progress_for: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(no_progress),
 ) -> list[Run]:
     """Run every stage that is missing or out of date, in order; interrupted and started again it ends the same.
@@ -202,6 +205,7 @@ def run(
         as_of: the date of the embeddings; the day after the last event when not given.
         device: "auto", "cpu", "cuda" or "mps".
         force_from: a stage that runs even where it stands, and so do all after it.
+        engine: where partitions are worked on.
         progress_for: given a stage's name, a context that yields what is told after each of its steps.
 
     Returns:
@@ -215,7 +219,8 @@ def run(
         force = force or stage.name == force_from
         if force or stage.why_stale() is not None:
             with progress_for(stage.name) as progress:
-                made.append(stage.build(device=device, force=force, progress=progress))
+                options = {"engine": engine} if stage.stage.by_part else {}
+                made.append(stage.build(device=device, force=force, progress=progress, **options))
     return made
 
 
@@ -348,9 +353,9 @@ def _open(workspace: Workspace, name: str) -> Run:
 
 def _build(
     build: Callable[..., Run], workspace: Workspace, *, on_device: bool, device: str = "auto", force: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | None = None, **more: Any,
 ) -> Run:  # fmt: skip
-    options = {"device": device} if on_device else {}
+    options = more | ({"device": device} if on_device else {})
     return build(workspace, force=force, progress=progress, **options)
 
 

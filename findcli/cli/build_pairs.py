@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from findcli.cli import console, stage
-from findcli.cli.options import Changes, DryRun, Force, Json, Quiet, Threads, WorkspaceDir
+from findcli.cli.options import (
+    Address,
+    Changes,
+    DryRun,
+    EngineChoice,
+    Force,
+    Json,
+    Quiet,
+    Threads,
+    Workers,
+    WorkspaceDir,
+)
 
 if TYPE_CHECKING:
     from findcli.workspace.runs import Run
@@ -18,6 +29,9 @@ EXAMPLES = 2
 
 def build_pairs(
     workspace: WorkspaceDir = None,
+    engine: EngineChoice = "local",
+    workers: Workers = None,
+    address: Address = None,
     threads: Threads = None,
     changes: Changes = None,
     force: Force = False,
@@ -26,8 +40,11 @@ def build_pairs(
     quiet: Quiet = False,
 ) -> None:
     """Split every history at its cutoffs: inputs from before, sentences about what came after."""
+    from findcli.execution.choose import choose_engine
+
+    chosen = choose_engine(engine, workers=workers, address=address)
     opened = stage.prepare(workspace, threads=threads, changes=changes)
-    run = stage.run_stage(opened, "pairs", force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    run = stage.run_stage(opened, "pairs", force=force, dry_run=dry_run, quiet=quiet, as_json=as_json, engine=chosen)
     if run is not None and not as_json:
         _print_examples(run)
 

@@ -6,7 +6,21 @@ Tested in tests/test_cli.py.
 from __future__ import annotations
 
 from findcli.cli import stage
-from findcli.cli.options import AsOf, Changes, Device, DryRun, Force, Json, Model, Quiet, Threads, WorkspaceDir
+from findcli.cli.options import (
+    Address,
+    AsOf,
+    Changes,
+    Device,
+    DryRun,
+    EngineChoice,
+    Force,
+    Json,
+    Model,
+    Quiet,
+    Threads,
+    Workers,
+    WorkspaceDir,
+)
 from findcli.workspace.durations import parse_instant
 
 
@@ -14,6 +28,9 @@ def embed(
     workspace: WorkspaceDir = None,
     as_of: AsOf = None,
     model: Model = None,
+    engine: EngineChoice = "local",
+    workers: Workers = None,
+    address: Address = None,
     device: Device = None,
     threads: Threads = None,
     changes: Changes = None,
@@ -24,6 +41,9 @@ def embed(
 ) -> None:
     """Turn every user's history before a date, by default the latest, into a vector; new users are included."""
     date = None if as_of is None else parse_instant(as_of)
+    from findcli.execution.choose import choose_engine
+
+    chosen = choose_engine(engine, workers=workers, address=address)
     opened = stage.prepare(workspace, threads=threads, changes=changes)
     from findcli.workspace.folder import load_workspace
 
@@ -36,5 +56,6 @@ def embed(
         quiet=quiet,
         as_json=as_json,
         as_of=date,
+        engine=chosen,
         model=None if model is None else load_workspace(model),
     )

@@ -4,7 +4,7 @@ Tested in tests/test_cli.py.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup, TyperOption
@@ -38,6 +38,17 @@ Changes = Annotated[
     typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a setting of findcli.toml; may be repeated."),
 ]
 
+EngineChoice = Annotated[
+    Literal["local", "ray"], typer.Option("--engine", help="Where partitions are worked on: here, or a Ray cluster.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Partitions at a time; default: one here, on a cluster one a core."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="With --engine ray: the cluster; default: one started here."),
+]
 Model = Annotated[
     Path | None,
     typer.Option("--model", metavar="DIR", help="Workspace whose trained model to use; default: this one."),

@@ -11,7 +11,20 @@ import typer
 
 from findcli.cli import console, stage
 from findcli.cli.cost import ConstantsFile, CostOption, CostUsers, print_cost
-from findcli.cli.options import AsOf, Changes, Device, DryRun, Json, Quiet, Seed, Threads, WorkspaceDir
+from findcli.cli.options import (
+    Address,
+    AsOf,
+    Changes,
+    Device,
+    DryRun,
+    EngineChoice,
+    Json,
+    Quiet,
+    Seed,
+    Threads,
+    Workers,
+    WorkspaceDir,
+)
 from findcli.workspace.durations import parse_instant
 from findcli.workspace.stages import STAGES
 
@@ -32,6 +45,9 @@ def run(
     workspace: WorkspaceDir = None,
     as_of: AsOf = None,
     force_from: ForceFrom = None,
+    engine: EngineChoice = "local",
+    workers: Workers = None,
+    address: Address = None,
     seed: Seed = None,
     device: Device = None,
     threads: Threads = None,
@@ -55,6 +71,9 @@ def run(
     date = None if as_of is None else parse_instant(as_of)
     opened = stage.prepare(workspace, threads=threads, changes=changes, seed=seed)
     from findcli import pipeline
+    from findcli.execution.choose import choose_engine
+
+    chosen = choose_engine(engine, workers=workers, address=address)
 
     if cost:
         print_cost(opened, users=users, file=constants, as_json=as_json)
@@ -67,6 +86,7 @@ def run(
         as_of=date,
         device=device or "auto",
         force_from=force_from,
+        engine=chosen,
         progress_for=lambda name: console.progress(name, quiet=quiet),
     )
     if as_json:

@@ -22,6 +22,7 @@ from findcli.workspace.stages import STAGES
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from findcli.execution.parts import Engine
     from findcli.workspace.folder import Workspace
     from findcli.workspace.runs import Run
 
@@ -120,6 +121,7 @@ def run_stage(
     as_json: bool,
     as_of: datetime | None = None,
     model: Workspace | None = None,
+    engine: Engine | None = None,
 ) -> Run | None:
     """Run one stage if it is missing or out of date, and print its result.
 
@@ -133,6 +135,7 @@ def run_stage(
         as_json: print JSON.
         as_of: the date of the embeddings.
         model: the workspace whose model embeds.
+        engine: where partitions are worked on, in stages that have them; default: this process.
 
     Returns:
         The run; None for a dry run.
@@ -148,7 +151,8 @@ def run_stage(
             console.print_warning(f"{before} is out of date ({change}); findcli run updates everything")
     bound = pipeline.bind(workspace, name, as_of=as_of, model=model)
     with console.progress(name, quiet=quiet or reason is None) as progress:
-        run = bound.build(device=device or "auto", force=force, progress=progress)
+        options = {} if engine is None else {"engine": engine}
+        run = bound.build(device=device or "auto", force=force, progress=progress, **options)
     if as_json:
         console.print_json({**plain(run), "made": reason is not None})
     else:

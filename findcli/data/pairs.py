@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,18 @@ from findcli.data import events, people, profiles
 from findcli.data.histories import flatten_events, search_sources, searched
 from findcli.data.reader.tables import declared
 from findcli.data.sentences import choose_sentences, incidence, write_facts
-from findcli.data.splits import bucket, held_out_names, held_out_users, require_known
+from findcli.data.splits import Names, bucket, held_out_names, held_out_users, require_known
 from findcli.data.templates import workspace_templates
 from findcli.errors import FindCLIError
-from findcli.progress import Progress, no_progress
+from findcli.execution.choose import HERE
+from findcli.execution.parts import Engine, map_parts
+from findcli.progress import Progress
 from findcli.workspace.disk import hash_file
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build, open_run
+
+PROFILES = "profiles.parquet"
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
@@ -70,8 +74,16 @@ def settings_files(workspace: Workspace) -> dict[str, str]:
         raise FindCLIError(f"a file named in [split] cannot be read: {error}", hint=hint) from error
 
 
-def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress | None = None) -> Run:
+def build_pairs(
+    workspace: Workspace, *, force: bool = False, progress: Progress | None = None, engine: Engine = HERE
+) -> Run:
     """Write `runs/events` and `runs/pairs` if they are missing or out of date, and open the pairs.
+
+    Args:
+        workspace: whose pairs.
+        force: make the pairs again even where they stand.
+        progress: called after each partition.
+        engine: where partitions are read.
 
     Raises:
         FindCLIError: a source cannot be used, no cutoff fits, or no sentence has enough support.
@@ -79,7 +91,7 @@ def build_pairs(workspace: Workspace, *, force: bool = False, progress: Progress
     log = events.build_events(workspace, force=force)
     return build(
         workspace.run("pairs"),
-        lambda draft, _: _write(workspace, log, draft, progress or no_progress),
+        lambda draft, store: _write(workspace, log, draft, store, engine, progress),
         kind="pairs",
         settings=stage_settings(workspace),
         inputs=stage_inputs(workspace),
@@ -105,26 +117,25 @@ def training_cutoffs(workspace: Workspace, first_event: datetime) -> list[dateti
     return [last - i * every for i in reversed(range(count))]
 
 
-def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> None:
+def _write(
+    workspace: Workspace, log: Run, draft: Draft, store: Path, engine: Engine, progress: Progress | None
+) -> None:
     with log.reading("train/*.parquet"):
         users = _training_users(workspace, log)
         cutoffs = training_cutoffs(workspace, _first_of_sentences(workspace, log))
         pairs = _pair_table(users, cutoffs)
         names = held_out_names(workspace, log)
         texts = _distinct_texts(workspace, log, users)
+    shared = Draft(store / "shared")
+    for name, frame in {"users": users, "pairs": pairs, "texts": texts}.items():
+        shared.table(f"{name}.parquet", frame)
     parts = events.parts(log)
-    profile_frames = []
-    for i, part in enumerate(parts):
-        rows = events.read_part(log, part)
-        _write_history(workspace, draft, part, rows, users, texts)
-        user_events = rows.join(users.select("user_id", "user"), on="user_id", maintain_order="left")
-        part_pairs = pairs.filter(pl.col("part") == part)
-        profile_frames.append(_profiles(workspace, user_events, part_pairs))
-        write_facts(workspace, draft, part, user_events, part_pairs, names)
-        progress(i + 1, len(parts), {})
+    done = map_parts(_Pairing(workspace, shared.folder, names), parts, store / "parts", engine, progress=progress)
+    for part in done:
+        part.hand_on(draft.folder, but=PROFILES)
     predicates = choose_sentences(workspace, draft, n_pairs=len(pairs))
     true = incidence(workspace, draft, predicates, parts)
-    _write_tables(draft, users, pairs, pl.concat(profile_frames), texts)
+    _write_tables(draft, users, pairs, pl.concat([pl.read_parquet(part.folder / PROFILES) for part in done]), texts)
     _write_sentences(draft, predicates, true, n_pairs=len(pairs))
     shutil.rmtree(draft.folder / "facts")
     draft.metrics |= {
@@ -133,6 +144,31 @@ def _write(workspace: Workspace, log: Run, draft: Draft, progress: Progress) -> 
         "pairs": len(pairs),
         "held_out_categories": len(names.categories),
     }
+
+
+@dataclass(frozen=True)
+class _Pairing:
+    """Writes histories, profiles and facts of one partition.
+
+    Attributes:
+        workspace: whose pairs.
+        shared: a folder with what all partitions need: users, pairs and texts.
+        names: what no sentence may be about.
+    """
+
+    workspace: Workspace
+    shared: Path
+    names: Names
+
+    def __call__(self, part: str, folder: Path) -> None:
+        draft, log = Draft(folder), open_run(self.workspace.run("events"), "events")
+        users, pairs, texts = (pl.read_parquet(self.shared / f"{name}.parquet") for name in ("users", "pairs", "texts"))
+        rows = events.read_part(log, part)
+        _write_history(self.workspace, draft, part, rows, users, texts)
+        user_events = rows.join(users.select("user_id", "user"), on="user_id", maintain_order="left")
+        of_part = pairs.filter(pl.col("part") == part)
+        draft.table(PROFILES, _profiles(self.workspace, user_events, of_part))
+        write_facts(self.workspace, draft, part, user_events, of_part, self.names)
 
 
 def _training_users(workspace: Workspace, log: Run) -> pl.DataFrame:

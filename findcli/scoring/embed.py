@@ -18,6 +18,7 @@ demands are read in.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,14 @@ from findcli.data.histories import search_sources
 from findcli.data.reader.tables import declared
 from findcli.demands.rewriter import write_vocabulary
 from findcli.errors import FindCLIError
+from findcli.execution.choose import HERE
+from findcli.execution.parts import Engine, map_parts
 from findcli.models.ranker.user_snapshot import write_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.progress import Progress
-from findcli.scoring.population import describe_users
+from findcli.scoring.population import Described, Describer, read_partition
 from findcli.scoring.reuse import DIGEST, FILE, Reuse, find_reuse, write_digests
+from findcli.training.loop import set_determinism
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace, to_utc
 from findcli.workspace.runs import Draft, Run, build, open_run, rewriting
@@ -48,6 +52,7 @@ def embed(
     device: str = "auto",
     force: bool = False,
     progress: Progress | None = None,
+    engine: Engine = HERE,
 ) -> Run:
     """Write `runs/embeddings/AS_OF` if it is missing or out of date; vectors whose input is known are taken over.
 
@@ -58,11 +63,14 @@ def embed(
         device: "auto", "cpu", "cuda" or "mps".
         force: embed even when the run is up to date.
         progress: called after each partition.
+        engine: where partitions are described.
 
     Raises:
         FindCLIError: no model is trained, or no user has an event before `as_of`.
     """
-    return embed_counting(workspace, as_of=as_of, model=model, device=device, force=force, progress=progress)[0]
+    return embed_counting(
+        workspace, as_of=as_of, model=model, device=device, force=force, progress=progress, engine=engine
+    )[0]
 
 
 def embed_counting(
@@ -73,7 +81,8 @@ def embed_counting(
     device: str = "auto",
     force: bool = False,
     progress: Progress | None = None,
-) -> tuple[Run, Reuse]:
+    engine: Engine = HERE,
+) -> tuple[Run, int]:
     """As `embed`; also of how many users vectors were computed, none where the run was up to date."""
     log = events.build_events(workspace)
     cutoff = latest_date(log) if as_of is None else to_utc(as_of)
@@ -81,14 +90,19 @@ def embed_counting(
     settings, inputs = stage_settings(workspace, cutoff), stage_inputs(workspace, model or workspace, log, cutoff)
 
     reuse = Reuse() if force else find_reuse(workspace, settings, inputs, cutoff)
+    computed = 0
 
-    def write(draft: Draft, _: Path) -> None:
-        trained = TrainedModel(model or workspace, device=device)
-        described = describe_users(workspace, trained, log, cutoff, reuse=reuse, progress=progress)
+    def write(draft: Draft, store: Path) -> None:
+        nonlocal computed
+        task = _Describing(workspace, model or workspace, cutoff, device, reuse.run and reuse.run.folder)
+        done = map_parts(task, events.parts(log), store, engine, progress=progress)
+        computed = sum(part.result for part in done)
+        describer = task.describer
+        described = describer.gather((Described.read(part.folder) for part in done), log)
         write_digests(described.tensors.pop(DIGEST), draft)
         if described.snapshot is not None:
             write_snapshot(described.snapshot, draft)
-        write_vocabulary(described.vocabulary, trained.space, draft)
+        write_vocabulary(described.vocabulary, describer.model.space, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": described.users}))
         draft.tensors("users.safetensors", described.tensors)
         width = int(described.tensors["embeddings"].shape[1])
@@ -103,7 +117,50 @@ def embed_counting(
         seed=0,
         force=force,
     )
-    return run, reuse
+    return run, computed
+
+
+@dataclass(frozen=True)
+class _Describing:
+    """Describes the users of one partition.
+
+    Attributes:
+        workspace: the workspace of the users.
+        trained: the workspace of the model.
+        as_of: the cutoff.
+        device: "auto", "cpu", "cuda" or "mps".
+        earlier: embeddings whose vectors may be taken over.
+    """
+
+    workspace: Workspace
+    trained: Workspace
+    as_of: datetime
+    device: str
+    earlier: Path | None = None
+
+    def __call__(self, part: str, folder: Path) -> int:
+        set_determinism()
+        log = open_run(self.workspace.run("events"), "events")
+        describer = self.describer
+        before = describer.computed
+        describer.describe(read_partition(log, part, self.as_of)).write(folder)
+        return describer.computed - before
+
+    @property
+    def describer(self) -> Describer:
+        """What describes them; a process opens the model once, whatever number of parts it is given."""
+        digests = [open_run(self.trained.run(name), name).manifest.digest() for name in ("aligned", "text")]
+        digests += [] if self.earlier is None else [open_run(self.earlier, "embeddings").manifest.digest()]
+        key = f"{self!r} {digests}"
+        if key not in _OPENED:
+            _OPENED.clear()
+            reuse = Reuse(None if self.earlier is None else open_run(self.earlier, "embeddings"))
+            model = TrainedModel(self.trained, device=self.device)
+            _OPENED[key] = Describer(self.workspace, model, self.as_of, reuse=reuse)
+        return _OPENED[key]
+
+
+_OPENED: dict[str, Describer] = {}
 
 
 def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
+from safetensors.numpy import load_file
 
 from findcli.data import events, profiles
 from findcli.data.histories import search_sources
@@ -22,16 +24,17 @@ from findcli.data.vocabulary import count_named, vocabulary_of
 from findcli.errors import FindCLIError
 from findcli.models.find.user_summary import summarise
 from findcli.models.ranker.behaviour_kinds import rhythm
+from findcli.models.ranker.concepts import Met
 from findcli.models.ranker.user_snapshot import Snapshot, SnapshotReader, read_snapshot
 from findcli.models.trained import TrainedModel
-from findcli.progress import Progress, no_progress
 from findcli.scoring.reuse import DIGEST, Reuse, digests_of
 from findcli.scoring.user_vectors import Embedder
 from findcli.training.batches import UserBatch
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
-from findcli.workspace.runs import Run
+from findcli.workspace.runs import Draft, Run
 
+MET = "met "
 Encode = Callable[[UserBatch], Mapping[str, torch.Tensor]]
 
 
@@ -57,9 +60,14 @@ def partitions(log: Run, as_of: datetime, *, without_sources: Sequence[str] = ()
         without_sources: sources whose events are left out; their users stay.
     """
     for part in events.parts(log):
-        early = events.read_part(log, part, before=as_of)
-        users = early["user_id"].unique().sort()
-        yield Partition(early.filter(~pl.col("source").is_in(list(without_sources))), users)
+        yield read_partition(log, part, as_of, without_sources=without_sources)
+
+
+def read_partition(log: Run, part: str, as_of: datetime, *, without_sources: Sequence[str] = ()) -> Partition:
+    """Read one partition of the event log, by its name; see `partitions`."""
+    early = events.read_part(log, part, before=as_of)
+    users = early["user_id"].unique().sort()
+    return Partition(early.filter(~pl.col("source").is_in(list(without_sources))), users)
 
 
 def embed_partition(
@@ -185,6 +193,114 @@ def open_population(run: Run) -> Population:
     )
 
 
+@dataclass(frozen=True)
+class Described:
+    """The users of one partition, as described.
+
+    Attributes:
+        users: ids, ascending.
+        arrays: the tensors of `users.safetensors` that a partition alone can tell, a row per user; none without users.
+        named: how often each combination of names was met.
+        met: what query-aware scoring reads; None if the model does not score by query.
+    """
+
+    users: pl.Series
+    arrays: dict[str, np.ndarray]
+    named: pl.DataFrame
+    met: Met | None
+
+    def write(self, folder: Path) -> None:
+        """Write it for `read`."""
+        draft = Draft(folder)
+        draft.table("users.parquet", pl.DataFrame({"user_id": self.users}))
+        draft.table("named.parquet", self.named)
+        met = {} if self.met is None else {f"{MET}activity": self.met.activity}
+        draft.tensors("arrays.safetensors", self.arrays | met)
+        if self.met is not None:
+            draft.table("met.parquet", self.met.sums)
+
+    @classmethod
+    def read(cls, folder: Path) -> Described:
+        """Read what `write` wrote."""
+        users, arrays = pl.read_parquet(folder / "users.parquet")["user_id"], load_file(folder / "arrays.safetensors")
+        activity = arrays.pop(f"{MET}activity", None)
+        met = None if activity is None else Met(users, pl.read_parquet(folder / "met.parquet"), activity)
+        return cls(users, arrays, pl.read_parquet(folder / "named.parquet"), met)
+
+
+class Describer:
+    """Describes users as of a date, partition by partition.
+
+    Args:
+        workspace: the workspace of the users.
+        model: the model that describes them.
+        as_of: the cutoff.
+        masked: modalities to mask, as if no user had them; scoring by query ignores their sources too.
+        reuse: vectors that may be taken over; the arrays then hold `DIGEST` too.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        model: TrainedModel,
+        as_of: datetime,
+        *,
+        masked: Sequence[str] = (),
+        reuse: Reuse | None = None,
+    ) -> None:
+        self.reuse = reuse
+        self.workspace, self.model, self.as_of, self.masked = workspace, model, as_of, masked
+        self.embedder = Embedder.of(model)
+        self.window = parse_duration(workspace.settings.windows.history)
+        self.hidden = _sources_of(workspace, masked)
+        by_query = model.scorer == "query_aware"
+        self.snapshots = SnapshotReader(workspace, model.aligned, model.space, as_of) if by_query else None
+
+    @property
+    def computed(self) -> int:
+        """Of how many users vectors were computed and not taken over."""
+        return 0 if self.reuse is None else self.reuse.computed
+
+    def describe(self, partition: Partition) -> Described:
+        """Describe the users of one partition."""
+        named = count_named(partition.log, self.as_of, self.window)
+        if not len(partition.users):
+            return Described(partition.users, {}, named, None)
+        encode = partial(self.embedder.encode, without=self.masked)
+        if self.reuse is None:
+            arrays = embed_partition(self.workspace, self.embedder, partition, self.as_of, encode)
+        else:
+            arrays = embed_anew(self.workspace, self.embedder, partition, self.as_of, encode, self.reuse)
+        if self.model.kinds:
+            history = timedelta(seconds=self.embedder.history)
+            arrays["rhythm"] = rhythm(
+                self.workspace, partition.log, partition.users, self.model.kinds, self.as_of, history
+            )
+        read = partition.log.filter(~pl.col("source").is_in(self.hidden))
+        met = None if self.snapshots is None else self.snapshots.read(read, partition.users)
+        return Described(partition.users, arrays, named, met)
+
+    def gather(self, described: Iterable[Described], log: Run) -> Population:
+        """Put the partitions together, in their order.
+
+        Raises:
+            FindCLIError: there is no user.
+        """
+        gathered, named, met = Gathered(), [], []
+        for each in described:
+            named.append(each.named)
+            if len(each.users):
+                gathered.add(each.users, each.arrays)
+                met += [] if each.met is None else [each.met]
+        users, order, tensors = gathered.in_order(log, self.as_of)
+        snapshot = None if self.snapshots is None else self.snapshots.finish(met, order)
+        if snapshot is not None:
+            tensors |= {"activity": snapshot.habits.activity, "factors": snapshot.factors}
+        factors = None if snapshot is None else self.model.co_occurrence.factors
+        tensors["summary"] = summarise(tensors, self.model.directions, factors)
+        return Population(users, tensors, snapshot, vocabulary_of(self.workspace, named))
+
+
 def describe_users(
     workspace: Workspace,
     model: TrainedModel,
@@ -193,8 +309,6 @@ def describe_users(
     *,
     without_sources: Sequence[str] = (),
     masked: Sequence[str] = (),
-    reuse: Reuse | None = None,
-    progress: Progress | None = None,
 ) -> Population:
     """Compute all that is stored of users as of a date, reading each partition of the log once.
 
@@ -205,42 +319,13 @@ def describe_users(
         as_of: the cutoff.
         without_sources: sources whose events are left out; their users stay.
         masked: modalities to mask, as if no user had them; scoring by query ignores their sources too.
-        reuse: vectors that may be taken over; the tensors then hold `DIGEST` too.
-        progress: called after each partition.
 
     Raises:
         FindCLIError: no user has an event before `as_of`.
     """
-    embedder, gathered, counts = Embedder.of(model), Gathered(), []
-    history = timedelta(seconds=embedder.history)
-    window = parse_duration(workspace.settings.windows.history)
-    hidden = _sources_of(workspace, masked)
-    snapshots = None
-    if model.scorer == "query_aware":
-        snapshots = SnapshotReader(workspace, model.aligned, model.space, as_of)
-    parts = events.parts(log)
-    for i, partition in enumerate(partitions(log, as_of, without_sources=without_sources), 1):
-        counts.append(count_named(partition.log, as_of, window))
-        if len(partition.users):
-            encode = partial(embedder.encode, without=masked)
-            if reuse is None:
-                arrays = embed_partition(workspace, embedder, partition, as_of, encode)
-            else:
-                arrays = embed_anew(workspace, embedder, partition, as_of, encode, reuse)
-            if model.kinds:
-                kinds = rhythm(workspace, partition.log, partition.users, model.kinds, as_of, history)
-                arrays["rhythm"] = kinds
-            gathered.add(partition.users, arrays)
-            if snapshots is not None:
-                snapshots.read(partition.log.filter(~pl.col("source").is_in(hidden)), partition.users)
-        (progress or no_progress)(i, len(parts), {})
-    users, order, tensors = gathered.in_order(log, as_of)
-    snapshot = None if snapshots is None else snapshots.finish(order)
-    if snapshot is not None:
-        tensors |= {"activity": snapshot.habits.activity, "factors": snapshot.factors}
-    factors = None if snapshot is None else model.co_occurrence.factors
-    tensors["summary"] = summarise(tensors, model.directions, factors)
-    return Population(users, tensors, snapshot, vocabulary_of(workspace, counts))
+    describer = Describer(workspace, model, as_of, masked=masked)
+    parts = partitions(log, as_of, without_sources=without_sources)
+    return describer.gather(map(describer.describe, parts), log)
 
 
 def _sources_of(workspace: Workspace, modalities: Iterable[str]) -> list[str]:

@@ -67,6 +67,6 @@ def update(
     with progress_for("events") as progress:
         log = update_events(workspace, progress=progress)
     with progress_for("embeddings") as progress:
-        run, reuse = embed_counting(workspace, as_of=as_of, model=model, device=device, progress=progress)
+        run, computed = embed_counting(workspace, as_of=as_of, model=model, device=device, progress=progress)
     files = {name: len(new) for name, new in log.new.files.items()}
-    return Update(log.rows, files, log.whole, run, int(run.manifest.metrics["users"]), reuse.computed)
+    return Update(log.rows, files, log.whole, run, int(run.manifest.metrics["users"]), computed)

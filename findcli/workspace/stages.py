@@ -32,6 +32,7 @@ class Stage:
         in_run: whether `findcli run` makes it.
         seeded: whether it depends on the seed.
         on_device: whether it computes with torch.
+        by_part: whether it works partition by partition, where an engine says.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage:
     in_run: bool = True
     seeded: bool = True
     on_device: bool = True
+    by_part: bool = False
 
     @property
     def many(self) -> bool:
@@ -80,7 +82,7 @@ _DECLARED = (
     ),
     Stage(
         name="pairs", format=2, command="findcli build-pairs", needs=("events",), also=("events",), seeded=False,
-        on_device=False,
+        on_device=False, by_part=True,
         headline=("{pairs:,} pairs of {users:,} users at {cutoffs} cutoffs, {sentences:,} sentences",),
     ),
     Stage(
@@ -95,7 +97,7 @@ _DECLARED = (
     ),
     Stage(
         name="embeddings", format=6, command="findcli embed", needs=("events", "text", "aligned"), also=("events",),
-        folder="embeddings/*", seeded=False, headline=("{users:,} users, {d_embedding} dimensions",),
+        folder="embeddings/*", seeded=False, by_part=True, headline=("{users:,} users, {d_embedding} dimensions",),
     ),
     Stage(
         name="rewriter", format=2, command="findcli tune-rewriter", needs=("events",), also=("events",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,9 +69,8 @@ class SnapshotReader:
         self.history: timedelta = parse_duration(settings["ranker"]["history"])
         self.future: timedelta = parse_duration(settings["future"])
         self.most = int(settings["ranker"]["vocabulary"])
-        self.met: list[Met] = []
 
-    def read(self, log: pl.DataFrame, users: pl.Series) -> None:
+    def read(self, log: pl.DataFrame, users: pl.Series) -> Met:
         """Read one partition.
 
         Args:
@@ -80,16 +79,17 @@ class SnapshotReader:
         """
         recent = log.filter(pl.col("time") >= self.as_of - self.history)
         events = concept_events(self.workspace, recent)
-        self.met.append(met_as_of(events, users, self.as_of, self.history, future=self.future))
+        return met_as_of(events, users, self.as_of, self.history, future=self.future)
 
-    def finish(self, order: np.ndarray) -> Snapshot:
+    def finish(self, read: Sequence[Met], order: np.ndarray) -> Snapshot:
         """Make the snapshot, of the concepts that most users met.
 
         Args:
+            read: what was read of each partition.
             order: for each row of the snapshot, the index of its user among all that were read, int (n_users,).
         """
-        texts = best_supported([met.counts() for met in self.met], most=self.most)
-        habits = join_habits([met.habits(texts) for met in self.met]).rows(order)
+        texts = best_supported([met.counts() for met in read], most=self.most)
+        habits = join_habits([met.habits(texts) for met in read]).rows(order)
         vectors = self.space.vectors(texts.to_list())
         learned = self.aligned.tensors("concepts.safetensors")
         scopes = scopes_of(self.workspace.settings, texts)
