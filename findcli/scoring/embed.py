@@ -94,7 +94,9 @@ def embed_counting(
 
     def write(draft: Draft, store: Path) -> None:
         nonlocal computed
-        task = _Describing(workspace, model or workspace, cutoff, device, reuse.run and reuse.run.folder)
+        task = _Describing(
+            workspace, model or workspace, cutoff, device, earlier=reuse.run.folder if reuse.run else None
+        )
         done = map_parts(task, events.parts(log), store, engine, progress=progress)
         computed = sum(part.result for part in done)
         describer = task.describer
