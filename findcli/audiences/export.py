@@ -17,7 +17,7 @@ from findcli.audiences.handoff.plain import escaped
 from findcli.errors import FindCLIError
 from findcli.workspace.disk import replacing
 from findcli.workspace.folder import Workspace, files_of
-from findcli.workspace.objects import exists, require_key, url_of
+from findcli.workspace.objects import require_reachable, url_of
 
 if TYPE_CHECKING:
     from findcli.audiences.target import Audience
@@ -80,13 +80,12 @@ def _require_ending(path: Path, endings: Collection[str], *, shown: str) -> None
 
 def _require_writable_object(url: str, workspace: Workspace | None, *, force: bool) -> None:
     """Refuse a URL that cannot be asked for, or that the workspace reads."""
-    require_key(url)
     tables = () if workspace is None else (*workspace.settings.sources, *workspace.settings.tasks.values())
     read = [table.path for table in tables if table.path is not None]
     if not force and any(fnmatchcase(url, path) or url.startswith(f"{path.rstrip('/')}/") for path in read):
         hint = "name another object, or overwrite it with --force"
         raise FindCLIError(f"{url} is one that the workspace reads", hint=hint)
-    exists(url)  # else an hour's work would find no credentials at its end
+    require_reachable(url)  # else an hour's work would find no credentials at its end
 
 
 def _read_by(workspace: Workspace) -> set[Path]:

@@ -15,15 +15,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from findcli.errors import FindCLIError, doing, first_line
-from findcli.workspace.objects import digest, uploading, url_of
+from findcli.workspace.objects import uploading, url_of
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def hash_file(path: Path) -> str:
     """A digest of a file's bytes; read once a process as long as size and time of change stay."""
-    if url := url_of(path):
-        return digest(url)
     try:
         status = path.stat()
         return _hash_content(path, status.st_size, status.st_mtime_ns)

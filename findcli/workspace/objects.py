@@ -6,12 +6,11 @@ names a store other than Amazon's.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -69,15 +68,22 @@ def below(url: str) -> list[Object]:
     return sorted(objects, key=lambda each: each.key)
 
 
-def exists(url: str) -> bool:
-    """Whether there is such an object; whatever keeps it from being asked is an error.
+def require_reachable(url: str) -> None:
+    """Refuse an object that cannot be written, as far as a look at its place tells.
+
+    Who may write need not be allowed to look: that is said when the object is put.
 
     Raises:
-        FindCLIError: the bucket cannot be asked.
+        FindCLIError: it names no object, the store does not answer, or there are no credentials.
     """
+    bucket, _, key = url.removeprefix(SCHEME).partition("/")
+    if not bucket or not key or key.endswith("/"):
+        raise FindCLIError(f"{url} names no object", hint="write s3://BUCKET/NAME, as in s3://shop/audience.csv")
     store, key = _open(url)
-    with _asking(url):
-        return bool(_head(store, key))
+    from obstore.exceptions import PermissionDeniedError
+
+    with _asking(url, doing="written"), suppress(PermissionDeniedError):
+        _head(store, key)
 
 
 def download(url: str, target: Path) -> None:
@@ -89,14 +95,6 @@ def download(url: str, target: Path) -> None:
     with target.open("wb") as file:
         for chunk in _chunks(url):
             file.write(chunk)
-
-
-def digest(url: str) -> str:
-    """The digest of an object's bytes, as `hash_file` gives it of a file."""
-    content = hashlib.blake2b(digest_size=16)
-    for chunk in _chunks(url):
-        content.update(chunk)
-    return content.hexdigest()
 
 
 def upload(file: Path, url: str) -> None:
@@ -134,17 +132,6 @@ def require_folder(path: Path) -> None:
         raise FindCLIError(f"a workspace is a folder of this machine, and {url} is none", hint=hint)
 
 
-def require_key(url: str) -> None:
-    """Refuse a URL that names no object.
-
-    Raises:
-        FindCLIError: it is a bucket or a "folder".
-    """
-    bucket, _, key = url.removeprefix(SCHEME).partition("/")
-    if not bucket or not key or key.endswith("/"):
-        raise FindCLIError(f"{url} names no object", hint="write s3://BUCKET/NAME, as in s3://shop/audience.csv")
-
-
 def _open(url: str) -> tuple[Any, str]:
     """The store of a URL's bucket, and the key."""
     bucket, _, key = url.removeprefix(SCHEME).partition("/")
@@ -179,7 +166,7 @@ def _asking(url: str, *, doing: str = "read") -> Iterator[None]:
 
     try:
         yield
-    except (BaseError, FileNotFoundError, PermissionError) as error:
+    except (BaseError, FileNotFoundError) as error:
         hint = "is the name right, and may these credentials do it?"
         if IDENTITY in str(error):
             raise FindCLIError(f"{url} cannot be {doing}: there are no credentials", hint=SET_KEYS) from error

@@ -15,7 +15,7 @@ import polars as pl
 from findcli.audiences.eligible.consent import agreed_and_objecting, require_purpose
 from findcli.audiences.eligible.size import require_size
 from findcli.audiences.experiment.assign import running
-from findcli.audiences.export import WRITERS, require_writable, write_audience
+from findcli.audiences.export import WRITERS, require_writable
 from findcli.audiences.handoff.contacts import read_contacts
 from findcli.audiences.handoff.normalise import country_code, hashed
 from findcli.audiences.handoff.platforms import PLATFORMS, Column, Identifier, Platform
@@ -125,10 +125,10 @@ def export(
     others = held_out_elsewhere(workspace, opened, users["user_id"])
     done = replace(done, warnings=[*done.warnings, *others])
     if not dry_run:
-        _write(table, output, form)
+        digest = _write(table, output, form)
         add_entry(
             workspace, "exported", opened.name, done.users, format=form, file=shown(output), rows=done.rows,
-            digest=hash_file(output), audience_digest=opened.digest, drops={d.reason: d.users for d in done.drops},
+            digest=digest, audience_digest=opened.digest, drops={d.reason: d.users for d in done.drops},
         )  # fmt: skip
     return done
 
@@ -288,13 +288,17 @@ def _with_warnings(done: HandedOn, platform: Platform) -> HandedOn:
     return HandedOn(**{**vars(done), "warnings": warnings})
 
 
-def _write(table: pl.DataFrame, output: Path, form: str) -> None:
+def _write(table: pl.DataFrame, output: Path, form: str) -> str:
+    """Write the file, and say the digest of its bytes."""
     if form in PLAIN:
-        write_audience(table, output)
-        return
+        with replacing(output) as draft:
+            WRITERS[f".{form}"](table, draft)
+            return hash_file(draft)
     platform = PLATFORMS[form]
     headers = {column.field: column.header for column in platform.columns}
     first = ",".join(headers[key.rpartition(" ")[0]] for key in table.columns) + "\n" if platform.header else ""
     with replacing(output) as draft, draft.open("wb") as stream:
         stream.write(first.encode())
         table.write_csv(stream, include_header=False)  # never escaped: a plain phone number begins with a plus
+        stream.flush()
+        return hash_file(draft)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,24 +47,26 @@ class Iceberg:
 
     def version(self) -> str | None:
         """See `Place`: the table's id and its current snapshot."""
-        with self._asking():
-            table = self._open()
+        with self._asking(), self._opened() as table:
             snapshot = table.current_snapshot()
             return f"{table.metadata.table_uuid} {None if snapshot is None else snapshot.snapshot_id}"
 
     def read(self, folder: Path, *, before: Path | None) -> None:  # noqa: ARG002, all rows are read again
         """See `Place`."""
-        with self._asking(), warnings.catch_warnings():
+        with self._asking(), self._opened() as table, warnings.catch_warnings():
             warnings.simplefilter("ignore", pl.exceptions.PerformanceWarning)  # of a planner that PyPI may bring
-            sink_parts(pl.scan_iceberg(self._open(), storage_options=self.storage or None), folder)
+            sink_parts(pl.scan_iceberg(table, storage_options=self.storage or None), folder)
 
-    def _open(self) -> Any:
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
         if self.connection is None:
             static = library("pyiceberg.table", extra=EXTRA, what=str(self.path)).StaticTable
-            return static.from_metadata(self.uri, properties=_properties(self.storage))
+            yield static.from_metadata(self.uri, properties=_properties(self.storage))
+            return
         catalogs = library("pyiceberg.catalog", extra=EXTRA, what=str(self.table))
         _, uri = variable(self.connection)
-        return catalogs.load_catalog(CATALOG, uri=uri, **_properties(self.storage)).load_table(self.table)
+        with closing(catalogs.load_catalog(CATALOG, uri=uri, **_properties(self.storage))) as catalog:
+            yield catalog.load_table(self.table)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
