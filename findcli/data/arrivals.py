@@ -68,7 +68,9 @@ def record(workspace: Workspace) -> dict[str, Any]:
 
 
 def _files(workspace: Workspace, source: Source) -> dict[str, list[Any]]:
-    """Size and digest of each file."""
+    """Size and digest of each file; of rows that lie elsewhere the digest of all."""
+    if copies.is_of_rows(workspace, source):
+        return {source.where: [0, copies.kept_digest(workspace, source, what=f"source {source.name!r}")]}
     files = copies.source_files(workspace, source)
     return {_name(workspace, path): [path.stat().st_size, hash_file(path)] for path in files}
 
@@ -100,7 +102,7 @@ def _how(dialect: Dialect) -> Dialect:
 
 
 def arrivals(workspace: Workspace, known: Known) -> Arrivals:
-    """Compare the sources' files with what was recorded of them; nothing is parsed.
+    """Compare the sources' files with what was recorded of them; what lies elsewhere is asked, and nothing is parsed.
 
     Args:
         workspace: whose sources.
@@ -114,7 +116,12 @@ def arrivals(workspace: Workspace, known: Known) -> Arrivals:
         if source.name not in known:
             return Arrivals({}, f"source {source.name!r} was not there before")
         before: dict[str, list[Any]] = known[source.name]["files"]
+        copies.fresh_files(workspace, source, what=f"source {source.name!r}")
         files = copies.source_files(workspace, source)
+        if copies.is_of_rows(workspace, source):
+            if _files(workspace, source) != before:
+                return Arrivals({}, f"source {source.name!r} holds other rows than it did, and says not which")
+            continue
         if gone := sorted(before.keys() - {_name(workspace, path) for path in files}):
             return Arrivals({}, f"{Path(gone[0]).name} of source {source.name!r} is gone")
         new = []
@@ -128,8 +135,6 @@ def arrivals(workspace: Workspace, known: Known) -> Arrivals:
                 new.append(NewFile(path, size))
             else:
                 return Arrivals({}, f"{path.name} of source {source.name!r} changed, not only at its end")
-        if new and copies.lies_elsewhere(workspace, source):
-            return Arrivals({}, f"source {source.name!r} lies elsewhere and holds something else than it did")
         found |= {source.name: tuple(new)} if new else {}
     return Arrivals(found)
 

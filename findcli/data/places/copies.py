@@ -95,6 +95,12 @@ def lies_elsewhere(workspace: Workspace, table: TablePlace) -> bool:
     return table.is_named and place_of(workspace, table) is not None
 
 
+def is_of_rows(workspace: Workspace, table: TablePlace) -> bool:
+    """Whether a table is read from a copy of its rows, and not of its files as they are."""
+    place = place_of(workspace, table) if table.is_named else None
+    return place is not None and not (_folder(workspace, place) / TAGS).is_file()
+
+
 def note(workspace: Workspace, table: TablePlace) -> list[str]:
     """Where a table that lies elsewhere was read from, how much and when, in a line; nothing of files here."""
     place = place_of(workspace, table)

@@ -16,6 +16,7 @@ from findcli import pipeline
 from findcli.audiences.forgetting.forget import forget
 from findcli.audiences.forgetting.source_tables import listed_in_sources
 from findcli.data import tasks
+from findcli.data.append import update_events
 from findcli.data.check import check_workspace
 from findcli.data.events import build_events
 from findcli.data.places import copies, place
@@ -173,6 +174,16 @@ def test_an_interrupted_copy_leaves_the_last_one(
     assert len(rows(shop)) == 240
     monkeypatch.undo()
     assert build_events(again(shop)).manifest.metrics["rows"] == before.metrics["rows"] - 12
+
+
+def test_an_update_sees_other_rows_and_reads_them_whole(shop: Workspace, orders: pl.DataFrame, again: Again) -> None:
+    build_events(shop)
+    assert update_events(again(shop)).new.nothing
+    new = orders.head(3).with_columns(pl.col("price") + 100)
+    new.write_delta(str(shop.folder / "orders"), mode="append")
+    updated = update_events(again(shop))
+    assert (updated.rows, "holds other rows" in updated.whole) == (3, True)
+    assert updated.run.manifest.files == build_events(again(shop), force=True).manifest.files
 
 
 def test_a_derived_workspace_shares_the_copies(shop: Workspace, again: Again, monkeypatch: pytest.MonkeyPatch) -> None:

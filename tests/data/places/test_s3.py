@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from findcli.data.append import update_events
 from findcli.data.events import build_events
 from findcli.data.places import copies
 from findcli.errors import FindCLIError
@@ -80,6 +81,21 @@ def test_only_objects_that_changed_are_read_again(
     put("orders/2.csv", orders.tail(-100))
     assert build_events(again(workspace)).manifest.metrics["rows"] == 240
     assert read == [f"{bucket}/orders/2.csv"]
+
+
+def test_an_update_reads_new_objects_alone(
+    make: Make, bucket: str, put: Any, orders: pl.DataFrame, again: Again
+) -> None:
+    workspace = make(path=f"{bucket}/orders/*.csv")
+    put("orders/1.csv", orders.filter(pl.col("day").dt.day() < 15))
+    build_events(workspace)
+    assert update_events(again(workspace)).new.nothing
+    put("orders/2.csv", orders.filter(pl.col("day").dt.day() >= 15))
+    updated = update_events(again(workspace))
+    assert not updated.whole
+    assert [file.path.name for file in updated.new.files["orders"]] == ["2.csv"]
+    assert updated.run.manifest.metrics["rows"] == 240
+    assert updated.run.manifest.files == build_events(again(workspace), force=True).manifest.files
 
 
 def test_a_delta_table_gives_the_events_of_a_file(
