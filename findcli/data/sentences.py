@@ -19,6 +19,8 @@ from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft
 from findcli.workspace.settings import SLOTS, Sentences
 
+SAYABLE = "may be named: "
+
 
 def write_facts(
     workspace: Workspace, draft: Draft, part: str, user_events: pl.DataFrame, pairs: pl.DataFrame, names: Names
@@ -34,11 +36,12 @@ def write_facts(
         names: what no sentence may be about.
     """
     future = parse_duration(workspace.settings.windows.future)
-    rows = (
-        user_events
-        if "category" not in user_events.columns
-        else user_events.filter(~pl.col("category").is_in(names.categories).fill_null(value=False))
-    )
+    read = {"user", "source", "time", "amount", *SLOTS}
+    rows = user_events.select(name for name in user_events.columns if name in read)
+    if "category" in rows.columns:
+        rows = rows.filter(~pl.col("category").is_in(names.categories).fill_null(value=False))
+    slots = [name for name in rows.columns if name in SLOTS]
+    rows = rows.with_columns(_sayable(slot, names).alias(f"{SAYABLE}{slot}") for slot in slots)
     windows = [
         rows.filter((pl.col("time") >= cutoff) & (pl.col("time") < cutoff + future)).join(
             pairs.filter(pl.col("cutoff") == cutoff).select("user", "pair", "cutoff"), on="user", maintain_order="left"
@@ -47,7 +50,12 @@ def write_facts(
     ]
     window = _Window(rows, pl.concat(windows), pairs)
     for i, template in enumerate(workspace_templates(workspace.settings)):
-        window.facts(template, names).write_parquet(draft.path(f"facts/{i}/{part}"), compression="lz4")
+        window.facts(template).write_parquet(draft.path(f"facts/{i}/{part}"), compression="lz4")
+
+
+def _sayable(slot: str, names: Names) -> pl.Expr:
+    """Whether a sentence may name a slot's value; worked out once for all templates."""
+    return pl.col(slot).is_not_null() & ~pl.col(slot).str.to_lowercase().is_in(names.blocked)
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class _Window:
     """The events of one partition.
 
     Attributes:
-        rows: all events that sentences may be about.
+        rows: all events that sentences may be about, with whether each slot's value may be named.
         ahead: those in a future window, once for each pair whose window it is.
         pairs: the pairs.
     """
@@ -64,17 +72,20 @@ class _Window:
     ahead: pl.DataFrame
     pairs: pl.DataFrame
 
-    def facts(self, template: Template, names: Names) -> pl.DataFrame:
+    def facts(self, template: Template) -> pl.DataFrame:
         """The facts of one template, sorted: pair, slots, and `total`, null where the measure has none."""
-        allowed = [pl.col(s).is_not_null() & ~pl.col(s).str.to_lowercase().is_in(names.blocked) for s in template.slots]
-        of_source = [pl.col("source") == template.source, *allowed]
-        matching = self.ahead.filter(of_source)
         slots = list(template.slots)
-        keys = ["pair", *slots]
+        keys, of_source = ["pair", *slots], pl.col("source") == template.source
+        for slot in slots:
+            of_source = of_source & pl.col(f"{SAYABLE}{slot}")
+        # Lazily, so that only the columns that it needs are gathered.
+        measured = {"amount": ["amount"], "distinct": [str(template.counted)]}.get(template.measure, ["time"])
+        needed = dict.fromkeys([*keys, "user", "cutoff", *measured])
+        matching = self.ahead.lazy().filter(of_source).select(*needed).collect()
         if template.bounded:
             return matching.group_by(keys).agg(total=_total(template)).sort(keys)
         if template.measure == "first":
-            met = self.rows.filter(of_source).group_by("user", *slots).agg(met=pl.col("time").min())
+            met = self.rows.lazy().filter(of_source).group_by("user", *slots).agg(met=pl.col("time").min()).collect()
             matching = matching.join(met, on=["user", *slots]).filter(pl.col("met") >= pl.col("cutoff"))
         if template.measure == "none":
             matching = self.pairs.join(matching, on="pair", how="anti")
