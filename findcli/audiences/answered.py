@@ -23,7 +23,7 @@ import numpy as np
 from findcli.audiences.deeds import OTHERS, READS, USES, verbs_of
 from findcli.audiences.other_topics import TOPICS
 from findcli.demands.clauses import CLOSE
-from findcli.demands.grammar import AGAIN, ASKING, VERBS, content_words
+from findcli.demands.grammar import AGAIN, ASKING, TO_DO, VERBS, content_words
 from findcli.demands.levels import MARKS
 from findcli.demands.people import take_standing
 from findcli.demands.periods import NUMBER, take_horizon
@@ -37,7 +37,7 @@ from findcli.workspace.durations import parse_duration
 
 NEAR = 0.1  # of the horizon that was trained, by which a demand's may differ
 OUTSIDE = 0.04  # by how much more a demand may be like another topic than like its own names
-TRUST = 2.0  # how much more, for each point that it is closer to what it was read as than it must be
+TRUST = 1.5  # how much more, for each point that it is closer to what it was read as than it must be
 APART = 0.36  # the same of what it says of its people
 KNOWN = 0.8  # cosine with a name of the workspace from which a topic is not another one
 ALIKE = 0.28  # cosine from which what it says of its people goes with what is read
@@ -179,7 +179,7 @@ def _of_meaning(engine: Engine, rewriting: Rewriting, likeness: VectorLikeness) 
         return []
     if min(clause.closeness for clause in searched) < CLOSE:
         return [Doubt("", "read loosely: nothing here is very much like it")]
-    ahead = AGAIN.sub(" ", take_past(rewriting.demand)[0])
+    ahead = TO_DO.sub("", AGAIN.sub(" ", take_past(rewriting.demand)[0]))
     names = _names(engine, [each.sentence for clause in rewriting.clauses for each in clause.any_of])
     content = " ".join(word for word in content_words(ahead) if word not in _IDLE) or rewriting.demand
     people = MARKS.sub(" ", take_standing(_about_people(ahead), [])[0])
@@ -275,7 +275,7 @@ def _not_in(words: str, names: Sequence[str]) -> str:
 
 def _is_in(word: str, names: Sequence[str]) -> bool:
     """Whether a word stands in a name, whatever its ending."""
-    stem = word[: max(4, len(word) - 3)].lower()
+    stem = (word[: max(5, len(word) - 3)] if len(word) > 5 else word.removesuffix("s")).lower()
     return any(part.startswith(stem) for name in names for part in re.findall(r"[^\W\d_]+", name.lower()))
 
 

@@ -46,7 +46,7 @@ READS = frozenset(
 # A modal, or a word that a clause about people begins with; then the verb.
 _MODAL = re.compile(
     r"(?:\b(?:will|would|might|may|could)|'ll|\b(?:likely|going|about|ready|planning|wanting|want|hoping)\s+to)"
-    r"\s+(?:(?:not|\w+ly)\s+)*(?P<verb>[a-z]+)(?P<away>\s+away\b)?",
+    r"\s+(?:(?:not|\w+ly)\s+)*(?P<verb>[a-z]+)(?P<away>\s+(?:away|out)\b)?",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"\b(?:who|that)\s+(?:(?:often|always|\w+ly)\s+)?(?P<verb>[a-z]+)", re.IGNORECASE)
@@ -59,7 +59,10 @@ def verbs_of(demand: str) -> tuple[list[str], list[str]]:
     Args:
         demand: the sentence.
     """
-    sure = [_base(match["verb"] + ("-away" if match["away"] else "")) for match in _MODAL.finditer(demand)]
+    sure = [
+        "throw-away" if match["away"] and match["verb"].lower() == "throw" else _base(match["verb"])
+        for match in _MODAL.finditer(demand)
+    ]
     return sure, [_base(match["verb"]) for match in _CLAUSE.finditer(demand)]
 
 

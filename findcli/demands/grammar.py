@@ -125,7 +125,7 @@ _OF_ITS_OWN = re.compile(
     re.IGNORECASE,
 )
 # What is to be done with the audience is no part of who they are: "win back inactive customers".
-_TO_DO = re.compile(
+TO_DO = re.compile(
     r"^(?:please\s+)?(?:find|list|show|give|get|target|reach|contact|remind|win\s+back|activate|reactivate|re-engage)\s+"
     r"(?:me\s+|us\s+)?(?=.)",
     re.IGNORECASE,
@@ -230,7 +230,7 @@ def parse_demand(demand: str, *, currency: str = "dollars", subject: str = "user
     """
     plain = " ".join(demand.replace("\u2019", "'").split()).strip(" .?!:;,\"'")
     plain = re.sub(rf"\b{re.escape(subject)}s?\b", "users", plain, flags=re.IGNORECASE)
-    plain = _PURCHASE.sub("do ", _TO_DO.sub("", plain))
+    plain = _PURCHASE.sub("do ", TO_DO.sub("", plain))
     if pieces:
         plain = re.sub(rf"\b{re.escape(pieces.rstrip('s'))}s?\b", "items", plain, flags=re.IGNORECASE)
     plain = re.sub(r"(?i)(?<=\b(?:rather|sooner|prefer)\b)(.*)\bthan\b", r"\1 rather than", plain)
