@@ -37,7 +37,7 @@ from findcli.workspace.durations import parse_duration
 
 NEAR = 0.1  # of the horizon that was trained, by which a demand's may differ
 OUTSIDE = 0.04  # by how much more a demand may be like another topic than like its own names
-TRUST = 1.5  # how much more, for each point that it is closer to what it was read as than it must be
+TRUST = 1.0  # how much more, for each point that it is closer to what it was read as than it must be
 APART = 0.36  # the same of what it says of its people
 KNOWN = 0.8  # cosine with a name of the workspace from which a topic is not another one
 ALIKE = 0.28  # cosine from which what it says of its people goes with what is read
@@ -58,7 +58,7 @@ _OF_FAMILY = {
 }
 _SEX = re.compile(r"^\W*(?:the\s+|all\s+)?(?P<word>women|men|ladies|girls|boys|gentlemen)\b", re.IGNORECASE)
 _UNUSED = re.compile(r"not used: (?P<words>.+?)(?:[;,] (?:which |say|no )|$)")
-_TIMES = re.compile(rf'"(?P<words>[^"]*(?:{NUMBER})[^"]*)" is read as at least [0-9.]+ times')  # of pieces
+_TIMES = re.compile(rf'"(?P<words>[^"]*\b(?:{NUMBER})\b[^"]*)" is read as at least [0-9.]+ times')  # of pieces
 _UNLIKE = re.compile(r"not used: (?P<words>.+?), which nothing is like")
 _IDLE = frozenset(
     [
@@ -217,9 +217,9 @@ class _AsRead:
     """
 
     def __init__(self, space: TextSpace, names: Sequence[str], texts: Sequence[str]) -> None:
-        self.space, self.topics = space, _topics(space)
         deeds = [_DEED_IN.format(text) for text in texts]
         vectors = _unit(space.few([*names, *texts, *deeds]))
+        self.space, self.topics = space, _topics(space)
         self._own, rest = vectors[: len(names)], vectors[len(names) :]
         self._texts = dict(zip(texts, rest[: len(texts)], strict=True))
         self._deeds = dict(zip(texts, rest[len(texts) :], strict=True))
