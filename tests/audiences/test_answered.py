@@ -56,7 +56,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
     names = ["bread", "cheese"]
     texts = [f"The user purchased {name}." for name in names]
     vocabulary = pl.DataFrame(
-        {"text": texts, "name": names, "items": [[], []], "family": ["purchase"] * 2}, schema_overrides={"items": pl.List(pl.String)}
+        {"text": texts, "name": names, "items": [[], []], "family": ["purchase"] * 2},
+        schema_overrides={"items": pl.List(pl.String)},
     )
     settings = {"future": "9w"}
     likeness = object.__new__(VectorLikeness)
