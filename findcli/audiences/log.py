@@ -72,6 +72,25 @@ def add_entry(workspace: Workspace, action: Action, audience: str, users: int, *
     return entry
 
 
+def log_list(workspace: Workspace, file: str, users: int, *, form: str, digest: str, **details: Any) -> None:
+    """Note that a list of users that is no saved audience was handed on, so that `findcli forget` can name it.
+
+    Args:
+        workspace: whose log.
+        file: where it was written, or that it was downloaded.
+        users: how many it holds.
+        form: of the file, such as "csv".
+        digest: of the file.
+        details: what else is known, such as the demand.
+
+    Raises:
+        FindCLIError: the disk is full.
+    """
+    add_entry(
+        workspace, "exported", "", users, format=form, file=file, digest=digest, audience_digest=digest, **details
+    )
+
+
 def read_log(workspace: Workspace, audience: str | None = None) -> list[Entry]:
     """The lines, oldest first; one that was torn by a crash has the action "unreadable".
 

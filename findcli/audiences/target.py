@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -33,6 +33,7 @@ from findcli.demands.reading import AS_IT_STANDS, BY_YOU, Rewriting
 from findcli.scoring.as_read import AUTO, OFF
 from findcli.scoring.engine import Engine, open_engine
 from findcli.scoring.reliability import Reliability
+from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 
 
@@ -61,6 +62,7 @@ class Audience:
         size: what the selected users are expected to bring; None where no number answers the demand.
         unanswered: why no number does, where one would answer another question; empty if there is one.
         reliability: of the probabilities; None where there is none.
+        future: how far ahead they look.
     """
 
     demand: str
@@ -83,6 +85,7 @@ class Audience:
     size: Size | None = None
     unanswered: str = ""
     reliability: Reliability | None = None
+    future: timedelta | None = None
 
     @property
     def asked(self) -> dict[str, str]:
@@ -175,7 +178,7 @@ def target(
                 conditions, offer,
                 counts.then(*_drops(passed, conditions, everyone, ranking, selected, held_out, experiment)), held_out,
                 experiment, rates, warnings, who_not, _size(ranking, selected, reached, reliability), unanswered,
-                reliability,
+                reliability, parse_duration(engine.model.aligned.manifest.settings["future"]),
             )
         )  # fmt: skip
     return audiences

@@ -162,7 +162,9 @@ def diff(
 ) -> None:
     """Count who entered and who left from one audience to another; --output lists them."""
     from findcli.audiences.export import require_writable, write_audience
+    from findcli.audiences.log import log_list
     from findcli.audiences.sets import difference
+    from findcli.workspace.disk import hash_file
     from findcli.workspace.folder import load_workspace
 
     opened = load_workspace(workspace)
@@ -171,6 +173,10 @@ def diff(
     compared = difference(opened, before, after)
     if output is not None:
         write_audience(compared.listed, output)
+        log_list(
+            opened, str(output.resolve()), len(compared.listed), form=output.suffix.removeprefix("."),
+            digest=hash_file(output), compared=[before, after],
+        )  # fmt: skip
     if as_json:
         counts = {"stayed": compared.stayed, "entered": compared.entered, "left": compared.left}
         console.print_json({"before": before, "after": after, **counts, "output": output})

@@ -88,7 +88,7 @@ def print_sizes(sizes: Sequence[Size]) -> None:
         ["best", "users", "expected to respond", "90 % interval", "of the audience", "90 % interval "],
         [
             [
-                f"{size.share:.0%}", size.users, f"{size.responders:,.0f}", f"{size.low:,.0f} to {size.high:,.0f}",
+                _share(size.share), size.users, f"{size.responders:,.0f}", f"{size.low:,.0f} to {size.high:,.0f}",
                 f"{size.precision:.0%}", _precisions(size),
             ]
             for size in sizes
@@ -125,3 +125,12 @@ def plain(size: Size | None) -> dict[str, Any] | None:
 
 def _precisions(size: Size) -> str:
     return f"{size.low / size.users:.0%} to {size.high / size.users:.0%}"
+
+
+def _share(share: float) -> str:
+    """A share in as many digits as it takes not to be none: 5%, 0.5%, 0.01%."""
+    for digits in range(4):
+        text = f"{share:.{digits}%}"
+        if float(text[:-1]):
+            break
+    return text

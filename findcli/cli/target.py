@@ -203,10 +203,14 @@ def target(
         device=device or "auto",
     )
     understood.refuse_or_warn([audience.rewriting for audience in audiences if audience.rewriting is not None])
-    who_not.warn_or_refuse(audiences, min_size, handed_on=output is not None or save is not None)
+    handed_on = output is not None or save is not None
+    who_not.warn_or_refuse(audiences, min_size, handed_on=handed_on)
+    if handed_on:
+        who_not.warn_of_others(users, audiences)
     who_not.start(users, held)
     if output is not None:
         write_audience(one_table(audiences, named=demands is not None), output)
+        _log_file(users, audiences, output)
     change = None if save is None else saving.save(users, save, audiences[0], model=other, overwrite=overwrite)
     reasons = (
         why.explain(users, audiences[0], why_users, as_of=instant, model=other, device=device or "auto")
@@ -217,19 +221,34 @@ def target(
         more = reasons.plain() | saving.plain(change)
         plain = [plain_audience(each, output) | who_not.plain(users, each) | more for each in audiences]
         console.print_json(plain)
-    else:
-        print_passed(audiences[0])
-        for audience in audiences[:SHOWN]:
-            who_not.print_counts(audience)
-            print_audience(audience, brief=len(audiences) > 1, goal=goal)
-            who_not.print_experiment(audience)
-            who_not.print_groups(audience)
-        reasons.print()
-        if output is not None:
-            rows = sum(len(audience.selected) for audience in audiences)
-            console.print_line(f"wrote {rows:,} rows to {console.shown(output)}")
-        if change is not None:
-            saving.print_change(change)
+        return
+    _print(audiences, goal, reasons, output)
+    if change is not None:
+        saving.print_change(change)
+
+
+def _print(audiences: list[Audience], goal: Goal, reasons: why.Explained, output: Path | None) -> None:
+    """Print the answer to each demand, why, and what was written."""
+    print_passed(audiences[0])
+    for audience in audiences[:SHOWN]:
+        who_not.print_counts(audience)
+        print_audience(audience, brief=len(audiences) > 1, goal=goal)
+        who_not.print_experiment(audience)
+        who_not.print_groups(audience)
+    reasons.print()
+    if output is not None:
+        rows = sum(len(audience.selected) for audience in audiences)
+        console.print_line(f"wrote {rows:,} rows to {console.shown(output)}")
+
+
+def _log_file(workspace: Workspace, audiences: list[Audience], output: Path) -> None:
+    """Note the file in the log of audiences, which names nobody."""
+    from findcli.audiences.log import log_list
+    from findcli.workspace.disk import hash_file
+
+    listed = sum(len(audience.selected) for audience in audiences)
+    form, demands = output.suffix.removeprefix("."), [audience.demand for audience in audiences[:SHOWN]]
+    log_list(workspace, str(output.resolve()), listed, form=form, digest=hash_file(output), demands=demands)
 
 
 def _checked(
@@ -321,7 +340,8 @@ def print_audience(audience: Audience, *, brief: bool, goal: Goal | None = None)
         console.print_line(f"scores {float(selected['score'][0]):.3f} to {low:.3f}; the median user has {middle:.3f}")
     how = audience.rewriting
     if how is not None and how.clauses:
-        understood.print_understood(how, brief=brief, calibrated=bool(len(selected)) and not _ranked_only(selected))
+        known = len(selected) and not _ranked_only(selected)
+        understood.print_understood(how, brief=brief, within=audience.future if known else None)
     if not brief:
         if how is None or not how.clauses:
             read = "; ".join(f"{text} ({cosine:.2f})" for text, cosine in audience.nearest)
@@ -356,7 +376,8 @@ def _strength(audience: Audience) -> str:
     if _ranked_only(audience.selected) or not len(audience.selected):
         return "rank only" if _ranked_only(audience.ranking) else "expected to come true for 0"
     total = float(audience.selected["probability"].sum())
-    return f"expected to come true for {total:,.0f} ({total / len(audience.selected):.0%})"
+    expected = f"expected to come true for {total:,.0f} ({total / len(audience.selected):.0%})"
+    return f"{expected}, with no interval: how far off demands of this kind are is not known"
 
 
 def _shell(text: str) -> str:

@@ -14,6 +14,8 @@ from findcli.cli import console
 from findcli.errors import FindCLIError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from findcli.audiences.read import Understood
     from findcli.demands.rewriter import Clause, Meant, Past, Rewriting
 
@@ -60,13 +62,13 @@ def print_conditions(read: Understood) -> None:
         console.print_line(f"only users who did before: {_joined([past.clause])}{_when(past)}")
 
 
-def print_understood(rewriting: Rewriting, *, brief: bool, calibrated: bool = False) -> None:
+def print_understood(rewriting: Rewriting, *, brief: bool, within: timedelta | None = None) -> None:
     """Print the clauses of a rewriting, and notes on what was read or ignored.
 
     Args:
         rewriting: the rewriting of a demand.
         brief: leave out the notes.
-        calibrated: say what the probability refers to.
+        within: the window that the probability is about; None without one.
     """
     console.print_line(f"understood (by {rewriting.by}) as: {_joined(rewriting.clauses)}")
     for clause in rewriting.clauses:
@@ -76,14 +78,16 @@ def print_understood(rewriting: Rewriting, *, brief: bool, calibrated: bool = Fa
         return
     for note in rewriting.notes:
         console.print_line(f"note: {note}")
-    if calibrated:
+    if within is not None:
+        from findcli.demands.clauses import in_words
+
         one = len(rewriting.clauses) == 1 and len(rewriting.sentences) == 1 and not rewriting.clauses[0].negated
         event = (
             f"that {_quoted(_written(rewriting.clauses[0])[0])} comes true"
             if one
             else "that what was understood comes true"
         )
-        console.print_line(f"probability: {event} within the model's future window")
+        console.print_line(f"probability: {event} within {in_words(within)}")
 
 
 def refuse_or_warn(rewritings: Sequence[Rewriting]) -> None:

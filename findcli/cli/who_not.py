@@ -145,6 +145,18 @@ def warn_or_refuse(audiences: list[Audience], least: int | None, *, handed_on: b
         console.print_warning(warning)
 
 
+def warn_of_others(workspace: Workspace, audiences: list[Audience]) -> None:
+    """Warn of users whom another experiment holds out: whoever reaches them spoils its comparison."""
+    from findcli.audiences.experiment.assign import held_by_others
+
+    for audience in audiences:
+        for name, count in held_by_others(workspace, audience.selected["user_id"], audience.experiment).items():
+            console.print_warning(
+                f"{count:,} of these {len(audience.selected):,} users are held out by the experiment {name}: to reach "
+                f"them spoils what it measures; --experiment {name} leaves them out"
+            )
+
+
 def start(workspace: Workspace, experiment: Experiment | None) -> None:
     """Keep the share of an experiment whose audience is chosen."""
     if experiment is not None:

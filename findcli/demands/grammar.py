@@ -29,7 +29,8 @@ FUNCTION = (
     "its they them their theirs they'll he she his her we us our you your i me my one ones of for to from with at "
     "by on in into about as is are was were be been being am do does did have has had will would shall should can "
     "could may might must 'll 'd 's 're just also really very too so please pls then there here out up off down "
-    "over again always often usually regularly lot lots much quite rather likely probably most more other"
+    "over again always often usually regularly lot lots much quite rather likely probably most more other potential "
+    "prospective"
 )
 WISHES = (
     "ask asks asking request requests requesting find show give list get gets getting "
@@ -123,6 +124,15 @@ _OF_ITS_OWN = re.compile(
     r"searching|click|clicks|clicking|return|returns|send|use|drink|drinks|eat|eats|cook|cooks|come)\b",
     re.IGNORECASE,
 )
+# What is to be done with the audience is no part of who they are: "win back inactive customers".
+TO_DO = re.compile(
+    r"^(?:please\s+)?(?:find|list|show|give|get|target|reach|contact|remind|win\s+back|activate|reactivate|re-engage)\s+"
+    r"(?:me\s+|us\s+)?(?=.)",
+    re.IGNORECASE,
+)
+_PURCHASE = re.compile(
+    r"\b(?:make|makes|making|place|places|placing)\s+(?=(?:an?|any|some)\s+(?:order|purchase)s?\b)", re.IGNORECASE
+)
 _SUCH_AS = re.compile(r",?\s*\b(?:such as|including|e\.g\.|for example|for instance)\s*", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?:['\u2019\-&][^\W_]+)*")
 
@@ -209,16 +219,20 @@ class Parsed:
     places: tuple[str, ...] = ()
 
 
-def parse_demand(demand: str, *, currency: str = "dollars", subject: str = "user") -> Parsed:
+def parse_demand(demand: str, *, currency: str = "dollars", subject: str = "user", pieces: str = "") -> Parsed:
     """Parse a demand.
 
     Args:
         demand: the sentence, as typed.
         currency: the workspace's word for money.
         subject: the workspace's word for its users, which frames a demand as "users" does.
+        pieces: its word for what is bought, such as the "CDs" of a shop that tells no titles.
     """
     plain = " ".join(demand.replace("\u2019", "'").split()).strip(" .?!:;,\"'")
     plain = re.sub(rf"\b{re.escape(subject)}s?\b", "users", plain, flags=re.IGNORECASE)
+    plain = _PURCHASE.sub("do ", TO_DO.sub("", plain))
+    if pieces:
+        plain = re.sub(rf"\b{re.escape(pieces.rstrip('s'))}s?\b", "items", plain, flags=re.IGNORECASE)
     plain = re.sub(r"(?i)(?<=\b(?:rather|sooner|prefer)\b)(.*)\bthan\b", r"\1 rather than", plain)
     plain, places = take_places(plain)
     ahead, past = take_past(plain)

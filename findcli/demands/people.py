@@ -41,7 +41,7 @@ _STANDING = re.compile(
 _TRAIT = re.compile(
     rf"(?<![\w-])(?P<trait>(?:(?:very|really|our|most)\s+)*(?:rich|wealthy|affluent|well-off|poor|happy|unhappy|satisfied|"
     rf"dissatisfied|angry|young|younger|old|older|elderly|senior|middle-aged|single|divorced|male|female|local|foreign|rural|urban|"
-    rf"potential|prospective|online|offline|educated|employed|unemployed|retired|healthy|smart|busy|"
+    rf"online|offline|educated|employed|unemployed|retired|healthy|smart|busy|"
     r"difficult|(?:low|lower|high|higher|middle)[- ](?:income|class|earning)|price-sensitive|"
     rf"environmentally conscious|tech-savvy|mobile|influential))\s+(?={_PEOPLE}\b)",
     re.IGNORECASE,

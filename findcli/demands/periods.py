@@ -26,6 +26,7 @@ _HORIZONS = (
     rf"(?:within |during |in |over )?(?:the )?(?:next|coming|following) (?:(?P<n3>{NUMBER}) )?(?P<u3>{UNIT})s?",
     rf"(?:with)?in the (?P<u4>{UNIT})",
     rf"(?:by the end of |later |some ?time )?this (?P<u5>{UNIT})",
+    rf"by the end of the (?P<u7>{UNIT})",
     rf"(?P<n6>{NUMBER}) (?P<u6>{UNIT})s? (?:from now|ahead)",
     r"(?:with)?in (?:the )?(?:next )?(?P<hours>\d{1,3}) hours?",
     r"(?P<tomorrow>by tomorrow|tomorrow)",

@@ -47,14 +47,16 @@ class Rewriter:
         as_of: the date that periods of the past are relative to.
         multilingual: whether the text model knows other languages than English.
         subject: the workspace's word for its users.
+        pieces: its word for what is bought, if it names nothing in particular; see `grammar.parse_demand`.
     """
 
     def __init__(
         self, retriever: Retriever, *, future: timedelta, currency: str, reranker: Reranker | None = None,
         floor: float | None = None, templates: Sequence[Template] = (), bounds: Mapping[Measure, float] | None = None,
-        as_of: datetime | None = None, multilingual: bool = False, subject: str = "user",
+        as_of: datetime | None = None, multilingual: bool = False, subject: str = "user", pieces: str = "",
     ) -> None:  # fmt: skip
-        self.retriever, self.future, self.multilingual, self.subject = retriever, future, multilingual, subject
+        self.retriever, self.future, self.multilingual = retriever, future, multilingual
+        self.subject, self.pieces = subject, pieces
         self.meanings = Meanings(retriever, reranker)
         by = BY_LIKENESS if reranker is None else reranker.name
         self.context = Context(self.meanings, by, future, currency, floor, templates, dict(bounds or {}), as_of)
@@ -74,7 +76,7 @@ class Rewriter:
         language = foreign_language(demand, self.meanings.words)
         if language is not None:
             return self._foreign(demand, language)
-        parsed = parse_demand(demand, currency=self.context.currency, subject=self.subject)
+        parsed = parse_demand(demand, currency=self.context.currency, subject=self.subject, pieces=self.pieces)
         return ParsedDemand(self.context, parsed).rewriting()
 
     def _foreign(self, demand: str, language: str) -> Rewriting:
@@ -155,7 +157,15 @@ def open_rewriter(workspace: Workspace, model: TrainedModel, run: Run, *, rerank
         as_of=datetime.fromisoformat(run.manifest.settings["as_of"]),
         multilingual=_is_multilingual(model.space),
         subject=workspace.settings.workspace.subject,
+        pieces=_pieces(workspace, vocabulary),
     )
+
+
+def _pieces(workspace: Workspace, vocabulary: pl.DataFrame) -> str:
+    """The name of the column of pieces, where no sentence is of anything in particular."""
+    if not vocabulary["text"].str.ends_with(ANYTHING).all():
+        return ""
+    return next((source.quantity for source in workspace.settings.sources if source.quantity), "")
 
 
 def highest_bounds(sentences: Iterable[str], templates: Sequence[Template]) -> dict[Measure, float]:

@@ -116,6 +116,17 @@ def running(workspace: Workspace) -> list[Experiment]:
     return [Experiment(name, kept["share"]) for name, kept in _read(workspace)["experiments"].items()]
 
 
+def held_by_others(workspace: Workspace, users: pl.Series, experiment: Experiment | None) -> dict[str, int]:
+    """How many of some users each other running experiment holds out; those that hold out none are left out.
+
+    Raises:
+        FindCLIError: as for `running`.
+    """
+    others = [each for each in running(workspace) if experiment is None or each.name != experiment.name]
+    held = {each.name: int(each.held_out(workspace, users).sum()) for each in others}
+    return {name: count for name, count in held.items() if count}
+
+
 def experiments_file(workspace: Workspace) -> Path:
     """Where the shares are kept."""
     return workspace.audiences / "experiments.json"

@@ -6,13 +6,16 @@ Tested in tests/audiences/experiment/test_drift.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from findcli.audiences.eligible.who import WhoNot, who_may_be_ranked
+from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.experiment.drift import Drift, drift_of
+from findcli.audiences.manifest_details import who_was_left_out
 from findcli.audiences.saved import Record
 from findcli.audiences.target import target
 from findcli.data.profile_codes import ColumnCodes
@@ -28,7 +31,8 @@ ACTIVITY = "how active users are"
 def drift_since(workspace: Workspace, record: Record) -> tuple[Drift | None, str | None]:
     """The drift between an audience's date and the newest embeddings, or why it cannot be told.
 
-    Users who object or did not agree are not looked at. Nothing is embedded: both dates must be there.
+    The same users are looked at as were ranked then: without those who object or were left out, by the same filter.
+    Nothing is embedded: both dates must be there.
 
     Args:
         workspace: of the audience.
@@ -44,8 +48,8 @@ def drift_since(workspace: Workspace, record: Record) -> tuple[Drift | None, str
     now = open_engine(workspace, model=model).as_of
     if now <= then:
         return None, None
-    who_not = WhoNot(purpose=record.details.get("purpose"), keep_seeds=True)
     try:
+        who_not = replace(who_was_left_out(workspace, record.details), keep_seeds=True)
         sides = [_scores_and_inputs(workspace, record, model, date, who_not) for date in (then, now)]
     except FindCLIError as error:
         return None, f"what moved since {then:%Y-%m-%d} is not known: {error.message}"
@@ -57,10 +61,11 @@ def drift_since(workspace: Workspace, record: Record) -> tuple[Drift | None, str
 def _scores_and_inputs(
     workspace: Workspace, record: Record, model: Workspace | None, date: datetime, who_not: WhoNot
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    asked = {"prompt": record.prompt} if record.prompt is not None else {"demands": record.demands}
-    (audience,) = target(workspace, **asked, who_not=who_not, as_of=date, model=model)
+    asked: dict[str, Any] = {"prompt": record.prompt} if record.prompt is not None else {"demands": record.demands}
+    again = {**record.details.get("asked", {}), "who_not": who_not, "as_of": date, "model": model}
+    (audience,) = target(workspace, **asked, **again)
     engine = open_engine(workspace, as_of=date, model=model)
-    kept = who_may_be_ranked(workspace, engine.users, who_not).kept
+    kept = engine.users.is_in(audience.ranking["user_id"].implode()).to_numpy()
     return audience.ranking["score"].to_numpy(), _inputs(engine, kept)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from findcli.audiences.forgetting.run_folders import Held, forget_in_runs, held_in_runs
 from findcli.audiences.forgetting.source_tables import Listed, listed_in_sources, take_out
-from findcli.audiences.log import add_entry, read_log
+from findcli.audiences.log import Entry, add_entry, read_log
 from findcli.audiences.saved import Saved, list_audiences, without_users
 from findcli.data.forgotten import remember_forgotten
 from findcli.errors import FindCLIError
@@ -101,11 +101,17 @@ def _look(workspace: Workspace, users: Sequence[str]) -> Forgotten:
     digests = {saved.name: saved.record.users_digest for saved in every}
     # Of a list that is another one now nobody knows whom it held.
     changed = [e for e in exports if e.details.get("audience_digest") != digests.get(e.audience)]
-    files = {str(e.details.get("file")) for e in [*changed, *(e for e in exports if e.audience in audiences)]}
+    files = {_file(e) for e in [*changed, *(e for e in exports if e.audience in audiences)]}
     return Forgotten(
         users=len(users), held=held_in_runs(workspace, users), audiences=audiences,
         handed_on=tuple(sorted(files)), sources=tuple(listed_in_sources(workspace, users)),
     )  # fmt: skip
+
+
+def _file(exported: Entry) -> str:
+    """What an export is called: its path, or, of a download, which has none, also when it was."""
+    file = str(exported.details.get("file"))
+    return file if Path(file).is_absolute() else f"{file} at {exported.time}"
 
 
 def _members(saved: Saved, users: Sequence[str]) -> int:

@@ -21,6 +21,7 @@ import polars as pl
 from findcli.audiences.eligible.listed import listed_file
 from findcli.audiences.eligible.who import WhoNot
 from findcli.audiences.export import one_table, write_audience
+from findcli.audiences.log import log_list
 from findcli.audiences.page.figures import examples, latest_events, points, some_rows
 from findcli.audiences.page.report import Page, page_of
 from findcli.audiences.page.words import refused
@@ -29,9 +30,11 @@ from findcli.audiences.sizes import Size, size_of
 from findcli.audiences.target import Audience, target
 from findcli.data.forgotten import forgotten_hashes
 from findcli.scoring.engine import Engine, open_engine
+from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace, files_of
 
 KEPT = 32  # rankings
+DOWNLOADED = "a download of findcli serve"
 DEFAULT = 100  # users, as of `findcli target`
 
 
@@ -128,6 +131,10 @@ class Answers:
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"audience{ending}"
             write_audience(one_table([audience], named=False), path)
+            log_list(
+                self.workspace, DOWNLOADED, len(audience.selected), form=ending.removeprefix("."),
+                digest=hash_file(path), demands=[demand],
+            )  # fmt: skip
             return path.read_bytes()
 
     def _ranked(self, demand: str, where: str | None) -> _Ranked:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2_contingency
 
-from findcli.audiences.experiment.assign import experiments_file, open_experiment, parse_share
+from findcli.audiences.experiment.assign import experiments_file, held_by_others, open_experiment, parse_share
 from findcli.data.splits import held_out_users
 from findcli.errors import FindCLIError
 from findcli.workspace.folder import Workspace, load_workspace
@@ -130,3 +130,10 @@ def test_a_share_is_read(text: str, share: float) -> None:
 def test_what_is_no_share_is_refused(text: str) -> None:
     with pytest.raises(FindCLIError, match="no share"):
         parse_share(text)
+
+
+def test_who_is_held_out_by_another_experiment_is_counted(tiny_workspace: Workspace) -> None:
+    users = pl.Series([f"user-{i}" for i in range(200)])
+    own, other = (open_experiment(tiny_workspace, name, 0.3) for name in ("spring", "autumn"))
+    assert held_by_others(tiny_workspace, users, own) == {"autumn": int(other.held_out(tiny_workspace, users).sum())}
+    assert held_by_others(tiny_workspace, users.head(0), None) == {}

@@ -12,10 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from findcli.audiences.eligible.who import WhoNot
+from findcli.audiences.experiment import moved
 from findcli.audiences.experiment.drift import psi
 from findcli.audiences.experiment.lift import measure
+from findcli.audiences.saved import open_audience
 from findcli.cli.main import main
 from findcli.scoring.embed import embed
+from findcli.scoring.engine import open_engine
 from findcli.workspace.folder import Workspace
 
 TEA = "The user purchased tea."
@@ -65,3 +69,12 @@ def test_what_moved_is_told_where_both_dates_are_stored(
         main(["lift", "tea", str(tmp_path / "did.csv"), "-w", str(trained_workspace.folder), "--json"])
     assert not end.value.code
     assert json.loads(capsys.readouterr().out)["drift"]["moved"][0]["name"] == "scores"
+
+
+def test_the_users_who_were_ranked_then_are_looked_at_and_no_others(trained_workspace: Workspace) -> None:
+    with pytest.raises(SystemExit):
+        main(["target", TEA, "--all", "--where", "age >= 40", "--save", "older", "-w", str(trained_workspace.folder)])
+    record = open_audience(trained_workspace, "older").record
+    scores, inputs = moved._scores_and_inputs(trained_workspace, record, None, trained_workspace.train_until, WhoNot())
+    assert 0 < len(scores) == record.sizes.selected < len(open_engine(trained_workspace).users)
+    assert {len(each) for each in inputs.values()} == {len(scores)}

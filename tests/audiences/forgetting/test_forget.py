@@ -21,6 +21,7 @@ from findcli.audiences.handoff.export import export
 from findcli.audiences.log import read_log
 from findcli.audiences.saved import open_audience, save_target
 from findcli.audiences.select import Selection
+from findcli.audiences.serve.answers import DOWNLOADED, Answers
 from findcli.audiences.target import target
 from findcli.cli.main import main
 from findcli.data.events import build_events
@@ -205,6 +206,20 @@ def test_a_file_of_a_list_that_has_changed_since_is_named(workspace: Workspace) 
     done = forget(workspace, [user], dry_run=True)
     assert "tea" not in done.audiences
     assert [Path(path).name for path in done.handed_on] == ["handed-on.csv"]
+
+
+def test_files_of_no_saved_audience_are_named(workspace: Workspace, tmp_path: Path) -> None:
+    wrote, changes = tmp_path / "wrote.csv", tmp_path / "changes.csv"
+    save_target(workspace, "before", target(workspace, ["tea"], selection=Selection(top_k=4), device="cpu")[0])
+    save_target(workspace, "after", target(workspace, ["tea"], selection=Selection(top_k=2), device="cpu")[0])
+    here = ("--workspace", workspace.folder)
+    run("target", "tea", "--top-k", 3, "-o", wrote, "--device", "cpu", *here)
+    run("audience", "diff", "before", "after", "-o", changes, *here)
+    Answers(workspace, device="cpu").file("tea", 2, None, ".csv")
+    gone = str(target(workspace, ["tea"], device="cpu")[0].ranking["user_id"][0])
+    named = forget(workspace, [gone]).handed_on
+    assert {str(wrote), str(changes)} <= set(named)
+    assert any(name.startswith(DOWNLOADED) for name in named)
 
 
 def test_a_dry_run_changes_nothing(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
