@@ -3,8 +3,6 @@
 "Customers who will buy cheese", "who cook with cheese" and "who need cheese" ask for much the same; "who will complain
 about the cheese" does not, although it is as much about cheese. The two lists are general, as those of topics are: they
 name no workspace. A verb that neither has is told by the nearest verb that one of them has.
-
-Tested in tests/audiences/test_deeds.py.
 """
 
 from __future__ import annotations

@@ -166,6 +166,7 @@ def diff(
     from findcli.audiences.sets import difference
     from findcli.workspace.disk import hash_file
     from findcli.workspace.folder import load_workspace
+    from findcli.workspace.objects import shown
 
     opened = load_workspace(workspace)
     if output is not None:
@@ -174,7 +175,7 @@ def diff(
     if output is not None:
         write_audience(compared.listed, output)
         log_list(
-            opened, str(output.resolve()), len(compared.listed), form=output.suffix.removeprefix("."),
+            opened, shown(output), len(compared.listed), form=output.suffix.removeprefix("."),
             digest=hash_file(output), compared=[before, after],
         )  # fmt: skip
     if as_json:

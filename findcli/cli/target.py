@@ -245,10 +245,11 @@ def _log_file(workspace: Workspace, audiences: list[Audience], output: Path) -> 
     """Note the file in the log of audiences, which names nobody."""
     from findcli.audiences.log import log_list
     from findcli.workspace.disk import hash_file
+    from findcli.workspace.objects import shown
 
     listed = sum(len(audience.selected) for audience in audiences)
     form, demands = output.suffix.removeprefix("."), [audience.demand for audience in audiences[:SHOWN]]
-    log_list(workspace, str(output.resolve()), listed, form=form, digest=hash_file(output), demands=demands)
+    log_list(workspace, shown(output), listed, form=form, digest=hash_file(output), demands=demands)
 
 
 def _checked(

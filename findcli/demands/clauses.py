@@ -24,7 +24,7 @@ from findcli.demands.tense import NEW
 
 APART = -4.0  # things joined by "and" stay apart if one sentence for all of them costs this much log odds on average
 SPELT_ALIKE = 0.35  # without a text model a phrase means only what it nearly spells
-CLOSE = 0.4  # a phrase is read loosely, and gets no probability, when its sentences are less close than this
+CLOSE = 0.42  # a phrase is read loosely, and gets no probability, when its sentences are less close than this
 _DIGIT = re.compile(r"\d")
 NO_RETURNS = "no event of this workspace is a return"
 

@@ -111,7 +111,7 @@ def _look(workspace: Workspace, users: Sequence[str]) -> Forgotten:
 def _file(exported: Entry) -> str:
     """What an export is called: its path, or, of a download, which has none, also when it was."""
     file = str(exported.details.get("file"))
-    return file if Path(file).is_absolute() else f"{file} at {exported.time}"
+    return f"{file} at {exported.time}" if exported.details.get("downloaded") else file
 
 
 def _members(saved: Saved, users: Sequence[str]) -> int:

@@ -133,7 +133,7 @@ class Answers:
             write_audience(one_table([audience], named=False), path)
             log_list(
                 self.workspace, DOWNLOADED, len(audience.selected), form=ending.removeprefix("."),
-                digest=hash_file(path), demands=[demand],
+                digest=hash_file(path), demands=[demand], downloaded=True,
             )  # fmt: skip
             return path.read_bytes()
 
