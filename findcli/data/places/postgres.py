@@ -48,9 +48,12 @@ class Postgres:
         """See `Place`: the answer to `version_query`."""
         if self.version_query is None:
             return None
+        arro3 = library("arro3.core", extra=EXTRA, what="PostgreSQL")
         with self._cursor() as cursor, _asking(self.connection, "version_query"):
             cursor.execute(self.version_query)
-            return plain(cursor.fetchall())
+            # Not cursor.fetchall, which needs pyarrow.
+            reader = arro3.RecordBatchReader.from_arrow(cursor.fetch_arrow())
+            return plain(row for batch in _batches(reader) for row in zip(*map(_values, batch.columns), strict=True))
 
     def read(self, folder: Path, *, before: Path | None) -> None:  # noqa: ARG002, all rows are read again
         """See `Place`."""
@@ -78,23 +81,50 @@ class Postgres:
 
 def _frames(arro3: Any, reader: Any) -> Iterator[pl.DataFrame]:
     fields = [reader.schema.field(i) for i in range(len(reader.schema.names))]
-    for field in fields:
-        _require_type(field.name, _metadata(field, b"POSTGRESQL:type"))
+    _require_columns(fields)
     columns = [_column(field) for field in fields]
     schema = arro3.Schema([field.remove_metadata() for field in fields])  # types of its own as what they are stored in
     yield pl.DataFrame(arro3.Table.from_batches([], schema=schema)).select(columns)
-    for batch in reader:
+    for batch in _batches(reader):
         yield pl.DataFrame(batch.with_schema(schema)).select(columns)
+
+
+def _batches(reader: Any) -> Iterator[Any]:
+    """The batches; what the server says in the middle of them is an error of polars' kind."""
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001, arro3 raises nothing narrower
+            raise pl.exceptions.ComputeError(str(error)) from None
+        yield batch
+
+
+def _values(column: Any) -> list[Any]:
+    return [value.as_py() for value in column]
+
+
+def _require_columns(fields: list[Any]) -> None:
+    """Refuse columns of one name, and types that would be misread."""
+    names = [field.name for field in fields]
+    for field in fields:
+        kind = _metadata(field, b"POSTGRESQL:type")
+        if kind in CASTS or (_is_own(field) and kind != "numeric"):
+            hint = f"leave it out of the query, or cast it, such as: {field.name}::{CASTS.get(kind, 'text')}"
+            raise FindCLIError(f"the query's column {field.name!r} is of type {kind}", hint=hint)
+        if names.count(field.name) > 1:
+            hint = f"give each a name of its own, such as: select ... as other_{field.name}"
+            raise FindCLIError(f"the query has several columns named {field.name!r}", hint=hint)
 
 
 def _metadata(field: Any, key: bytes) -> str:
     return str((field.metadata or {}).get(key, b"").decode())
 
 
-def _require_type(name: str, kind: str) -> None:
-    if kind in CASTS:
-        hint = f"leave it out of the query, or cast it, such as: {name}::{CASTS[kind]}"
-        raise FindCLIError(f"the query's column {name!r} is of type {kind}", hint=hint)
+def _is_own(field: Any) -> bool:
+    """Whether a column's type is one that Arrow has no name for."""
+    return "opaque" in _metadata(field, b"ARROW:extension:name")
 
 
 def _column(field: Any) -> pl.Expr:
@@ -111,7 +141,7 @@ def _column(field: Any) -> pl.Expr:
         return pl.concat_str(pieces, separator="-").alias(field.name)
     if kind == "bpchar":  # char(n) is padded to its length, which means nothing
         return column.str.strip_chars_end(" ")
-    return column.cast(pl.String) if "opaque" in _metadata(field, b"ARROW:extension:name") else column
+    return column
 
 
 def _asking(connection: str, key: str) -> AbstractContextManager[None]:

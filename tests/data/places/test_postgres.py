@@ -118,6 +118,20 @@ def test_a_type_that_would_be_misread_is_refused_with_its_cast(make: Make, run: 
     assert "price::" in error.value.hint
 
 
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("select 1 as a, 2 as a", "several columns named 'a'"),
+        ("select '10.0.0.1'::inet as place", "'place' is of type inet"),
+    ],
+)
+def test_columns_that_no_table_can_hold_are_named(make: Make, query: str, said: str) -> None:
+    with pytest.raises(FindCLIError, match=said) as error:
+        build_events(shop(make, query))
+    assert error.value.hint
+
+
 def test_an_empty_table_has_its_columns(make: Make, run: Run) -> None:
     run("create table orders (customer int, day date, product text, price numeric)")
     with pytest.raises(FindCLIError, match="no usable row"):
@@ -133,7 +147,11 @@ def test_a_query_can_change_nothing(make: Make) -> None:
 @pytest.mark.usefixtures("run")
 @pytest.mark.parametrize(
     ("query", "said"),
-    [("select * from nowhere", 'relation "nowhere" does not exist'), ("selekt", 'syntax error at or near "selekt"')],
+    [
+        ("select * from nowhere", 'relation "nowhere" does not exist'),
+        ("selekt", 'syntax error at or near "selekt"'),
+        ("select 1 / (200000 - i) as a from generate_series(1, 200000) i", "division by zero"),  # after some batches
+    ],
 )
 def test_the_databases_own_words_come_in_one_line(make: Make, query: str, said: str) -> None:
     workspace = shop(make, query)
