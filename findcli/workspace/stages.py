@@ -92,6 +92,10 @@ _DECLARED = (
     Stage(name="sequence", format=1, command="findcli pretrain sequence", needs=("pairs", "text")),
     Stage(name="tabular", format=1, command="findcli pretrain tabular", needs=("pairs",)),
     Stage(
+        name="next_event", format=1, command="findcli pretrain next-event", needs=("events", "pairs"), in_run=False,
+        headline=("{tokens:,} tokens are {coverage:.1%} of events", LOSS, "validation {validation_best:.3f}"),
+    ),
+    Stage(
         name="aligned", format=6, command="findcli align", headline=(RANKS, VALIDATION, LOSS),
         needs=("events", "pairs", "text", "sequence", "tabular"),
     ),
