@@ -35,15 +35,19 @@ def ranks(scores: np.ndarray, asked: Questions) -> dict[str, np.ndarray]:
     met = asked.met
     columns = {"all": _best(place, asked, np.ones(len(place), bool)), "repeat": _best(place, asked, met)}
     columns["new"] = _best(place, asked, ~met)
-    hidden = scores.astype(np.float64)
-    question, token, _ = asked.events
-    hidden[question, token] = -np.inf
-    columns["new among unmet"] = _best(_ranks_of(hidden, asked), asked, ~met)
+    columns["new among unmet"] = _best(_ranks_of(scores, asked, unmet=True), asked, ~met)
     return columns
 
 
-def _ranks_of(scores: np.ndarray, asked: Questions) -> np.ndarray:
-    """The rank of each true token, (M,)."""
+def best_ranks(scores: np.ndarray, asked: Questions) -> np.ndarray:
+    """The column "all" of `ranks` alone, (Q,)."""
+    return _best(_ranks_of(scores, asked), asked, np.ones(len(asked.token), bool))
+
+
+def _ranks_of(scores: np.ndarray, asked: Questions, *, unmet: bool = False) -> np.ndarray:
+    """The rank of each true token among all, or among those that are not in the history: (M,)."""
+    question, token, _ = asked.events
+    histories = np.searchsorted(question, np.arange(len(asked) + 1))
     place = np.full(len(asked.token), np.inf)
     bounds = np.searchsorted(asked.question, np.arange(len(asked) + 1))
     for row in range(len(asked)):
@@ -51,11 +55,14 @@ def _ranks_of(scores: np.ndarray, asked: Questions) -> np.ndarray:
         members = members[asked.token[members] >= 0]
         if not len(members):
             continue
-        wanted = scores[row, asked.token[members]]
-        ordered = np.sort(scores[row])
-        low, high = (np.searchsorted(ordered, wanted, side=side) for side in ("left", "right"))
-        beside = high - low - (wanted[:, None] == wanted).sum(1)
-        place[members] = 1 + len(ordered) - high + beside / 2
+        of_row = scores[row]
+        if unmet:
+            of_row = of_row.astype(np.float64)
+            of_row[token[histories[row] : histories[row + 1]]] = -np.inf
+        wanted = of_row[asked.token[members]]
+        above = (of_row > wanted[:, None]).sum(1)
+        beside = (of_row == wanted[:, None]).sum(1) - (wanted[:, None] == wanted).sum(1)
+        place[members] = 1 + above + beside / 2
     return place
 
 

@@ -30,11 +30,18 @@ class Pointer:
         weights: of each event of the history, summing to 1, or to 0 where none can come again, (P, T).
         tokens: of these events, -1 for none, int64 (P, T).
         share: of the odds that go to what comes again, (P,).
+        shift: added to the scores of tokens of the history, (P,): far below 0 where nothing comes twice.
     """
 
     weights: Tensor
     tokens: Tensor
     share: Tensor
+    shift: Tensor
+
+    def shifts(self, tokens: int) -> Tensor:
+        """What is added to the score of every token, (P, V)."""
+        met = self.shift.new_zeros(len(self.tokens), tokens + 1)
+        return self.shift.unsqueeze(1) * met.scatter(1, self.tokens + 1, 1.0)[:, 1:]
 
     def odds(self, position: Tensor, token: Tensor) -> Tensor:
         """The weight of one token at a position each, (M,)."""
@@ -187,11 +194,11 @@ class NextEventEncoder(nn.Module):
 
     def log_odds(self, batch: TokenBatch, states: Tensor, row: Tensor, place: Tensor) -> Tensor:
         """Log probabilities of what comes next, at positions: (P, V)."""
-        chosen = states[row, place]
-        log_odds = self.logits(chosen).float().log_softmax(1)
+        logits = self.logits(states[row, place]).float()
         pointer = self.point_back(batch, states, row, place)
         if pointer is None:
-            return log_odds
+            return logits.log_softmax(1)
+        log_odds = (logits + pointer.shifts(self.tokens)).log_softmax(1)
         again = pointer.dense(self.tokens).clamp(min=0)
         mixed = (1 - pointer.share[:, None]) * log_odds.exp() + pointer.share[:, None] * again
         return mixed.clamp(min=1e-30).log()
@@ -253,7 +260,8 @@ class PointBack(nn.Module):
         super().__init__()
         self.query, self.key = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model, bias=False)
         self.age = nn.Embedding(AGE_KINDS, 1)
-        self.share = nn.Linear(d_model, 1)
+        self.share, self.shift = nn.Linear(d_model, 1), nn.Linear(d_model, 1)
+        nn.init.zeros_(self.shift.weight)
 
     def forward(self, batch: TokenBatch, states: Tensor, row: Tensor, place: Tensor, tokens: int) -> Pointer:
         """Point back from positions (P,)."""
@@ -268,7 +276,8 @@ class PointBack(nn.Module):
         named = torch.where(earlier <= place[:, None], named, -1)
         weights = pointed.masked_fill(named < 0, NO_LOG_ODDS).softmax(1) * (named >= 0)
         share = self.share(states[row, place]).float().sigmoid().squeeze(-1) * (named >= 0).any(1)
-        return Pointer(weights, named, share)
+        shift = self.shift(states[row, place]).float().squeeze(-1)
+        return Pointer(weights, named, share, shift)
 
 
 class Readout(nn.Module):

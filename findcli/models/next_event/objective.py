@@ -36,12 +36,14 @@ def next_set_loss(
     """
     chosen = states[following.row, following.place]  # (P, D)
     position, token = following.position, following.token
+    pointer = encoder.point_back(batch, states, following.row, following.place)
+    shifts = None if pointer is None else pointer.shifts(encoder.tokens)
     if sampled is None:
         logits = encoder.logits(chosen).float()  # (P, V)
+        logits = logits if shifts is None else logits + shifts
         log_odds = logits[position, token] - logits.logsumexp(1)[position]
     else:
-        log_odds = _sampled_log_odds(encoder, chosen, position, token, sampled)
-    pointer = encoder.point_back(batch, states, following.row, following.place)
+        log_odds = _sampled_log_odds(encoder, chosen, position, token, sampled, shifts)
     if pointer is not None:
         share = pointer.share.clamp(1e-6, 1 - 1e-6)[position]
         again = pointer.odds(position, token).clamp(min=LEAST)
@@ -52,13 +54,16 @@ def next_set_loss(
 
 
 def _sampled_log_odds(
-    encoder: NextEventEncoder, chosen: Tensor, position: Tensor, token: Tensor, sampled: Tensor
-) -> Tensor:
+    encoder: NextEventEncoder, chosen: Tensor, position: Tensor, token: Tensor, sampled: Tensor,
+    shifts: Tensor | None,
+) -> Tensor:  # fmt: skip
     """Log odds of each pair's token against sampled negatives, corrected by how often they are drawn (logQ)."""
     log_expected, negatives = sampled[0], sampled[1].long()
     scores = encoder.logits(chosen, negatives).float() - log_expected  # (P, n)
     vectors = encoder.embed_inputs(token + 1)
     true = ((encoder.out(chosen)[position] * vectors).sum(1) + encoder.bias[token]).float()  # (M,)
+    if shifts is not None:
+        scores, true = scores + shifts[:, negatives], true + shifts[position, token]
     others = scores[position].masked_fill(negatives == token[:, None], float("-inf"))  # (M, n)
     log_odds: Tensor = true - torch.logaddexp(true, others.logsumexp(1))
     return log_odds

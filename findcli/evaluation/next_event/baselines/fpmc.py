@@ -19,7 +19,7 @@ from findcli.evaluation.next_event.baselines.teaching import Teaching, normalise
 from findcli.evaluation.next_event.questions import Questions
 from findcli.training.loop import fit, step_seed
 
-FACTORS, STEPS, BATCH = 64, 600, 512
+FACTORS, STEPS, BATCH = 32, 400, 256
 LR = 5e-3
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from findcli.evaluation.next_event.questions import Questions
-from findcli.evaluation.next_event.ranks import figure_values, ranks
+from findcli.evaluation.next_event.ranks import best_ranks, figure_values
 from findcli.models.next_event.tokens import Vocabulary
 from findcli.models.next_event.train import Lessons
 from findcli.progress import Progress
@@ -22,7 +22,7 @@ from findcli.training.token_histories import TokenHistories
 from findcli.workspace.next_event_settings import NextEvent
 
 Choice = TypeVar("Choice")
-TUNED_ON = 2000
+TUNED_ON = 1000
 
 
 class Scorer(Protocol):
@@ -96,9 +96,9 @@ class Teaching:
     def best(self, choices: Iterable[Choice], scores: Callable[[Choice, Questions], np.ndarray]) -> Choice:
         """The choice of the highest NDCG@10 on the tuning questions; the first of equals."""
         asked = self.tuning.rows(np.arange(len(self.tuning))[:: max(1, len(self.tuning) // TUNED_ON)])
-        figures = []
+        parts, figures = list(asked.chunks()), []
         for choice in choices:
-            ranked = np.concatenate([ranks(scores(choice, part), part)["all"] for part in asked.chunks()])
+            ranked = np.concatenate([best_ranks(scores(choice, part), part) for part in parts])
             figures.append((float(np.nanmean(figure_values(ranked)["NDCG@10"])), choice))
         return max(figures, key=lambda pair: pair[0])[1]
 
