@@ -171,7 +171,7 @@ def why_stale(
     Raises:
         FindCLIError: a stage that it reads is missing; the hint names the command.
     """
-    if name in _left_out(workspace):
+    if name in _left_out(workspace) and not STAGES[name].optional:
         return None
     for before in STAGES[name].also:
         if reason := bind(workspace, before).why_stale():

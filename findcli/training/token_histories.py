@@ -146,13 +146,13 @@ class TokenHistories:
         self.next_start = np.where(exists, starts[following], 0)[self.instant]
         self.next_end = np.where(exists, ends[following], 0)[self.instant]
 
-    def counts_before(self, ends: np.ndarray) -> np.ndarray:
-        """How many events of the whole table lie before each user's end in seconds: indices, int64 (U,)."""
+    def counts_before(self, users: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """How many events of the whole table lie before each user's end in seconds: indices, int64 (B,)."""
         span = int(self.seconds.max(initial=0)) - int(self.seconds.min(initial=0)) + 2
         low = int(self.seconds.min(initial=0))
         key = self.user * span + (self.seconds - low)
         ends_in = np.clip(ends - low, 0, span - 1)
-        index: np.ndarray = np.searchsorted(key, np.arange(self.users) * span + ends_in)
+        index: np.ndarray = np.searchsorted(key, users * span + ends_in)
         return index
 
     def windows(self, users: np.ndarray, longest: int, rng: np.random.Generator) -> np.ndarray:
@@ -189,8 +189,8 @@ class TokenHistories:
         inputs = np.zeros(index.shape, np.int64)
         shown = flat if rng is None else flat[np.lexsort((rng.random(len(flat)), self.instant[flat], rows))]
         inputs[rows, columns] = self.inputs[shown]
-        users = self.user[np.minimum(windows[:, 0], len(self.user) - 1)]
-        starts = self.seconds[np.minimum(windows[:, 0], len(self.user) - 1)]
+        firsts = np.minimum(windows[:, 0], len(self.user) - 1)  # of an empty window: anybody's, and nothing reads it
+        users, starts = self.user[firsts], self.seconds[firsts]
         last = seconds[np.arange(len(index)), np.maximum(lengths - 1, 0)]
         batch = TokenBatch(
             inputs=torch.from_numpy(inputs),
@@ -220,10 +220,11 @@ class TokenHistories:
         distinct = np.unique(which * (self.tokens + 1) + tokens + 1)
         return distinct // (self.tokens + 1), distinct % (self.tokens + 1) - 1
 
-    def last_before(self, ends: np.ndarray, longest: int) -> np.ndarray:
-        """The window of each user's last events before an instant each, (U, 2); empty where there are none."""
-        stop = self.counts_before(ends)
-        return np.stack([np.maximum(self.bounds[:-1], stop - longest), stop], 1)
+    def last_before(self, ends: np.ndarray, longest: int, *, users: np.ndarray | None = None) -> np.ndarray:
+        """The window of users' last events before an instant each, of all users when None: (B, 2); empty without."""
+        users = np.arange(self.users) if users is None else users
+        stop = self.counts_before(users, ends)
+        return np.stack([np.maximum(self.bounds[users], stop - longest), stop], 1)
 
 
 def next_pairs(histories: TokenHistories, row: np.ndarray, place: np.ndarray, index: np.ndarray) -> NextTokens:

@@ -38,10 +38,10 @@ class Pointer:
     share: Tensor
     shift: Tensor
 
-    def shifts(self, tokens: int) -> Tensor:
-        """What is added to the score of every token, (P, V)."""
-        met = self.shift.new_zeros(len(self.tokens), tokens + 1)
-        return self.shift.unsqueeze(1) * met.scatter(1, self.tokens + 1, 1.0)[:, 1:]
+    def met(self, tokens: int) -> Tensor:
+        """Whether the history has each token, bool (P, V)."""
+        met = torch.zeros(len(self.tokens), tokens + 1, dtype=torch.bool, device=self.tokens.device)
+        return met.scatter_(1, self.tokens + 1, True)[:, 1:]
 
     def odds(self, position: Tensor, token: Tensor) -> Tensor:
         """The weight of one token at a position each, (M,)."""
@@ -198,7 +198,7 @@ class NextEventEncoder(nn.Module):
         pointer = self.point_back(batch, states, row, place)
         if pointer is None:
             return logits.log_softmax(1)
-        log_odds = (logits + pointer.shifts(self.tokens)).log_softmax(1)
+        log_odds = (logits + pointer.shift.unsqueeze(1) * pointer.met(self.tokens)).log_softmax(1)
         again = pointer.dense(self.tokens).clamp(min=0)
         mixed = (1 - pointer.share[:, None]) * log_odds.exp() + pointer.share[:, None] * again
         return mixed.clamp(min=1e-30).log()

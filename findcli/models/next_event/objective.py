@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from findcli.models.next_event.encoder import NextEventEncoder
+from findcli.models.next_event.encoder import NextEventEncoder, Pointer
 from findcli.training.token_histories import NextTokens, TokenBatch
 
 SAMPLED_ABOVE, SAMPLES = 20_000, 512
@@ -37,33 +37,34 @@ def next_set_loss(
     chosen = states[following.row, following.place]  # (P, D)
     position, token = following.position, following.token
     pointer = encoder.point_back(batch, states, following.row, following.place)
-    shifts = None if pointer is None else pointer.shifts(encoder.tokens)
     if sampled is None:
         logits = encoder.logits(chosen).float()  # (P, V)
-        logits = logits if shifts is None else logits + shifts
+        if pointer is not None:
+            logits = logits + pointer.shift.unsqueeze(1) * pointer.met(encoder.tokens)
         log_odds = logits[position, token] - logits.logsumexp(1)[position]
     else:
-        log_odds = _sampled_log_odds(encoder, chosen, position, token, sampled, shifts)
+        log_odds = _sampled_log_odds(encoder, chosen, following, sampled, pointer)
     if pointer is not None:
         share = pointer.share.clamp(1e-6, 1 - 1e-6)[position]
         again = pointer.odds(position, token).clamp(min=LEAST)
-        again_log = share.log() + again.log()
-        log_odds = torch.logaddexp((1 - share).log() + log_odds, again_log)
+        log_odds = torch.logaddexp((1 - share).log() + log_odds, share.log() + again.log())
     sizes = torch.bincount(position, minlength=len(chosen)).clamp(min=1)
     return -(log_odds / sizes[position]).sum() / max(1, len(chosen))
 
 
 def _sampled_log_odds(
-    encoder: NextEventEncoder, chosen: Tensor, position: Tensor, token: Tensor, sampled: Tensor,
-    shifts: Tensor | None,
-) -> Tensor:  # fmt: skip
-    """Log odds of each pair's token against sampled negatives, corrected by how often they are drawn (logQ)."""
-    log_expected, negatives = sampled[0], sampled[1].long()
+    encoder: NextEventEncoder, chosen: Tensor, following: NextTokens, sampled: Tensor, pointer: Pointer | None
+) -> Tensor:
+    """Log odds of each pair's token against sampled negatives, corrected by how often they are drawn (logQ): (M,)."""
+    position, token = following.position, following.token
+    log_expected, negatives = sampled[0].float(), sampled[1].long()
     scores = encoder.logits(chosen, negatives).float() - log_expected  # (P, n)
     vectors = encoder.embed_inputs(token + 1)
     true = ((encoder.out(chosen)[position] * vectors).sum(1) + encoder.bias[token]).float()  # (M,)
-    if shifts is not None:
-        scores, true = scores + shifts[:, negatives], true + shifts[position, token]
+    if pointer is not None:
+        met = pointer.met(encoder.tokens)
+        scores = scores + pointer.shift.unsqueeze(1) * met[:, negatives]
+        true = true + pointer.shift[position] * met[position, token]
     others = scores[position].masked_fill(negatives == token[:, None], float("-inf"))  # (M, n)
     log_odds: Tensor = true - torch.logaddexp(true, others.logsumexp(1))
     return log_odds

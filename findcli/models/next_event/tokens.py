@@ -177,17 +177,19 @@ class Vocabulary:
             return f"below {cuts[0]:.4g}"
         return f"{cuts[place - 1]:.4g} or more" if place == len(cuts) else f"{cuts[place - 1]:.4g}-{cuts[place]:.4g}"
 
-    def save(self, draft: Draft) -> None:
-        """Write `tokens.parquet` and `bins.json`."""
-        draft.table("tokens.parquet", self.table)
-        draft.json("bins.json", {"edges": None if self.bins is None else self.bins.edges, "events": self.events})
+    def save(self, draft: Draft, under: str = "") -> None:
+        """Write `tokens.parquet` and `bins.json`, in a folder such as "next_event/"."""
+        draft.table(f"{under}tokens.parquet", self.table)
+        draft.json(
+            f"{under}bins.json", {"edges": None if self.bins is None else self.bins.edges, "events": self.events}
+        )
 
     @classmethod
-    def load(cls, run: Run) -> Vocabulary:
+    def load(cls, run: Run, under: str = "") -> Vocabulary:
         """Read what `save` wrote."""
-        plain = run.json("bins.json")
+        plain = run.json(f"{under}bins.json")
         bins = None if plain["edges"] is None else AmountBins(plain["edges"])
-        return cls(run.table("tokens.parquet"), bins, plain["events"])
+        return cls(run.table(f"{under}tokens.parquet"), bins, plain["events"])
 
 
 def combinations(events: pl.DataFrame, fields: Sequence[str], bins: AmountBins | None) -> pl.DataFrame:
