@@ -8,8 +8,8 @@ Tested in tests/evaluation/next_event/test_run.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -35,12 +35,14 @@ class World:
         asked: the questions, by what is asked.
         teaching: what baselines learn from.
         train: trains or loads PANTHER.
+        possible: what knows the truth of some of the questions, by what is asked.
     """
 
     title: str
     asked: dict[str, Questions]
     teaching: Teaching
     train: Callable[[], Scorer]
+    possible: Mapping[str, Scorer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,6 @@ def measure(
     baselines: Sequence[str],
     *,
     forms: Sequence[tuple[str, dict[str, object]]] = (),
-    extra: Sequence[Scorer] = (),
     progress: Progress | None = None,
 ) -> Measured:
     """Rank what came next by PANTHER and the baselines.
@@ -90,18 +91,17 @@ def measure(
         world: questions, and what baselines learn from.
         baselines: their names.
         forms: further forms of the encoder to train, each a name and the settings that it changes.
-        extra: further scorers, such as one that knows the truth.
         progress: told after each chunk of questions.
     """
     methods = [world.train(), *fit_baselines(world.teaching, baselines)]
     methods += [EncoderScorer.train(world.teaching, name, dict(changes)) for name, changes in forms]
-    methods += extra
     total = sum(-(-len(asked) // 512) for asked in world.asked.values())
     figures, done = {}, 0
     for name, asked in world.asked.items():
-        ranked: dict[str, dict[str, list[np.ndarray]]] = {m.name: {c: [] for c in COLUMNS} for m in methods}
+        scorers = [*methods, *([world.possible[name]] if name in world.possible else [])]
+        ranked: dict[str, dict[str, list[np.ndarray]]] = {m.name: {c: [] for c in COLUMNS} for m in scorers}
         for part in asked.chunks():
-            for method in methods:
+            for method in scorers:
                 for column, values in ranks(method.scores(part), part).items():
                     ranked[method.name][column].append(values)
             done += 1

@@ -18,6 +18,7 @@ from findcli.data.profile_codes import ProfileCodes
 from findcli.errors import FindCLIError
 from findcli.evaluation.next_event.baselines.encoder import EncoderScorer
 from findcli.evaluation.next_event.baselines.teaching import Teaching
+from findcli.evaluation.next_event.ceiling import read_possible
 from findcli.evaluation.next_event.protocol import PANTHER, World
 from findcli.evaluation.next_event.questions import every_instant, first_after, last_instants
 from findcli.models.next_event.encoder import NextEventEncoder
@@ -66,7 +67,7 @@ def open_world(
         vocabulary=vocabulary, settings=settings, cardinalities=tuple(columns.cardinalities), ordered_alone=False,
         seed=workspace.settings.workspace.seed, device=place, progress=progress,
     )  # fmt: skip
-    held_out = _held_out(workspace, log, data, vocabulary, columns)
+    users, held_out = _held_out(workspace, log, data, vocabulary, columns)
     start = int(seconds([workspace.train_until])[0])
     asked = {FIRST: first_after(held_out, start, settings.max_events)}
     if not len(asked[FIRST]):
@@ -75,7 +76,12 @@ def open_world(
         end = start + int(parse_duration(workspace.settings.windows.future).total_seconds())
         asked[EVERY] = every_instant(held_out, start, end, settings.max_events)
     name = workspace.settings.workspace.name
-    return World(name, asked, teaching, lambda: EncoderScorer(PANTHER, load_encoder(run, place), place))
+    possible = read_possible(workspace.folder, users, vocabulary)
+    complete = possible is not None and possible.known[asked[FIRST].users].all()
+    return World(
+        name, asked, teaching, lambda: EncoderScorer(PANTHER, load_encoder(run, place), place),
+        {FIRST: possible} if possible is not None and complete else {},
+    )  # fmt: skip
 
 
 def load_encoder(run: Run, device: str) -> NextEventEncoder:
@@ -85,7 +91,7 @@ def load_encoder(run: Run, device: str) -> NextEventEncoder:
 
 def _held_out(
     workspace: Workspace, log: Run, data: TrainingData, vocabulary: Vocabulary, columns: ProfileCodes
-) -> TokenHistories:
+) -> tuple[pl.Series, TokenHistories]:
     """The users who took no part in training, with what they did until the end of the future window."""
     until = workspace.train_until + parse_duration(workspace.settings.windows.future)
 
@@ -100,4 +106,4 @@ def _held_out(
         first = min(part["time"].min() for part in training_events(log, data))  # type: ignore[type-var]
         dates = profile_dates(workspace, first, workspace.train_until)  # type: ignore[arg-type]
         profile = read_profiles(workspace, parts(workspace.train_until), users, columns, dates)
-    return read_histories(parts(), users, vocabulary, silent_sources(workspace), profile)
+    return users, read_histories(parts(), users, vocabulary, silent_sources(workspace), profile)
