@@ -121,6 +121,8 @@ class NextEventEncoder(nn.Module):
         self.readout = Readout(d_model)
         for embedding in (module for module in self.modules() if isinstance(module, nn.Embedding)):
             nn.init.normal_(embedding.weight, std=d_model**-0.5)
+        if self.again is not None:
+            nn.init.zeros_(self.again.age.weight)
         nn.init.eye_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -261,7 +263,10 @@ class PointBack(nn.Module):
         self.query, self.key = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model, bias=False)
         self.age = nn.Embedding(AGE_KINDS, 1)
         self.share, self.shift = nn.Linear(d_model, 1), nn.Linear(d_model, 1)
-        nn.init.zeros_(self.shift.weight)
+        # It starts as plain counts of the history, whatever their age.
+        for layer in (self.query, self.share, self.shift):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, batch: TokenBatch, states: Tensor, row: Tensor, place: Tensor, tokens: int) -> Pointer:
         """Point back from positions (P,)."""
