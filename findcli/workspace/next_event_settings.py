@@ -61,6 +61,10 @@ class NextEvent(Training):
         int, Ge(0), Le(1_000_000), Doc("sampled negatives a step; 0: all tokens up to 20,000, and 512 samples above")
     ] = 0
     epochs: Annotated[float, Gt(0), Le(100_000), Doc("passes over the training windows at most")] = 3.0
+    validate_by: Annotated[
+        Literal["likelihood", "ranking"],
+        Doc("what stops the training: the likelihood of what came next, or NDCG@10, which peaks later"),
+    ] = "likelihood"
     validate_every: Annotated[int, Ge(1), Le(10_000_000), Doc("steps between validations")] = 100
     patience: Annotated[int, Ge(1), Le(10_000_000), Doc("validations without progress before the stop")] = 3
     steps: Annotated[int, Ge(0), Le(10_000_000), Doc("optimiser steps at most")] = 5000

@@ -32,10 +32,11 @@ from findcli.workspace.toml_file import parse_settings
 
 FEWEST, VALIDATED = 3, 2000
 WHAT = "the table of user, order and item"
-# For histories of few items among many: narrower, with more dropout and passes than behaviour of every day needs.
+# For histories of few items among many: more dropout and passes than behaviour of every day needs.
 SMALL = NextEvent(
-    fields=("item",), d_field=0, layers=1, heads=2, dilations=(1, 2), max_events=50, dropout=0.5, batch_size=256,
-    epochs=7, gaps=False, profile="none", negatives=512, validate_every=88, patience=3, weight_decay=0.01,
+    fields=("item",), d_field=0, layers=1, heads=2, dilations=(1, 2), max_events=50, dropout=0.5, gaps=False,
+    profile="none", negatives=512, batch_size=256, epochs=5, lr=2e-3, validate_by="ranking", validate_every=44,
+    patience=9,
 )  # fmt: skip
 
 

@@ -136,7 +136,8 @@ def train_encoder(
         return terms
 
     def validate() -> float:
-        return measure(encoder, lessons.validation, device)
+        measured = measure if settings.validate_by == "likelihood" else measure_ranking
+        return measured(encoder, lessons.validation, device)
 
     history = fit(
         loss, {"encoder": encoder}, steps=min(settings.steps, passes.steps), lr=settings.lr,
@@ -156,6 +157,20 @@ def measure(encoder: NextEventEncoder, asked: Asked, device: torch.device | str)
         total += float(loss) * len(following.row)
         positions += len(following.row)
     return total / max(1, positions)
+
+
+def measure_ranking(encoder: NextEventEncoder, asked: Asked, device: torch.device | str) -> float:
+    """Minus the mean NDCG@10 of the best-ranked of the tokens that came next."""
+    total, positions = 0.0, 0
+    for batch, following in asked:
+        batch, following = batch.to(device), following.to(device)
+        odds = encoder.log_odds(batch, encoder(batch), following.row, following.place)  # (P, V)
+        best = odds.new_full((len(odds),), -torch.inf)
+        best.scatter_reduce_(0, following.position, odds[following.position, following.token], "amax")
+        ranks = 1 + (odds > best[:, None]).sum(1)
+        total += float(torch.where(ranks <= 10, 1 / (1 + ranks).log2(), 0.0).sum())
+        positions += len(odds)
+    return -total / max(1, positions)
 
 
 def _samples(settings: NextEvent, vocabulary: Vocabulary) -> int:

@@ -117,3 +117,4 @@ def test_it_learns_what_follows_what() -> None:
     assert history.best < 0.2 < np.log(5)
     with torch.no_grad():
         assert train.measure(encoder, asked, "cpu") == pytest.approx(history.best, abs=1e-5)
+        assert train.measure_ranking(encoder, asked, "cpu") == pytest.approx(-1, abs=0.02)
