@@ -56,7 +56,10 @@ class NextEvent(Training):
         Doc("where tokens' vectors begin: at factors of what the same users do, or at random as the paper's"),
     ] = "co-occurrence"
     gaps: Annotated[bool, Doc("whether it reads the time between events")] = True
-    repeat: Annotated[bool, Doc("whether odds mix in the events of one's own history, as RepeatNet does")] = True
+    repeat: Annotated[
+        Literal["apart", "mixed", "none"],
+        Doc("events of one's own history: told apart from new ones, as by RepeatNet; mixed into the odds; or neither"),
+    ] = "apart"
     negatives: Annotated[
         int, Ge(0), Le(1_000_000), Doc("sampled negatives a step; 0: all tokens up to 20,000, and 512 samples above")
     ] = 0

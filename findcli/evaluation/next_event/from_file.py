@@ -35,8 +35,8 @@ WHAT = "the table of user, order and item"
 # For histories of few items among many: more dropout and passes than behaviour of every day needs.
 SMALL = NextEvent(
     fields=("item",), d_field=0, layers=1, heads=2, dilations=(1, 2), max_events=50, dropout=0.5, gaps=False,
-    profile="none", negatives=512, batch_size=256, epochs=5, lr=2e-3, validate_by="ranking", validate_every=44,
-    patience=9,
+    profile="none", repeat="mixed", negatives=512, batch_size=256, epochs=5, lr=2e-3,
+    validate_by="ranking", validate_every=44, patience=9,
 )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ class NextEventEncoder(nn.Module):
         profile_share: share of the profile in an event's vector, where it is added.
         cardinalities: codes of each profile column, F.
         gaps: whether the time between events is read.
-        repeat: whether the odds mix in the events of the history.
+        repeat: "apart", "mixed" or "none": how the odds take the events of the history.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class NextEventEncoder(nn.Module):
         profile_share: float,
         cardinalities: Sequence[int],
         gaps: bool,
-        repeat: bool,
+        repeat: Literal["apart", "mixed", "none"],
     ) -> None:
         super().__init__()
         self.tokens, self.max_events = tokens, max_events
@@ -117,7 +117,8 @@ class NextEventEncoder(nn.Module):
         self.drop, self.norm = nn.Dropout(dropout), nn.LayerNorm(d_model)
         self.out = nn.Linear(d_model, d_model)
         self.bias = nn.Parameter(torch.zeros(tokens))
-        self.again = PointBack(d_model) if repeat else None
+        self.apart = repeat == "apart"
+        self.again = None if repeat == "none" else PointBack(d_model)
         self.readout = Readout(d_model)
         for embedding in (module for module in self.modules() if isinstance(module, nn.Embedding)):
             nn.init.normal_(embedding.weight, std=d_model**-0.5)
@@ -200,10 +201,20 @@ class NextEventEncoder(nn.Module):
         pointer = self.point_back(batch, states, row, place)
         if pointer is None:
             return logits.log_softmax(1)
-        log_odds = (logits + pointer.shift.unsqueeze(1) * pointer.met(self.tokens)).log_softmax(1)
+        log_odds = self.beside_history(logits, pointer, pointer.met(self.tokens)).log_softmax(1)
         again = pointer.dense(self.tokens).clamp(min=0)
         mixed = (1 - pointer.share[:, None]) * log_odds.exp() + pointer.share[:, None] * again
         return mixed.clamp(min=1e-30).log()
+
+    def beside_history(self, logits: Tensor, pointer: Pointer, met: Tensor) -> Tensor:
+        """Scores of what is not pointed at: told apart, tokens of the history have none; else they are shifted.
+
+        Args:
+            logits: of tokens, (P, n).
+            pointer: at the P positions.
+            met: whether the history has each of the tokens, bool (P, n).
+        """
+        return logits.masked_fill(met, NO_LOG_ODDS) if self.apart else logits + pointer.shift.unsqueeze(1) * met
 
     def describe_users(self, batch: TokenBatch, states: Tensor) -> Tensor:
         """The users' vectors e_u, read from the last state and the profile: unit vectors (B, D), 0 without an event."""

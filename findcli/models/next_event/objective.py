@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from findcli.models.next_event.encoder import NextEventEncoder, Pointer
+from findcli.models.next_event.encoder import NO_LOG_ODDS, NextEventEncoder, Pointer
 from findcli.training.token_histories import NextTokens, TokenBatch
 
 SAMPLED_ABOVE, SAMPLES = 20_000, 512
@@ -40,7 +40,7 @@ def next_set_loss(
     if sampled is None:
         logits = encoder.logits(chosen).float()  # (P, V)
         if pointer is not None:
-            logits = logits + pointer.shift.unsqueeze(1) * pointer.met(encoder.tokens)
+            logits = encoder.beside_history(logits, pointer, pointer.met(encoder.tokens))
         log_odds = logits[position, token] - logits.logsumexp(1)[position]
     else:
         log_odds = _sampled_log_odds(encoder, chosen, following, sampled, pointer)
@@ -63,8 +63,9 @@ def _sampled_log_odds(
     true = ((encoder.out(chosen)[position] * vectors).sum(1) + encoder.bias[token]).float()  # (M,)
     if pointer is not None:
         met = pointer.met(encoder.tokens)
-        scores = scores + pointer.shift.unsqueeze(1) * met[:, negatives]
-        true = true + pointer.shift[position] * met[position, token]
+        scores = encoder.beside_history(scores, pointer, met[:, negatives])
+        shifted = true + pointer.shift[position] * met[position, token]
+        true = true.masked_fill(met[position, token], NO_LOG_ODDS) if encoder.apart else shifted
     others = scores[position].masked_fill(negatives == token[:, None], float("-inf"))  # (M, n)
     log_odds: Tensor = true - torch.logaddexp(true, others.logsumexp(1))
     return log_odds

@@ -15,7 +15,7 @@ V = 6
 MADE_OF: dict[str, Any] = {
     "inputs": V + 3, "tokens": V, "field_sizes": [3, 4], "max_events": 16, "d_model": 16, "d_field": 4, "layers": 2,
     "heads": 2, "dropout": 0.0, "sprm": "depthwise", "dilations": [1, 2], "prototypes": 4, "profile": "position",
-    "profile_share": 0.1, "cardinalities": [5], "gaps": True, "repeat": True,
+    "profile_share": 0.1, "cardinalities": [5], "gaps": True, "repeat": "mixed",
 }  # fmt: skip
 
 
@@ -64,8 +64,8 @@ def test_padding_changes_no_user() -> None:
     torch.testing.assert_close(odds[0], odds[1])
 
 
-@pytest.mark.parametrize("repeat", [True, False])
-def test_odds_are_probabilities_over_the_tokens_alone(repeat: bool) -> None:
+@pytest.mark.parametrize("repeat", ["apart", "mixed", "none"])
+def test_odds_are_probabilities_over_the_tokens_alone(repeat: str) -> None:
     encoder, unknown = make(repeat=repeat), batch([0, V + 1, V + 2], [1, 1, 2])
     with torch.no_grad():
         odds = encoder.log_odds(unknown, encoder(unknown), torch.arange(2), torch.full((2,), 2)).exp()

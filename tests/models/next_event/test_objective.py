@@ -30,7 +30,7 @@ def test_the_loss_is_the_mean_over_positions_of_the_mean_over_their_sets() -> No
 
 
 def test_sampled_negatives_estimate_the_exact_loss() -> None:
-    encoder = make(cardinalities=[], repeat=False)
+    encoder = make(cardinalities=[], repeat="none")
     batch, index = baskets().batch(np.array([[0, 5]]))
     following = baskets().next_tokens(index)
     drawn = draw_negatives(torch.ones(V), 20_000, torch.Generator().manual_seed(0))

@@ -108,7 +108,8 @@ def test_it_learns_what_follows_what() -> None:
         user=np.repeat(np.arange(n), 10), seconds=np.tile(np.arange(10), n), inputs=inputs.ravel(), users=n, tokens=5
     )
     counts = pl.DataFrame({"source": list("abcde"), "count": [1] * 5}, schema_overrides={"count": pl.UInt32})
-    settings = NextEvent(**(TINY | {"steps": 60, "lr": 5e-3, "fields": ("source",), "dilations": (1, 2)}))  # type: ignore[arg-type]
+    changes = {"steps": 60, "lr": 5e-3, "fields": ("source",), "dilations": (1, 2), "repeat": "mixed"}
+    settings = NextEvent(**(TINY | changes))  # type: ignore[arg-type]
     asked = validation_batches(histories, np.arange(150, 200), settings)
     encoder, _, history = train_encoder(
         settings, Vocabulary.fit(counts, None, most=9), Lessons(histories, np.arange(150), asked), (), seed=0,

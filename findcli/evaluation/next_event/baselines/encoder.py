@@ -17,7 +17,7 @@ from findcli.models.next_event.encoder import NextEventEncoder
 from findcli.models.next_event.train import train_encoder
 
 BATCH = 64
-PLAIN: dict[str, Any] = {"sprm": "none", "profile": "none", "gaps": False, "repeat": False, "like": ()}
+PLAIN: dict[str, Any] = {"sprm": "none", "profile": "none", "gaps": False, "repeat": "none", "like": ()}
 # The rows of the paper's ablation, each with what it is less than the default form.
 ABLATION: dict[str, dict[str, Any]] = {
     "Transformer": {"sprm": "none", "profile": "none"},
@@ -26,7 +26,8 @@ ABLATION: dict[str, dict[str, Any]] = {
     "+ profile as first token": {"profile": "first-token"},
     "+ profile at every position": {"profile": "position"},
     "without gaps": {"gaps": False},
-    "without repeats": {"repeat": False},
+    "repeats mixed in": {"repeat": "mixed"},
+    "without repeats": {"repeat": "none"},
 }
 
 
