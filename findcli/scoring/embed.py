@@ -95,7 +95,6 @@ def embed_counting(
     reuse = Reuse() if force or tokens else find_reuse(workspace, settings, inputs, cutoff)
     computed = 0
 
-
     def write(draft: Draft, store: Path) -> None:
         nonlocal computed
         task = _Describing(
