@@ -25,6 +25,7 @@ from findcli.execution.parts import Engine
 from findcli.models import align
 from findcli.models.find import pretrain_sequence, pretrain_tabular
 from findcli.models.find.assemble import ENCODERS, encoder_names
+from findcli.models.next_event import pretrain as pretrain_next
 from findcli.models.text import pretrain
 from findcli.models.text.space import cache_folder
 from findcli.progress import Progress, no_progress
@@ -170,7 +171,7 @@ def why_stale(
     Raises:
         FindCLIError: a stage that it reads is missing; the hint names the command.
     """
-    if name in _left_out(workspace):
+    if name in _left_out(workspace) and not STAGES[name].optional:
         return None
     for before in STAGES[name].also:
         if reason := bind(workspace, before).why_stale():
@@ -379,6 +380,7 @@ BUILDERS = {
     "tabular": Builder(
         pretrain_tabular.stage_settings, pretrain_tabular.stage_inputs, pretrain_tabular.pretrain_tabular
     ),
+    "next_event": Builder(pretrain_next.stage_settings, pretrain_next.stage_inputs, pretrain_next.pretrain_next_event),
     "aligned": Builder(align.stage_settings, align.stage_inputs, align.align),
     "rewriter": Builder(tune.stage_settings, tune.stage_inputs, tune.tune_rewriter),
 }

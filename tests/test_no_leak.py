@@ -18,13 +18,15 @@ from findcli.errors import FindCLIError
 from findcli.models.align import align
 from findcli.models.find.pretrain_sequence import pretrain_sequence
 from findcli.models.find.pretrain_tabular import pretrain_tabular
+from findcli.models.next_event.pretrain import pretrain_next_event
 from findcli.models.text.pretrain import pretrain_text
 from findcli.scoring.embed import embed
 from findcli.training.loop import set_determinism
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import MANIFEST
 
-STAGES = ("pairs", "text", "sequence", "tabular", "aligned")
+STAGES = ("pairs", "text", "sequence", "tabular", "next_event", "aligned")
+NEXT_EVENT = {"d_model": 16, "d_field": 2, "layers": 1, "heads": 2, "steps": 4, "batch_size": 16, "prototypes": 4}
 TIMES = ("started", "seconds", "cpu_seconds", "peak_bytes")
 DEMANDS = ["The user purchased tea.", "those who will look for soap"]
 Change = Callable[[pl.DataFrame, pl.Expr], pl.DataFrame]
@@ -32,10 +34,10 @@ Change = Callable[[pl.DataFrame, pl.Expr], pl.DataFrame]
 
 def run_all(folder: Path) -> Workspace:
     """The whole pipeline, the users embedded as of the last day first, as `findcli run` does it."""
-    workspace = load_workspace(folder)
+    workspace = load_workspace(folder, overrides={"next_event": NEXT_EVENT})
     set_determinism(1)
     build_pairs(workspace)
-    for stage in (pretrain_text, pretrain_sequence, pretrain_tabular, align):
+    for stage in (pretrain_text, pretrain_sequence, pretrain_tabular, pretrain_next_event, align):
         stage(workspace, device="cpu")
     for date in (None, workspace.train_until):
         embed(workspace, as_of=date, device="cpu")

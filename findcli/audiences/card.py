@@ -20,7 +20,7 @@ from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
 from findcli.workspace.settings import Profile, Windows
 from findcli.workspace.stages import STAGES
 
-TRAINED = ("text", "sequence", "tabular", "aligned", "rewriter")
+TRAINED = ("text", "sequence", "tabular", "next_event", "aligned", "rewriter")
 FEWEST = 20  # users of a group that is shown by itself
 NOT_FOR = "decisions on credit, employment, insurance or housing, or any other with legal or similarly serious effects"
 LIMITS = (

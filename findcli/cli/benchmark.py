@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from findcli.cli import console, ranking
+from findcli.cli import console, next_event, ranking
 from findcli.cli.benchmark_sizes import answered, reasons, sizes
 from findcli.cli.benchmark_speed import speed
 from findcli.cli.cost import cost
@@ -94,6 +94,7 @@ app.command("answered", epilog="Example: findcli benchmark answered --demands ex
 app.command("speed", epilog="Example: findcli benchmark speed --workspace cj --compare before.parquet")(speed)
 app.command("cost", epilog="Example: findcli benchmark cost small large -o cost.json --check largest")(cost)
 app.command("reasons", epilog="Example: findcli benchmark reasons --users 10")(reasons)
+app.command("next-event")(next_event.benchmark)
 app.command("towers", epilog="Example: findcli benchmark towers --set align.steps=100 --tasks")(towers)
 
 

@@ -101,6 +101,13 @@ COMMANDS = (
         '"people who rent phones" --top-k 50 -o renters.csv',
     ),
     Command(
+        "predict-next",
+        "predict_next:predict_next",
+        USE,
+        "Name the likeliest next events of users, with probabilities, and whether each is a repeat.",
+        "42 --new-only --as-of 2017-10-30",
+    ),
+    Command(
         "lift",
         "lift:lift",
         USE,

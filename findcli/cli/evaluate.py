@@ -5,12 +5,14 @@ Tested in tests/test_cli.py.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperCommand
 
 from findcli.cli import console
+from findcli.cli.next_event import Baselines, EveryInstant, report
 from findcli.cli.options import Device, Json, Model, Quiet, TaskName, Threads, WorkspaceDir
 from findcli.cli.stage import settle_threads
 from findcli.cli.tables import task_line
@@ -42,6 +44,10 @@ Without = Annotated[
     ),
 ]
 
+NextEvent = Annotated[
+    bool, typer.Option("--next-event", help="Measure predictions of the next event in place of tasks.")
+]
+
 
 class Evaluate(TyperCommand):
     """The command `evaluate`, which names the new command of an option that it no longer has."""
@@ -64,6 +70,9 @@ def evaluate(
     model: Model = None,
     untrained: Untrained = False,
     without: Without = None,
+    next_event: NextEvent = False,
+    baselines: Baselines = "all",
+    every_instant: EveryInstant = False,
     folder: WorkspaceDir = None,
     device: Device = None,
     threads: Threads = None,
@@ -76,8 +85,15 @@ def evaluate(
     positives against hard negatives alone, where the task marks them. Labels are read to measure, never to rank. Who is
     ranked, of the users with a label, is what the demand says of people and of the past.
 
+    With --next-event no task is read: held-out users are asked what they do first from train_until on, by
+    runs/next_event and baselines.
+
     Example: findcli evaluate --dataset d1 --untrained
     """
+    if next_event:
+        _evaluate_next_event(folder, baselines, every=every_instant, device=device, threads=threads, as_json=as_json,
+                             quiet=quiet)  # fmt: skip
+        return
     from dataclasses import asdict
 
     from findcli.data.tasks import task_names
@@ -104,6 +120,22 @@ def evaluate(
     if len(results) > 1:
         means = zero_shot.averages(results)
         console.print_table(["ranked by", "AUC"], means, title=f"average of {len(results)} tasks")
+
+
+def _evaluate_next_event(
+    folder: Path | None, baselines: str, *, every: bool, device: str | None, threads: int | None, as_json: bool,
+    quiet: bool,
+) -> None:  # fmt: skip
+    settle_threads(threads)
+    from findcli.evaluation.next_event import protocol, workspace
+    from findcli.evaluation.next_event.baselines.registry import chosen_names
+    from findcli.workspace.folder import load_workspace
+
+    names = chosen_names(baselines)
+    with console.progress("evaluate", quiet=quiet) as progress:
+        world = workspace.open_world(load_workspace(folder), every=every, device=device or "auto", progress=progress)
+        measured = protocol.measure(world, names, progress=progress)
+    report(measured, output=None, as_json=as_json)
 
 
 def _print(result: Evaluation) -> None:

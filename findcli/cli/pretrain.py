@@ -19,11 +19,13 @@ HELPS = {
     "text": "Load or train the text encoder, and embed every distinct text of the histories.",
     "sequence": "Train the behaviour encoder to predict what comes next in a history.",
     "tabular": "Train the profile encoder to restore masked values and to spot replaced ones.",
+    "next-event": "Train a Transformer over behaviour tokens to predict the next event (PANTHER).",
 }
 EXAMPLES = {
     "text": "Example: findcli pretrain text --device cuda",
     "sequence": "Example: findcli pretrain sequence --set sequence.steps=2000",
     "tabular": "Example: findcli pretrain tabular --seed 1 --force",
+    "next-event": "Example: findcli pretrain next-event --set next_event.sprm=none",
 }
 
 Worlds = Annotated[list[Path], typer.Argument(metavar="DIR...", help="Workspaces whose pairs and texts are made.")]
@@ -32,7 +34,7 @@ Steps = Annotated[int, typer.Option("--steps", min=0, help="Optimiser steps over
 
 app = typer.Typer(cls=Group, help="Train one encoder on histories alone.", no_args_is_help=True)
 for name, text in HELPS.items():
-    app.command(name, help=text, epilog=EXAMPLES[name])(training_command(name))
+    app.command(name, help=text, epilog=EXAMPLES[name])(training_command(name.replace("-", "_")))
 
 
 @app.command("ranker", epilog="Example: findcli pretrain ranker shop-a shop-b -o start.safetensors")

@@ -35,7 +35,7 @@ from findcli.workspace.settings import Task
 
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
 REWRITTEN = "the demand, rewritten"
-MODALITIES = ("sequence", "tabular", "search")
+MODALITIES = ("sequence", "tabular", "search", "next_event")
 
 
 @dataclass(frozen=True)

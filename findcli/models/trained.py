@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 from findcli.data.profile_codes import ProfileCodes
 from findcli.models.find.tower import FusionTower
 from findcli.models.find.user_summary import Directions
+from findcli.models.next_event.reader import TokenReader
+from findcli.models.panther.tower import PantherTower
 from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Count, Kept, Ranker, parts_of
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.trees import Trees
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from findcli.models.text.sentence import SentenceEncoder
 
 # A user tower is added here and in a folder of its own.
-TOWERS: dict[str, type[UserTower[Any]]] = {FusionTower.name: FusionTower}
+TOWERS: dict[str, type[UserTower[Any]]] = {FusionTower.name: FusionTower, PantherTower.name: PantherTower}
 
 
 class TrainedModel:
@@ -122,6 +124,11 @@ class TrainedModel:
     def columns(self) -> ProfileCodes:
         """The codes of the profile's columns."""
         return ProfileCodes.from_json(self.aligned.json("columns.json"))
+
+    @cached_property
+    def token_reader(self) -> TokenReader | None:
+        """What reads events as behaviour tokens, where the tower reads them."""
+        return TokenReader.load(self.aligned)
 
     @cached_property
     def directions(self) -> Directions:

@@ -33,6 +33,7 @@ from findcli.demands.rewriter import write_vocabulary
 from findcli.errors import FindCLIError
 from findcli.execution.choose import HERE
 from findcli.execution.parts import Engine, map_parts
+from findcli.models.next_event.reader import TokenReader
 from findcli.models.ranker.user_snapshot import write_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.progress import Progress
@@ -89,7 +90,9 @@ def embed_counting(
     _require_reach(workspace, log, cutoff)
     settings, inputs = stage_settings(workspace, cutoff), stage_inputs(workspace, model or workspace, log, cutoff)
 
-    reuse = Reuse() if force else find_reuse(workspace, settings, inputs, cutoff)
+    # Behaviour tokens are read further back, and by more fields, than the digests of `reuse.py` know.
+    tokens = TokenReader.load(open_run((model or workspace).run("aligned"), "aligned")) is not None
+    reuse = Reuse() if force or tokens else find_reuse(workspace, settings, inputs, cutoff)
     computed = 0
 
     def write(draft: Draft, store: Path) -> None:

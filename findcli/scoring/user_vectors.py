@@ -18,6 +18,7 @@ from findcli.data import profiles
 from findcli.data.histories import flatten_events, search_sources
 from findcli.data.profile_codes import ProfileCodes
 from findcli.models.find.user_summary import profile_numbers
+from findcli.models.next_event.reader import TokenReader
 from findcli.models.text.space import Space
 from findcli.models.tower import UserTower
 from findcli.models.trained import TrainedModel
@@ -40,6 +41,7 @@ class Embedder:
         history: seconds of history.
         step: seconds per time step.
         device: the device it computes on.
+        reader: of behaviour tokens, where the tower reads them.
     """
 
     tower: UserTower[Any]
@@ -48,6 +50,7 @@ class Embedder:
     history: int
     step: int
     device: torch.device
+    reader: TokenReader | None = None
 
     @classmethod
     def of(cls, model: TrainedModel) -> Embedder:
@@ -60,6 +63,7 @@ class Embedder:
             history=int(parse_duration(settings["history"]).total_seconds()),
             step=int(parse_duration(settings["step"]).total_seconds()),
             device=model.device,
+            reader=model.token_reader,
         )
 
     def encode(self, batch: UserBatch, *, without: Sequence[str] = ()) -> dict[str, torch.Tensor]:
@@ -93,12 +97,14 @@ class Embedder:
         vectors = torch.from_numpy(self.space.vectors(texts)).to(self.device)
         codes, fractions = self.columns.encode(profiles.profiles_as_of(workspace, log, users, as_of))
         end = int(seconds([as_of])[0])
+        tokens = None if self.reader is None else self.reader.reading(workspace, log, users, as_of)
         for start in range(0, len(users), BATCH):
             rows = np.minimum(np.arange(start, start + BATCH), len(users) - 1)
             ends = np.full(len(rows), end)
             yield user_batch(
-                histories, rows, ends, codes[rows], fractions[rows], vectors, length=self.history, step=self.step
-            )
+                histories, rows, ends, codes[rows], fractions[rows], vectors, length=self.history, step=self.step,
+                tokens=None if tokens is None else tokens.before(rows, ends),
+            )  # fmt: skip
 
     def _histories(
         self, workspace: Workspace, log: pl.DataFrame, users: pl.Series, as_of: datetime

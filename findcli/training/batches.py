@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from findcli.training.token_histories import TokenBatch
+
 EXTRAS = 3
 _EPOCH, _SPAN = 2**33, 2**35
 
@@ -39,6 +41,7 @@ class UserBatch:
         fractions: positions within numeric bins, in [0, 1), (B, F).
         search: mean vector of the searches, (B, d_text); zeros for users without any.
         searched: which users searched, bool (B,).
+        tokens: behaviour tokens, for towers that read them.
     """
 
     steps: Steps
@@ -46,6 +49,7 @@ class UserBatch:
     fractions: Tensor
     search: Tensor
     searched: Tensor
+    tokens: TokenBatch | None = None
 
 
 class Histories:
@@ -154,6 +158,7 @@ def user_batch(
     *,
     length: int,
     step: int,
+    tokens: TokenBatch | None = None,
 ) -> UserBatch:
     """Everything the encoders read of users as of their cutoffs.
 
@@ -166,6 +171,7 @@ def user_batch(
         texts: text vectors, (n_texts, d_text).
         length: of the history, in seconds.
         step: length of a time step, in seconds.
+        tokens: behaviour tokens of the users.
     """
     search, searched = histories.searches(users, ends, texts, length=length)
     return UserBatch(
@@ -174,4 +180,5 @@ def user_batch(
         fractions=torch.from_numpy(fractions).to(texts.device),
         search=search,
         searched=searched,
+        tokens=None if tokens is None else tokens.to(texts.device),
     )

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from annotated_doc import Doc
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from findcli.workspace.next_event_settings import NextEvent as NextEvent
 from findcli.workspace.privacy_settings import Consent as Consent
 from findcli.workspace.privacy_settings import Sensitive as Sensitive
 from findcli.workspace.table_form import TableForm, TablePlace
@@ -248,6 +249,7 @@ class Settings:
     text: Text = field(default_factory=Text)
     sequence: Sequence = field(default_factory=Sequence)
     tabular: Tabular = field(default_factory=Tabular)
+    next_event: NextEvent = field(default_factory=NextEvent)
     align: Align = field(default_factory=Align)
     ranker: Ranker = field(default_factory=Ranker)
     rewriter: Rewriter = field(default_factory=Rewriter)

@@ -30,6 +30,7 @@ class Stage:
         headline: its result, as format strings over its metrics; strings whose metrics are missing are left out.
         also: stages that its command also brings up to date.
         in_run: whether `findcli run` makes it.
+        optional: whether it is of use by itself where no other stage of the workspace reads it.
         seeded: whether it depends on the seed.
         on_device: whether it computes with torch.
         by_part: whether it works partition by partition, where an engine says.
@@ -43,6 +44,7 @@ class Stage:
     headline: tuple[str, ...] = (LOSS,)
     also: tuple[str, ...] = ()
     in_run: bool = True
+    optional: bool = False
     seeded: bool = True
     on_device: bool = True
     by_part: bool = False
@@ -92,8 +94,12 @@ _DECLARED = (
     Stage(name="sequence", format=1, command="findcli pretrain sequence", needs=("pairs", "text")),
     Stage(name="tabular", format=1, command="findcli pretrain tabular", needs=("pairs",)),
     Stage(
+        name="next_event", format=1, command="findcli pretrain next-event", needs=("events", "pairs"), optional=True,
+        headline=("{tokens:,} tokens are {coverage:.1%} of events", LOSS, "validation {validation_best:.3f}"),
+    ),
+    Stage(
         name="aligned", format=6, command="findcli align", headline=(RANKS, VALIDATION, LOSS),
-        needs=("events", "pairs", "text", "sequence", "tabular"),
+        needs=("events", "pairs", "text", "sequence", "tabular", "next_event"),
     ),
     Stage(
         name="embeddings", format=6, command="findcli embed", needs=("events", "text", "aligned"), also=("events",),

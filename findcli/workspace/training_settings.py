@@ -15,6 +15,8 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 from findcli.workspace.durations import PATTERN
 
 Duration = Annotated[str, Predicate(re.compile(PATTERN).fullmatch)]
+Modality = Literal["sequence", "tabular", "search", "next_event"]
+PANTHER = "panther"  # the user tower that reads behaviour tokens alone
 Share = Annotated[float, Ge(0), Lt(1)]
 PoolingChoice = Literal["auto", "mean", "last"]
 SHIPPED = ("shipped", "shipped, without Complete Journey", "shipped, without the demo")  # starts of the ranker
@@ -104,7 +106,9 @@ class Tabular(Training):
 class Align(Training):
     """The table [align]: fusion of the modalities and alignment with sentences (FIND Eqs 11-13)."""
 
-    user_tower: Annotated[str, MinLen(1), Doc("the model of users: 'fusion' is FIND's")] = "fusion"
+    user_tower: Annotated[
+        str, MinLen(1), Doc("the model of users: 'fusion' is FIND's; 'panther' reads behaviour tokens alone")
+    ] = "fusion"
     d_embedding: Annotated[int, Ge(8), Le(16_384), Doc("width of users' and sentences' vectors")] = 256
     fusion: Annotated[Literal["attention", "concat"], Doc("cross-attention, or concatenation (the ablation)")] = (
         "attention"
@@ -117,11 +121,7 @@ class Align(Training):
     layers: Annotated[int, Ge(1), Le(256), Doc("cross-attention layers")] = 5
     heads: Annotated[int, Ge(1), Le(256), Doc("attention heads")] = 4
     dropout: Annotated[Share, Doc("dropout")] = 0.1
-    modalities: Annotated[tuple[Literal["sequence", "tabular", "search"], ...], MinLen(1), Doc("what is fused")] = (
-        "sequence",
-        "tabular",
-        "search",
-    )
+    modalities: Annotated[tuple[Modality, ...], MinLen(1), Doc("what is fused")] = ("sequence", "tabular", "search")
     tower: Annotated[
         str, Doc("the sentence's encoder: 'text' takes that of [text]; or a folder, package or hub id")
     ] = "text"
@@ -150,6 +150,11 @@ class Align(Training):
     ] = False
     steps: Annotated[int, Ge(0), Le(10_000_000), Doc("optimiser steps at most")] = 250
     batch_size: Annotated[int, Ge(2), Le(1_000_000), Doc("users a step")] = 256
+
+    @property
+    def read_by_tower(self) -> tuple[Modality, ...]:
+        """The modalities that the user tower reads where the workspace has them."""
+        return ("next_event",) if self.user_tower == PANTHER else self.modalities
 
 
 @dataclass(frozen=True, kw_only=True)

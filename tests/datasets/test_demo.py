@@ -186,7 +186,8 @@ def test_the_same_seed_makes_the_same_files_and_another_another_world(tmp_path: 
     one, same, other = (files(tmp_path / name) for name in ("one", "same", "other"))
     assert one == same
     assert one.keys() == other.keys()
-    assert {name for name in one if one[name] == other[name]} == {"data/demands.tsv"}
+    of_the_scenario = {"data/demands.tsv", "data/tasks/next_event_amounts.parquet"}
+    assert {name for name in one if one[name] == other[name]} == of_the_scenario
 
 
 def test_parts_number_their_users_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,11 @@ def test_relative_days_begin_at_their_own_origin_or_the_workspace_s() -> None:
         ({"align": {"lr": float("inf")}}, "align.lr", "finite"),
         ({"align": {"d_embedding": 30}}, "align.d_embedding", "30 is not a multiple of heads = 4"),
         ({"align": {"modalities": []}}, "align.modalities", "at least 1 item"),
-        ({"align": {"modalities": ["sound"]}}, "align.modalities[0]", "'sequence', 'tabular' or 'search'"),
+        (
+            {"align": {"modalities": ["sound"]}},
+            "align.modalities[0]",
+            "'sequence', 'tabular', 'search' or 'next_event'",
+        ),
         ({"sequence": {"step": "2w", "cycle": "3w"}}, "sequence.cycle", "not a whole number of steps of '2w'"),
         ({"profile": 3}, "profile", "3 should be a table"),
         ({"sources": []}, "sources", "[[sources]]"),

@@ -23,7 +23,7 @@ from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import MANIFEST, Run, open_run, read_manifest, rewriting
 from findcli.workspace.stages import STAGES
 
-TRAINED_ON_PAIRS = ("text", "sequence", "tabular", "aligned")
+TRAINED_ON_PAIRS = ("text", "sequence", "tabular", "next_event", "aligned")
 LEFT_OVER = ("draft", "old", "checkpoints")
 
 
@@ -95,7 +95,8 @@ def forget_in_runs(workspace: Workspace, users: Collection[str], held: Held) -> 
     if held.events and (workspace.run("pairs") / MANIFEST).is_file():
         _again(workspace, after)
     if after is not None and not held.trained:
-        _still_current(workspace.run("aligned"), log.manifest.digest("train/"), after.manifest.digest("train/"))
+        for name in ("next_event", "aligned"):
+            _still_current(workspace.run(name), name, log.manifest.digest("train/"), after.manifest.digest("train/"))
 
 
 def _forget_embeddings(run: Run, users: Collection[str], log: Run, after: Run | None) -> None:
@@ -107,11 +108,11 @@ def _forget_embeddings(run: Run, users: Collection[str], log: Run, after: Run | 
     embed.without_users(run, users, log_digest=(log.manifest.digest(under), after.manifest.digest(under)))
 
 
-def _still_current(folder: Path, before: str, after: str) -> None:
+def _still_current(folder: Path, kind: str, before: str, after: str) -> None:
     """Let a model that read no event of theirs, since it is trained on other users, stay up to date."""
-    aligned = _run(folder, "aligned")
-    if before != after and aligned is not None and aligned.manifest.inputs.get("events") == before:
-        with rewriting(aligned, inputs={"events": after}):
+    model = _run(folder, kind)
+    if before != after and model is not None and model.manifest.inputs.get("events") == before:
+        with rewriting(model, inputs={"events": after}):
             pass
 
 

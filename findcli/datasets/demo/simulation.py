@@ -18,6 +18,7 @@ from findcli.datasets.creation import Summary, installed_text_model, new_workspa
 from findcli.datasets.demo import profile
 from findcli.datasets.demo.events import draw_tables, happen
 from findcli.datasets.demo.labels import RULES, draw_labels
+from findcli.datasets.demo.next_event import amount_law, held_out_rows, next_event_law
 from findcli.datasets.demo.population import daily_rates, draw_population
 from findcli.datasets.demo.queries import Pool, build_pool
 from findcli.workspace.folder import write_settings
@@ -29,6 +30,7 @@ START = datetime(2025, 9, 1)
 OUTCOME = 28
 SHORTEST = 90
 PART = 5_000
+NEXT_EVENT = "tasks/next_event"
 
 HEADER = """\
 A simulated world: nobody in it exists. Scenario {scenario}, seed {seed}, {users} users, {days} days.
@@ -107,26 +109,29 @@ def _write_tables(data: Path, words: dict[str, Any], *, users: int, days: int, s
     counts: Counter[str] = Counter()
     for number, first in enumerate(range(0, users, PART)):
         rng = np.random.default_rng(np.random.SeedSequence((*seed, number)))
-        for name, table in _part(rng, words, pool, users=min(PART, users - first), days=days).items():
+        for name, table in _part(rng, words, pool, users=min(PART, users - first), days=days, first=first).items():
             (data / name).mkdir(parents=True, exist_ok=True)
             table.with_columns(pl.col("user_id") + first + 1).write_parquet(data / name / f"part-{number:04d}.parquet")
             counts[name] += table.height
-    for name in ("profile", *(f"tasks/{task}" for task in RULES)):
+    amount_law(words).write_parquet(data / "tasks" / "next_event_amounts.parquet")
+    for name in ("profile", NEXT_EVENT, *(f"tasks/{task}" for task in RULES)):
         pl.scan_parquet(data / name / "*.parquet").sink_parquet(data / f"{name}.parquet")
         shutil.rmtree(data / name)
     return counts
 
 
 def _part(
-    rng: np.random.Generator, words: dict[str, Any], pool: Pool, *, users: int, days: int
+    rng: np.random.Generator, words: dict[str, Any], pool: Pool, *, users: int, days: int, first: int
 ) -> dict[str, pl.DataFrame]:
-    """Make the tables of some users; `user_id` is the row, from 0."""
+    """Make the tables of some users; `user_id` is the row, from 0, and in all it is `first` more."""
     people = draw_population(rng, users=users, days=days, regions=len(words["regions"]))
     rates = daily_rates(people, days)
     events = happen(rng, people, rates)
     made = draw_tables(rng, people, events, words=words, pool=pool, start=START)
     made["profile"] = profile.draw_profile(rng, people, rates, regions=words["regions"], start=START)
     labels = draw_labels(rng, people, as_of=days - OUTCOME, outcome=OUTCOME)
+    as_of, chosen = days - OUTCOME, held_out_rows(first, users)
+    made[NEXT_EVENT] = next_event_law(people, rates, words, pool, as_of=as_of, rows=chosen)
     return made | {f"tasks/{name}": table for name, table in labels.items()}
 
 

@@ -14,12 +14,14 @@ from findcli.models.find.fusion import Concatenation, Fusion
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.models.find.tabular import TabularEncoder
 from findcli.models.find.user import UserEncoder
+from findcli.models.next_event.encoder import NextEventEncoder
 from findcli.models.weights import load_module, new_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 from findcli.workspace.settings import Align
+from findcli.workspace.training_settings import PANTHER
 
-ENCODERS = {"sequence": SequenceEncoder, "tabular": TabularEncoder}
+ENCODERS = {"sequence": SequenceEncoder, "tabular": TabularEncoder, "next_event": NextEventEncoder}
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class StageRuns:
         events: the event log.
         pairs: user-text pairs.
         text: the text encoder and the vectors of texts.
-        encoders: runs of the modality encoders in use, "sequence" and "tabular".
+        encoders: runs of the modality encoders in use, "sequence", "tabular" and "next_event".
     """
 
     events: Run
@@ -57,9 +59,10 @@ class StageRuns:
 
 def encoder_names(workspace: Workspace) -> list[str]:
     """The modality encoders that this workspace pre-trains."""
-    wanted = workspace.settings.align.modalities
+    wanted = workspace.settings.align.read_by_tower
     behaves = not all(is_search(source) for source in workspace.settings.sources)
-    has_data = {"sequence": behaves, "tabular": bool(profile_columns(workspace.settings.profile))}
+    has_profile = bool(profile_columns(workspace.settings.profile))
+    has_data = {"sequence": behaves, "tabular": has_profile, "next_event": True}
     return [name for name, present in has_data.items() if present and name in wanted]
 
 
@@ -69,7 +72,7 @@ def modalities_of(workspace: Workspace, runs: StageRuns) -> list[str]:
     Raises:
         FindCLIError: it has data for none of them.
     """
-    wanted = workspace.settings.align.modalities
+    wanted = workspace.settings.align.read_by_tower
     searches = bool(runs.pairs.table("texts.parquet")["search"].any())
     modalities = [*runs.encoders, *(["search"] if searches and "search" in wanted else [])]
     if not modalities:
@@ -89,7 +92,7 @@ def new_user_encoder(
         "encoders": encoders,
         "d_search": int(runs.text.manifest.metrics["d_space"]) if "search" in modalities else 0,
         "fusion": {
-            "kind": settings.fusion,
+            "kind": "concat" if settings.user_tower == PANTHER else settings.fusion,
             "layers": settings.layers,
             "heads": settings.heads,
             "dropout": settings.dropout,
@@ -110,7 +113,7 @@ def assemble(
     """Build a user encoder from plain values.
 
     Args:
-        encoders: constructor arguments of the "sequence" and "tabular" encoders in use.
+        encoders: constructor arguments of the "sequence", "tabular" and "next_event" encoders in use.
         d_search: width of a search vector; 0 leaves searches out.
         fusion: "kind" ("attention" or "concat"), "layers", "heads", "dropout", "skip", "gates".
         d_embedding: width of the user's vector.
@@ -120,6 +123,9 @@ def assemble(
     d_inputs = {} if sequence is None else {"sequence": int(encoders["sequence"]["d_model"])}
     if tabular is not None:
         d_inputs["tabular"] = len(encoders["tabular"]["cardinalities"]) * int(encoders["tabular"]["d_token"])
+    next_event = NextEventEncoder(**encoders["next_event"]) if "next_event" in encoders else None
+    if next_event is not None:
+        d_inputs["next_event"] = next_event.width
     if d_search:
         d_inputs["search"] = d_search
     options = {name: value for name, value in fusion.items() if name != "kind"}
@@ -128,7 +134,7 @@ def assemble(
         if fusion["kind"] == "concat"
         else Fusion(d_inputs=d_inputs, d_model=d_embedding, **options)
     )
-    return UserEncoder(sequence=sequence, tabular=tabular, search=bool(d_search), fusion=mixer)
+    return UserEncoder(sequence=sequence, tabular=tabular, search=bool(d_search), fusion=mixer, next_event=next_event)
 
 
 def load_user_encoder(aligned: Run, *, trained: bool = True) -> UserEncoder:

@@ -23,6 +23,7 @@ from findcli.models.find.assemble import StageRuns, modalities_of, new_user_enco
 from findcli.models.find.profile_sentences import ProfileSentences
 from findcli.models.find.user import Modalities
 from findcli.models.find.user_summary import Directions
+from findcli.models.next_event.reader import TokenReader
 from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
 from findcli.models.weights import save_module
@@ -31,6 +32,7 @@ from findcli.training import losses
 from findcli.training.batches import UserBatch, user_batch
 from findcli.training.examples import TrainingData, choose_part, seconds
 from findcli.training.loop import collapse_warning, fit, mixed_precision, step_seed
+from findcli.training.token_histories import TokenBatch
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft
@@ -119,6 +121,7 @@ class PairSampler:
         codes: profile codes and fractions of every pair, (n_pairs, F) each.
         texts: vectors of the distinct texts, (n_texts, d_text).
         of_profiles: further sentences that training draws, numbered after the others; None for none.
+        tokens: gives the behaviour tokens of users, rows, before an instant each; None where the tower reads none.
     """
 
     def __init__(
@@ -128,7 +131,9 @@ class PairSampler:
         codes: tuple[np.ndarray, np.ndarray],
         texts: Tensor,
         of_profiles: ProfileSentences | None = None,
+        tokens: Callable[[np.ndarray, np.ndarray], TokenBatch] | None = None,
     ) -> None:
+        self.tokens = tokens
         self.length = int(parse_duration(workspace.settings.windows.history).total_seconds())
         self.step = int(parse_duration(workspace.settings.sequence.step).total_seconds())
         self.data, self.codes, self.texts = data, codes, texts
@@ -187,6 +192,7 @@ class PairSampler:
             self.data.histories(part), users, self.cutoffs[pairs],
             self.codes[0][pairs], self.codes[1][pairs], self.texts,
             length=self.length, step=self.step,
+            tokens=None if self.tokens is None else self.tokens(users, self.cutoffs[pairs]),
         )  # fmt: skip
 
 
@@ -202,7 +208,13 @@ class Alignment:
         of_profiles = None
         if self.settings.profile_sentences:
             of_profiles = ProfileSentences.of(profiles, runs.columns(), subject=workspace.settings.workspace.subject)
-        self.sampler = PairSampler(workspace, self.data, runs.columns().encode(profiles), texts, of_profiles)
+        self.reader = None
+        if "next_event" in runs.encoders:
+            self.reader = TokenReader.of_training(workspace, runs.events, self.data, runs.encoders["next_event"])
+        self.sampler = PairSampler(
+            workspace, self.data, runs.columns().encode(profiles), texts, of_profiles,
+            None if self.reader is None else self.reader.before,
+        )  # fmt: skip
         self.made_of, self.users = new_user_encoder(self.settings, runs, modalities_of(workspace, runs), seed=self.seed)
         self.users.to(device)
         self.words = runs.pairs.table("sentences.parquet")["text"].to_list()
@@ -327,6 +339,8 @@ class Alignment:
     def _save(self, draft: Draft) -> None:
         save_module(draft, "user", self.users, self.made_of)
         draft.json("columns.json", self.runs.columns().to_json())
+        if self.reader is not None:
+            self.reader.save(draft)
         if self.settings.lora_rank:
             from findcli.models.text.lora import merge_lora
 

@@ -58,6 +58,7 @@ class FusionTower:
             "sequence": self.encoder.sequence is not None,
             "tabular": self.encoder.tabular is not None,
             "search": self.encoder.search,
+            "next_event": self.encoder.next_event is not None,
         }
         return tuple(name for name, trained in present.items() if trained)
 

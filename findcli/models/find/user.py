@@ -8,6 +8,7 @@ from torch.nn import functional
 from findcli.models.find.fusion import Concatenation, Fusion
 from findcli.models.find.sequence import SequenceEncoder
 from findcli.models.find.tabular import TabularEncoder
+from findcli.models.next_event.encoder import NextEventEncoder
 from findcli.training.batches import UserBatch
 
 Modalities = dict[str, tuple[Tensor, Tensor]]
@@ -20,7 +21,8 @@ class UserEncoder(nn.Module):
         sequence: encoder of the behaviour, or None to leave it out.
         tabular: encoder of the profile, or None.
         search: whether searches are an input.
-        fusion: over the modalities in use: "sequence", "tabular", "search".
+        fusion: over the modalities in use: "sequence", "tabular", "search", "next_event".
+        next_event: PANTHER's encoder of behaviour tokens, or None.
 
     Shape:
         UserBatch of B users -> (B, d_embedding), unit vectors
@@ -33,8 +35,10 @@ class UserEncoder(nn.Module):
         tabular: TabularEncoder | None,
         search: bool,
         fusion: Fusion | Concatenation,
+        next_event: NextEventEncoder | None = None,
     ) -> None:
         super().__init__()
+        self.next_event = next_event
         self.sequence, self.tabular, self.search, self.fusion = sequence, tabular, search, fusion
 
     def modalities(self, batch: UserBatch) -> Modalities:
@@ -47,6 +51,9 @@ class UserEncoder(nn.Module):
             modalities["tabular"] = self.tabular(batch.codes, batch.fractions)[1], (batch.codes > 0).any(1)
         if self.search:
             modalities["search"] = batch.search, batch.searched
+        if self.next_event is not None and batch.tokens is not None:
+            states = self.next_event(batch.tokens)  # (B, T, d_model)
+            modalities["next_event"] = self.next_event.describe_users(batch.tokens, states), batch.tokens.lengths > 0
         return modalities
 
     def fuse(self, modalities: Modalities) -> Tensor:

@@ -1,0 +1,1 @@
+"""PANTHER's encoder: behaviour tokens, motifs and what comes next (arXiv 2510.10102)."""

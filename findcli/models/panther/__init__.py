@@ -1,0 +1,1 @@
+"""PANTHER as a user tower, above FIND's, whose alignment trains it."""
