@@ -53,8 +53,6 @@ def predict_next(
     Events are tokens such as source, channel, status, amount and category; findcli pretrain next-event learns them.
     With --observed, delta says how far an event's odds lie from those of the user's own past events, in their standard
     deviations: far below 0 is unlike the user.
-
-    Example: findcli predict-next 42 --new-only --as-of 2017-10-30
     """
     settle_threads(threads)
     from findcli.audiences.export import write_audience
