@@ -39,6 +39,7 @@ class UserBatch:
         fractions: positions within numeric bins, in [0, 1), (B, F).
         search: mean vector of the searches, (B, d_text); zeros for users without any.
         searched: which users searched, bool (B,).
+        window: where the events lie, for models that read them one by one.
     """
 
     steps: Steps
@@ -46,6 +47,28 @@ class UserBatch:
     fractions: Tensor
     search: Tensor
     searched: Tensor
+    window: EventWindow | None = None
+
+
+@dataclass(frozen=True)
+class EventWindow:
+    """The single events of B users before their cutoffs.
+
+    Attributes:
+        histories: the events.
+        users: rows, (B,).
+        ends: cutoffs in seconds, (B,).
+        texts: text vectors, (n_texts, d_text).
+        length: of the history, in seconds.
+        step: length of a time step, in seconds.
+    """
+
+    histories: Histories
+    users: np.ndarray
+    ends: np.ndarray
+    texts: Tensor
+    length: int
+    step: int
 
 
 class Histories:
@@ -174,4 +197,5 @@ def user_batch(
         fractions=torch.from_numpy(fractions).to(texts.device),
         search=search,
         searched=searched,
+        window=EventWindow(histories, users, ends, texts, length, step),
     )

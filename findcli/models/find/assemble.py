@@ -18,6 +18,7 @@ from findcli.models.weights import load_module, new_module
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 from findcli.workspace.settings import Align
+from findcli.workspace.training_settings import OWN_TABLE
 
 ENCODERS = {"sequence": SequenceEncoder, "tabular": TabularEncoder}
 
@@ -56,7 +57,9 @@ class StageRuns:
 
 
 def encoder_names(workspace: Workspace) -> list[str]:
-    """The modality encoders that this workspace pre-trains."""
+    """The modality encoders that this workspace pre-trains: none where its user tower reads none."""
+    if workspace.settings.align.user_tower in OWN_TABLE:
+        return []
     wanted = workspace.settings.align.modalities
     behaves = not all(is_search(source) for source in workspace.settings.sources)
     has_data = {"sequence": behaves, "tabular": bool(profile_columns(workspace.settings.profile))}
