@@ -204,3 +204,25 @@ def test_a_later_row_is_refused_or_changes_no_training_byte(
         "an id of a float export",
     }
     assert "an amount that is none" in refused
+
+
+def test_the_future_leaves_no_trace_in_a_tower_that_reads_questions(dated_template: Path, tmp_path: Path) -> None:
+    tower = {
+        "align": {"user_tower": "qanchor"},
+        "qanchor": {"d_model": 16, "heads": 2, "events": 12, "questions": 8, "batch_size": 16, "steps": 6},
+    }
+    left = []
+    for name, change in (("whole", lambda frame, _: frame), ("changed", with_other_later)):
+        folder = shutil.copytree(dated_template, tmp_path / name)
+        change_later(folder, change)
+        workspace = load_workspace(folder, overrides=tower)
+        set_determinism(1)
+        build_pairs(workspace)
+        for stage in (pretrain_text, align):
+            stage(workspace, device="cpu")
+        users = embed(workspace, as_of=workspace.train_until, device="cpu")
+        files = [path for run in (workspace.run("aligned"), users.folder) for path in sorted(run.rglob("*.*"))]
+        left.append(({path.name: path.read_bytes() for path in files if path.name != MANIFEST}, scores_of(workspace)))
+    assert "prefix.safetensors" in left[0][0]
+    assert [name for name, content in left[0][0].items() if left[1][0].get(name) != content] == []
+    assert left[0][1] == left[1][1]

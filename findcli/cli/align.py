@@ -44,9 +44,12 @@ def align(
     """
     taught = [f"ranker.worlds={_listed(worlds)}"] if worlds else []
     opened = prepare(workspace, threads=threads, changes=[*(changes or ()), *taught], seed=seed)
-    if worlds and opened.settings.align.scorer != "query_aware":
-        hint = 'set scorer in [align] to "query_aware", or leave --with out'
-        raise FindCLIError(f"--with teaches the ranker, and scorer is {opened.settings.align.scorer!r}", hint=hint)
+    if worlds:
+        from findcli.models.align import chosen_scorer
+
+        if (scorer := chosen_scorer(opened)) != "query_aware":
+            hint = 'set scorer in [align] to "query_aware", or leave --with out'
+            raise FindCLIError(f"--with teaches the ranker, and scorer is {scorer!r}", hint=hint)
     if opened.folder in [path.resolve() for path in worlds or ()]:
         raise FindCLIError(f"--with {opened.folder} is this workspace", hint="name other workspaces")
     run_stage(opened, "aligned", device=device, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)

@@ -6,7 +6,7 @@ Tested in tests/audiences/prompts/test_store.py.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,6 +31,14 @@ SeedFile = Annotated[
         "0, hard negatives are mined.",
     ),
 ]
+Method = Annotated[
+    Literal["descent", "clusters"],
+    typer.Option(
+        "--method",
+        help="Move the sentence's own tokens (descent), or learn tokens before it and a prototype of each class "
+        "(clusters); clusters need the user tower qanchor.",
+    ),
+]
 Name = Annotated[str, typer.Option("--name", "-n", metavar="NAME", help="Prompt name, for target --prompt.")]
 
 
@@ -38,6 +46,7 @@ def tune_prompt(
     sentence: Sentence,
     seeds: SeedFile,
     name: Name,
+    method: Method = "descent",
     as_of: AsOf = None,
     model: Model = None,
     workspace: WorkspaceDir = None,
@@ -66,6 +75,7 @@ def tune_prompt(
         model=None if model is None else load_workspace(model),
         device=device or "auto",
         force=force,
+        method=method,
     )
     if as_json:
         console.print_json(plain(run))
@@ -78,7 +88,12 @@ def _print(run: Run, sentence: str, name: str) -> None:
     mined = " (mined)" if result["mined"] else ""
     counts = f"{result['positives']:,} seeds, {result['hard_negatives']:,} hard negatives{mined}"
     console.print_line(f'"{sentence}": {counts}')
-    if result["steps"]:
+    if "attention_before" in result:
+        console.print_line(f"{result['learned_tokens']} tokens and 2 prototypes learned in {result['steps']} steps")
+        before, after = result["attention_before"], result["attention_after"]
+        shares = [[part, before[part], after[part]] for part in before]
+        console.print_table(["attention of the question to", "before", "after"], shares)
+    elif result["steps"]:
         console.print_line(f"{result['learned_tokens']} tokens learned in {result['steps']} steps")
         if result["weight"] < 1:
             reason = "the sentence ranks the seeds below the average user"

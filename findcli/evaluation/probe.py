@@ -22,7 +22,7 @@ from findcli.evaluation.rivals.probe_inputs import Head, Representation
 from findcli.evaluation.rivals.probe_registry import SECONDS, rival_vectors, user_inputs
 from findcli.evaluation.untrained import untrained_vectors
 from findcli.metrics import Bootstrap
-from findcli.models.find.user_summary import COUNTED
+from findcli.models.user_summary import COUNTED
 from findcli.progress import Progress, no_progress
 from findcli.scoring.engine import describe_engine, open_engine
 from findcli.workspace.folder import Workspace
@@ -214,7 +214,7 @@ def vector_kinds(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The sets of vectors that are probed.
 
     Each tensor alone, the fused one first; the modalities concatenated; the part of the summary that was learned; and
-    the whole summary, which `models/find/user_summary.py` describes.
+    the whole summary, which `models/user_summary.py` describes.
     """
     summary = tensors["summary"]
     raw = [name for name in tensors if name != "summary" and not name.startswith("has_")]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from findcli.audiences.conditions import Among, Passed
@@ -213,9 +212,7 @@ def _untrained(engine: Engine, task: Task) -> pl.DataFrame:
     """The cosine with the demand of the same model before its alignment with sentences: user_id, UNTRAINED."""
     model = engine.model
     embedder = replace(Embedder.of(model), tower=model.load_tower(trained=False))
-    sentences = model.load_sentences()
-    torch.manual_seed(model.aligned.manifest.seed)
-    sentences.project.reset_parameters()
+    sentences = model.load_sentences(trained=False)
     log = events.build_events(engine.workspace)
     users, vectors = embed_users(engine.workspace, embedder, log, task.as_of, without_sources=task.without_sources)
     cosine = vectors["embeddings"] @ sentences.vectors([task.demand]).numpy()[0]

@@ -24,6 +24,7 @@ from findcli.models.ranker.start import NONE, start_file
 from findcli.models.ranker.train import train_ranker
 from findcli.models.text.pretrained import local_model_files
 from findcli.models.tower import UserTower
+from findcli.models.tower_calibration import calibrate_tower
 from findcli.models.trained import TOWERS
 from findcli.models.weights import select_device
 from findcli.progress import Progress
@@ -32,13 +33,16 @@ from findcli.workspace.disk import hash_file
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import Draft, Run, build, hash_json, open_run
 from findcli.workspace.settings import SHIPPED
+from findcli.workspace.training_settings import OWN_TABLE
 
 
 def stage_settings(workspace: Workspace) -> dict[str, Any]:
     """The settings that alignment depends on."""
-    ranker = {"ranker": asdict(workspace.settings.ranker)} if workspace.settings.align.scorer == "query_aware" else {}
+    scorer = chosen_scorer(workspace)
+    ranker = {"ranker": asdict(workspace.settings.ranker)} if scorer == "query_aware" else {}
     return (
-        asdict(workspace.settings.align)
+        _tower_settings(workspace)
+        | {"scorer": scorer}
         | ranker
         | {
             "max_tokens": workspace.settings.text.max_tokens,
@@ -47,6 +51,18 @@ def stage_settings(workspace: Workspace) -> dict[str, Any]:
             "step": workspace.settings.sequence.step,
         }
     )
+
+
+def _tower_settings(workspace: Workspace) -> dict[str, Any]:
+    """The settings of the chosen tower alone, so that runs stay valid when another's change."""
+    settings = workspace.settings
+    if settings.align.user_tower in OWN_TABLE:
+        table = asdict(getattr(settings, settings.align.user_tower))
+        return {
+            "user_tower": settings.align.user_tower, settings.align.user_tower: table,
+            "modalities": settings.align.modalities, "bins": settings.tabular.bins,
+        }  # fmt: skip
+    return asdict(settings.align)
 
 
 def stage_inputs(workspace: Workspace) -> dict[str, str]:
@@ -59,11 +75,17 @@ def input_digests(runs: StageRuns, workspace: Workspace) -> dict[str, str]:
     inputs = {"pairs": runs.pairs.manifest.digest(), "text": runs.text.manifest.digest()}
     inputs["events"] = runs.events.manifest.digest("train/")
     inputs |= {name: run.manifest.digest() for name, run in runs.encoders.items()}
-    tower = local_model_files(workspace.settings.align.tower, relative_to=workspace.folder)
+    tower = local_model_files(_text_model(workspace), relative_to=workspace.folder)
     inputs |= {"tower": hash_json([hash_file(path) for path in tower])} if tower else {}
-    if workspace.settings.align.scorer == "query_aware":
+    if chosen_scorer(workspace) == "query_aware":
         inputs |= _start_digests(workspace)
     return inputs
+
+
+def _text_model(workspace: Workspace) -> str:
+    """The pretrained model that the tower begins with, by name."""
+    own = getattr(workspace.settings, workspace.settings.align.user_tower, None)
+    return workspace.settings.align.tower if own is None else str(own.decoder)
 
 
 def _start_digests(workspace: Workspace) -> dict[str, str]:
@@ -102,10 +124,13 @@ def align(workspace: Workspace, *, device: str = "auto", force: bool = False, pr
 
     def write(draft: Draft, checkpoints: Path) -> None:
         place = str(select_device(device))
-        tower.fit(workspace, draft, checkpoints / "vector", device=place, progress=progress)
+        said = tower.fit(workspace, draft, checkpoints / "vector", device=place, progress=progress)
         data = TrainingData(runs.pairs)
         draft.json("summary.json", {"kinds": common_kinds(workspace, _training_logs(runs.events, data))})
-        if workspace.settings.align.scorer == "query_aware":
+        scorer = chosen_scorer(workspace)
+        if said and scorer not in ("vector", "query_aware"):
+            calibrate_tower(workspace, said, draft)
+        if scorer == "query_aware":
             world, *others = (World.open(each, device=place) for each in (workspace, *_teachers(workspace)))
             train_ranker(world, others, draft, checkpoints / "ranker", progress)
 
@@ -134,7 +159,18 @@ def _chosen_tower(workspace: Workspace) -> type[UserTower[Any]]:
         hint = f"name one of {', '.join(TOWERS)} as user_tower in [align]"
         raise FindCLIError(f"there is no user tower {settings.user_tower!r}", hint=hint)
     tower = TOWERS[settings.user_tower]
-    if settings.scorer not in tower.scorers:
-        hint = f"set scorer in [align] to one of {', '.join(tower.scorers)}"
-        raise FindCLIError(f"the user tower {tower.name!r} has no scorer {settings.scorer!r}", hint=hint)
+    scorer = chosen_scorer(workspace)
+    if scorer not in tower.scorers:
+        pairs = "; ".join(f"{name} has {', '.join(each.scorers)}" for name, each in TOWERS.items())
+        hint = f"set scorer in [align] to one of {', '.join(tower.scorers)} (of all user towers: {pairs})"
+        raise FindCLIError(f"the user tower {tower.name!r} has no scorer {scorer!r}", hint=hint)
     return tower
+
+
+def chosen_scorer(workspace: Workspace) -> str:
+    """The scorer that [align] names; the tower's own default where it says "auto"."""
+    settings = workspace.settings.align
+    if settings.scorer != "auto":
+        return settings.scorer
+    tower = TOWERS.get(settings.user_tower)
+    return "auto" if tower is None else tower.scorers[0]

@@ -11,9 +11,11 @@ Legend: B users, Q queries, D width of the shared space.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
+import numpy as np
 from torch import Tensor
 
 from findcli.progress import Progress
@@ -29,6 +31,24 @@ class Prefix(Protocol):
 
     def tensors(self) -> Mapping[str, Tensor]:
         """The parts to store beside the vectors, by name: (B, ...) each."""
+
+    def to_keep(self) -> Mapping[str, Tensor]:
+        """What the tower's own scorer reads again at each question, by name: (B, ...) each; nothing if it has none."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a tower's own scorer says of validation users at one cutoff, and what came true: for calibration.
+
+    Attributes:
+        odds: log odds, float32 (N, S).
+        true: bool (N, S).
+        sentences: rows of the sentences in `runs/pairs`, (S,).
+    """
+
+    odds: np.ndarray
+    true: np.ndarray
+    sentences: np.ndarray
 
 
 P = TypeVar("P", bound=Prefix)
@@ -68,7 +88,7 @@ class UserTower(Protocol[P]):
     @classmethod
     def fit(
         cls, workspace: Workspace, draft: Draft, checkpoints: Path, *, device: str, progress: Progress | None
-    ) -> None:
+    ) -> Sequence[Said]:
         """Train on the workspace's pairs and fill the draft of `runs/aligned`.
 
         Args:
@@ -78,6 +98,9 @@ class UserTower(Protocol[P]):
             device: where torch computes.
             progress: called after each step.
 
+        Returns:
+            What its own scorer says of validation users; nothing if it has none.
+
         Raises:
             FindCLIError: no modality has data, or training diverges.
         """
@@ -85,3 +108,31 @@ class UserTower(Protocol[P]):
     @classmethod
     def load(cls, aligned: Run, *, device: str, trained: bool = True) -> Self:
         """Load the tower of a finished run, or the exact weights its training started from."""
+
+
+class AnsweringTower(Protocol):
+    """A tower that answers a question for each user by itself; its scorer needs nothing else."""
+
+    def restored(self, kept: Mapping[str, Tensor]) -> Any:
+        """The prefix of users, from what `Prefix.to_keep` gave."""
+
+    def score(self, prefix: Any, queries: Tensor) -> Tensor:
+        """The log odds of questions, unit text vectors (Q, D), for the users: (B, Q)."""
+
+    def anchored(self, prefix: Any, queries: Tensor) -> Tensor:
+        """The vectors of users for questions (Q, D): unit vectors (B, Q, e)."""
+
+    def prompted(self, prefix: Any, query: Tensor, soft: Tensor) -> Tensor:
+        """The vectors of users for a question (D,) behind a soft prompt (n, d), with gradients: unit vectors (B, e)."""
+
+    def soft_tokens(self, n: int) -> Tensor:
+        """Where a soft prompt of n tokens starts, (n, d)."""
+
+    def attention(self, prefix: Any, query: Tensor, soft: Tensor | None = None) -> dict[str, float]:
+        """The share of attention that a question pays to each modality, to the user's token, and to itself."""
+
+    def slopes(self, prefix: Any, query: Tensor) -> Tensor:
+        """How the log odds of each user change with a question's text vector (D,): (B, D)."""
+
+    def texts(self, vectors: Tensor) -> Tensor:
+        """Unit vectors of sentences by their text vectors, with gradients: (S, D) -> (S, e)."""

@@ -13,24 +13,26 @@ import torch
 from safetensors.torch import load_file
 
 from findcli.data.profile_codes import ProfileCodes
+from findcli.models.anchor.tower import AnchorTower
 from findcli.models.find.tower import FusionTower
-from findcli.models.find.user_summary import Directions
 from findcli.models.next_event.reader import TokenReader
 from findcli.models.panther.tower import PantherTower
 from findcli.models.ranker.candidates import COUNTS, NETWORK, START, TREES, Count, Kept, Ranker, parts_of
 from findcli.models.ranker.co_occurrence import CoOccurrence
 from findcli.models.ranker.trees import Trees
 from findcli.models.text.space import TextSpace
+from findcli.models.through_tower import SentenceSpace, ThroughTower
 from findcli.models.tower import UserTower
+from findcli.models.user_summary import Directions
 from findcli.models.weights import load_module, select_device
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Run, open_run
 
 if TYPE_CHECKING:
-    from findcli.models.text.sentence import SentenceEncoder
+    pass
 
 # A user tower is added here and in a folder of its own.
-TOWERS: dict[str, type[UserTower[Any]]] = {FusionTower.name: FusionTower, PantherTower.name: PantherTower}
+TOWERS: dict[str, type[UserTower[Any]]] = {tower.name: tower for tower in (FusionTower, PantherTower, AnchorTower)}
 
 
 class TrainedModel:
@@ -59,7 +61,12 @@ class TrainedModel:
     def scorer(self) -> str:
         """What scores sentences: "query_aware", or "vector" if training events yielded no sentence for a ranker."""
         requested = str(self.aligned.manifest.settings["scorer"])
-        return requested if requested == "vector" or self.aligned.files("ranker.json") else "vector"
+        return "vector" if requested == "query_aware" and not self.aligned.files("ranker.json") else requested
+
+    @property
+    def scores_by_tower(self) -> bool:
+        """Whether the tower's own scorer scores sentences, and no other that stands beside it."""
+        return self.scorer not in ("vector", "query_aware")
 
     @cached_property
     def tower(self) -> UserTower[Any]:
@@ -77,12 +84,18 @@ class TrainedModel:
         return TextSpace(self.text, device=str(self.device))
 
     @cached_property
-    def sentences(self) -> SentenceEncoder:
-        """FIND's sentence encoder, LoRA merged, in eval mode."""
+    def sentences(self) -> SentenceSpace:
+        """What encodes sentences into the space of users, LoRA merged, in eval mode."""
         return self.load_sentences()
 
-    def load_sentences(self) -> SentenceEncoder:
-        """Load a fresh copy of the sentence encoder."""
+    def load_sentences(self, *, trained: bool = True) -> SentenceSpace:
+        """Load what encodes sentences, or the same with weights that alignment began with.
+
+        A tower that reads sentences itself has no encoder beside it.
+        """
+        if not self.aligned.files("sentence.safetensors"):
+            reader: Any = self.tower if trained else self.load_tower(trained=False)
+            return ThroughTower(self.space, reader)
         from findcli.models.text.encoder import load_text_encoder  # transformers' models take seconds to import
         from findcli.models.text.sentence import SentenceEncoder
 
@@ -93,6 +106,9 @@ class TrainedModel:
             weights = load_file(self.aligned.folder / "sentence.safetensors")
         encoder = SentenceEncoder(tower=tower, d_embedding=len(weights["bias"]))
         encoder.project.load_state_dict(weights)
+        if not trained:
+            torch.manual_seed(self.aligned.manifest.seed)
+            encoder.project.reset_parameters()
         return encoder.to(self.device).eval().requires_grad_(requires_grad=False)
 
     @cached_property

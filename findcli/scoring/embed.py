@@ -4,7 +4,7 @@
 `embeddings` (n_users, d_embedding) of unit length, per modality `sequence`, `tabular`, `search` (zeros where missing)
 with `has_NAME` (0 or 1), `profile` (its columns as numbers from 0 to 1), `rhythm` (weeks and recency of each kind of
 behaviour), and `summary`, a short form of all of them for linear models of few labels
-(`models/find/user_summary.py`). A
+(`models/user_summary.py`). A
 model that scores by query adds `activity` and `factors` (co-occurrence factors),
 and what its scoring reads:
 `habits.safetensors` (sparse levels over concepts, CSR: `indptr`, `indices` and the
@@ -12,7 +12,8 @@ values of each level),
 `concepts.parquet` (text, and the shares `ever` and `late`) and `concepts.safetensors` (their
 vectors, and `known_*`,
 CSR, which express them in the model's own concepts). `vocabulary.*` is the vocabulary that
-demands are read in.
+demands are read in. A model that scores by its tower adds `prefix.safetensors`, the keys and values that the tower
+keeps of each user.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from findcli.models.next_event.reader import TokenReader
 from findcli.models.ranker.user_snapshot import write_snapshot
 from findcli.models.trained import TrainedModel
 from findcli.progress import Progress
-from findcli.scoring.population import Described, Describer, read_partition
+from findcli.scoring.population import KEPT, Described, Describer, read_partition
 from findcli.scoring.reuse import DIGEST, FILE, Reuse, find_reuse, write_digests
 from findcli.training.loop import set_determinism
 from findcli.workspace.durations import parse_duration
@@ -91,8 +92,9 @@ def embed_counting(
     settings, inputs = stage_settings(workspace, cutoff), stage_inputs(workspace, model or workspace, log, cutoff)
 
     # Behaviour tokens are read further back, and by more fields, than the digests of `reuse.py` know.
-    tokens = TokenReader.load(open_run((model or workspace).run("aligned"), "aligned")) is not None
-    reuse = Reuse() if force or tokens else find_reuse(workspace, settings, inputs, cutoff)
+    aligned = open_run((model or workspace).run("aligned"), "aligned")
+    own = keeps_prefixes(aligned) or TokenReader.load(aligned) is not None
+    reuse = Reuse() if force or own else find_reuse(workspace, settings, inputs, cutoff)
     computed = 0
 
     def write(draft: Draft, store: Path) -> None:
@@ -110,6 +112,8 @@ def embed_counting(
         write_vocabulary(described.vocabulary, describer.model.space, draft)
         draft.table("users.parquet", pl.DataFrame({"user_id": described.users}))
         draft.tensors("users.safetensors", described.tensors)
+        if described.kept is not None:
+            draft.tensors(KEPT, described.kept)
         width = int(described.tensors["embeddings"].shape[1])
         draft.metrics |= {"users": len(described.users), "d_embedding": width}
 
@@ -166,6 +170,11 @@ class _Describing:
 
 
 _OPENED: dict[str, Describer] = {}
+
+
+def keeps_prefixes(aligned: Run) -> bool:
+    """Whether a model's own tower scores, so that what it keeps of users is stored; that is not taken over."""
+    return aligned.manifest.settings["scorer"] not in ("vector", "query_aware")
 
 
 def stage_settings(workspace: Workspace, cutoff: datetime) -> dict[str, Any]:
@@ -233,6 +242,8 @@ def without_users(run: Run, users: Collection[str], *, log_digest: tuple[str, st
         draft.tensors("users.safetensors", {k: v[kept] for k, v in run.tensors("users.safetensors").items()})
         if run.files(FILE):
             draft.table(FILE, run.table(FILE).filter(pl.Series(kept)))
+        if run.files(KEPT):
+            draft.tensors(KEPT, {k: v[kept] for k, v in run.tensors(KEPT).items()})
         if run.files("habits.safetensors"):
             draft.tensors("habits.safetensors", rows_of_csr(run.tensors("habits.safetensors"), kept))
         draft.metrics["users"] = int(kept.sum())

@@ -23,11 +23,42 @@ from findcli.models.trained import TrainedModel
 from findcli.scoring.as_read import AUTO, OFF, asked, combined, language_model, read_by_hand
 from findcli.scoring.embed import embed
 from findcli.scoring.population import Population, describe_users, open_population
-from findcli.scoring.scores import Scored, Scorer, VectorScorer, open_scorer
+from findcli.scoring.scores import (
+    QueryScorer,
+    QuerySentences,
+    Scored,
+    Scorer,
+    SentenceSide,
+    VectorScorer,
+    VectorSentences,
+)
+from findcli.scoring.tower_scores import QuestionSentences, TowerScorer
 from findcli.workspace.folder import Workspace, to_utc
 from findcli.workspace.runs import Run, open_run, read_manifest
 
 KEPT = 2  # engines that stay loaded: one workspace and, beside it, one of another date or model
+
+
+def open_sentences(model: TrainedModel) -> SentenceSide:
+    """The sentence side of a model's own scorer."""
+    if model.scores_by_tower:
+        return QuestionSentences(model)
+    return QuerySentences(model) if model.scorer == QueryScorer.name else VectorSentences(model)
+
+
+def open_scorer(model: TrainedModel, population: Population, *, calibrated: bool = True) -> Scorer:
+    """A model's own scorer.
+
+    Args:
+        model: the model.
+        population: the users to score.
+        calibrated: whether its odds are calibrated for these users; not for users of another workspace.
+    """
+    if population.kept is not None:
+        return TowerScorer(model, population, population.kept, calibrated=calibrated)
+    if population.snapshot is None:
+        return VectorScorer(model, population)
+    return QueryScorer(model, population, population.snapshot, calibrated=calibrated)
 
 
 class Engine:

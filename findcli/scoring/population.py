@@ -22,19 +22,20 @@ from findcli.data import events, profiles
 from findcli.data.histories import search_sources
 from findcli.data.vocabulary import count_named, vocabulary_of
 from findcli.errors import FindCLIError
-from findcli.models.find.user_summary import summarise
 from findcli.models.ranker.behaviour_kinds import rhythm
 from findcli.models.ranker.concepts import Met
 from findcli.models.ranker.user_snapshot import Snapshot, SnapshotReader, read_snapshot
 from findcli.models.trained import TrainedModel
+from findcli.models.user_summary import summarise
 from findcli.scoring.reuse import DIGEST, Reuse, digests_of
-from findcli.scoring.user_vectors import Embedder
+from findcli.scoring.user_vectors import OF_TOWER, Embedder
 from findcli.training.batches import UserBatch
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run
 
 MET = "met "
+KEPT = "prefix.safetensors"
 Encode = Callable[[UserBatch], Mapping[str, torch.Tensor]]
 
 
@@ -77,7 +78,7 @@ def embed_partition(
     batches = embedder.batches(workspace, partition.log, partition.users, as_of)
     encoded = [{name: tensor.cpu().numpy() for name, tensor in encode(batch).items()} for batch in batches]
     users = len(partition.users)  # the last batch is filled up
-    return {name: np.concatenate([arrays[name] for arrays in encoded])[:users] for name in encoded[0]}
+    return {name: stacked([arrays[name] for arrays in encoded])[:users] for name in encoded[0]}
 
 
 def embed_anew(
@@ -96,6 +97,18 @@ def embed_anew(
     if len(others) < len(rows):
         arrays = reuse.together(rows, arrays)
     return arrays | {DIGEST: digests.drop("user_id").to_numpy()}
+
+
+def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Stack arrays of a row per user; what differs in further axes, such as the length of a prefix, is padded by 0."""
+    largest = np.max([array.shape[1:] for array in arrays], axis=0) if arrays[0].ndim > 1 else ()
+    padded = [
+        np.pad(array, [(0, 0), *((0, int(most) - n) for most, n in zip(largest, array.shape[1:], strict=True))])
+        if array.shape[1:] != tuple(largest)
+        else array
+        for array in arrays
+    ]
+    return np.concatenate(padded)
 
 
 class Gathered:
@@ -122,7 +135,7 @@ class Gathered:
         users = pl.concat(self._ids)
         order = users.arg_sort().to_numpy()
         names = self._arrays[0]
-        return users.sort(), order, {name: np.concatenate([a[name] for a in self._arrays])[order] for name in names}
+        return users.sort(), order, {name: stacked([a[name] for a in self._arrays])[order] for name in names}
 
 
 def embed_users(
@@ -168,18 +181,21 @@ class Population:
         tensors: those of `users.safetensors`, by name, a row per user.
         snapshot: what query-aware scoring reads; None if the model does not score by query.
         vocabulary: the sentences that demands are read in.
+        kept: what a tower's own scorer reads, by name, a row per user; None if the model scores in another way.
     """
 
     users: pl.Series
     tensors: dict[str, np.ndarray]
     snapshot: Snapshot | None
     vocabulary: pl.DataFrame
+    kept: dict[str, np.ndarray] | None = None
 
     def rows(self, users: np.ndarray) -> Population:
         """Some of the users, by row; they score as they do among all."""
         tensors = {name: tensor[users] for name, tensor in self.tensors.items()}
         snapshot = None if self.snapshot is None else self.snapshot.rows(users)
-        return Population(self.users.gather(users), tensors, snapshot, self.vocabulary)
+        kept = None if self.kept is None else {name: tensor[users] for name, tensor in self.kept.items()}
+        return Population(self.users.gather(users), tensors, snapshot, self.vocabulary, kept)
 
 
 def open_population(run: Run) -> Population:
@@ -190,6 +206,7 @@ def open_population(run: Run) -> Population:
         run.tensors("users.safetensors"),
         read_snapshot(run) if by_query else None,
         run.table("vocabulary.parquet"),
+        run.tensors(KEPT) if run.files(KEPT) else None,
     )
 
 
@@ -266,7 +283,7 @@ class Describer:
         named = count_named(partition.log, self.as_of, self.window)
         if not len(partition.users):
             return Described(partition.users, {}, named, None)
-        encode = partial(self.embedder.encode, without=self.masked)
+        encode = partial(self.embedder.encode, without=self.masked, keep=self.model.scores_by_tower)
         if self.reuse is None:
             arrays = embed_partition(self.workspace, self.embedder, partition, self.as_of, encode)
         else:
@@ -296,9 +313,11 @@ class Describer:
         snapshot = None if self.snapshots is None else self.snapshots.finish(met, order)
         if snapshot is not None:
             tensors |= {"activity": snapshot.habits.activity, "factors": snapshot.factors}
+        of_tower = [name for name in tensors if name.startswith(OF_TOWER)]
+        kept = {name.removeprefix(OF_TOWER): tensors.pop(name) for name in of_tower}
         factors = None if snapshot is None else self.model.co_occurrence.factors
         tensors["summary"] = summarise(tensors, self.model.directions, factors)
-        return Population(users, tensors, snapshot, vocabulary_of(self.workspace, named))
+        return Population(users, tensors, snapshot, vocabulary_of(self.workspace, named), kept or None)
 
 
 def describe_users(

@@ -27,7 +27,6 @@ import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from findcli.data.questions import Question, QuestionWriter
 from findcli.data.templates import workspace_templates
@@ -110,24 +109,6 @@ class Scorer(Protocol):
         """The scores of all users for prompts' e^q (P, D) that start from a sentence's e^q (D,): (N, P)."""
 
 
-def open_sentences(model: TrainedModel) -> SentenceSide:
-    """The sentence side of a model's own scorer."""
-    return QuerySentences(model) if model.scorer == QueryScorer.name else VectorSentences(model)
-
-
-def open_scorer(model: TrainedModel, population: Population, *, calibrated: bool = True) -> Scorer:
-    """A model's own scorer.
-
-    Args:
-        model: the model.
-        population: the users to score.
-        calibrated: whether its odds are calibrated for these users; not for users of another workspace.
-    """
-    if population.snapshot is None:
-        return VectorScorer(model, population)
-    return QueryScorer(model, population, population.snapshot, calibrated=calibrated)
-
-
 class VectorSentences:
     """FIND's sentence side: the aligned text tower and its projection (Eq 12)."""
 
@@ -162,9 +143,7 @@ class QuerySentences:
 
     def query(self, raw: Tensor) -> Tensor:
         """Whiten and normalise."""
-        space = self.model.space
-        mean, matrix = (torch.from_numpy(part.copy()).to(raw.device) for part in (space.mean, space.matrix))
-        return functional.normalize((raw - mean) @ matrix, dim=-1)
+        return self.model.space.whitened(raw)
 
     def landmarks(self) -> tuple[pl.Series, np.ndarray]:
         """The concepts of the co-occurrence model."""

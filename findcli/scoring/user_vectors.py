@@ -17,17 +17,18 @@ import torch
 from findcli.data import profiles
 from findcli.data.histories import flatten_events, search_sources
 from findcli.data.profile_codes import ProfileCodes
-from findcli.models.find.user_summary import profile_numbers
 from findcli.models.next_event.reader import TokenReader
 from findcli.models.text.space import Space
 from findcli.models.tower import UserTower
 from findcli.models.trained import TrainedModel
+from findcli.models.user_summary import profile_numbers
 from findcli.training.batches import Histories, UserBatch, user_batch
 from findcli.training.examples import seconds
 from findcli.workspace.durations import parse_duration
 from findcli.workspace.folder import Workspace
 
 BATCH = 128  # users; every batch has as many, so that a vector is the same to the bit whoever else is described
+OF_TOWER = "tower/"
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,18 @@ class Embedder:
             reader=model.token_reader,
         )
 
-    def encode(self, batch: UserBatch, *, without: Sequence[str] = ()) -> dict[str, torch.Tensor]:
+    def encode(self, batch: UserBatch, *, without: Sequence[str] = (), keep: bool = False) -> dict[str, torch.Tensor]:
         """The vectors of a batch by name, as `users.safetensors` holds them.
 
         Args:
             batch: B users.
             without: modalities to mask, as if no user had them.
+            keep: add what the tower's own scorer reads, its names led by `OF_TOWER`.
         """
         prefix = self.tower.prefix(batch, without=without)
         vectors = {"embeddings": self.tower.embed(prefix), **prefix.tensors()}
+        if keep:
+            vectors |= {OF_TOWER + name: tensor for name, tensor in prefix.to_keep().items()}
         numbers = profile_numbers(self.columns, batch.codes.cpu().numpy(), batch.fractions.cpu().numpy())
         return vectors | ({"profile": torch.from_numpy(numbers)} if numbers.shape[1] else {})
 

@@ -42,6 +42,7 @@ class UserBatch:
         search: mean vector of the searches, (B, d_text); zeros for users without any.
         searched: which users searched, bool (B,).
         tokens: behaviour tokens, for towers that read them.
+        window: where the events lie, for models that read them one by one.
     """
 
     steps: Steps
@@ -50,6 +51,28 @@ class UserBatch:
     search: Tensor
     searched: Tensor
     tokens: TokenBatch | None = None
+    window: EventWindow | None = None
+
+
+@dataclass(frozen=True)
+class EventWindow:
+    """The single events of B users before their cutoffs.
+
+    Attributes:
+        histories: the events.
+        users: rows, (B,).
+        ends: cutoffs in seconds, (B,).
+        texts: text vectors, (n_texts, d_text).
+        length: of the history, in seconds.
+        step: length of a time step, in seconds.
+    """
+
+    histories: Histories
+    users: np.ndarray
+    ends: np.ndarray
+    texts: Tensor
+    length: int
+    step: int
 
 
 class Histories:
@@ -181,4 +204,5 @@ def user_batch(
         search=search,
         searched=searched,
         tokens=None if tokens is None else tokens.to(texts.device),
+        window=EventWindow(histories, users, ends, texts, length, step),
     )

@@ -68,6 +68,8 @@ def fit(
     patience: int = 4,
     checkpoint_dir: Path | None = None,
     checkpoint_every: int = 100,
+    after_backward: Callable[[int], dict[str, float]] | None = None,
+    state: Mapping[str, Tensor] | None = None,
     progress: Progress | None = None,
 ) -> History:
     """Train every parameter of `modules` that requires a gradient, in place; leave the modules in eval mode.
@@ -77,7 +79,7 @@ def fit(
 
     Args:
         loss: maps a step, from 0, to the weighted terms that add up to the loss, each ().
-        modules: the modules to train, by name; their buffers must stay constant.
+        modules: the modules to train, by name; their buffers must stay constant, but for those in `state`.
         steps: optimiser steps at most.
         lr: peak learning rate of AdamW; it rises linearly over the warm-up, then falls to zero as a cosine.
         weight_decay: decay of matrices; biases and scales have none.
@@ -91,6 +93,9 @@ def fit(
         checkpoint_dir: folder of the checkpoint to resume from; for one set of settings and inputs only. A
             checkpoint that cannot be read is set aside as `.unreadable`.
         checkpoint_every: steps between checkpoints.
+        after_backward: called with the step once gradients are there, before they are clipped; what it returns joins
+            the history.
+        state: tensors by name that it changes in place; checkpoints carry them.
         progress: called after every step.
 
     Raises:
@@ -100,19 +105,21 @@ def fit(
     weights = {name: weight for name, weight in root.named_parameters() if weight.requires_grad}
     optimizer = _optimizer(weights, lr=lr, module_lrs=module_lrs or {}, weight_decay=weight_decay)
     checkpoint = checkpoint_dir / CHECKPOINT if checkpoint_dir else None
-    history, best = _resume(checkpoint, weights, optimizer)
+    carried = weights | {f"state/{name}": tensor for name, tensor in (state or {}).items()}
+    history, best = _resume(checkpoint, carried, optimizer)
     root.train()
     while (step := len(history.rows)) < steps and history.waited < patience:
         done = step + 1
         torch.manual_seed(step_seed(seed, step))
         factor = _schedule(step, steps=steps, warmup=warmup)
-        row = {"step": done, **_step(loss, step, weights, optimizer, clip=clip, factor=factor), "lr": lr * factor}
+        figures = _step(loss, step, weights, optimizer, clip=clip, factor=factor, after_backward=after_backward)
+        row = {"step": done, **figures, "lr": lr * factor}
         history.rows.append(row)
         if validate and (done % validate_every == 0 or done == steps):
             row["validation"] = _measure(validate, root)
             best = _keep_best(history, weights, best)
         if checkpoint and done % checkpoint_every == 0:
-            save_checkpoint(checkpoint, weights=weights, best=best, optimizer=optimizer, history=asdict(history))
+            save_checkpoint(checkpoint, weights=carried, best=best, optimizer=optimizer, history=asdict(history))
         if progress:
             progress(done, steps, row)
     for name, weight in best.items():
@@ -136,7 +143,7 @@ def _optimizer(
 
 
 def _resume(
-    checkpoint: Path | None, weights: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    checkpoint: Path | None, weights: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> tuple[History, dict[str, Tensor]]:
     if checkpoint is None or not checkpoint.exists():
         return History(), {}
@@ -168,11 +175,13 @@ def _step(
     *,
     clip: float,
     factor: float,
+    after_backward: Callable[[int], dict[str, float]] | None,
 ) -> dict[str, float]:
     optimizer.zero_grad()
     terms = loss(step)
     total = torch.stack(list(terms.values())).sum()
     total.backward()  # type: ignore[no-untyped-call]
+    observed = after_backward(step) if after_backward else {}
     norm = nn.utils.clip_grad_norm_(weights.values(), clip)
     if not torch.isfinite(total + norm):
         raise FindCLIError(
@@ -182,7 +191,8 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
     optimizer.step()
-    return {**{name: term.item() for name, term in terms.items()}, "loss": total.item(), "grad_norm": norm.item()}
+    losses = {name: term.item() for name, term in terms.items()}
+    return {**losses, "loss": total.item(), "grad_norm": norm.item(), **observed}
 
 
 def _measure(validate: Callable[[], float], root: nn.Module) -> float:

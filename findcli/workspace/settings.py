@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from annotated_doc import Doc
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from findcli.workspace.anchor_settings import Qanchor as Qanchor
 from findcli.workspace.next_event_settings import NextEvent as NextEvent
 from findcli.workspace.privacy_settings import Consent as Consent
 from findcli.workspace.privacy_settings import Sensitive as Sensitive
@@ -251,6 +252,7 @@ class Settings:
     tabular: Tabular = field(default_factory=Tabular)
     next_event: NextEvent = field(default_factory=NextEvent)
     align: Align = field(default_factory=Align)
+    qanchor: Qanchor = field(default_factory=Qanchor)
     ranker: Ranker = field(default_factory=Ranker)
     rewriter: Rewriter = field(default_factory=Rewriter)
     prompt: Prompt = field(default_factory=Prompt)

@@ -20,6 +20,7 @@ PANTHER = "panther"  # the user tower that reads behaviour tokens alone
 Share = Annotated[float, Ge(0), Lt(1)]
 PoolingChoice = Literal["auto", "mean", "last"]
 SHIPPED = ("shipped", "shipped, without Complete Journey", "shipped, without the demo")  # starts of the ranker
+OWN_TABLE = ("qanchor",)  # user towers with a table of their own, which read no encoder of stage 1
 _POOLING = "how tokens become one vector: 'auto' is the mean for encoders, the last token for decoder-only models"
 
 
@@ -107,7 +108,11 @@ class Align(Training):
     """The table [align]: fusion of the modalities and alignment with sentences (FIND Eqs 11-13)."""
 
     user_tower: Annotated[
-        str, MinLen(1), Doc("the model of users: 'fusion' is FIND's; 'panther' reads behaviour tokens alone")
+        str,
+        MinLen(1),
+        Doc(
+            "the model of users: 'fusion' is FIND's; 'panther' reads behaviour tokens alone, 'qanchor' the question too"
+        ),
     ] = "fusion"
     d_embedding: Annotated[int, Ge(8), Le(16_384), Doc("width of users' and sentences' vectors")] = 256
     fusion: Annotated[Literal["attention", "concat"], Doc("cross-attention, or concatenation (the ablation)")] = (
@@ -135,9 +140,12 @@ class Align(Training):
     lora_layers: Annotated[int, Ge(0), Le(256), Doc("adapt so many of the tower's last layers; 0 adapts all")] = 0
     lora_lr: Annotated[float, Gt(0), Doc("peak learning rate of the LoRA weights")] = 4e-4
     scorer: Annotated[
-        Literal["query_aware", "vector"],
-        Doc("how a demand ranks users: by what it picks from histories, or by FIND's single vector"),
-    ] = "query_aware"
+        Literal["auto", "query_aware", "vector", "anchor"],
+        Doc(
+            "how a demand ranks users: by what it picks from histories ('query_aware'), by the single vector, or by "
+            "the tower that reads the question ('anchor'); 'auto' is the tower's own"
+        ),
+    ] = "auto"
     loss: Annotated[
         Literal["infonce", "multi_positive", "sigmoid"],
         Doc("which pairs attract: one true sentence a user, or all of them"),
@@ -154,6 +162,8 @@ class Align(Training):
     @property
     def read_by_tower(self) -> tuple[Modality, ...]:
         """The modalities that the user tower reads where the workspace has them."""
+        if self.user_tower in OWN_TABLE:
+            return ()
         return ("next_event",) if self.user_tower == PANTHER else self.modalities
 
 

@@ -17,7 +17,7 @@ from findcli.data.tasks import read_labels
 from findcli.errors import FindCLIError
 from findcli.evaluation.probe import CONCATENATED, LEARNED, POSSIBLE, STORED, averages, probe
 from findcli.evaluation.probe_protocol import ceiling, linear_probe, probe_draws
-from findcli.models.find.user_summary import DIRECTIONS, FACTORS
+from findcli.models.user_summary import DIRECTIONS, FACTORS
 from findcli.workspace.folder import Workspace
 
 

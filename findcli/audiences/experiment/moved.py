@@ -20,7 +20,7 @@ from findcli.audiences.saved import Record
 from findcli.audiences.target import target
 from findcli.data.profile_codes import ColumnCodes
 from findcli.errors import FindCLIError
-from findcli.models.find.user_summary import MOST_VALUES
+from findcli.models.user_summary import MOST_VALUES
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import read_manifest

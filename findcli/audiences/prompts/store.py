@@ -19,13 +19,14 @@ import numpy as np
 import polars as pl
 import torch
 
+from findcli.audiences.prompts.clusters import METHOD, score_clusters, tower_scorer
 from findcli.audiences.prompts.learned import Learned, prompt_queries, score_learned
 from findcli.audiences.prompts.seeds import is_seed
 from findcli.errors import FindCLIError
 from findcli.models.trained import TrainedModel
-from findcli.scoring.engine import Engine
+from findcli.scoring.engine import Engine, open_sentences
 from findcli.scoring.prompt_moves import moves_from
-from findcli.scoring.scores import Scored, open_sentences
+from findcli.scoring.scores import Scored
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Manifest, Run, open_run, read_manifest
 from findcli.workspace.stages import STAGES
@@ -107,6 +108,8 @@ def leanings(
         FindCLIError: there is no such prompt, or it was tuned for another model.
     """
     prompt, folder = open_prompt(workspace, name, trained=trained)
+    if prompt.settings.get("method") == METHOD:
+        return [], []
     sentences = open_sentences(TrainedModel(trained or workspace, device="cpu"))
     start, tuned = prompt_queries(sentences, prompt.sentence, folder.tensors("prompt.safetensors"))
     if np.array_equal(start, tuned):
@@ -180,6 +183,11 @@ def score_prompt(engine: Engine, name: str) -> Scored:
     """
     prompt, folder = open_prompt(engine.workspace, name, trained=engine.model.workspace)
     scorer, tensors = engine.scorer, folder.tensors("prompt.safetensors")
+    if prompt.settings.get("method") == METHOD:
+        reader = tower_scorer(engine)
+        scores = score_clusters(reader, prompt.sentence, tensors)
+        nearest = scorer.nearest(reader.query_of(prompt.sentence).cpu().numpy()[None])
+        return Scored(scores, np.full_like(scores, np.nan), nearest)
     queries = prompt_queries(scorer.sentences, prompt.sentence, tensors)  # (2, D)
     learned = Learned(queries[1:], np.array([prompt.metrics["weight"]]), tensors["reading"][None])
     scores = score_learned(scorer, queries[0], learned, gain=prompt.gain)  # (N, 1)
@@ -193,6 +201,8 @@ def learned_tokens(workspace: Workspace, name: str, *, trained: Workspace | None
         FindCLIError: there is no such prompt, or it was tuned for another model.
     """
     prompt, folder = open_prompt(workspace, name, trained=trained)
+    if prompt.settings.get("method") == METHOD:
+        return []  # its tokens stand before the sentence, and began as no word
     encoder = open_sentences(TrainedModel(trained or workspace, device="cpu")).encoder
     tensors = folder.tensors("prompt.safetensors")
     start, tokens = (torch.from_numpy(tensors[part]) for part in ("began", "tokens"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from findcli.audiences.prompts.clusters import METHOD, STEPS, tower_scorer, tune_clusters
 from findcli.audiences.prompts.descent import PromptTuner
 from findcli.audiences.prompts.seeds import Seeds, mine_hard_negatives, read_seeds, remember_seeds, seeds_digest
 from findcli.audiences.prompts.store import SEEDS, model_inputs, prompt_folder
@@ -20,6 +21,8 @@ from findcli.errors import FindCLIError
 from findcli.scoring.engine import Engine, open_engine
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft, Run, build
+
+DESCENT = "descent"
 
 
 def tune_prompt(
@@ -32,6 +35,7 @@ def tune_prompt(
     model: Workspace | None = None,
     device: str = "auto",
     force: bool = False,
+    method: str = DESCENT,
 ) -> Run:
     """Tune a prompt if it is missing, or its seeds, settings or model have changed.
 
@@ -45,6 +49,8 @@ def tune_prompt(
         model: the workspace whose trained model is used; default: `workspace`.
         device: "auto", "cpu", "cuda" or "mps".
         force: tune even when the prompt is up to date.
+        method: "descent" moves the sentence's own tokens (FIND Eq 14); "clusters" learns tokens before it and a
+            prototype of each class (Query-as-Anchor), of a tower that reads questions.
 
     Raises:
         FindCLIError: the sentence is empty, the name or the seeds cannot be used, no user is embedded, or no model is
@@ -58,6 +64,9 @@ def tune_prompt(
     settings = workspace.settings.prompt
 
     def write(draft: Draft, _: Path) -> None:
+        if method == METHOD:
+            _write_clusters(draft, engine, sentence, seed_users)
+            return
         tuner = PromptTuner(
             engine.scorer, sentence, users=len(engine.users), without=seed_users.rows, settings=settings,
             seed=workspace.settings.workspace.seed,
@@ -80,16 +89,43 @@ def tune_prompt(
             "sentence": sentence, "reader": engine.model.scorer,
             "model": None if trained.folder == workspace.folder else trained.folder.name,
             "as_of": engine.run.manifest.settings["as_of"],
-        } | asdict(settings),
+        } | ({"method": method} if method != DESCENT else {}) | asdict(settings),
         inputs=model_inputs(trained)
         | {"embeddings": engine.run.manifest.digest(), "seeds": seeds_digest(engine.users, seed_users)},
         seed=workspace.settings.workspace.seed, force=force,
     )  # fmt: skip
 
 
+def _write_clusters(draft: Draft, engine: Engine, sentence: str, seeds: Seeds) -> None:
+    """Fill a draft by clusters."""
+    scorer, settings = tower_scorer(engine), engine.workspace.settings
+    chosen = seeds
+    if not len(seeds.negatives):
+        query = scorer.query_of(sentence).cpu().numpy()
+        scores = scorer.moved(query, query[None], gain=1.0)[:, 0]
+        chosen = _lookalikes(seeds.positives, scores, engine)
+    learned = tune_clusters(
+        scorer, sentence, chosen, users=len(engine.users), folds=settings.prompt.folds,
+        seed=settings.workspace.seed,
+    )  # fmt: skip
+    draft.tensors("prompt.safetensors", {"tokens": learned.tokens, "prototypes": learned.prototypes})
+    draft.json(SEEDS, remember_seeds(engine.users, seeds))
+    draft.metrics |= {
+        "attention_before": learned.before, "attention_after": learned.after, "auc": learned.auc,
+        "sentence_auc": learned.sentence_auc, "hard_auc": learned.hard_auc,
+        "sentence_hard_auc": learned.sentence_hard_auc, "steps": STEPS, "weight": 0.0, "gain": 1.0,
+        "positives": len(chosen.positives), "hard_negatives": len(chosen.negatives), "mined": chosen.mined,
+        "learned_tokens": len(learned.tokens),
+    }  # fmt: skip
+
+
 def _with_mined(positives: np.ndarray, tuner: PromptTuner, engine: Engine) -> Seeds:
     """Seeds of the positives and as many mined hard negatives."""
-    scores = tuner.score(tuner.query[None])[:, 0]
+    return _lookalikes(positives, tuner.score(tuner.query[None])[:, 0], engine)
+
+
+def _lookalikes(positives: np.ndarray, scores: np.ndarray, engine: Engine) -> Seeds:
+    """Seeds of the positives and as many hard negatives, mined among the users with the best scores (N,)."""
     vectors = engine.population.tensors["embeddings"]
     mined = mine_hard_negatives(scores, vectors, positives, most=len(positives))
     return Seeds(positives, np.asarray(mined), mined=True)

@@ -58,7 +58,7 @@ class StageRuns:
 
 
 def encoder_names(workspace: Workspace) -> list[str]:
-    """The modality encoders that this workspace pre-trains."""
+    """The modality encoders that this workspace pre-trains: none where its user tower reads none."""
     wanted = workspace.settings.align.read_by_tower
     behaves = not all(is_search(source) for source in workspace.settings.sources)
     has_profile = bool(profile_columns(workspace.settings.profile))

@@ -8,32 +8,27 @@ LoRA merged), `adapter/` (the LoRA alone), `sentence.safetensors` (the projectio
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from findcli import metrics
-from findcli.errors import FindCLIError
 from findcli.models.find.assemble import StageRuns, modalities_of, new_user_encoder
 from findcli.models.find.profile_sentences import ProfileSentences
 from findcli.models.find.user import Modalities
-from findcli.models.find.user_summary import Directions
 from findcli.models.next_event.reader import TokenReader
 from findcli.models.text.encoder import TextEncoder, load_text_encoder
 from findcli.models.text.sentence import SentenceEncoder
+from findcli.models.user_summary import Directions
 from findcli.models.weights import save_module
 from findcli.progress import Progress
 from findcli.training import losses
-from findcli.training.batches import UserBatch, user_batch
-from findcli.training.examples import TrainingData, choose_part, seconds
+from findcli.training.examples import TrainingData
 from findcli.training.loop import collapse_warning, fit, mixed_precision, step_seed
-from findcli.training.token_histories import TokenBatch
-from findcli.workspace.durations import parse_duration
+from findcli.training.pair_sampler import PairBatch, PairSampler, latest_pairs
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import Draft
 from findcli.workspace.settings import Align
@@ -71,23 +66,6 @@ class Objective(nn.Module):
         return losses.contrastive_loss(users, texts, true, scale)
 
 
-@dataclass(frozen=True)
-class PairBatch:
-    """B users as of their cutoffs, and S sentences.
-
-    Attributes:
-        users: what the encoders read.
-        sentences: rows of the sentences, (S,).
-        true: whether sentence s holds of user b, bool (B, S).
-        positive: index among the S of one true sentence per user, int64 (B,).
-    """
-
-    users: UserBatch
-    sentences: np.ndarray
-    true: Tensor
-    positive: Tensor
-
-
 def alone(modalities: Modalities) -> list[Modalities]:
     """For each modality, the same users as if they had no other."""
     return [
@@ -112,90 +90,6 @@ def some_hidden(modalities: Modalities, share: float) -> Modalities:
     return {name: (vector, kept[:, i]) for i, (name, (vector, _)) in enumerate(modalities.items())}
 
 
-class PairSampler:
-    """Draws batches of pairs and sentences.
-
-    Args:
-        workspace: gives the windows.
-        data: the opened pairs.
-        codes: profile codes and fractions of every pair, (n_pairs, F) each.
-        texts: vectors of the distinct texts, (n_texts, d_text).
-        of_profiles: further sentences that training draws, numbered after the others; None for none.
-        tokens: gives the behaviour tokens of users, rows, before an instant each; None where the tower reads none.
-    """
-
-    def __init__(
-        self,
-        workspace: Workspace,
-        data: TrainingData,
-        codes: tuple[np.ndarray, np.ndarray],
-        texts: Tensor,
-        of_profiles: ProfileSentences | None = None,
-        tokens: Callable[[np.ndarray, np.ndarray], TokenBatch] | None = None,
-    ) -> None:
-        self.tokens = tokens
-        self.length = int(parse_duration(workspace.settings.windows.history).total_seconds())
-        self.step = int(parse_duration(workspace.settings.sequence.step).total_seconds())
-        self.data, self.codes, self.texts = data, codes, texts
-        self.cutoffs = seconds(data.pairs["cutoff"])
-        support = data.run.table("sentences.parquet")["support"].to_numpy()
-        # Common sentences are drawn more often, but less than in proportion: rare ones teach the tower its words.
-        self.weights = np.sqrt(support) / np.sqrt(support).sum()
-        self.drawn, self.of_profiles = self.weights, None
-        share = workspace.settings.align.profile_sentences
-        if of_profiles is not None and of_profiles.words:
-            self.of_profiles = of_profiles.true
-            also = np.sqrt(of_profiles.true.sum(0))
-            self.drawn = np.concatenate([(1 - share) * self.weights, share * also / also.sum()])
-        self.pairs = {
-            split: {part: data.pairs_of(part, split)["pair"].to_numpy() for part in data.parts}
-            for split in ("train", "validation")
-        }
-
-    def draw(self, split: str, *, users: int, sentences: int, seed: int) -> PairBatch:
-        """Draw random pairs of one partition, and random sentences of which at least one holds of each pair.
-
-        Args:
-            split: "train" or "validation".
-            users: pairs to draw, at most.
-            sentences: distinct sentences to draw, at most.
-            seed: of the draw.
-        """
-        rng = np.random.default_rng(seed)
-        parts = self.pairs[split]
-        part = choose_part(rng, {name: len(pairs) for name, pairs in parts.items()})
-        pairs = np.sort(rng.choice(parts[part], min(users, len(parts[part])), replace=False))
-        drawable = min(sentences, int((self.drawn > 0).sum()))
-        chosen = np.sort(rng.choice(len(self.drawn), drawable, replace=False, p=self.drawn))
-        true = self._true(pairs, chosen)  # (B, S)
-        kept = true.any(1)
-        pairs, true = (pairs[kept], true[kept]) if kept.any() else (pairs, true)
-        positive = (rng.random(true.shape) * true).argmax(1)  # (B,)
-        device = self.texts.device
-        return PairBatch(
-            self.read(pairs, part), chosen, torch.from_numpy(true).to(device), torch.from_numpy(positive).to(device)
-        )
-
-    def _true(self, pairs: np.ndarray, sentences: np.ndarray) -> np.ndarray:
-        """Whether sentences, ascending rows (S,), hold of pairs, rows (B,): bool (B, S)."""
-        ahead = sentences[sentences < len(self.weights)]
-        true = self.data.truth.dense(pairs, ahead)
-        if self.of_profiles is None:
-            return true
-        now = self.of_profiles[np.ix_(pairs, sentences[len(ahead) :] - len(self.weights))]
-        return np.concatenate([true, now], 1)
-
-    def read(self, pairs: np.ndarray, part: str) -> UserBatch:
-        """What the encoders read of some pairs, rows (B,) of one partition."""
-        users = self.data.pairs["user"].to_numpy()[pairs].astype(np.int64)
-        return user_batch(
-            self.data.histories(part), users, self.cutoffs[pairs],
-            self.codes[0][pairs], self.codes[1][pairs], self.texts,
-            length=self.length, step=self.step,
-            tokens=None if self.tokens is None else self.tokens(users, self.cutoffs[pairs]),
-        )  # fmt: skip
-
-
 class Alignment:
     """One joint training of FIND's user and sentence encoders."""
 
@@ -212,8 +106,8 @@ class Alignment:
         if "next_event" in runs.encoders:
             self.reader = TokenReader.of_training(workspace, runs.events, self.data, runs.encoders["next_event"])
         self.sampler = PairSampler(
-            workspace, self.data, runs.columns().encode(profiles), texts, of_profiles,
-            None if self.reader is None else self.reader.before,
+            workspace, self.data, runs.columns().encode(profiles), texts, of_profiles.true if of_profiles else None,
+            tokens=None if self.reader is None else self.reader.before,
         )  # fmt: skip
         self.made_of, self.users = new_user_encoder(self.settings, runs, modalities_of(workspace, runs), seed=self.seed)
         self.users.to(device)
@@ -285,8 +179,7 @@ class Alignment:
     @torch.no_grad()
     def _latest_vectors(self) -> np.ndarray:
         """Fused vectors of up to `SUMMARY_PAIRS` training users as of their last cutoff: float32 (N, D)."""
-        latest = self.data.pairs.filter(pl.col("split") == "train").group_by("user", maintain_order=True).last()
-        latest = latest.sample(min(SUMMARY_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
+        latest = latest_pairs(self.data, "train", most=SUMMARY_PAIRS, seed=self.seed)
         vectors = []
         for (part,), group in latest.group_by("part", maintain_order=True):
             for rows in group.iter_slices(VALIDATION_PAIRS):
@@ -322,10 +215,7 @@ class Alignment:
 
     def _validation_batches(self) -> list[PairBatch]:
         """The last pair of each validation user, all with the same sentences."""
-        latest = self.data.pairs.filter(pl.col("split") == "validation").group_by("user", maintain_order=True).last()
-        if latest.is_empty():
-            raise FindCLIError("no user is left for validation", hint="set a smaller validation_users in [split]")
-        latest = latest.sample(min(VALIDATION_PAIRS, len(latest)), seed=self.seed, shuffle=False).sort("pair")
+        latest = latest_pairs(self.data, "validation", most=VALIDATION_PAIRS, seed=self.seed)
         rng = np.random.default_rng(step_seed(self.seed, -3))
         n = min(VALIDATION_SENTENCES, len(self.words))
         sentences = np.sort(rng.choice(len(self.words), n, replace=False, p=self.sampler.weights))

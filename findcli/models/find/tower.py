@@ -15,7 +15,7 @@ from torch import Tensor
 
 from findcli.models.find.assemble import StageRuns, load_user_encoder
 from findcli.models.find.user import Modalities, UserEncoder
-from findcli.models.tower import Unit
+from findcli.models.tower import Said, Unit
 from findcli.progress import Progress
 from findcli.training.batches import UserBatch
 from findcli.workspace.folder import Workspace
@@ -35,6 +35,10 @@ class ModalityVectors:
             named[name] = vector.masked_fill(~present.unsqueeze(1), 0)
             named[f"has_{name}"] = present.to(torch.uint8)
         return named
+
+    def to_keep(self) -> Mapping[str, Tensor]:
+        """Nothing: a cosine reads the fused vectors."""
+        return {}
 
 
 class FusionTower:
@@ -84,11 +88,12 @@ class FusionTower:
     @classmethod
     def fit(
         cls, workspace: Workspace, draft: Draft, checkpoints: Path, *, device: str, progress: Progress | None
-    ) -> None:
+    ) -> tuple[Said, ...]:
         """Train fusion, encoders and the text tower's LoRA on the pairs; see `find/fit.py`."""
         from findcli.models.find.fit import Alignment
 
         Alignment(workspace, StageRuns.open(workspace), device).run(draft, checkpoints, progress)
+        return ()
 
     @classmethod
     def load(cls, aligned: Run, *, device: str, trained: bool = True) -> Self:

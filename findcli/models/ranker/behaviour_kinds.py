@@ -3,7 +3,7 @@
 Exposures are left out: they are what others did. The kinds are chosen at alignment, so that the columns mean the same
 on other dates and in other workspaces.
 
-Tested in tests/models/find/test_user_summary.py.
+Tested in tests/models/test_user_summary.py.
 """
 
 from __future__ import annotations

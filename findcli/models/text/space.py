@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from findcli.models.text.cache import cached_vectors
 from findcli.models.text.light import LightBert, is_plain_bert
@@ -81,6 +84,11 @@ class TextSpace:
         if self._light is None:
             self._light = LightBert(folder, max_tokens=self.run.manifest.settings["max_tokens"])
         return self._light.few(texts).numpy()
+
+    def whitened(self, raw: Tensor) -> Tensor:
+        """Whiten and normalise the model's vectors, (n, d_text) -> unit vectors (n, width), with gradients."""
+        mean, matrix = (torch.from_numpy(part.copy()).to(raw.device) for part in (self.mean, self.matrix))
+        return functional.normalize((raw - mean) @ matrix, dim=-1)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of one-off texts, float32 (len(texts), width); the cache is not used."""

@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from findcli.models.find.fit import Objective, PairSampler, alone, some_hidden
-from findcli.models.find.profile_sentences import ProfileSentences
+from findcli.models.find.fit import Objective, alone, some_hidden
 from findcli.training import losses
 from findcli.training.examples import TrainingData
+from findcli.training.pair_sampler import PairSampler
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run
 from findcli.workspace.settings import Align
@@ -51,7 +51,7 @@ def test_a_share_of_the_sentences_is_about_profiles(trained_workspace: Workspace
         replace(trained_workspace, settings=settings), data,
         (np.arange(n)[:, None] + 2, np.zeros((n, 1), np.float32)),
         torch.from_numpy(open_run(trained_workspace.run("text"), "text").tensors("texts.safetensors")["vectors"]),
-        ProfileSentences(["a", "b", "c"], true),
+        true,
     )  # fmt: skip
     batch = sampler.draw("train", users=16, sentences=8, seed=0)
     pairs, about = batch.users.codes[:, 0].numpy() - 2, batch.sentences >= ahead

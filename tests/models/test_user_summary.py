@@ -10,8 +10,8 @@ import polars as pl
 from findcli.data import events
 from findcli.data.profile_codes import ProfileCodes
 from findcli.data.profiles import Column
-from findcli.models.find.user_summary import DIRECTIONS, Directions, profile_numbers, summarise
 from findcli.models.ranker.behaviour_kinds import common_kinds, kind_events, rhythm
+from findcli.models.user_summary import DIRECTIONS, Directions, profile_numbers, summarise
 from findcli.scoring.embed import embed
 from findcli.workspace.folder import Workspace
 from findcli.workspace.runs import open_run
