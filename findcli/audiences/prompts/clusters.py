@@ -22,7 +22,6 @@ from torch.nn import functional
 
 from findcli.audiences.prompts.seeds import Seeds
 from findcli.errors import FindCLIError
-from findcli.metrics import auc_by_column
 from findcli.scoring.engine import Engine
 from findcli.scoring.tower_scores import TowerScorer
 
@@ -163,4 +162,6 @@ def _score(
 
 def _auc(positive: np.ndarray, negative: np.ndarray) -> float:
     truth = np.concatenate([np.ones(len(positive), bool), np.zeros(len(negative), bool)])
+    from findcli.metrics import auc_by_column  # scipy.stats takes half a second, which every demand would pay
+
     return float(auc_by_column(np.concatenate([positive, negative])[:, None], truth[:, None])[0])
