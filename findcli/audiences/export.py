@@ -15,7 +15,7 @@ import polars as pl
 
 from findcli.audiences.handoff.plain import escaped
 from findcli.errors import FindCLIError
-from findcli.workspace.disk import replacing
+from findcli.workspace.disk import hash_file, replacing
 from findcli.workspace.folder import Workspace, files_of
 from findcli.workspace.objects import require_reachable, url_of
 
@@ -99,8 +99,8 @@ def _read_by(workspace: Workspace) -> set[Path]:
     return {file.resolve() for file in files}
 
 
-def write_audience(frame: pl.DataFrame, path: Path) -> None:
-    """Write a table in the format of the file's extension, whole or not at all.
+def write_audience(frame: pl.DataFrame, path: Path) -> str:
+    """Write a table in the format of the file's extension, whole or not at all; gives the digest of its bytes.
 
     Raises:
         FindCLIError: the extension is not .parquet, .csv or .jsonl, or the disk is full.
@@ -108,3 +108,4 @@ def write_audience(frame: pl.DataFrame, path: Path) -> None:
     require_writable(path)
     with replacing(path) as temporary:
         WRITERS[path.suffix.lower()](frame, temporary)
+        return hash_file(temporary)

@@ -164,7 +164,6 @@ def diff(
     from findcli.audiences.export import require_writable, write_audience
     from findcli.audiences.log import log_list
     from findcli.audiences.sets import difference
-    from findcli.workspace.disk import hash_file
     from findcli.workspace.folder import load_workspace
     from findcli.workspace.objects import shown
 
@@ -173,10 +172,10 @@ def diff(
         require_writable(output, workspace=opened)
     compared = difference(opened, before, after)
     if output is not None:
-        write_audience(compared.listed, output)
+        digest = write_audience(compared.listed, output)
         log_list(
             opened, shown(output), len(compared.listed), form=output.suffix.removeprefix("."),
-            digest=hash_file(output), compared=[before, after],
+            digest=digest, compared=[before, after],
         )  # fmt: skip
     if as_json:
         counts = {"stayed": compared.stayed, "entered": compared.entered, "left": compared.left}

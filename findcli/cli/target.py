@@ -209,8 +209,8 @@ def target(
         who_not.warn_of_others(users, audiences)
     who_not.start(users, held)
     if output is not None:
-        write_audience(one_table(audiences, named=demands is not None), output)
-        _log_file(users, audiences, output)
+        digest = write_audience(one_table(audiences, named=demands is not None), output)
+        _log_file(users, audiences, output, digest)
     change = None if save is None else saving.save(users, save, audiences[0], model=other, overwrite=overwrite)
     reasons = (
         why.explain(users, audiences[0], why_users, as_of=instant, model=other, device=device or "auto")
@@ -241,15 +241,14 @@ def _print(audiences: list[Audience], goal: Goal, reasons: why.Explained, output
         console.print_line(f"wrote {rows:,} rows to {console.shown(output)}")
 
 
-def _log_file(workspace: Workspace, audiences: list[Audience], output: Path) -> None:
+def _log_file(workspace: Workspace, audiences: list[Audience], output: Path, digest: str) -> None:
     """Note the file in the log of audiences, which names nobody."""
     from findcli.audiences.log import log_list
-    from findcli.workspace.disk import hash_file
     from findcli.workspace.objects import shown
 
     listed = sum(len(audience.selected) for audience in audiences)
     form, demands = output.suffix.removeprefix("."), [audience.demand for audience in audiences[:SHOWN]]
-    log_list(workspace, shown(output), listed, form=form, digest=hash_file(output), demands=demands)
+    log_list(workspace, shown(output), listed, form=form, digest=digest, demands=demands)
 
 
 def _checked(

@@ -135,7 +135,9 @@ def _write(
         part.hand_on(draft.folder, but=PROFILES)
     predicates = choose_sentences(workspace, draft, n_pairs=len(pairs))
     true = incidence(workspace, draft, predicates, parts)
-    _write_tables(draft, users, pairs, pl.concat([pl.read_parquet(part.folder / PROFILES) for part in done]), texts)
+    _write_tables(
+        draft, users, pairs, pl.concat([pl.read_parquet(part.folder / PROFILES, glob=False) for part in done]), texts
+    )
     _write_sentences(draft, predicates, true, n_pairs=len(pairs))
     shutil.rmtree(draft.folder / "facts")
     draft.metrics |= {
@@ -162,7 +164,9 @@ class _Pairing:
 
     def __call__(self, part: str, folder: Path) -> None:
         draft, log = Draft(folder), open_run(self.workspace.run("events"), "events")
-        users, pairs, texts = (pl.read_parquet(self.shared / f"{name}.parquet") for name in ("users", "pairs", "texts"))
+        users, pairs, texts = (
+            pl.read_parquet(self.shared / f"{name}.parquet", glob=False) for name in ("users", "pairs", "texts")
+        )
         rows = events.read_part(log, part)
         _write_history(self.workspace, draft, part, rows, users, texts)
         user_events = rows.join(users.select("user_id", "user"), on="user_id", maintain_order="left")

@@ -34,7 +34,8 @@ from findcli.workspace.settings import Task
 
 DEMAND, VECTOR, UNTRAINED = "the demand", "single vector", "single vector, untrained"
 REWRITTEN = "the demand, rewritten"
-MODALITIES = ("sequence", "tabular", "search", "next_event")
+OF_FIND = ("sequence", "tabular", "search")
+MODALITIES = (*OF_FIND, "next_event")
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,13 @@ def require_modalities(names: Sequence[str]) -> None:
     """Refuse names that are not modalities.
 
     Raises:
-        FindCLIError: a name is not one of "sequence", "tabular" and "search", or all of them are named.
+        FindCLIError: a name is not one of `MODALITIES`, or all that FIND has are named; what behaviour tokens alone are
+            worth, the tower "panther" tells.
     """
     for name in names:
         if name not in MODALITIES:
             raise FindCLIError(f"{name!r} is not a modality", hint=f"mask one or two of: {', '.join(MODALITIES)}")
-    if set(names) == set(MODALITIES):
+    if set(names) >= set(OF_FIND):
         raise FindCLIError("nothing is left when every modality is masked", hint="mask one or two of them")
 
 

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from findcli.data import events, profiles
 from findcli.data.histories import search_sources
@@ -148,11 +149,15 @@ class _Describing:
     earlier: Path | None = None
 
     def __call__(self, part: str, folder: Path) -> int:
-        set_determinism()
-        log = open_run(self.workspace.run("events"), "events")
-        describer = self.describer
-        before = describer.computed
-        describer.describe(read_partition(log, part, self.as_of)).write(folder)
+        threads = torch.get_num_threads()
+        set_determinism(1)  # as many as a task of any engine has; more are no faster on batches of this size
+        try:
+            log = open_run(self.workspace.run("events"), "events")
+            describer = self.describer
+            before = describer.computed
+            describer.describe(read_partition(log, part, self.as_of)).write(folder)
+        finally:
+            torch.set_num_threads(threads)
         return describer.computed - before
 
     @property

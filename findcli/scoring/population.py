@@ -239,10 +239,13 @@ class Described:
     @classmethod
     def read(cls, folder: Path) -> Described:
         """Read what `write` wrote."""
-        users, arrays = pl.read_parquet(folder / "users.parquet")["user_id"], load_file(folder / "arrays.safetensors")
+        users, arrays = (
+            pl.read_parquet(folder / "users.parquet", glob=False)["user_id"],
+            load_file(folder / "arrays.safetensors"),
+        )
         activity = arrays.pop(f"{MET}activity", None)
-        met = None if activity is None else Met(users, pl.read_parquet(folder / "met.parquet"), activity)
-        return cls(users, arrays, pl.read_parquet(folder / "named.parquet"), met)
+        met = None if activity is None else Met(users, pl.read_parquet(folder / "met.parquet", glob=False), activity)
+        return cls(users, arrays, pl.read_parquet(folder / "named.parquet", glob=False), met)
 
 
 class Describer:

@@ -1,4 +1,4 @@
-"""The stages on a Ray cluster: the bytes of one process, with machines lost, drivers killed and heads gone."""
+"""The stages on a Ray cluster: the bytes of one process, with machines lost at work, drivers killed and heads gone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ HEALTH = {
     "RAY_health_check_timeout_ms": "1000", "RAY_health_check_failure_threshold": "3",
 }  # fmt: skip
 STORE = 80 * 2**20
+AT_WORK = 4.0  # seconds from the start of a command to where its first tasks are at work
 
 
 @pytest.fixture
@@ -83,11 +85,20 @@ def test_three_nodes_leave_the_same_bytes_though_one_is_killed_and_another_joins
     engine = choose_engine("ray", address=cluster.address)
     assert made(parted, engine) == one
     nodes = sorted(cluster.worker_nodes, key=lambda node: str(node.node_id))
-    raylet = nodes[0].all_processes["raylet"][0].process.pid
-    os.kill(raylet, signal.SIGKILL)
-    cluster.add_node(num_cpus=1, object_store_memory=STORE)
-    cluster.remove_node(nodes[1], allow_graceful=False)
+
+    def break_it() -> None:
+        while not ray_core.is_initialized():
+            time.sleep(0.1)
+        own = ray_core.get_runtime_context().get_node_id()  # who loses the driver's own node loses the driver
+        first, second = [node for node in nodes if node.node_id != own][:2]
+        os.kill(first.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+        cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        cluster.remove_node(second, allow_graceful=False)
+
+    while_working = threading.Timer(AT_WORK, break_it)
+    while_working.start()
     assert made(parted, engine) == one
+    while_working.join()
 
 
 def test_after_a_killed_driver_the_command_goes_on_with_what_is_finished(parted: Workspace) -> None:
@@ -122,6 +133,31 @@ def test_after_a_killed_driver_the_command_goes_on_with_what_is_finished(parted:
     assert seen[0] > 1
     assert content(again).items() <= whole.items()
     assert not work.exists()
+
+
+def test_when_the_head_is_lost_the_same_command_ends_the_work_elsewhere(
+    parted: Workspace, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = made(parted, Local(1))
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "3")
+    code = (
+        "import sys; from pathlib import Path; from findcli.execution.choose import choose_engine\n"
+        "from findcli.scoring.embed import embed; from findcli.workspace.folder import load_workspace\n"
+        "w = load_workspace(Path(sys.argv[1])); e = choose_engine('ray', address=sys.argv[2])\n"
+        "tell = lambda *_: print('part', flush=True)\n"
+        "embed(w, as_of=w.train_until, device='cpu', force=True, engine=e, progress=tell)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(parted.folder), cluster.address],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as driver:  # fmt: skip
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "part\n"
+        cluster.head_node.kill_gcs_server()
+        assert driver.wait(timeout=120) != 0
+    again = embed(parted, as_of=parted.train_until, device="cpu", force=True)
+    assert {**whole, **content(again)} == whole
+    assert not list(parted.runs.rglob("*draft*"))
 
 
 def test_a_cluster_that_does_not_answer_is_told_at_once(parted: Workspace) -> None:

@@ -43,11 +43,11 @@ def read_possible(folder: Path, users: pl.Series, vocabulary: Vocabulary) -> Pos
     """
     if not (folder / LAW).is_file() or not set(vocabulary.fields) <= KNOWN_FIELDS:
         return None
-    law = pl.read_parquet(folder / LAW).with_columns(pl.col("user_id").cast(users.dtype))
+    law = pl.read_parquet(folder / LAW, glob=False).with_columns(pl.col("user_id").cast(users.dtype))
     rows = pl.DataFrame({"user_id": users}).with_row_index("user")
     law = law.join(rows, on="user_id")
     if BIN in vocabulary.fields and vocabulary.bins is not None:
-        law = _by_bin(law, pl.read_parquet(folder / AMOUNTS), vocabulary.bins.edges.get("bills", []))
+        law = _by_bin(law, pl.read_parquet(folder / AMOUNTS, glob=False), vocabulary.bins.edges.get("bills", []))
     else:
         law = law.with_columns(pl.lit(None, pl.String).alias(BIN))
     tokens = vocabulary.table.head(vocabulary.size).select(vocabulary.fields).with_row_index("token")
