@@ -124,7 +124,7 @@ def words_of(name: str, world: Path) -> list[str]:
 
 
 def content_of(world: Path) -> dict[str, str]:
-    """A digest of every file but the log, whose lines say when; of a manifest without when it was written and how long that took."""
+    """A digest of every file but the log; of a manifest without when it was written and how long that took."""
     files = (path for path in sorted(world.rglob("*")) if not path.is_dir() and path.name != LOG)
     return {str(path.relative_to(world)): digest(path) for path in files}
 

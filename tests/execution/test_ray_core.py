@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from findcli.errors import FindCLIError
 from findcli.execution.choose import choose_engine
 from findcli.execution.local import Local
 from findcli.execution.parts import Engine
+from findcli.progress import Progress
 from findcli.scoring.embed import embed
 from findcli.workspace.folder import Workspace, load_workspace
 from findcli.workspace.runs import Run
@@ -32,7 +32,6 @@ HEALTH = {
     "RAY_health_check_timeout_ms": "1000", "RAY_health_check_failure_threshold": "3",
 }  # fmt: skip
 STORE = 80 * 2**20
-AT_WORK = 4.0  # seconds from the start of a command to where its first tasks are at work
 
 
 @pytest.fixture
@@ -64,10 +63,10 @@ def content(run: Run) -> dict[str, str]:
     return {path.relative_to(run.folder).as_posix(): hashlib.blake2b(path.read_bytes()).hexdigest() for path in files}
 
 
-def made(workspace: Workspace, engine: Engine) -> dict[str, str]:
+def made(workspace: Workspace, engine: Engine, progress: Progress | None = None) -> dict[str, str]:
     """What pairs and embeddings hold, made anew by an engine; digests that manifests write are of the same bytes."""
     pairs = build_pairs(workspace, force=True, engine=engine)
-    embedded = embed(workspace, as_of=workspace.train_until, device="cpu", force=True, engine=engine)
+    embedded = embed(workspace, as_of=workspace.train_until, device="cpu", force=True, engine=engine, progress=progress)
     assert not list(workspace.runs.rglob("*draft*")), "nothing temporary is left"
     return {f"pairs/{name}": value for name, value in content(pairs).items()} | content(embedded)
 
@@ -85,20 +84,20 @@ def test_three_nodes_leave_the_same_bytes_though_one_is_killed_and_another_joins
     engine = choose_engine("ray", address=cluster.address)
     assert made(parted, engine) == one
     nodes = sorted(cluster.worker_nodes, key=lambda node: str(node.node_id))
+    broken: list[int] = []
 
-    def break_it() -> None:
-        while not ray_core.is_initialized():
-            time.sleep(0.1)
+    def break_it(done: int, _of: int, _figures: Any) -> None:
+        if broken:
+            return
+        broken.append(done)  # others are at work
         own = ray_core.get_runtime_context().get_node_id()  # who loses the driver's own node loses the driver
         first, second = [node for node in nodes if node.node_id != own][:2]
         os.kill(first.all_processes["raylet"][0].process.pid, signal.SIGKILL)
         cluster.add_node(num_cpus=1, object_store_memory=STORE)
         cluster.remove_node(second, allow_graceful=False)
 
-    while_working = threading.Timer(AT_WORK, break_it)
-    while_working.start()
-    assert made(parted, engine) == one
-    while_working.join()
+    assert made(parted, engine, progress=break_it) == one
+    assert broken == [1]
 
 
 def test_after_a_killed_driver_the_command_goes_on_with_what_is_finished(parted: Workspace) -> None:
